@@ -1,0 +1,65 @@
+# `make demo` and `make test` do all the set-up themselves, into .venv.
+#   BASE_PYTHON=...  the Python that .venv is made from   (else the first fit one of python3.11, 3.10, 3.12)
+#   PYTHON=...       an existing MMPose environment's Python, used as it is instead of .venv: nothing is installed
+#   DEMO_ARGS=...    options of tools/demo.py;  TEST_ARGS=...  options of pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check demo test lint clean distclean venv-key
+
+BASE_PYTHON ?=
+DEMO_ARGS ?=
+TEST_ARGS ?=
+
+ifdef PYTHON
+READY := check
+RUN = PYTHONPATH="$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH}" "$(PYTHON)"
+else
+READY := setup
+RUN = PYTHONPATH="$(CURDIR)" .venv/bin/python
+endif
+
+# Any Python from 3.8 on can run install.py, which then looks for a fit one.
+define install
+for python in "$(BASE_PYTHON)" .venv/bin/python python3.11 python3.10 python3.12 python3 python; do \
+  if [ -n "$$python" ] && "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 8))' >/dev/null 2>&1; then \
+    exec "$$python" requirements/install.py $(1) --base "$(BASE_PYTHON)"; \
+  fi; \
+done; \
+echo 'No Python found: install Python 3.11, 3.10 or 3.12, or name one with BASE_PYTHON=/path/to/python.' >&2; exit 1
+endef
+
+help:
+	@echo 'make demo       poses and what they rest on, into demo_output/  (DEMO_ARGS=...)'
+	@echo 'make test       the tests                                       (TEST_ARGS=...)'
+	@echo 'make lint       ruff check and ruff format --check'
+	@echo 'make setup      only the environment .venv                      (BASE_PYTHON=python3.10)'
+	@echo 'make clean      remove caches and results; distclean: .venv too'
+	@echo 'PYTHON=/path/to/python with demo, test or lint: use that MMPose environment as it is, install nothing.'
+
+setup:
+	@$(call install,setup)
+
+venv-key:
+	@$(call install,key)
+
+check:
+	@if ! "$(PYTHON)" -c '' >/dev/null 2>&1; then \
+	  echo 'PYTHON=$(PYTHON) does not run: give the path of an environment'"'"'s python.' >&2; exit 1; fi
+	@$(RUN) requirements/install.py check $(if $(filter test,$(MAKECMDGOALS)),pytest) $(if $(filter lint,$(MAKECMDGOALS)),ruff)
+
+demo: $(READY)
+	$(RUN) tools/demo.py $(DEMO_ARGS)
+
+test: $(READY)
+	$(RUN) -m pytest -q --durations=5 $(TEST_ARGS)
+
+lint: $(READY)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+clean:
+	rm -rf demo_output work_dirs build dist mmtranspose.egg-info .pytest_cache .ruff_cache
+	find . \( -path ./.venv -o -path ./.git \) -prune -o -type d -name __pycache__ -exec rm -rf {} +
+
+distclean: clean
+	rm -rf .venv .venv.lock .venv-install.log

@@ -1,0 +1,18 @@
+# What all variants share
+model = dict(
+    type='TopdownPoseEstimator',
+    data_preprocessor=dict(
+        type='PoseDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+    ),
+    neck=dict(type='TransPoseNeck', num_layers=4, dropout=0.1, position_encoding='sine'),
+    head=dict(
+        type='TransPoseHead',
+        out_channels=17,
+        loss=dict(type='KeypointMSELoss', use_target_weight=True),
+        decoder=dict(type='UDPHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2),
+    ),
+    test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=False),
+)

@@ -1,0 +1,29 @@
+"""Work-arounds for faults of the libraries below, one file a fault; each says when it can go."""
+
+from importlib.util import find_spec
+
+REQUIRED = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmpose')
+
+
+def apply() -> None:
+    """Put every work-around in place. Runs when ``mmtranspose`` is imported, before mmpose is.
+
+    Raises:
+        ImportError: A package that mmtranspose builds on is not installed; names all that are missing.
+    """
+    missing = [name for name in REQUIRED if find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f'mmtranspose needs {", ".join(missing)}, which this Python does not have. '
+            'Run "make setup" in a checkout of mmtranspose, or install MMPose first (README, "Install").'
+        )
+    from mmtranspose.compat import (
+        atomic_write,
+        auto_resume,
+        checkpoint_retention,
+        mmcv_ops,
+        safe_globals,
+    )
+
+    for fault in (mmcv_ops, safe_globals, atomic_write, auto_resume, checkpoint_retention):
+        fault.apply()

@@ -1,0 +1,80 @@
+"""What a person looks like: proportions, skin, hair and clothes."""
+from dataclasses import dataclass
+from typing import Tuple
+
+import cv2
+import numpy as np
+
+from .painter import Material
+from .skeleton import BodyShape
+
+Color = Tuple[float, float, float]
+
+SKINS = ((201, 219, 245), (170, 194, 232), (141, 172, 219), (112, 146, 199), (83, 116, 170), (60, 88, 138),
+         (45, 64, 105), (35, 48, 78))
+HAIRS = ((22, 20, 22), (30, 38, 52), (38, 56, 88), (60, 92, 132), (110, 168, 208), (45, 70, 135), (150, 150, 155))
+PATTERNS = ('plain', 'rings', 'stripes', 'checks', 'blotches', 'dots')
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """One person's look. Colours are BGR, 0..255; lengths of sleeves and legs are shares of the limb."""
+    shape: BodyShape
+    skin: Material
+    hair: Material
+    hair_style: str  # bald, short, long, bun or cap
+    top: Material
+    under: Color
+    open_front: bool
+    logo: bool
+    sleeve: float  # 0 none .. 1 to the elbow .. 2 to the wrist
+    bottom: Material
+    bottom_style: str  # trousers, shorts or skirt
+    loose: float  # cloth's distance from the body, times the usual
+    shoe: Material
+    sole: Color
+    beard: bool
+    glasses: str  # none, clear or dark
+    backpack: bool
+
+
+def vivid(rng: np.random.Generator) -> Color:
+    """A cloth colour: grey scale, muted or strong."""
+    hue, saturation = rng.integers(0, 180), int(rng.choice((15, 90, 190)) + rng.uniform(0, 60))
+    pixel = np.uint8([[[hue, saturation, int(rng.uniform(35, 245))]]])
+    return tuple(float(c) for c in cv2.cvtColor(pixel, cv2.COLOR_HSV2BGR)[0, 0])
+
+
+def _cloth(rng, plain: float) -> Material:
+    pattern = 'plain' if rng.random() < plain else str(rng.choice(PATTERNS[1:]))
+    return Material(vivid(rng), vivid(rng), pattern, rng.uniform(.045, .16), rng.uniform(.05, .13))
+
+
+def sample_shape(rng: np.random.Generator) -> BodyShape:
+    """Proportions of an adult or, sometimes, a child, whose head is larger and legs shorter."""
+    child = rng.random() < .15
+    height = rng.uniform(1.1, 1.5) if child else float(np.clip(rng.normal(1.71, .09), 1.48, 1.98))
+    near_one = lambda deviation: float(np.clip(rng.normal(1, deviation), 1 - 2 * deviation, 1 + 2 * deviation))  # noqa: E731
+    return BodyShape(height, near_one(.03), near_one(.06), near_one(.03), near_one(.07),
+                     near_one(.03) * (.94 if child else 1), near_one(.03) * (1.65 / height)**.6,
+                     float(np.clip(rng.normal(1.02, .12), .8, 1.4)))
+
+
+def sample_appearance(rng: np.random.Generator) -> Appearance:
+    """Draw a person."""
+    tint = rng.uniform(.9, 1.08, 3)
+    skin = Material(tuple(np.clip(np.array(SKINS[rng.integers(len(SKINS))]) * tint, 0, 255)), roughness=.025)
+    hair = Material(tuple(np.array(HAIRS[rng.choice(len(HAIRS), p=(.3, .2, .18, .12, .08, .05, .07))]) * tint),
+                    roughness=.16)
+    style = str(rng.choice(('short', 'long', 'bun', 'cap', 'bald'), p=(.45, .25, .1, .12, .08)))
+    if style == 'cap':
+        hair = Material(vivid(rng), roughness=.04)
+    bottom_style = str(rng.choice(('trousers', 'shorts', 'skirt'), p=(.6, .27, .13)))
+    bottom = _cloth(rng, .85) if rng.random() < .6 else Material((rng.uniform(60, 120), rng.uniform(40, 80), rng.uniform(
+        25, 60)), roughness=.12)
+    return Appearance(
+        sample_shape(rng), skin, hair, style, _cloth(rng, .55), vivid(rng), bool(rng.random() < .2),
+        bool(rng.random() < .3), float(rng.choice((rng.uniform(.3, .8), 2., 1.5, 0.), p=(.45, .4, .07, .08))), bottom,
+        bottom_style, rng.uniform(.6, 1.8), Material(vivid(rng), roughness=.04),
+        (235, 235, 235) if rng.random() < .5 else (35, 35, 40), bool(rng.random() < .15 and style != 'long'),
+        str(rng.choice(('none', 'clear', 'dark'), p=(.75, .15, .1))), bool(rng.random() < .08))

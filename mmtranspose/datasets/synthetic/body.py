@@ -1,0 +1,215 @@
+"""Clothed bodies: solids hung on a posed skeleton and painted into a layer with part numbers."""
+from typing import NamedTuple, Tuple
+
+import numpy as np
+
+from .appearance import Appearance
+from .camera import Camera
+from .head import paint_head
+from .painter import Layer, Light, Material
+from .parts import PART_ID
+from .shapes import Window, clip_window, ellipsoid, limb
+from .skeleton import Skeleton
+
+SIDES = ('left', 'right')
+
+
+class Brush(NamedTuple):
+    """What every part is painted with."""
+    layer: Layer
+    camera: Camera
+    skeleton: Skeleton  # in the camera frame
+    look: Appearance
+    light: Light
+    rng: np.random.Generator
+
+    def limb(self, ends, radii, material: Material, part: str, bulge: float = 0.) -> None:
+        """Paint a tapered capsule between two points (2, 3); radii in metres for a body 1 m tall."""
+        size = self.look.shape.height * self.look.shape.girth**.7
+        patch = limb(self.camera, self.layer.window, np.stack(ends), (radii[0] * size, radii[1] * size), bulge * size)
+        self.layer.paint(patch, material, self.light, PART_ID[part], self.rng)
+
+    def blob(self, centre, frame, radii, material: Material, part: str, albedo=None) -> None:
+        """Paint an ellipsoid, radii in metres; ``albedo`` maps its local coordinates to colours."""
+        patch = ellipsoid(self.camera, self.layer.window, centre, frame, np.asarray(radii))
+        colors = None if patch is None or albedo is None else albedo(patch)
+        self.layer.paint(patch, material, self.light, PART_ID[part], self.rng, colors)
+
+
+def _between(a, b, share: float):
+    return a + share * (b - a)
+
+
+def _paint_leg(brush: Brush, side: str) -> None:
+    joints, look = brush.skeleton.joints, brush.look
+    hip, knee, ankle = (joints[f'{side}_{name}'] for name in ('hip', 'knee', 'ankle'))
+    thigh, shin = f'{side}_thigh', f'{side}_shin'
+    cloth, extra = look.bottom, .006 * look.loose
+    if look.bottom_style == 'trousers':
+        brush.limb((hip, knee), (.053 + extra, .035 + extra), cloth, thigh)
+        brush.limb((knee, ankle), (.034 + extra, .024 + 1.4 * extra), cloth, shin, .006)
+    else:
+        brush.limb((hip, knee), (.051, .034), look.skin, thigh)
+        brush.limb((knee, ankle), (.033, .021), look.skin, shin, .011)
+        if look.bottom_style == 'shorts':
+            brush.limb((hip, _between(hip, knee, .45 + .25 * look.loose)), (.056, .049 + extra), cloth, thigh)
+
+
+def _paint_foot(brush: Brush, side: str) -> None:
+    joints, look, part = brush.skeleton.joints, brush.look, f'{side}_foot'
+    heel, toe, ankle = (joints[f'{side}_{name}'] for name in ('heel', 'toe', 'ankle'))
+    down = -brush.skeleton.frames[f'{side}_ankle'][:, 1] * .010 * look.shape.height
+    sole = Material(look.sole, roughness=0.)
+    brush.limb((heel + down, toe + down), (.017, .017), sole, part)
+    brush.limb((heel, toe), (.021, .018), look.shoe, part)
+    brush.limb((ankle, _between(heel, toe, .55)), (.024, .019), look.shoe, part)
+
+
+def _paint_arm(brush: Brush, side: str) -> None:
+    joints, look = brush.skeleton.joints, brush.look
+    shoulder, elbow, wrist = (joints[f'{side}_{name}'] for name in ('shoulder', 'elbow', 'wrist'))
+    upper, fore, extra = f'{side}_upper_arm', f'{side}_forearm', .005 * look.loose
+    sleeve = look.sleeve
+    if sleeve < 1:
+        brush.limb((shoulder, elbow), (.031, .024), look.skin, upper)
+    if sleeve > 0:
+        end = _between(shoulder, elbow, min(sleeve, 1.))
+        brush.limb((shoulder, end), (.035 + .4 * extra, .027 + extra + .004 * (sleeve < 1)), look.top, upper)
+    if sleeve < 2:
+        brush.limb((elbow, wrist), (.024, .0165), look.skin, fore, .003)
+    if sleeve > 1:
+        brush.limb((elbow, _between(elbow, wrist, sleeve - 1)), (.027 + extra, .020 + extra), look.top, fore)
+
+
+def _paint_hand(brush: Brush, side: str) -> None:
+    joints, skin, part = brush.skeleton.joints, brush.look.skin, f'{side}_hand'
+    wrist, hand, frame = joints[f'{side}_wrist'], joints[f'{side}_hand'], brush.skeleton.frames[f'{side}_wrist']
+    height, inward = brush.look.shape.height, -1 if side == 'left' else 1
+    palm = _between(wrist, hand, .45)
+    brush.blob(palm, frame, np.array((.011, .030, .020)) * height, skin, part)
+    brush.limb((palm, hand), (.015, .009), skin, part)
+    thumb = palm + frame @ (np.array((.004 * inward, -.012, .030)) * height)
+    brush.limb((_between(wrist, palm, .5), thumb), (.009, .007), skin, part)
+
+
+def _trunk_levels(skeleton: Skeleton) -> Tuple[Tuple[np.ndarray, np.ndarray], ...]:
+    """Centres and frames from the pelvis to the shoulders, evenly up the trunk."""
+    joints, frames = skeleton.joints, skeleton.frames
+    return tuple((joints[name], frames[name]) for name in ('pelvis', 'lumbar', 'chest', 'neck'))
+
+
+def _trunk_at(levels, height: float) -> Tuple[np.ndarray, np.ndarray]:
+    """Centre and frame at a height: 0 the pelvis, 1 the lumbar, 2 the chest joint, 3 the base of the neck."""
+    low = min(max(int(height), 0), 2)
+    share = height - low
+    frame = _between(levels[low][1], levels[min(low + 1, 2)][1], min(max(share, 0), 1))
+    left = frame[:, 0] / np.linalg.norm(frame[:, 0])
+    up = frame[:, 1] - left * (left @ frame[:, 1])
+    up /= np.linalg.norm(up)
+    return _between(levels[low][0], levels[low + 1][0], share), np.stack((left, up, np.cross(left, up)), 1)
+
+
+TRUNK = ((-.5, .092, .064, 'bottom'), (.1, .094, .066, 'bottom'), (.6, .086, .061, 'bottom'), (.5, .094, .067, 'top'),
+         (1., .086, .063, 'top'), (1.4, .087, .064, 'top'), (1.8, .094, .068, 'top'), (2.15, .102, .069, 'top'),
+         (2.45, .106, .064, 'top'), (2.68, .098, .053, 'top'))
+"""Rings of the trunk: height as in ``_trunk_at``, half width and half depth for a body 1 m tall, garment."""
+
+
+def _paint_trunk(brush: Brush) -> None:
+    look, levels = brush.look, _trunk_levels(brush.skeleton)
+    size, girth = look.shape.height, look.shape.girth
+    for level, width, depth, garment in TRUNK:
+        centre, frame = _trunk_at(levels, level)
+        wide = look.shape.hip if level < 1.2 else look.shape.shoulder
+        radii = np.array((width * wide * girth**.5, .040, depth * girth)) * size
+        if garment == 'bottom':
+            brush.blob(centre, frame, radii, look.bottom, 'pelvis')
+        else:
+            brush.blob(centre, frame, radii, look.top, 'torso', _shirt(look, level, radii))
+    _paint_shoulders(brush)
+
+
+def _shirt(look: Appearance, level: float, radii: np.ndarray):
+    """Colours of one ring of the upper garment: pattern, opened front, logo."""
+    from .painter import pattern_weight
+    from .textures import blend
+
+    def albedo(patch):
+        along, around = patch.along + np.float32(level * .2 + 2), patch.around
+        weight = pattern_weight(look.top, along, around)
+        color = blend(look.top.color, look.top.second, np.zeros_like(along) if weight is None else weight)
+        front = patch.local[2] > 0
+        if look.open_front:
+            color[front & (np.abs(around) < .045)] = look.under
+        if look.logo and 1.7 < level < 2.3:
+            color[front & (np.abs(patch.local[0]) < .38)] = look.under
+        return color
+
+    return albedo
+
+
+def _paint_shoulders(brush: Brush) -> None:
+    joints, look = brush.skeleton.joints, brush.look
+    for side in SIDES:
+        brush.limb((joints[f'{side}_clavicle'], joints[f'{side}_shoulder']), (.036, .034), look.top, 'torso')
+    neck, head = joints['neck'], joints['head']
+    brush.limb((neck, _between(neck, head, 1.2)), (.032, .029), look.skin, 'neck')
+
+
+def _paint_skirt(brush: Brush) -> None:
+    joints, look = brush.skeleton.joints, brush.look
+    frame, size = brush.skeleton.frames['pelvis'], look.shape.height
+    length = .45 + .3 * look.loose
+    for step in np.linspace(0, 1, 7):
+        share = step * length
+        left, right = (_between(joints[f'{side}_hip'], joints[f'{side}_knee'], share) for side in SIDES)
+        apart = float(np.linalg.norm(left - right)) / 2
+        for centre in ((left + right) / 2, ):
+            axis = (left - right) / max(2 * apart, 1e-6)
+            up = frame[:, 1] - axis * (axis @ frame[:, 1])
+            up /= np.linalg.norm(up)
+            turn = np.stack((axis, up, np.cross(axis, up)), 1)
+            radii = np.array((apart + (.05 + .02 * share) * size, .045 * size, (.062 + .02 * share) * size))
+            brush.blob(centre, turn, radii, look.bottom, 'skirt')
+
+
+def _paint_backpack(brush: Brush) -> None:
+    chest, frame = brush.skeleton.joints['chest'], brush.skeleton.frames['chest']
+    size = brush.look.shape.height
+    brush.blob(chest + frame @ (np.array((0, .03, -.105)) * size), frame, np.array((.085, .125, .06)) * size,
+               brush.look.shoe, 'backpack')  # yapf: disable
+
+
+def paint_person(camera: Camera, bounds: Window, skeleton: Skeleton, look: Appearance, light: Light,
+                 rng: np.random.Generator):
+    """Draw a person alone.
+
+    Args:
+        camera: The view.
+        bounds: Part of the picture to stay inside, usually all of it.
+        skeleton: Posed, in the camera frame.
+        look: The person's appearance.
+        light: The lamp.
+        rng: Places the textures.
+
+    Returns:
+        The :class:`Layer`, part numbers as in :data:`parts.PARTS`, or ``None`` when nothing of the person is in view.
+    """
+    points = np.stack(list(skeleton.joints.values()))
+    if points[:, 2].min() < .3:
+        return None
+    pixels, margin = camera.project(points), .2 * look.shape.height * camera.focal / points[:, 2].min()
+    window = clip_window(pixels.min(0) - margin, pixels.max(0) + margin, bounds)
+    if window is None:
+        return None
+    brush = Brush(Layer(window), camera, skeleton, look, light, rng)
+    _paint_trunk(brush)
+    for side in SIDES:
+        for paint in (_paint_leg, _paint_foot, _paint_arm, _paint_hand):
+            paint(brush, side)
+    if look.bottom_style == 'skirt':
+        _paint_skirt(brush)
+    if look.backpack:
+        _paint_backpack(brush)
+    paint_head(brush.layer, camera, skeleton, look, light, rng)
+    return brush.layer

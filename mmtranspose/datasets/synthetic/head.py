@@ -1,0 +1,109 @@
+"""Heads: skull with a face painted in its own coordinates, nose, ears, hair."""
+from typing import Tuple
+
+import numpy as np
+
+from .appearance import Appearance
+from .camera import Camera
+from .painter import Layer, Light, Material
+from .parts import PART_ID
+from .shapes import Patch, ellipsoid, limb
+from .skeleton import FACE_POINTS, Skeleton, head_centre, head_radii
+
+LIPS, IRIS, WHITE, LENS = (70, 70, 150), (40, 45, 50), (235, 235, 235), (30, 28, 28)
+
+
+def _spot(local: np.ndarray, centre: Tuple[float, float], radii: Tuple[float, float]) -> np.ndarray:
+    """Ellipse (h, w) on the front of the unit ball, centre and radii in its x and y."""
+    return (((local[0] - centre[0]) / radii[0])**2 + ((local[1] - centre[1]) / radii[1])**2 < 1) & (local[2] > 0)
+
+
+def _face(local: np.ndarray, look: Appearance) -> np.ndarray:
+    """Colours (h, w, 3) of the skull: skin, eyes, brows, mouth, glasses and beard."""
+    skin = np.array(look.skin.color, np.float32)
+    color = np.broadcast_to(skin, (*local.shape[1:], 3)).copy()
+    brow = np.array(look.hair.color if look.hair_style not in ('bald', 'cap') else (40, 50, 60), np.float32)
+    if look.beard:
+        color[(local[1] < -.3) & (local[2] > .15)] = .7 * brow + .3 * skin
+    for side in (1, -1):
+        color[_spot(local, (.40 * side, .02), (.27, .15))] = .72 * skin  # the socket
+        color[_spot(local, (.40 * side, .05), (.20, .11))] = WHITE
+        color[_spot(local, (.40 * side, .05), (.10, .12))] = IRIS
+        color[_spot(local, (.42 * side, .27), (.25, .06))] = .8 * brow
+        if look.glasses == 'dark':
+            color[_spot(local, (.42 * side, .04), (.34, .20))] = LENS
+    if look.glasses != 'none':
+        color[(np.abs(local[1] - .1) < .035) & (local[2] > -.2)] = LENS
+    color[_spot(local, (0, -.52), (.27, .07))] = LIPS
+    return color
+
+
+def _hair_region(local: np.ndarray, style: str) -> np.ndarray:
+    """Where the unit ball of the hair's shell is covered (h, w): behind a line from the forehead round the ears."""
+    x, y, z = local
+    crown = y > .52 + .25 * z if style != 'cap' else y > .36
+    sides = (z < .12 - .35 * np.minimum(y, 0)) & (y > (-.45 if style != 'long' else -1))
+    return crown | (sides & ((np.abs(x) < .88) | (y > .05) | (style == 'long') | (z < -.3)))
+
+
+def _paint_hair(layer: Layer, camera: Camera, centre, frame, radii, look: Appearance, light: Light, rng) -> None:
+    paint = lambda patch: layer.paint(patch, look.hair, light, PART_ID['hair'], rng)  # noqa: E731
+    shell = ellipsoid(camera, layer.window, centre + frame @ (np.array((0, .05, -.07)) * radii), frame, radii * 1.10)
+    if shell is not None:
+        paint(shell._replace(mask=shell.mask & _hair_region(shell.local, look.hair_style)))
+    if look.hair_style == 'long':
+        for drop, back, width in ((-.5, -.55, .85), (-1.1, -.62, .82), (-1.6, -.68, .72)):
+            paint(ellipsoid(camera, layer.window, centre + frame @ (np.array((0, drop, back)) * radii), frame,
+                            radii * (width, .7, .42)))  # yapf: disable
+    elif look.hair_style == 'bun':
+        paint(ellipsoid(camera, layer.window, centre + frame @ (np.array((0, .45, -1.15)) * radii), frame, radii * .45))
+    elif look.hair_style == 'cap':
+        paint(ellipsoid(camera, layer.window, centre + frame @ (np.array((0, .42, .95)) * radii), frame,
+                        radii * (.8, .10, .75)))  # yapf: disable
+
+
+def _paint_ears(layer: Layer, camera: Camera, centre, frame, radii, look: Appearance, light: Light, rng) -> None:
+    for side in ('left', 'right'):
+        spot = centre + frame @ (np.array(FACE_POINTS[f'{side}_ear']) * radii)
+        layer.paint(ellipsoid(camera, layer.window, spot, frame, radii * (.13, .26, .17)), look.skin, light,
+                    PART_ID[f'{side}_ear'], rng)  # yapf: disable
+
+
+def _paint_nose(layer: Layer, camera: Camera, centre, frame, radii, look: Appearance, light: Light, rng) -> None:
+    bridge, tip = (centre + frame @ (np.array(spot) * radii) for spot in ((0, .12, .93), (0, -.22, 1.04)))
+    skin = Material(tuple(.93 * c for c in look.skin.color), roughness=0.)
+    nose = limb(camera, layer.window, np.stack((bridge, tip)), (.07 * radii[0], .20 * radii[0]))
+    layer.paint(nose, skin, light, PART_ID['nose'], rng)
+
+
+def paint_head(layer: Layer, camera: Camera, skeleton: Skeleton, look: Appearance, light: Light,
+               rng: np.random.Generator) -> None:
+    """Draw a head.
+
+    Args:
+        layer: Drawn into.
+        camera: The view.
+        skeleton: Posed, in the camera frame.
+        look: Colours, hair, glasses.
+        light: The lamp.
+        rng: Places the texture.
+    """
+    frame, radii = skeleton.frames['head'], head_radii(look.shape)
+    centre = head_centre(look.shape, skeleton)
+    skull = ellipsoid(camera, layer.window, centre, frame, radii)
+    if skull is None:
+        return
+    layer.paint(_jaw(camera, layer, centre, frame, radii), look.skin, light, PART_ID['skull'], rng)
+    layer.paint(skull, look.skin, light, PART_ID['skull'], rng, _face(skull.local, look))
+    args = (layer, camera, centre, frame, radii, look, light, rng)
+    _paint_ears(*args)
+    _paint_nose(*args)
+    if look.hair_style != 'bald':
+        _paint_hair(*args)
+
+
+def _jaw(camera: Camera, layer: Layer, centre, frame, radii) -> Patch:
+    return ellipsoid(camera, layer.window, centre + frame @ (np.array((0, -.52, .16)) * radii), frame,
+                     radii * (.74, .50, .74))  # yapf: disable
+
+

@@ -1,0 +1,4 @@
+from mmtranspose.models.backbones.hrnet_small import HRNetSmall
+from mmtranspose.models.backbones.resnet_small import ResNetSmall
+
+__all__ = ['HRNetSmall', 'ResNetSmall']

@@ -1,0 +1,3 @@
+from mmtranspose.models.heads.transpose_head import TransPoseHead
+
+__all__ = ['TransPoseHead']

@@ -1,0 +1,68 @@
+"""Multi-head self-attention whose queries and keys, not values, carry the position."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention of TransPose: q and k from ``x + pos``, v from ``x``.
+
+    Goes through ``torch.nn.functional.scaled_dot_product_attention``, so that fused kernels never hold the N x N
+    matrix. Parameters are named as in ``torch.nn.MultiheadAttention``.
+
+    Args:
+        embed_dims (int): Channels d of a token.
+        num_heads (int): Heads; each has d / num_heads channels.
+        dropout (float): On attention weights, while training.
+
+    Raises:
+        ValueError: ``num_heads`` does not divide ``embed_dims``.
+    """
+
+    def __init__(self, embed_dims: int, num_heads: int, dropout: float = 0.1):
+        super().__init__()
+        if num_heads < 1 or embed_dims % num_heads:
+            raise ValueError(f'num_heads={num_heads} does not divide embed_dims={embed_dims}')
+        self.embed_dims = embed_dims
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * embed_dims, embed_dims))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * embed_dims))
+        self.out_proj = nn.Linear(embed_dims, embed_dims)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def split_heads(self, x: Tensor) -> Tensor:
+        """(B, N, d) -> (B, heads, N, d / heads)."""
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+    def query_key(self, x: Tensor, pos: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Queries and keys of tokens ``x`` (B, N, d), each (B, heads, N, d / heads)."""
+        d = self.embed_dims
+        with_position = x if pos is None else x + pos
+        qk = F.linear(with_position, self.in_proj_weight[: 2 * d], self.in_proj_bias[: 2 * d])
+        q, k = qk.chunk(2, dim=-1)
+        return self.split_heads(q), self.split_heads(k)
+
+    def value(self, x: Tensor) -> Tensor:
+        """Values of tokens ``x`` (B, N, d): (B, heads, N, d / heads)."""
+        d = self.embed_dims
+        return self.split_heads(F.linear(x, self.in_proj_weight[2 * d :], self.in_proj_bias[2 * d :]))
+
+    def forward(self, x: Tensor, pos: Tensor | None = None) -> Tensor:
+        """Attend.
+
+        Args:
+            x (Tensor): Tokens, (B, N, d).
+            pos (Tensor | None): Position embedding, (N, d) or (B, N, d).
+
+        Returns:
+            Tensor: (B, N, d).
+        """
+        q, k = self.query_key(x, pos)
+        dropout = self.dropout if self.training else 0.0
+        out = F.scaled_dot_product_attention(q, k, self.value(x), dropout_p=dropout)
+        return self.out_proj(out.transpose(1, 2).flatten(2))

@@ -1,0 +1,3 @@
+from mmtranspose.models.necks.transpose_neck import TransPoseNeck
+
+__all__ = ['TransPoseNeck']

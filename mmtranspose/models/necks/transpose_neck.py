@@ -1,0 +1,62 @@
+"""From a feature map to tokens, through the encoder, and back."""
+
+from __future__ import annotations
+
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from mmpose.utils.typing import OptMultiConfig
+from torch import Tensor, nn
+
+from mmtranspose.models.layers import TransformerEncoder, build_position_encoding
+
+
+@MODELS.register_module()
+class TransPoseNeck(BaseModule):
+    """The Transformer of `TransPose <https://arxiv.org/abs/2012.14214>`_ over a CNN's feature map.
+
+    A 1x1 convolution without bias to d channels, one token a cell (row-major), position encoding, encoder, and back
+    to a map of the same height and width. Any input size works at test time: the sine table is computed for the grid
+    at hand, the learnable one interpolated.
+
+    Args:
+        in_channels (int): Channels of the backbone's last feature map.
+        embed_dims (int): Token channels d.
+        num_layers (int): Encoder layers.
+        num_heads (int): Attention heads.
+        feedforward_channels (int): Hidden channels of the feed-forward networks.
+        dropout (float): See :class:`EncoderLayer`.
+        position_encoding (str | None): ``'sine'``, ``'learnable'`` or None (the paper's ablation).
+        grid (tuple[int, int] | None): Token grid (h, w) of training; for ``'learnable'`` only.
+        init_cfg (dict | None): The HRNet variants start the projection at N(0, 0.001):
+            ``dict(type='Normal', std=0.001, override=dict(name='projection'))``; None leaves it at PyTorch's default.
+
+    Raises:
+        ValueError: ``num_heads`` does not divide ``embed_dims``; ``position_encoding`` is unknown, or cannot be
+            made with the ``embed_dims`` or ``grid`` given.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        embed_dims: int = 256,
+        num_layers: int = 4,
+        num_heads: int = 8,
+        feedforward_channels: int = 1024,
+        dropout: float = 0.1,
+        position_encoding: str | None = 'sine',
+        grid: tuple[int, int] | None = None,
+        init_cfg: OptMultiConfig = None,
+    ):
+        super().__init__(init_cfg)
+        self.projection = nn.Conv2d(in_channels, embed_dims, 1, bias=False)
+        self.position_encoding = build_position_encoding(position_encoding, embed_dims, grid)
+        self.encoder = TransformerEncoder(num_layers, embed_dims, num_heads, feedforward_channels, dropout)
+
+    def forward(self, feats: tuple[Tensor, ...]) -> tuple[Tensor]:
+        """The last feature map (B, C, h, w), encoded: a tuple of one (B, d, h, w)."""
+        x = self.projection(feats[-1])
+        grid = tuple(x.shape[-2:])
+        tokens = x.flatten(2).transpose(1, 2)  # (B, h * w, d)
+        pos = None if self.position_encoding is None else self.position_encoding(grid, like=self.projection.weight)
+        tokens = self.encoder(tokens, pos)
+        return (tokens.transpose(1, 2).unflatten(-1, grid),)

@@ -1,0 +1,266 @@
+"""Makes ``.venv`` and keeps it in step with the pins beside this file: ``install.py setup``.
+
+``install.py check`` looks at the environment that runs it and changes nothing; ``install.py key`` prints the name of
+the environment that ``setup`` would make. Standard library only, and Python 3.8 syntax: a wrong Python gets a sentence.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from interpreter import SetupError, choose_python, probe
+
+ROOT = Path(__file__).resolve().parent.parent
+PINS = [ROOT / 'requirements' / name for name in ('runtime.txt', 'mmpose.txt', 'dev.txt')]
+LOG = ROOT / '.venv-install.log'
+STATE = 'mmtranspose-setup.json'  # in the environment; says that it is ours, and how far it got
+
+NEEDED_GB = 8
+
+# What pip prints -> what to tell. The first that is found counts.
+NO_SPACE = f'the disk is full: about {NEEDED_GB} GB are needed for .venv'
+CAUSES = (
+    (r'\[Errno (28|122)\]|No space left on device|Disk quota exceeded', NO_SPACE),
+    (
+        r'CERTIFICATE_VERIFY_FAILED',
+        "the package index's certificate is not trusted: check pip's `cert` setting or the proxy",
+    ),
+    (
+        r'NewConnectionError|NameResolutionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|Connection refused'
+        r'|Max retries exceeded|Network is unreachable|Connection broken|Connection reset',
+        'the package index cannot be reached: check the network, or the proxy that pip is to use',
+    ),
+    (
+        r'Python\.h: No such file',
+        "Python's headers are missing: install them (Debian: python3-dev), or use Python 3.11",
+    ),
+    (r'No matching distribution found for (\S+)', r'there is no \1 for this Python and machine'),
+)
+
+
+def pins() -> list[str]:
+    """The lines of the requirement files without comments."""
+    lines = (line.split('#')[0].strip() for path in PINS for line in path.read_text(encoding='utf-8').splitlines())
+    return [line for line in lines if line]
+
+
+def environment_key(version) -> str:
+    """Changes with the pins and with the Python version (major, minor)."""
+    digest = hashlib.sha256('\n'.join(pins()).encode()).hexdigest()
+    return 'py{}.{}-{}'.format(*version, digest[:12])
+
+
+def read_state(env: Path) -> dict | None:
+    """What ``write_state`` left in the environment; None if it was not made here."""
+    try:
+        return json.loads((env / STATE).read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return {}
+
+
+def write_state(env: Path, key: str = '', project: str = '') -> None:
+    """Without ``key``: the installation is under way. Without ``project``: mmtranspose itself is not in it yet."""
+    beside = env / (STATE + '.new')
+    beside.write_text(json.dumps({'key': key, 'project': project}), encoding='utf-8')
+    os.replace(beside, env / STATE)
+
+
+def plan(env: Path, base: str) -> tuple[str, str]:
+    """What the environment needs ('make', 'update', 'link' or 'nothing'), and why.
+
+    Raises:
+        SetupError: There is a ``.venv`` that ``make setup`` did not make.
+    """
+    state = read_state(env)
+    if state is None:
+        if not os.path.lexists(env) or (env.is_dir() and not any(env.iterdir())):
+            return 'make', ''
+        raise SetupError(
+            '.venv was not made by `make setup`, so it stays as it is: move it away, or use it with '
+            'PYTHON=.venv/bin/python.'
+        )
+    facts = probe(env / 'bin' / 'python')
+    if facts is None:
+        return 'make', 'its Python does not run any more'
+    if not state.get('key'):
+        return 'make', 'its installation was interrupted'
+    version = tuple(facts['version'])
+    if base and choose_python(base)[1] != version:
+        return 'make', 'BASE_PYTHON has another version'
+    if state['key'] != environment_key(version):
+        return 'update', 'the pins changed'
+    return ('nothing', '') if state.get('project') == str(ROOT) else ('link', '')
+
+
+def explain(output: str) -> str:
+    """The cause of a failure, from what pip printed."""
+    for pattern, cause in CAUSES:
+        found = re.search(pattern, output)
+        if found:
+            return found.expand(cause)
+    errors = [line.strip() for line in output.splitlines() if line.lower().startswith(('error:', 'oserror:'))]
+    return errors[-1] if errors else 'no reason given'
+
+
+class Steps:
+    """Runs commands, one line each with the time since the start; what they print goes into the log."""
+
+    def __init__(self, env: Path):
+        self.env = env
+        self.start = time.monotonic()
+        LOG.write_bytes(b'')
+
+    def say(self, text: str) -> None:
+        print(f'[{time.monotonic() - self.start:4.0f} s] {text}', flush=True)
+
+    def run(self, title: str, *command) -> None:
+        """Runs a command to its end.
+
+        Raises:
+            SetupError: It failed; says why in a sentence.
+        """
+        self.say(title)
+        live = sys.stdout.isatty()  # then pip draws its own progress
+        with open(LOG, 'ab', buffering=0) as log:
+            log.write(f'\n=== {title}\n'.encode())
+            begin = log.tell()
+            with subprocess.Popen(
+                [str(part) for part in command],
+                cwd=str(ROOT),
+                env=self.variables(),
+                stdout=None if live else subprocess.PIPE,
+                stderr=log,
+            ) as process:
+                for line in process.stdout or ():
+                    log.write(line)
+                    self.show(line.decode(errors='replace'))
+        if process.returncode:
+            output = LOG.read_bytes()[begin:].decode(errors='replace')
+            raise SetupError(f'"{title}" failed: {explain(output)} (details: {LOG.name}; then run make again).')
+
+    def pip(self, title: str, *arguments) -> None:
+        self.run(title, self.env / 'bin' / 'python', '-m', 'pip', 'install', *arguments)
+
+    def show(self, line: str) -> None:
+        found = re.match(r'\s*(Downloading|Using cached) (?:\S*/)?([^\s-]+-[^\s-]+)\S* \((\d{2,}\.\d [MG]B)\)', line)
+        if found:
+            self.say(f'  {found.group(2)}: {found.group(1).lower()} {found.group(3)}')
+        elif line.startswith('Installing collected packages'):
+            self.say('  unpacking')
+
+    def variables(self) -> dict:
+        """The environment for pip: nothing of another Python, and temporary files where there is space for them."""
+        kept = {name: value for name, value in os.environ.items() if name not in ('PYTHONPATH', 'PYTHONHOME')}
+        return {**kept, 'TMPDIR': str(self.env / 'tmp'), 'PIP_USER': '0', 'PIP_DISABLE_PIP_VERSION_CHECK': '1'}
+
+
+def check_space(env: Path) -> None:
+    free = shutil.disk_usage(str(env)).free / 1e9
+    if free < NEEDED_GB:
+        raise SetupError(
+            f'{free:.1f} GB are free for .venv and about {NEEDED_GB} are needed: make room, then run make again.'
+        )
+
+
+def make_environment(env: Path, base: str, steps: Steps) -> None:
+    """An empty virtual environment with the mark that it is ours and not ready."""
+    python, version = choose_python(base)
+    if env.exists():
+        shutil.rmtree(str(env))
+    env.mkdir(parents=True)
+    write_state(env)
+    check_space(env)
+    (env / 'tmp').mkdir()
+    steps.run('making .venv from {} (Python {}.{})'.format(python, *version), python, '-m', 'venv', env)
+
+
+def install_pins(env: Path, steps: Steps) -> None:
+    """Brings every pinned package into the environment, whatever version is there."""
+    runtime, mmpose, dev = PINS
+    write_state(env)
+    (env / 'tmp').mkdir(exist_ok=True)
+    steps.pip('installing build tools', '-c', runtime, 'setuptools', 'cython', 'numpy')
+    steps.pip('installing PyTorch and OpenMMLab (minutes)', '--no-build-isolation', '-r', runtime, '-r', dev)
+    steps.pip('installing mmpose', '--no-deps', '-r', mmpose)
+    write_state(env, environment_key(probe(env / 'bin' / 'python')['version']))
+
+
+def link_project(env: Path, steps: Steps) -> None:
+    """Installs mmtranspose itself, editable."""
+    key = read_state(env)['key']
+    (env / 'tmp').mkdir(exist_ok=True)
+    steps.pip('installing mmtranspose itself, editable', '--no-deps', '--no-build-isolation', '-e', ROOT)
+    shutil.rmtree(str(env / 'tmp'))
+    write_state(env, key, str(ROOT))
+
+
+@contextlib.contextmanager
+def locked(env: Path):
+    """One set-up at a time for an environment, which several clones may share."""
+    env.parent.mkdir(parents=True, exist_ok=True)
+    with open(f'{env}.lock', 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def setup(base: str = '', env: Path = ROOT / '.venv') -> None:
+    """Makes, mends or updates ``.venv``; does nothing if it is in step with the pins."""
+    env = Path(os.path.realpath(str(env)))  # .ci/run links one from outside
+    with locked(env):
+        task, reason = plan(env, base)
+        if task == 'nothing':
+            return
+        steps = Steps(env)
+        if reason:
+            steps.say('{} .venv: {}'.format('making a new' if task == 'make' else 'updating', reason))
+        if task == 'make':
+            make_environment(env, base, steps)
+        if task != 'link':
+            install_pins(env, steps)
+        link_project(env, steps)
+        steps.say('.venv is ready')
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('command', choices=('setup', 'check', 'key'))
+    parser.add_argument('also', nargs='*', help='check: further modules that must be there')
+    parser.add_argument('--base', default='', help='the Python to make .venv from')
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == 'setup':
+            setup(options.base)
+        elif options.command == 'key':
+            print(environment_key(choose_python(options.base)[1]))
+        else:
+            from check import check
+
+            return check(options.also)
+    except SetupError as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        print(f'Set-up failed: {NO_SPACE if full else error}.', file=sys.stderr)
+    except KeyboardInterrupt:
+        print('Interrupted: the next make starts the installation again.', file=sys.stderr)
+    else:
+        return 0
+    return 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

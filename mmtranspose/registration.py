@@ -3,10 +3,11 @@
 import sys
 from importlib import import_module
 
-from mmpose.registry import MODELS, TRANSFORMS
+from mmpose.registry import KEYPOINT_CODECS, MODELS, TRANSFORMS
 
 LOCATIONS = (
     (MODELS, 'mmpose.models', 'mmtranspose.models'),
+    (KEYPOINT_CODECS, 'mmpose.codecs', 'mmtranspose.codecs'),
     (TRANSFORMS, 'mmpose.datasets', 'mmtranspose.datasets.transforms'),
 )
 

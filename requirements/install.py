@@ -27,7 +27,7 @@ PINS = [ROOT / 'requirements' / name for name in ('runtime.txt', 'mmpose.txt', '
 LOG = ROOT / '.venv-install.log'
 STATE = 'mmtranspose-setup.json'  # in the environment; says that it is ours, and how far it got
 
-NEEDED_GB = 8
+NEEDED_GB = 10  # 5.3 stay, 7.1 at the peak, and 2.5 more for what pip keeps in its cache
 
 # What pip prints -> what to tell. The first that is found counts.
 NO_SPACE = f'the disk is full: about {NEEDED_GB} GB are needed for .venv'
@@ -122,10 +122,11 @@ class Steps:
     def __init__(self, env: Path):
         self.env = env
         self.start = time.monotonic()
+        self.clear = '\r\x1b[K' if sys.stdout.isatty() else ''  # a terminal gets pip's progress bar
         LOG.write_bytes(b'')
 
     def say(self, text: str) -> None:
-        print(f'[{time.monotonic() - self.start:4.0f} s] {text}', flush=True)
+        print(f'{self.clear}[{time.monotonic() - self.start:4.0f} s] {text}', flush=True)
 
     def run(self, title: str, *command) -> None:
         """Runs a command to its end.
@@ -134,7 +135,6 @@ class Steps:
             SetupError: It failed; says why in a sentence.
         """
         self.say(title)
-        live = sys.stdout.isatty()  # then pip draws its own progress
         with open(LOG, 'ab', buffering=0) as log:
             log.write(f'\n=== {title}\n'.encode())
             begin = log.tell()
@@ -142,12 +142,13 @@ class Steps:
                 [str(part) for part in command],
                 cwd=str(ROOT),
                 env=self.variables(),
-                stdout=None if live else subprocess.PIPE,
+                stdout=subprocess.PIPE,
                 stderr=log,
+                encoding='utf-8',
+                errors='replace',
             ) as process:
-                for line in process.stdout or ():
-                    log.write(line)
-                    self.show(line.decode(errors='replace'))
+                for line in process.stdout:
+                    log.write(self.show(line).encode())
         if process.returncode:
             output = LOG.read_bytes()[begin:].decode(errors='replace')
             raise SetupError(f'"{title}" failed: {explain(output)} (details: {LOG.name}; then run make again).')
@@ -155,17 +156,25 @@ class Steps:
     def pip(self, title: str, *arguments) -> None:
         self.run(title, self.env / 'bin' / 'python', '-m', 'pip', 'install', *arguments)
 
-    def show(self, line: str) -> None:
-        found = re.match(r'\s*(Downloading|Using cached) (?:\S*/)?([^\s-]+-[^\s-]+)\S* \((\d{2,}\.\d [MG]B)\)', line)
-        if found:
-            self.say(f'  {found.group(2)}: {found.group(1).lower()} {found.group(3)}')
+    def show(self, line: str) -> str:
+        """Shows the progress that a line of pip's stands for; returns what of it belongs into the log."""
+        line = re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', line)
+        if '\u2501' in line:  # pip's progress bar
+            if self.clear:
+                print(self.clear + line.strip(), end='', flush=True)
+            return ''
+        download = re.match(r'\s*(Downloading|Using cached) (?:\S*/)?([^\s-]+-[^\s-]+)\S* \((\d{3,}\.\d MB)\)', line)
+        if download:
+            self.say(f'  {download.group(2)}: {download.group(1).lower()} {download.group(3)}')
         elif line.startswith('Installing collected packages'):
             self.say('  unpacking')
+        return line
 
     def variables(self) -> dict:
         """The environment for pip: nothing of another Python, and temporary files where there is space for them."""
         kept = {name: value for name, value in os.environ.items() if name not in ('PYTHONPATH', 'PYTHONHOME')}
-        return {**kept, 'TMPDIR': str(self.env / 'tmp'), 'PIP_USER': '0', 'PIP_DISABLE_PIP_VERSION_CHECK': '1'}
+        bar = {'FORCE_COLOR': '1'} if self.clear else {}  # or pip draws none into a pipe
+        return {**kept, **bar, 'TMPDIR': str(self.env / 'tmp'), 'PIP_USER': '0', 'PIP_DISABLE_PIP_VERSION_CHECK': '1'}
 
 
 def check_space(env: Path) -> None:
@@ -179,10 +188,13 @@ def check_space(env: Path) -> None:
 def make_environment(env: Path, base: str, steps: Steps) -> None:
     """An empty virtual environment with the mark that it is ours and not ready."""
     python, version = choose_python(base)
-    if env.exists():
-        shutil.rmtree(str(env))
-    env.mkdir(parents=True)
+    env.mkdir(parents=True, exist_ok=True)
     write_state(env)
+    for path in env.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(str(path))
+        elif path.name != STATE:
+            path.unlink()
     check_space(env)
     (env / 'tmp').mkdir()
     steps.run('making .venv from {} (Python {}.{})'.format(python, *version), python, '-m', 'venv', env)

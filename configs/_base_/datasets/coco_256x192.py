@@ -1,4 +1,4 @@
-_base_ = ['topdown_udp_256x192.py']
+_base_ = ['topdown_256x192.py']
 
 dataset_type = 'CocoDataset'
 data_mode = 'topdown'

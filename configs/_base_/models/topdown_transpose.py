@@ -12,7 +12,7 @@ model = dict(
         type='TransPoseHead',
         out_channels=17,
         loss=dict(type='KeypointMSELoss', use_target_weight=True),
-        decoder=dict(type='UDPHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2),
+        decoder=dict(type='UnbiasedHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2),
     ),
     test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=False),
 )

@@ -1,5 +1,5 @@
 """Clothed bodies: solids hung on a posed skeleton and painted into a layer with part numbers."""
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from .head import paint_head
 from .painter import Layer, Light, Material
 from .parts import PART_ID
 from .shapes import Window, clip_window, ellipsoid, limb
-from .skeleton import Skeleton
+from .skeleton import Skeleton, frame_along
 
 SIDES = ('left', 'right')
 
@@ -21,19 +21,19 @@ class Brush(NamedTuple):
     skeleton: Skeleton  # in the camera frame
     look: Appearance
     light: Light
-    rng: np.random.Generator
 
     def limb(self, ends, radii, material: Material, part: str, bulge: float = 0.) -> None:
         """Paint a tapered capsule between two points (2, 3); radii in metres for a body 1 m tall."""
         size = self.look.shape.height * self.look.shape.girth**.7
-        patch = limb(self.camera, self.layer.window, np.stack(ends), (radii[0] * size, radii[1] * size), bulge * size)
-        self.layer.paint(patch, material, self.light, PART_ID[part], self.rng)
+        patch = limb(self.camera, self.layer.window, ends, (radii[0] * size, radii[1] * size), bulge * size,
+                     material.pattern != 'plain')  # yapf: disable
+        self.layer.paint(patch, material, self.light, PART_ID[part])
 
-    def blob(self, centre, frame, radii, material: Material, part: str, albedo=None) -> None:
-        """Paint an ellipsoid, radii in metres; ``albedo`` maps its local coordinates to colours."""
-        patch = ellipsoid(self.camera, self.layer.window, centre, frame, np.asarray(radii))
-        colors = None if patch is None or albedo is None else albedo(patch)
-        self.layer.paint(patch, material, self.light, PART_ID[part], self.rng, colors)
+    def blob(self, centre, frame, radii, material: Material, part: str, tones=None, ring: bool = False) -> None:
+        """Paint an ellipsoid, radii in metres; ``tones`` maps its patch to palette numbers, ``ring`` as in ``ellipsoid``."""
+        patch = ellipsoid(self.camera, self.layer.window, centre, frame, np.asarray(radii), ring)
+        numbers = None if patch is None or tones is None else tones(patch)
+        self.layer.paint(patch, material, self.light, PART_ID[part], numbers)
 
 
 def _between(a, b, share: float):
@@ -103,13 +103,10 @@ def _trunk_at(levels, height: float) -> Tuple[np.ndarray, np.ndarray]:
     low = min(max(int(height), 0), 2)
     share = height - low
     frame = _between(levels[low][1], levels[min(low + 1, 2)][1], min(max(share, 0), 1))
-    left = frame[:, 0] / np.linalg.norm(frame[:, 0])
-    up = frame[:, 1] - left * (left @ frame[:, 1])
-    up /= np.linalg.norm(up)
-    return _between(levels[low][0], levels[low + 1][0], share), np.stack((left, up, np.cross(left, up)), 1)
+    return _between(levels[low][0], levels[low + 1][0], share), frame_along(frame[:, 0], frame[:, 1])
 
 
-TRUNK = ((-.5, .092, .064, 'bottom'), (.1, .094, .066, 'bottom'), (.6, .086, .061, 'bottom'), (.5, .094, .067, 'top'),
+TRUNK = ((-.2, .092, .064, 'bottom'), (.1, .094, .066, 'bottom'), (.6, .086, .061, 'bottom'), (.5, .094, .067, 'top'),
          (1., .086, .063, 'top'), (1.4, .087, .064, 'top'), (1.8, .094, .068, 'top'), (2.15, .102, .069, 'top'),
          (2.45, .106, .064, 'top'), (2.68, .098, .053, 'top'))
 """Rings of the trunk: height as in ``_trunk_at``, half width and half depth for a body 1 m tall, garment."""
@@ -121,31 +118,28 @@ def _paint_trunk(brush: Brush) -> None:
     for level, width, depth, garment in TRUNK:
         centre, frame = _trunk_at(levels, level)
         wide = look.shape.hip if level < 1.2 else look.shape.shoulder
-        radii = np.array((width * wide * girth**.5, .040, depth * girth)) * size
+        radii = np.array((width * wide * girth**.5, .062, depth * girth)) * size
         if garment == 'bottom':
-            brush.blob(centre, frame, radii, look.bottom, 'pelvis')
+            brush.blob(centre, frame, radii, look.bottom, 'pelvis', ring=True)
         else:
-            brush.blob(centre, frame, radii, look.top, 'torso', _shirt(look, level, radii))
+            brush.blob(centre, frame, radii, look.top, 'torso', _shirt(brush.layer, look, level), ring=True)
     _paint_shoulders(brush)
 
 
-def _shirt(look: Appearance, level: float, radii: np.ndarray):
-    """Colours of one ring of the upper garment: pattern, opened front, logo."""
-    from .painter import pattern_weight
-    from .textures import blend
+def _shirt(layer: Layer, look: Appearance, level: float):
+    """Palette numbers of one ring of the upper garment: pattern, opened front, logo."""
+    under = layer.tone_of(look.under, look.top.roughness)
 
-    def albedo(patch):
-        along, around = patch.along + np.float32(level * .2 + 2), patch.around
-        weight = pattern_weight(look.top, along, around)
-        color = blend(look.top.color, look.top.second, np.zeros_like(along) if weight is None else weight)
+    def tones(patch):
+        numbers = layer.material_tones(look.top, patch.along + np.float32(level * .2 + 2), patch.around)
         front = patch.local[2] > 0
         if look.open_front:
-            color[front & (np.abs(around) < .045)] = look.under
+            numbers = np.where(front & (np.abs(patch.around) < .045), under, numbers)
         if look.logo and 1.7 < level < 2.3:
-            color[front & (np.abs(patch.local[0]) < .38)] = look.under
-        return color
+            numbers = np.where(front & (np.abs(patch.local[0]) < .38), under, numbers)
+        return numbers
 
-    return albedo
+    return tones
 
 
 def _paint_shoulders(brush: Brush) -> None:
@@ -164,13 +158,9 @@ def _paint_skirt(brush: Brush) -> None:
         share = step * length
         left, right = (_between(joints[f'{side}_hip'], joints[f'{side}_knee'], share) for side in SIDES)
         apart = float(np.linalg.norm(left - right)) / 2
-        for centre in ((left + right) / 2, ):
-            axis = (left - right) / max(2 * apart, 1e-6)
-            up = frame[:, 1] - axis * (axis @ frame[:, 1])
-            up /= np.linalg.norm(up)
-            turn = np.stack((axis, up, np.cross(axis, up)), 1)
-            radii = np.array((apart + (.05 + .02 * share) * size, .045 * size, (.062 + .02 * share) * size))
-            brush.blob(centre, turn, radii, look.bottom, 'skirt')
+        turn = frame_along(left - right, frame[:, 1])
+        radii = np.array((apart + (.05 + .02 * share) * size, .07 * size, (.062 + .02 * share) * size))
+        brush.blob((left + right) / 2, turn, radii, look.bottom, 'skirt', ring=True)
 
 
 def _paint_backpack(brush: Brush) -> None:
@@ -180,8 +170,7 @@ def _paint_backpack(brush: Brush) -> None:
                brush.look.shoe, 'backpack')  # yapf: disable
 
 
-def paint_person(camera: Camera, bounds: Window, skeleton: Skeleton, look: Appearance, light: Light,
-                 rng: np.random.Generator):
+def paint_person(camera: Camera, bounds: Window, skeleton: Skeleton, look: Appearance, light: Light) -> Optional[Layer]:
     """Draw a person alone.
 
     Args:
@@ -190,7 +179,6 @@ def paint_person(camera: Camera, bounds: Window, skeleton: Skeleton, look: Appea
         skeleton: Posed, in the camera frame.
         look: The person's appearance.
         light: The lamp.
-        rng: Places the textures.
 
     Returns:
         The :class:`Layer`, part numbers as in :data:`parts.PARTS`, or ``None`` when nothing of the person is in view.
@@ -202,7 +190,7 @@ def paint_person(camera: Camera, bounds: Window, skeleton: Skeleton, look: Appea
     window = clip_window(pixels.min(0) - margin, pixels.max(0) + margin, bounds)
     if window is None:
         return None
-    brush = Brush(Layer(window), camera, skeleton, look, light, rng)
+    brush = Brush(Layer(window), camera, skeleton, look, light)
     _paint_trunk(brush)
     for side in SIDES:
         for paint in (_paint_leg, _paint_foot, _paint_arm, _paint_hand):
@@ -211,5 +199,5 @@ def paint_person(camera: Camera, bounds: Window, skeleton: Skeleton, look: Appea
         _paint_skirt(brush)
     if look.backpack:
         _paint_backpack(brush)
-    paint_head(brush.layer, camera, skeleton, look, light, rng)
+    paint_head(brush.layer, camera, skeleton, look, light)
     return brush.layer

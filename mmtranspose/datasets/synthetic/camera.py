@@ -5,6 +5,7 @@ the view. Image frame: pixels, (0, 0) the centre of the top left pixel, u right,
 """
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Tuple
 
 import numpy as np
@@ -29,17 +30,17 @@ class Camera:
     pitch: float = 0.
     roll: float = 0.
 
-    @property
+    @cached_property
     def centre(self) -> np.ndarray:
         """Principal point (2,) in pixels, the middle of the picture."""
         return (np.array(self.size, float) - 1) / 2
 
-    @property
+    @cached_property
     def rotation(self) -> np.ndarray:
         """World to camera rotation (3, 3)."""
         return rotation(2, self.roll) @ rotation(0, self.pitch) @ np.diag((1., -1., -1.))
 
-    @property
+    @cached_property
     def translation(self) -> np.ndarray:
         """World to camera translation (3,), metres."""
         return -self.rotation @ np.array((0., self.height, 0.))
@@ -57,21 +58,18 @@ class Camera:
         width, height = self.size
         return Camera((width * factor, height * factor), self.focal * factor, self.height, self.pitch, self.roll)
 
-    def ground(self) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Where each pixel's ray meets the ground.
+    def plane_view(self, origin, right, up, pixels_per_metre: float) -> np.ndarray:
+        """Homography (3, 3) from a flat surface to the picture.
 
-        Returns:
-            World x and distance -z, and whether the ray goes down to the ground at all, each (h, w).
+        Args:
+            origin: World point (3,) of the surface's point (0, 0), metres.
+            right: Unit direction (3,) of the surface's first coordinate.
+            up: Unit direction (3,) of its second one.
+            pixels_per_metre: What one metre along the surface measures in its coordinates.
         """
-        width, height = self.size
-        u = (np.arange(width, dtype=np.float32) - np.float32(self.centre[0])) / np.float32(self.focal)
-        v = (np.arange(height, dtype=np.float32) - np.float32(self.centre[1]))[:, None] / np.float32(self.focal)
-        turn = self.rotation.T.astype(np.float32)  # camera to world
-        down = turn[1, 0] * u + turn[1, 1] * v + turn[1, 2]
-        below = down < -1e-3
-        reach = np.float32(-self.height) / np.where(below, down, -1)
-        return ((turn[0, 0] * u + turn[0, 1] * v + turn[0, 2]) * reach,
-                -(turn[2, 0] * u + turn[2, 1] * v + turn[2, 2]) * reach, below)
+        intrinsic = np.array(((self.focal, 0, self.centre[0]), (0, self.focal, self.centre[1]), (0, 0, 1)))
+        axes = self.rotation @ np.stack((right, up), 1) / pixels_per_metre
+        return intrinsic @ np.column_stack((axes, self.to_camera(np.asarray(origin, float))))
 
 
 def aim(size: Tuple[int, int], focal: float, pitch: float, roll: float, distance: float, point_height: float,

@@ -1,5 +1,5 @@
 """Heads: skull with a face painted in its own coordinates, nose, ears, hair."""
-from typing import Tuple
+from typing import Sequence, Tuple
 
 import numpy as np
 
@@ -13,32 +13,34 @@ from .skeleton import FACE_POINTS, Skeleton, head_centre, head_radii
 LIPS, IRIS, WHITE, LENS = (70, 70, 150), (40, 45, 50), (235, 235, 235), (30, 28, 28)
 
 
-def _spot(local: np.ndarray, centre: Tuple[float, float], radii: Tuple[float, float]) -> np.ndarray:
+def _spot(local: Sequence[np.ndarray], centre: Tuple[float, float], radii: Tuple[float, float]) -> np.ndarray:
     """Ellipse (h, w) on the front of the unit ball, centre and radii in its x and y."""
     return (((local[0] - centre[0]) / radii[0])**2 + ((local[1] - centre[1]) / radii[1])**2 < 1) & (local[2] > 0)
 
 
-def _face(local: np.ndarray, look: Appearance) -> np.ndarray:
-    """Colours (h, w, 3) of the skull: skin, eyes, brows, mouth, glasses and beard."""
-    skin = np.array(look.skin.color, np.float32)
-    color = np.broadcast_to(skin, (*local.shape[1:], 3)).copy()
-    brow = np.array(look.hair.color if look.hair_style not in ('bald', 'cap') else (40, 50, 60), np.float32)
+def _face(layer: Layer, local: Sequence[np.ndarray], look: Appearance) -> np.ndarray:
+    """Palette numbers (h, w) of the skull: skin, sockets, eyes, brows, mouth, glasses and beard."""
+    skin, rough = np.array(look.skin.color), look.skin.roughness
+    brow = np.array(look.hair.color if look.hair_style not in ('bald', 'cap') else (40, 50, 60))
+    tones = np.full(local[0].shape, layer.tone_of(look.skin.color, rough), np.uint8)
     if look.beard:
-        color[(local[1] < -.3) & (local[2] > .15)] = .7 * brow + .3 * skin
+        tones[(local[1] < -.3) & (local[2] > .15)] = layer.tone_of(.7 * brow + .3 * skin, rough)
+    socket, hairs, white, iris, lens, lips = (
+        layer.tone_of(color) for color in (.74 * skin, .8 * brow, WHITE, IRIS, LENS, .45 * skin + .55 * np.array(LIPS)))
     for side in (1, -1):
-        color[_spot(local, (.40 * side, .02), (.27, .15))] = .72 * skin  # the socket
-        color[_spot(local, (.40 * side, .05), (.20, .11))] = WHITE
-        color[_spot(local, (.40 * side, .05), (.10, .12))] = IRIS
-        color[_spot(local, (.42 * side, .27), (.25, .06))] = .8 * brow
+        tones[_spot(local, (.40 * side, .02), (.27, .15))] = socket
+        tones[_spot(local, (.40 * side, .05), (.20, .11))] = white
+        tones[_spot(local, (.40 * side, .05), (.10, .12))] = iris
+        tones[_spot(local, (.42 * side, .27), (.25, .06))] = hairs
         if look.glasses == 'dark':
-            color[_spot(local, (.42 * side, .04), (.34, .20))] = LENS
+            tones[_spot(local, (.42 * side, .04), (.34, .20))] = lens
     if look.glasses != 'none':
-        color[(np.abs(local[1] - .1) < .035) & (local[2] > -.2)] = LENS
-    color[_spot(local, (0, -.52), (.27, .07))] = LIPS
-    return color
+        tones[(np.abs(local[1] - .1) < .035) & (local[2] > -.2)] = lens
+    tones[_spot(local, (0, -.52), (.27, .07))] = lips
+    return tones
 
 
-def _hair_region(local: np.ndarray, style: str) -> np.ndarray:
+def _hair_region(local: Sequence[np.ndarray], style: str) -> np.ndarray:
     """Where the unit ball of the hair's shell is covered (h, w): behind a line from the forehead round the ears."""
     x, y, z = local
     crown = y > .52 + .25 * z if style != 'cap' else y > .36
@@ -46,8 +48,8 @@ def _hair_region(local: np.ndarray, style: str) -> np.ndarray:
     return crown | (sides & ((np.abs(x) < .88) | (y > .05) | (style == 'long') | (z < -.3)))
 
 
-def _paint_hair(layer: Layer, camera: Camera, centre, frame, radii, look: Appearance, light: Light, rng) -> None:
-    paint = lambda patch: layer.paint(patch, look.hair, light, PART_ID['hair'], rng)  # noqa: E731
+def _paint_hair(layer: Layer, camera: Camera, centre, frame, radii, look: Appearance, light: Light) -> None:
+    paint = lambda patch: layer.paint(patch, look.hair, light, PART_ID['hair'])  # noqa: E731
     shell = ellipsoid(camera, layer.window, centre + frame @ (np.array((0, .05, -.07)) * radii), frame, radii * 1.10)
     if shell is not None:
         paint(shell._replace(mask=shell.mask & _hair_region(shell.local, look.hair_style)))
@@ -62,22 +64,21 @@ def _paint_hair(layer: Layer, camera: Camera, centre, frame, radii, look: Appear
                         radii * (.8, .10, .75)))  # yapf: disable
 
 
-def _paint_ears(layer: Layer, camera: Camera, centre, frame, radii, look: Appearance, light: Light, rng) -> None:
+def _paint_ears(layer: Layer, camera: Camera, centre, frame, radii, look: Appearance, light: Light) -> None:
     for side in ('left', 'right'):
         spot = centre + frame @ (np.array(FACE_POINTS[f'{side}_ear']) * radii)
         layer.paint(ellipsoid(camera, layer.window, spot, frame, radii * (.13, .26, .17)), look.skin, light,
-                    PART_ID[f'{side}_ear'], rng)  # yapf: disable
+                    PART_ID[f'{side}_ear'])  # yapf: disable
 
 
-def _paint_nose(layer: Layer, camera: Camera, centre, frame, radii, look: Appearance, light: Light, rng) -> None:
+def _paint_nose(layer: Layer, camera: Camera, centre, frame, radii, look: Appearance, light: Light) -> None:
     bridge, tip = (centre + frame @ (np.array(spot) * radii) for spot in ((0, .12, .93), (0, -.22, 1.04)))
     skin = Material(tuple(.93 * c for c in look.skin.color), roughness=0.)
     nose = limb(camera, layer.window, np.stack((bridge, tip)), (.07 * radii[0], .20 * radii[0]))
-    layer.paint(nose, skin, light, PART_ID['nose'], rng)
+    layer.paint(nose, skin, light, PART_ID['nose'])
 
 
-def paint_head(layer: Layer, camera: Camera, skeleton: Skeleton, look: Appearance, light: Light,
-               rng: np.random.Generator) -> None:
+def paint_head(layer: Layer, camera: Camera, skeleton: Skeleton, look: Appearance, light: Light) -> None:
     """Draw a head.
 
     Args:
@@ -86,16 +87,15 @@ def paint_head(layer: Layer, camera: Camera, skeleton: Skeleton, look: Appearanc
         skeleton: Posed, in the camera frame.
         look: Colours, hair, glasses.
         light: The lamp.
-        rng: Places the texture.
     """
     frame, radii = skeleton.frames['head'], head_radii(look.shape)
     centre = head_centre(look.shape, skeleton)
     skull = ellipsoid(camera, layer.window, centre, frame, radii)
     if skull is None:
         return
-    layer.paint(_jaw(camera, layer, centre, frame, radii), look.skin, light, PART_ID['skull'], rng)
-    layer.paint(skull, look.skin, light, PART_ID['skull'], rng, _face(skull.local, look))
-    args = (layer, camera, centre, frame, radii, look, light, rng)
+    layer.paint(_jaw(camera, layer, centre, frame, radii), look.skin, light, PART_ID['skull'])
+    layer.paint(skull, look.skin, light, PART_ID['skull'], _face(layer, skull.local, look))
+    args = (layer, camera, centre, frame, radii, look, light)
     _paint_ears(*args)
     _paint_nose(*args)
     if look.hair_style != 'bald':

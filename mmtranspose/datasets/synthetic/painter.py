@@ -1,13 +1,16 @@
 """A picture with a depth and an identity for every pixel, and how solids are shaded into it."""
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Dict, Optional, Tuple
 
+import cv2
 import numpy as np
 
 from .shapes import Patch, Window
-from .textures import blend, fractal, noise_window
+from .textures import fractal, noise_window
 
 NOTHING = -1
+
+Color = Tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,8 @@ class Material:
     ``pattern`` is one of plain, rings, stripes, checks, blotches or dots; ``period`` is its size in metres and
     ``roughness`` the strength of the cloth's folds and grain.
     """
-    color: Tuple[float, float, float]
-    second: Tuple[float, float, float] = (0., 0., 0.)
+    color: Color
+    second: Color = (0., 0., 0.)
     pattern: str = 'plain'
     period: float = .08
     roughness: float = .06
@@ -33,29 +36,41 @@ class Light:
 
     def shade(self, normal) -> np.ndarray:
         """Brightness factor for unit normals given as three (h, w) arrays; edges that turn away are darker."""
-        lit = sum(n * np.float32(d) for n, d in zip(normal, self.direction))
-        return (np.float32(self.ambient) + np.float32(self.direct) * np.maximum(lit, 0)) * (.78 - .22 * normal[2])
+        x, y, z = (np.float32(self.direct * d) for d in self.direction)
+        lit = normal[0] * x
+        lit += normal[1] * y
+        lit += normal[2] * z
+        np.maximum(lit, 0, out=lit)
+        lit += np.float32(self.ambient)
+        lit *= np.float32(.78) - np.float32(.22) * normal[2]
+        return lit
 
 
-def pattern_weight(material: Material, along: np.ndarray, around: np.ndarray) -> Optional[np.ndarray]:
-    """Share (h, w) of a material's second colour at surface coordinates in metres; ``None`` for a plain one."""
+def pattern_steps(material: Material, along: np.ndarray, around: np.ndarray) -> Optional[np.ndarray]:
+    """How much of a material's second colour shows at surface coordinates in metres.
+
+    Returns:
+        0, 1 or 2 halves, (h, w); ``None`` for a plain material.
+    """
+    if material.pattern == 'plain':
+        return None
     a, b = along / np.float32(material.period), around / np.float32(material.period)
     if material.pattern == 'rings':
-        return a % 1 < .45
+        return 2 * (a % 1 < .45)
     if material.pattern == 'stripes':
-        return b % 1 < .45
+        return 2 * (b % 1 < .45)
     if material.pattern == 'checks':
-        return .5 * (a % 1 < .5) + .5 * (b % 1 < .5)
+        return (a % 1 < .5).astype(np.int8) + (b % 1 < .5)
     if material.pattern == 'dots':
-        return (a % 1 - .5)**2 + (b % 1 - .5)**2 < .07
+        return 2 * ((a % 1 - .5)**2 + (b % 1 - .5)**2 < .07)
     if material.pattern == 'blotches':
         rows, columns = (a * 40).astype(np.int32) & 511, (b * 40 + 200).astype(np.int32) & 511
-        return fractal()[rows, columns] > .2
-    return None
+        return 2 * (fractal()[rows, columns] > .2)
+    raise ValueError(f'unknown pattern {material.pattern!r} of a Material')
 
 
 class Layer:
-    """Colour, depth and part buffers over a window of the picture.
+    """Depth, part, brightness and colour-number buffers over a window of the picture.
 
     Args:
         window: (x0, y0, x1, y1) in pixels of the picture, the ends exclusive.
@@ -64,28 +79,39 @@ class Layer:
     def __init__(self, window: Window):
         x0, y0, x1, y1 = self.window = window
         shape = (y1 - y0, x1 - x0)
-        self.color = np.zeros((*shape, 3), np.float32)
         self.depth = np.full(shape, np.inf, np.float32)
         self.part = np.full(shape, NOTHING, np.int16)
+        self.shade = np.zeros(shape, np.float32)
+        self.tone = np.zeros(shape, np.uint8)  # a picture has far fewer than 256 colours
+        self._tones: Dict[Tuple[Color, float], int] = {((0., 0., 0.), 0.): 0}
+
+    def tone_of(self, color: Color, roughness: float = 0.) -> np.uint8:
+        """The number of a colour (BGR, 0..255) with a given roughness in this layer's palette."""
+        return np.uint8(self._tones.setdefault((tuple(map(float, color)), float(roughness)), len(self._tones)))
 
     def view(self, window: Window) -> Tuple[slice, slice]:
         """Index of a window of the picture in this layer's arrays."""
         x0, y0, x1, y1 = window
         return slice(y0 - self.window[1], y1 - self.window[1]), slice(x0 - self.window[0], x1 - self.window[0])
 
-    def put(self, window: Window, mask: np.ndarray, depth: np.ndarray, color: np.ndarray, part) -> None:
-        """Write the pixels of ``mask`` (h, w) that are nearer than what is there.
-
-        ``color`` is (h, w, 3) or (3,), ``part`` (h, w) or one number.
-        """
+    def put(self, window: Window, mask: np.ndarray, depth: np.ndarray, part, shade, tone) -> None:
+        """Write the pixels of ``mask`` (h, w) that are nearer than what is there; the rest are (h, w) or one number."""
         where = self.view(window)
-        near = mask & (depth < self.depth[where])
-        np.copyto(self.depth[where], depth, where=near)
-        np.copyto(self.part[where], part, where=near, casting='same_kind')
-        np.copyto(self.color[where], color, where=near[..., None])
+        near = depth < self.depth[where]
+        near &= mask
+        for buffer, value in ((self.depth, depth), (self.part, part), (self.shade, shade), (self.tone, tone)):
+            np.copyto(buffer[where], value, where=near, casting='same_kind')
 
-    def paint(self, patch: Optional[Patch], material: Material, light: Light, part: int, rng: np.random.Generator,
-              albedo: Optional[np.ndarray] = None) -> None:
+    def material_tones(self, material: Material, along: np.ndarray, around: np.ndarray):
+        """Palette numbers of a material at surface coordinates (h, w) in metres: (h, w), or one number if plain."""
+        steps = pattern_steps(material, along, around)
+        if steps is None:
+            return self.tone_of(material.color, material.roughness)
+        mixed = tuple((a + b) / 2 for a, b in zip(material.color, material.second))
+        tones = [self.tone_of(color, material.roughness) for color in (material.color, mixed, material.second)]
+        return np.array(tones, np.uint8)[steps]
+
+    def paint(self, patch: Optional[Patch], material: Material, light: Light, part: int, tones=None) -> None:
         """Shade a patch and put it.
 
         Args:
@@ -93,19 +119,33 @@ class Layer:
             material: Its surface.
             light: The lamp.
             part: Number to leave in the part buffer.
-            rng: Places the cloth's folds.
-            albedo: Colours (h, w, 3) to use instead of the material's.
+            tones: Palette numbers (h, w) to use instead of the material's.
         """
         if patch is None:
             return
-        shade = light.shade(patch.normal)
-        if material.roughness:
-            shade = shade * (1 + np.float32(material.roughness) * noise_window(rng, shade.shape, fractal()))
-        if albedo is None:
-            weight = pattern_weight(material, patch.along, patch.around)
-            albedo = np.float32(material.color) if weight is None else blend(material.color, material.second, weight)
-        self.put(patch.window, patch.mask, patch.depth, shade[..., None] * albedo, part)
+        if tones is None:
+            tones = self.material_tones(material, patch.along, patch.around)
+        self.put(patch.window, patch.mask, patch.depth, part, light.shade(patch.normal), tones)
 
     def merge(self, other: 'Layer', offset: int) -> None:
         """Put another layer, its parts numbered from ``offset``; its window must lie inside this one's."""
-        self.put(other.window, other.part != NOTHING, other.depth, other.color, other.part + np.int16(offset))
+        numbers = np.zeros(256, np.uint8)
+        numbers[:len(other._tones)] = [self.tone_of(*key) for key in other._tones]
+        self.put(other.window, other.part != NOTHING, other.depth, other.part + np.int16(offset), other.shade,
+                 cv2.LUT(other.tone, numbers))  # yapf: disable
+
+    def resolve(self, rng: np.random.Generator) -> np.ndarray:
+        """The colours, uint8 BGR (h, w, 3), with the folds and grain of rough surfaces; black where nothing is."""
+        table = np.zeros((256, 4), np.float32)
+        table[:len(self._tones)] = [(*color, roughness) for color, roughness in self._tones]
+        colors = np.zeros((*self.part.shape, 3), np.uint8)
+        x, y, width, height = cv2.boundingRect((self.part != NOTHING).view(np.uint8))
+        where = slice(y, y + height), slice(x, x + width)
+        tone, shade = self.tone[where], self.shade[where]
+        if tone.size:
+            shade = shade + shade * cv2.LUT(tone, table[:, 3]) * noise_window(rng, shade.shape, fractal())
+            # Brightness in 1/112 keeps the big arrays in bytes, four times faster than floats.
+            factor = cv2.cvtColor(cv2.convertScaleAbs(shade, alpha=112), cv2.COLOR_GRAY2BGR)
+            plain = cv2.LUT(cv2.cvtColor(tone, cv2.COLOR_GRAY2BGR), table[None, :, :3].clip(0, 255).astype(np.uint8))
+            colors[where] = cv2.multiply(plain, factor, scale=1 / 112)
+        return colors

@@ -3,7 +3,7 @@
 Solids come in the camera frame (metres, x right, y down, z along the view); what comes out is per pixel.
 """
 import math
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -18,9 +18,9 @@ class Patch(NamedTuple):
     mask: np.ndarray  # bool (h, w)
     depth: np.ndarray  # float32 (h, w), metres along the view
     normal: Tuple[np.ndarray, np.ndarray, np.ndarray]  # unit, camera frame; z < 0 faces the camera
-    along: np.ndarray  # metres along the solid's main axis
-    around: np.ndarray  # metres across it
-    local: Optional[np.ndarray] = None  # (3, h, w), ellipsoids: surface point in the ellipsoid's frame and radii
+    along: Optional[np.ndarray] = None  # metres along the solid's main axis, where asked for
+    around: Optional[np.ndarray] = None  # metres across it
+    local: Sequence[np.ndarray] = ()  # three (h, w), ellipsoids: surface point in the ellipsoid's frame and radii
 
 
 def clip_window(low, high, bounds: Window) -> Optional[Window]:
@@ -37,7 +37,7 @@ def _grid(window: Window, origin) -> Tuple[np.ndarray, np.ndarray]:
 
 
 def limb(camera: Camera, bounds: Window, ends: np.ndarray, radii: Tuple[float, float],
-         bulge: float = 0.) -> Optional[Patch]:
+         bulge: float = 0., textured: bool = True) -> Optional[Patch]:
     """A tapered capsule.
 
     Args:
@@ -46,37 +46,61 @@ def limb(camera: Camera, bounds: Window, ends: np.ndarray, radii: Tuple[float, f
         ends: The two end points (2, 3).
         radii: At the two ends, metres.
         bulge: Extra radius one third of the way along, metres (a calf, a thigh).
+        textured: Whether to work out ``along`` and ``around``, for a surface with a pattern.
 
     Returns:
         The patch, or ``None`` when the limb is outside the bounds or behind the camera.
     """
-    if ends[:, 2].min() < .1:
+    (x0, y0, z0), (x1, y1, z1) = np.asarray(ends).tolist()
+    if min(z0, z1) < .1:
         return None
-    pixels, scales = camera.project(ends), camera.focal / ends[:, 2]
-    reach = (max(radii) + bulge) * scales.max()
-    window = clip_window(pixels.min(0) - reach, pixels.max(0) + reach, bounds)
+    start, stop = camera.focal / z0, camera.focal / z1  # pixels per metre
+    u0, v0 = x0 * start + camera.centre[0], y0 * start + camera.centre[1]
+    du, dv = x1 * stop + camera.centre[0] - u0, y1 * stop + camera.centre[1] - v0
+    reach = (max(radii) + bulge) * max(start, stop)
+    window = clip_window((u0 + min(du, 0) - reach, v0 + min(dv, 0) - reach),
+                         (u0 + max(du, 0) + reach, v0 + max(dv, 0) + reach), bounds)  # yapf: disable
     if window is None:
         return None
-    x, y = _grid(window, pixels[0])
-    axis = pixels[1] - pixels[0]
-    length = max(float(np.hypot(*axis)), 1e-3)
-    ux, uy = np.float32(axis[0] / length), np.float32(axis[1] / length)
-    share = np.clip((x * ux + y * uy) / np.float32(length), 0, 1)
-    radius = np.float32(radii[0] * scales[0]) + share * np.float32(radii[1] * scales[1] - radii[0] * scales[0])
+    x, y = _grid(window, (u0, v0))
+    length = max(math.hypot(du, dv), 1e-3)
+    ux, uy, scale = np.float32(du / length), np.float32(dv / length), np.float32((start + stop) / 2)
+    share = x * (ux / np.float32(length)) + y * (uy / np.float32(length))
+    np.maximum(share, 0, out=share)
+    np.minimum(share, 1, out=share)
+    radius = share * np.float32(radii[1] * stop - radii[0] * start)
+    radius += np.float32(radii[0] * start)
     if bulge:
-        radius += np.float32(bulge * scales.mean() * 6.75) * share * (1 - share)**2
-    dx, dy = (x - share * np.float32(axis[0])) / radius, (y - share * np.float32(axis[1])) / radius
+        radius += np.float32(bulge * 6.75) * scale * share * (1 - share)**2
+    dx = (x - share * np.float32(du)) / radius
+    dy = (y - share * np.float32(dv)) / radius
     flat = dx * dx + dy * dy
     front = np.sqrt(np.maximum(1 - flat, 0))
-    scale = np.float32(scales.mean())
-    depth = np.float32(ends[0, 2]) + share * np.float32(ends[1, 2] - ends[0, 2]) - front * radius / scale
-    across = (dy * ux - dx * uy) * radius / scale
-    size = np.float32(math.dist(ends[0], ends[1]))
-    return Patch(window, flat < 1, depth, (dx, dy, -front), share * size, across)
+    depth = share * np.float32(z1 - z0)
+    depth -= front * radius / scale
+    depth += np.float32(z0)
+    patch = Patch(window, flat < 1, depth, (dx, dy, -front))
+    if textured:
+        size = np.float32(math.dist((x0, y0, z0), (x1, y1, z1)))
+        patch = patch._replace(along=share * size, around=(dy * ux - dx * uy) * radius / scale)
+    return patch
 
 
-def ellipsoid(camera: Camera, bounds: Window, centre: np.ndarray, frame: np.ndarray,
-              radii: np.ndarray) -> Optional[Patch]:
+def _weighted(weights, arrays) -> np.ndarray:
+    """Sum of arrays times numbers, in float32."""
+    total = arrays[0] * np.float32(weights[0])
+    for weight, array in zip(weights[1:], arrays[1:]):
+        total = total + array * np.float32(weight)
+    return total
+
+
+def _square(vector) -> np.ndarray:
+    """Squared length of a vector whose three components are arrays."""
+    return vector[0] * vector[0] + vector[1] * vector[1] + vector[2] * vector[2]
+
+
+def ellipsoid(camera: Camera, bounds: Window, centre: np.ndarray, frame: np.ndarray, radii: np.ndarray,
+              ring: bool = False) -> Optional[Patch]:
     """An ellipsoid, seen along the ray through its centre (the small-object perspective).
 
     Args:
@@ -85,32 +109,39 @@ def ellipsoid(camera: Camera, bounds: Window, centre: np.ndarray, frame: np.ndar
         centre: (3,).
         frame: Its axes, the columns of a rotation (3, 3).
         radii: Along those axes (3,), metres.
+        ring: Light it as one ring of a stack along the second axis, so that the stack looks like one smooth body.
 
     Returns:
         The patch, or ``None`` when it is outside the bounds or behind the camera. ``along`` is the second local
         coordinate (up) and ``around`` the first (left), in metres.
     """
-    if centre[2] < radii.max() + .1:
+    cx, cy, cz = centre.tolist()
+    if cz < max(radii) + .1:
         return None
-    scale = camera.focal / centre[2]
-    pixel = camera.project(centre)
-    spread = np.sqrt(((frame * radii)**2).sum(1))
-    reach = (spread[:2] + np.abs(centre[:2] / centre[2]) * spread[2]) * scale
-    window = clip_window(pixel - reach, pixel + reach, bounds)
+    scale = camera.focal / cz
+    pixel = cx * scale + camera.centre[0], cy * scale + camera.centre[1]
+    wide, tall, deep = np.sqrt(((frame * radii)**2).sum(1)).tolist()
+    half = (wide + abs(cx / cz) * deep) * scale, (tall + abs(cy / cz) * deep) * scale
+    window = clip_window((pixel[0] - half[0], pixel[1] - half[1]), (pixel[0] + half[0], pixel[1] + half[1]), bounds)
     if window is None:
         return None
-    unit = frame.T / radii[:, None]  # camera frame to the unit ball
-    shear = np.array((centre[0] / centre[2], centre[1] / centre[2], 1.))
-    to_ball = np.column_stack((unit[:, 0] / scale, unit[:, 1] / scale, unit @ shear)).astype(np.float32)
+    sheared = np.array(((1 / scale, 0, cx / cz), (0, 1 / scale, cy / cz), (0, 0, 1)))
+    to_ball = (frame.T / np.asarray(radii)[:, None]) @ sheared  # (pixel x, pixel y, depth) to the unit ball
     x, y = _grid(window, pixel)
-    base = [to_ball[i, 0] * x + to_ball[i, 1] * y for i in range(3)]
+    base = [_weighted(row[:2], (x, y)) for row in to_ball]
     ray = to_ball[:, 2]
-    a = float(ray @ ray)
-    b = base[0] * ray[0] + base[1] * ray[1] + base[2] * ray[2]
-    inside = b * b - a * (base[0]**2 + base[1]**2 + base[2]**2 - 1)
-    z = (-b - np.sqrt(np.maximum(inside, 0))) / np.float32(a)
-    local = np.stack([base[i] + ray[i] * z for i in range(3)])
-    normal = np.tensordot((frame / radii).astype(np.float32), local, 1)
-    normal /= np.sqrt(np.maximum((normal**2).sum(0), 1e-9))
-    return Patch(window, inside > 0, np.float32(centre[2]) + z, tuple(normal), local[1] * np.float32(radii[1]),
-                 local[0] * np.float32(radii[0]), local)
+    a = np.float32(ray @ ray)
+    b = _weighted(ray, base)
+    inside = b * b
+    inside -= a * (_square(base) - 1)
+    z = np.sqrt(np.maximum(inside, 0))
+    z += b
+    z /= -a
+    local = [p + np.float32(r) * z for p, r in zip(base, ray)]
+    weights = np.array((1., .15 if ring else 1., 1.)) / radii
+    normal = [_weighted(row, local) for row in frame * weights]
+    size = np.sqrt(_square(normal))
+    size += np.float32(1e-6)
+    normal = tuple(n / size for n in normal)
+    z += np.float32(cz)
+    return Patch(window, inside > 0, z, normal, local[1] * np.float32(radii[1]), local[0] * np.float32(radii[0]), local)

@@ -50,7 +50,7 @@ def _trunk_bones():
     spine = ((0, 'spine_flexion', .5), (2, 'spine_side', .5), (1, 'spine_twist', .5))
     neck = ((0, 'neck_flexion', .5), (2, 'neck_side', .5), (1, 'neck_twist', .5))
     return (Bone('lumbar', 'pelvis', (0, .05, 0), 'trunk', spine), Bone('chest', 'lumbar', (0, .12, 0), 'trunk', spine),
-            Bone('neck', 'chest', (0, .135, -.004), 'trunk', neck), Bone('head', 'neck', (0, .045, .006), 'trunk', neck))
+            Bone('neck', 'chest', (0, .135, -.004), 'trunk', neck), Bone('head', 'neck', (0, .038, .008), 'trunk', neck))
 
 
 def _limb_bones(side):
@@ -117,6 +117,16 @@ def rotation(axis: int, degrees: float) -> np.ndarray:
     return np.array(((cos, -sin, 0), (sin, cos, 0), (0, 0, 1)))
 
 
+def frame_along(left: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """The rotation (3, 3) whose first column is along ``left`` (3,), the second nearest to ``up``, the third forward."""
+    (a, b, c), size = left.tolist(), math.hypot(*left.tolist())
+    a, b, c = a / size, b / size, c / size
+    d, e, f = (up - (up @ left) / size**2 * left).tolist()
+    size = math.hypot(d, e, f)
+    d, e, f = d / size, e / size, f / size
+    return np.array(((a, d, b * f - c * e), (b, e, c * d - a * f), (c, f, a * e - b * d)))
+
+
 def clamp_pose(pose: Pose) -> Pose:
     """The pose with every angle inside :data:`JOINT_LIMITS`, missing ones set to 0.
 
@@ -155,7 +165,7 @@ def forward_kinematics(shape: BodyShape, pose: Pose, yaw: float = 0.) -> Skeleto
 
 def head_radii(shape: BodyShape) -> np.ndarray:
     """Half width, half height and half depth of the skull, (3,) metres."""
-    return np.array((.0445, .0610, .0545)) * shape.height * shape.head
+    return np.array((.0470, .0620, .0565)) * shape.height * shape.head
 
 
 def head_centre(shape: BodyShape, skeleton: Skeleton) -> np.ndarray:

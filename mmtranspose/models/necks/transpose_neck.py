@@ -25,6 +25,7 @@ class TransPoseNeck(BaseModule):
         num_heads (int): Attention heads.
         feedforward_channels (int): Hidden channels of the feed-forward networks.
         dropout (float): See :class:`EncoderLayer`.
+        attention_dropout (float | None): See :class:`EncoderLayer`.
         position_encoding (str | None): ``'sine'``, ``'learnable'`` or None (the paper's ablation).
         grid (tuple[int, int] | None): Token grid (h, w) of training; for ``'learnable'`` only.
         init_cfg (dict | None): The HRNet variants start the projection at N(0, 0.001):
@@ -43,6 +44,7 @@ class TransPoseNeck(BaseModule):
         num_heads: int = 8,
         feedforward_channels: int = 1024,
         dropout: float = 0.1,
+        attention_dropout: float | None = None,
         position_encoding: str | None = 'sine',
         grid: tuple[int, int] | None = None,
         init_cfg: OptMultiConfig = None,
@@ -50,7 +52,14 @@ class TransPoseNeck(BaseModule):
         super().__init__(init_cfg)
         self.projection = nn.Conv2d(in_channels, embed_dims, 1, bias=False)
         self.position_encoding = build_position_encoding(position_encoding, embed_dims, grid)
-        self.encoder = TransformerEncoder(num_layers, embed_dims, num_heads, feedforward_channels, dropout)
+        self.encoder = TransformerEncoder(
+            num_layers,
+            embed_dims=embed_dims,
+            num_heads=num_heads,
+            feedforward_channels=feedforward_channels,
+            dropout=dropout,
+            attention_dropout=attention_dropout,
+        )
 
     def forward(self, feats: tuple[Tensor, ...]) -> tuple[Tensor]:
         """The last feature map (B, C, h, w), encoded: a tuple of one (B, d, h, w)."""

@@ -1,5 +1,5 @@
-# The paper's geometry: pixel 0..(n-1) of a box to pixel 0..(m-1) of the input and of the heatmap alike (MMPose: UDP)
-codec = dict(type='UDPHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
+# The authors' geometry: pixel 0..(n-1) of a box to pixel 0..(m-1) of the input and of the heatmap alike
+codec = dict(type='UnbiasedHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
 
 train_pipeline = [
     dict(type='LoadImage'),
@@ -7,13 +7,13 @@ train_pipeline = [
     dict(type='RandomFlip', direction='horizontal'),
     dict(type='RandomHalfBody', min_total_keypoints=9, prob=0.3),
     dict(type='ClippedRandomBBoxTransform', scale_std=0.35, rotate_std=45.0, rotate_prob=0.6),
-    dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='UnbiasedTopdownAffine', input_size=codec['input_size']),
     dict(type='GenerateTarget', encoder=codec),
     dict(type='PackPoseInputs'),
 ]
 val_pipeline = [
     dict(type='LoadImage'),
     dict(type='GetBBoxCenterScale', padding=1.25),
-    dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='UnbiasedTopdownAffine', input_size=codec['input_size']),
     dict(type='PackPoseInputs'),
 ]

@@ -1,0 +1,64 @@
+"""What the command lines share: arguments, and errors as one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from mmengine.config import DictAction
+
+from mmtranspose.compat import keep_memory
+from mmtranspose.errors import InputError
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Run a command line's ``main`` and exit: 2 after an :class:`InputError`, whose message alone is printed."""
+    keep_memory.apply()
+    try:
+        sys.exit(main())
+    except InputError as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        sys.exit(130)
+
+
+def parser(description: str, example: str) -> argparse.ArgumentParser:
+    """An argument parser whose ``--help`` shows an example."""
+    return argparse.ArgumentParser(
+        description=description,
+        epilog=f'example:\n  {example}',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_runner_arguments(arguments: argparse.ArgumentParser) -> None:
+    """The arguments that ``train.py`` and ``test.py`` have in common, as in MMPose's tools."""
+    arguments.add_argument('--work-dir', help='where logs, checkpoints and results go (default: work_dirs/CONFIG_NAME)')
+    arguments.add_argument('--show-dir', help='save pictures of the predictions in this folder')
+    arguments.add_argument('--show', action='store_true', help='show the predictions in a window')
+    arguments.add_argument('--interval', type=int, default=1, help='show or save every INTERVAL-th sample (default: 1)')
+    arguments.add_argument('--wait-time', type=float, default=1, help='seconds a window stays (default: 1)')
+    arguments.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='change the config: dotted keys, lists as key="[a,b]" or key=a,b without blanks; '
+        'data_root=DIR moves the whole data set',
+    )
+    arguments.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='who started the processes'
+    )
+    arguments.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def parse(arguments: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parse the command line; ``--local-rank`` sets ``LOCAL_RANK`` where the launcher did not."""
+    args = arguments.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(getattr(args, 'local_rank', 0)))
+    return args

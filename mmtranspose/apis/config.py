@@ -1,0 +1,137 @@
+"""Reading configs, and checking the data they name before anything runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+
+from mmtranspose.errors import InputError
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def load_config(path: str, options: dict | None = None) -> Config:
+    """A config file with options merged in.
+
+    An option ``data_root`` moves the whole data set: it replaces the config's own ``data_root`` wherever a data loader
+    or an evaluator has it.
+
+    Args:
+        path (str): The config file.
+        options (dict | None): What ``--cfg-options`` gave: dotted keys to values.
+
+    Raises:
+        InputError: The file is missing or is no valid config.
+    """
+    if not Path(path).is_file():
+        raise InputError(f'config {path} does not exist; configs are under configs/body_2d_keypoint/topdown_heatmap/')
+    try:
+        cfg = Config.fromfile(path)
+    except Exception as error:
+        raise InputError(f'config {path} cannot be read: {error}') from error
+    options = dict(options or {})
+    if 'data_root' in options:
+        move_data_root(cfg, options['data_root'])
+    cfg.merge_from_dict(options)
+    return cfg
+
+
+def move_data_root(cfg: Config, data_root: str) -> None:
+    """Replace the config's ``data_root`` in its data loaders and evaluators, in place.
+
+    Raises:
+        InputError: The config has no top-level ``data_root``.
+    """
+    old = cfg.get('data_root')
+    if old is None:
+        raise InputError('data_root cannot be set: the config has no top-level data_root')
+    new = str(data_root).rstrip('/') + '/'
+
+    def moved(value):
+        if isinstance(value, dict):
+            for key, item in value.items():
+                if key != 'pipeline':
+                    value[key] = moved(item)
+            return value
+        if isinstance(value, (list, tuple)):
+            return type(value)(moved(item) for item in value)
+        if isinstance(value, str) and value.startswith(old):
+            return new + value[len(old) :]
+        return value
+
+    for name in (*LOADERS, 'val_evaluator', 'test_evaluator'):
+        if cfg.get(name) is not None:
+            cfg[name] = moved(cfg[name])
+    cfg.data_root = new
+
+
+def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
+    """Check the files of data loaders, so that a mistake is named before a model is built.
+
+    Args:
+        cfg (Config): The config.
+        loaders (tuple[str, ...]): Of ``'train_dataloader'``, ``'val_dataloader'``, ``'test_dataloader'``.
+
+    Raises:
+        InputError: An annotation file is missing, is not JSON, or its categories have another number of keypoints
+            than the head; the picture folder is missing; the file of detector boxes is missing or malformed.
+    """
+    num_keypoints = cfg.model.get('head', {}).get('out_channels')
+    for name in loaders:
+        dataset = (cfg.get(name) or {}).get('dataset')
+        if dataset is not None and 'ann_file' in dataset:
+            _check_dataset(name, dataset, num_keypoints)
+
+
+def _check_dataset(loader: str, dataset: ConfigDict, num_keypoints: int | None) -> None:
+    root = Path(dataset.get('data_root') or '')
+    ann_file = root / dataset.ann_file
+    annotations = read_json(ann_file, f'annotation file of {loader}')
+    if not isinstance(annotations, dict) or 'images' not in annotations:
+        raise InputError(f'annotation file {ann_file} is not in COCO format: it has no "images"')
+    for category in annotations.get('categories', []):
+        found = len(category.get('keypoints', []))
+        if num_keypoints is not None and found and found != num_keypoints:
+            raise InputError(
+                f'annotation file {ann_file}: category {category.get("name")!r} has {found} keypoints, but the head '
+                f'predicts {num_keypoints}; set model.head.out_channels={found} or use a config for {found} keypoints'
+            )
+    folder = root / (dataset.get('data_prefix') or {}).get('img', '')
+    if not folder.is_dir():
+        raise InputError(f'picture folder {folder} of {loader} does not exist')
+    if dataset.get('bbox_file'):
+        check_detections(dataset.bbox_file)
+
+
+def check_detections(path: str) -> None:
+    """Check a file of detector boxes in COCO's result format.
+
+    Raises:
+        InputError: It is missing, no JSON list of boxes with scores, or a box has no positive, finite size.
+    """
+    detections = read_json(Path(path), 'file of detector boxes')
+    if not isinstance(detections, list):
+        raise InputError(f'file of detector boxes {path} must hold a list, not a {type(detections).__name__}')
+    for index, detection in enumerate(detections):
+        missing = {'image_id', 'category_id', 'bbox', 'score'} - set(detection)
+        if missing:
+            raise InputError(f'file of detector boxes {path}: entry {index} has no {", ".join(sorted(missing))}')
+        x, y, w, h = detection['bbox'][:4]
+        if not (w > 0 and h > 0 and all(abs(value) < 1e9 for value in (x, y, w, h))):
+            raise InputError(f'file of detector boxes {path}: entry {index} has the box {detection["bbox"]}')
+
+
+def read_json(path: Path, what: str) -> object:
+    """A JSON file's content.
+
+    Raises:
+        InputError: It is missing or not JSON; the message calls it ``what``.
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise InputError(f'{what} {path} does not exist') from None
+    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f'{what} {path} is not JSON: {error}') from None

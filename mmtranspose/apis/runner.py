@@ -1,0 +1,115 @@
+"""From a config and command-line options to a stock mmengine runner."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmtranspose.apis.checkpoint import read_checkpoint, require_match
+from mmtranspose.apis.config import check_data, load_config
+from mmtranspose.compat import cpu_distributed
+from mmtranspose.errors import InputError
+
+
+def runner_config(args: argparse.Namespace) -> Config:
+    """The config with the options that ``train.py`` and ``test.py`` share.
+
+    The work directory is the command line's, else the config's, else ``work_dirs/CONFIG_NAME``.
+
+    Raises:
+        InputError: The config cannot be read, or lacks the hook that pictures of predictions need.
+    """
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    if args.show or args.show_dir is not None:
+        _default_hook(cfg, 'visualization', 'PoseVisualizationHook').update(
+            enable=True, show=args.show, wait_time=args.wait_time, out_dir=args.show_dir, interval=args.interval
+        )
+    return cfg
+
+
+def _default_hook(cfg: Config, name: str, kind: str) -> dict:
+    if name not in cfg.get('default_hooks', {}):
+        raise InputError(f'the config has no default_hooks.{name}; add {name}=dict(type={kind!r})')
+    return cfg.default_hooks[name]
+
+
+def train_config(args: argparse.Namespace) -> Config:
+    """The config of a training run, as MMPose's ``tools/train.py`` makes it from its flags.
+
+    Raises:
+        InputError: An option cannot be honoured with this config.
+    """
+    cfg = runner_config(args)
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+        if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+            raise InputError(f'--amp cannot be used with optim_wrapper.type={kind!r}')
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.auto_scale_lr:
+        if not cfg.get('auto_scale_lr', {}).get('base_batch_size'):
+            raise InputError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')
+        cfg.auto_scale_lr.enable = True
+    return cfg
+
+
+def test_config(args: argparse.Namespace) -> Config:
+    """The config of a test run, as MMPose's ``tools/test.py`` makes it from its flags.
+
+    Raises:
+        InputError: An option cannot be honoured with this config.
+    """
+    cfg = runner_config(args)
+    cfg.load_from = args.checkpoint
+    if args.badcase:
+        badcase = _default_hook(cfg, 'badcase', 'BadCaseAnalysisHook')
+        badcase.update(enable=True, show=args.show, wait_time=args.wait_time, interval=args.interval)
+        if args.show:
+            cfg.default_hooks.visualization.show = False
+        by_loss = badcase.get('metric_type', 'loss') == 'loss'
+        badcase.setdefault('metric', cfg.model.head.loss if by_loss else cfg.test_evaluator)
+    if args.dump is not None:
+        if not args.dump.endswith(('.pkl', '.pickle')):
+            raise InputError(f'--dump {args.dump}: the file must end in .pkl or .pickle')
+        evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, (list, tuple)) else [cfg.test_evaluator]
+        cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
+    return cfg
+
+
+def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
+    """A stock runner, after the config's data and checkpoint have been looked at.
+
+    Args:
+        cfg (Config): From :func:`train_config` or :func:`test_config`.
+        loaders (tuple[str, ...]): The data loaders that the run will use.
+
+    Raises:
+        InputError: A data file, the checkpoint or a value of the model's config cannot be used; names it.
+    """
+    check_data(cfg, loaders)
+    if not torch.cuda.is_available() and cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
+        cfg.optim_wrapper.setdefault('dtype', 'bfloat16')
+    cpu_distributed.init_process_group(cfg.launcher)
+    checkpoint = read_checkpoint(cfg.load_from) if cfg.get('load_from') else None
+    try:
+        runner = Runner.from_cfg(cfg)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f'config {cfg.filename}: {error}') from error
+    if checkpoint is not None:
+        model = runner.model.module if hasattr(runner.model, 'module') else runner.model
+        require_match(model, checkpoint, cfg.load_from)
+    return runner

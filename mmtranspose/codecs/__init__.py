@@ -1,0 +1,3 @@
+from mmtranspose.codecs.unbiased_heatmap import UnbiasedHeatmap
+
+__all__ = ['UnbiasedHeatmap']

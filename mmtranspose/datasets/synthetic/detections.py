@@ -1,0 +1,62 @@
+"""Boxes as a person detector would give them: a little off, with scores that tell roughly how far."""
+from typing import Dict, List, Sequence, Tuple
+
+import numpy as np
+
+MISS_RATE, DUPLICATE_RATE, FALSE_RATE = .03, .15, .35
+
+
+def box_iou(first, second) -> float:
+    """Intersection over union of two boxes (x, y, w, h)."""
+    wide = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
+    tall = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
+    shared = max(wide, 0) * max(tall, 0)
+    return shared / (first[2] * first[3] + second[2] * second[3] - shared)
+
+
+def _clipped(box: np.ndarray, size: Tuple[int, int]) -> List[float]:
+    x0, y0 = np.clip(box[:2], 0, np.array(size) - 2)
+    x1, y1 = np.clip(box[:2] + box[2:], (x0 + 2, y0 + 2), size)
+    return [round(float(v), 2) for v in (x0, y0, x1 - x0, y1 - y0)]
+
+
+def _jittered(rng, box: Sequence[float], spread: float, size) -> List[float]:
+    """The box with each edge moved by a normal deviation of ``spread`` times its extent."""
+    x, y, wide, tall = box
+    left, top, right, bottom = rng.normal(0, spread, 4) * (wide, tall, wide, tall)
+    return _clipped(np.array((x + left, y + top, max(wide + right - left, 4.), max(tall + bottom - top, 4.))), size)
+
+
+def _scored(rng, box: List[float], truth: Sequence[float], penalty: float = 0.) -> Dict:
+    score = .18 + .85 * (box_iou(box, truth) - .15) - penalty + rng.normal(0, .05)
+    return dict(bbox=box, score=round(float(np.clip(score, .03, .999)), 4))
+
+
+def _false_positive(rng, size: Tuple[int, int]) -> Dict:
+    tall = rng.uniform(.2, .8) * size[1]
+    wide = min(tall * rng.uniform(.3, .9), .9 * size[0])
+    spot = rng.uniform(0, 1, 2) * (np.array(size) - (wide, tall))
+    score = .04 + .36 * rng.random()**2.5
+    return dict(bbox=_clipped(np.array((*spot, wide, tall)), size), score=round(float(score), 4))
+
+
+def detect(rng: np.random.Generator, boxes: Sequence[Sequence[float]], size: Tuple[int, int]) -> List[Dict]:
+    """Detector-like boxes of one picture.
+
+    Args:
+        rng: Source of randomness.
+        boxes: True boxes (x, y, w, h), pixels.
+        size: Picture (w, h).
+
+    Returns:
+        ``dict(bbox=[x, y, w, h], score)`` each, best first: jittered true boxes, some twice, some missing, some false.
+    """
+    found = []
+    for box in boxes:
+        if rng.random() < MISS_RATE:
+            continue
+        found.append(_scored(rng, _jittered(rng, box, rng.uniform(.005, .055), size), box))
+        if rng.random() < DUPLICATE_RATE:
+            found.append(_scored(rng, _jittered(rng, box, rng.uniform(.06, .16), size), box, penalty=.3))
+    found += [_false_positive(rng, size) for _ in range(rng.poisson(FALSE_RATE))]
+    return sorted(found, key=lambda detection: -detection['score'])

@@ -1,0 +1,212 @@
+"""The whole data set: pictures drawn by several processes, put in place only when all of it is there."""
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from .annotations import coco_dataset, file_name, person_annotation
+from .detections import detect
+from .scene import Scene, render_scene
+
+VERSION = 1
+"""Raised whenever equal parameters would give other pictures or labels."""
+
+SPLITS = ('train', 'val')
+SIZES = ((320, 240), (384, 256), (360, 270), (384, 320), (352, 288), (240, 320), (256, 384), (288, 352), (300, 300),
+         (320, 320))
+MANIFEST = 'synthetic.json'
+_OWN_ENTRIES = {MANIFEST, 'annotations', 'person_detection_results', *SPLITS}
+
+
+class Job(NamedTuple):
+    """One picture to make: ``index`` counts from 0 within the split; the file goes to ``folder``."""
+    seed: int
+    split: str
+    index: int
+    folder: str
+
+
+def scene_rng(seed: int, split: str, index: int) -> np.random.Generator:
+    """The generator of one picture; nothing else decides what the picture shows."""
+    return np.random.default_rng((seed, SPLITS.index(split), index))
+
+
+def make_scene(seed: int, split: str, index: int) -> Tuple[Scene, np.random.Generator]:
+    """Draw picture ``index`` (from 0) of a split; also the generator, for what is drawn after it."""
+    rng = scene_rng(seed, split, index)
+    size = SIZES[rng.integers(len(SIZES))]
+    return render_scene(rng, size), rng
+
+
+def _make_picture(job: Job) -> Dict:
+    """Draw, write and describe one picture."""
+    scene, rng = make_scene(job.seed, job.split, job.index)
+    image_id, (height, width) = job.index + 1, scene.image.shape[:2]
+    name = file_name(image_id)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(72, 96))]
+    encoded = cv2.imencode('.jpg', scene.image, quality)[1]
+    Path(job.folder, name).write_bytes(encoded.tobytes())
+    annotations = [dict(image_id=image_id, **person_annotation(person)) for person in scene.people]
+    detections = detect(rng, [annotation['bbox'] for annotation in annotations], (width, height))
+    return dict(image=dict(id=image_id, file_name=name, width=width, height=height), annotations=annotations,
+                detections=[dict(image_id=image_id, category_id=1, **found) for found in detections])  # yapf: disable
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    cv2.setNumThreads(0)
+
+
+@contextmanager
+def _mapper(num_workers: int):
+    """A ``map`` over jobs that keeps their order, in this process or in several."""
+    if num_workers == 1:
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(0)
+        try:
+            yield map
+        finally:
+            cv2.setNumThreads(threads)
+        return
+    method = 'fork' if sys.platform == 'linux' else 'spawn'
+    pool = ProcessPoolExecutor(num_workers, multiprocessing.get_context(method), _start_worker)
+    try:
+        yield lambda function, jobs: pool.map(function, jobs, chunksize=8)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _dump(path: Path, content) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content, separators=(',', ':')), encoding='utf-8')
+
+
+def _write_split(root: Path, split: str, count: int, parameters: Dict, mapped, progress: bool) -> None:
+    folder = root / split
+    folder.mkdir()
+    jobs = [Job(parameters['seed'], split, index, str(folder)) for index in range(count)]
+    bar = tqdm(mapped(_make_picture, jobs), total=count, desc=split, unit='picture', disable=not progress)
+    results: List[Dict] = list(bar)
+    annotations = [annotation for result in results for annotation in result['annotations']]
+    _dump(root / 'annotations' / f'person_keypoints_{split}.json',
+          coco_dataset(split, [result['image'] for result in results], annotations, parameters))
+    _dump(root / 'person_detection_results' / f'person_detections_{split}.json',
+          [found for result in results for found in result['detections']])
+
+
+def _read_manifest(root: Path) -> Optional[Dict]:
+    """The parameters of the data set at ``root``, ``None`` where the generator left none."""
+    try:
+        return json.loads((root / MANIFEST).read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return None
+
+
+def _is_done(root: Path, parameters: Dict, overwrite: bool) -> bool:
+    """Whether ``root`` already holds what is asked for.
+
+    Raises:
+        FileExistsError: If it holds something else that may not be replaced.
+    """
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return False
+    found = _read_manifest(root)
+    if found is None:
+        raise FileExistsError(f'{root} exists and was not made by this generator (it has no {MANIFEST}): choose '
+                              'another output folder; --overwrite does not replace it either')
+    if found == parameters and not overwrite:
+        return True
+    if not overwrite:
+        raise FileExistsError(f'{root} holds synthetic people made with {found}, not {parameters}: choose another '
+                              'output folder, or pass --overwrite (overwrite=True) to replace it')
+    foreign = sorted(entry.name for entry in root.iterdir() if entry.name not in _OWN_ENTRIES)
+    if foreign:
+        raise FileExistsError(f'{root} also holds {foreign[:3]}, which this generator did not make: move them away '
+                              'before --overwrite replaces the folder')
+    return False
+
+
+def _swap(fresh: Path, root: Path, aside: Path) -> None:
+    """Put ``fresh`` at ``root``; what was there goes ``aside``, and back if that fails."""
+    if root.exists():
+        os.replace(root, aside)
+    try:
+        os.replace(fresh, root)
+    except BaseException:
+        if aside.exists():
+            os.replace(aside, root)
+        raise
+
+
+@contextmanager
+def _beside(root: Path) -> Iterator[Path]:
+    """A temporary folder beside ``root`` that takes its place at the end, or vanishes after an error."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f'.{root.name}.', suffix='.tmp', dir=root.parent))
+    try:
+        fresh = work / 'new'
+        fresh.mkdir()
+        yield fresh
+        _swap(fresh, root, work / 'old')
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _check(num_train: int, num_val: int, seed: int, num_workers: Optional[int]) -> None:
+    for name, value, low in (('num_train', num_train, 0), ('num_val', num_val, 0), ('seed', seed, 0),
+                             ('num_workers', 1 if num_workers is None else num_workers, 1)):
+        if value != int(value) or value < low:
+            raise ValueError(f'{name} must be a whole number of at least {low}, not {value!r}')
+    if num_train + num_val == 0:
+        raise ValueError('num_train and num_val are both 0: ask for at least one picture')
+
+
+def generate_dataset(output_root: Union[str, Path], num_train: int = 4000, num_val: int = 500, seed: int = 0,
+                     num_workers: Optional[int] = None, overwrite: bool = False, progress: bool = True) -> bool:
+    """Draw a data set of synthetic people in COCO's format.
+
+    Written below ``output_root``: ``annotations/person_keypoints_{train,val}.json``,
+    ``person_detection_results/person_detections_{train,val}.json``, ``{train,val}/000000000001.jpg`` and so on, and
+    ``synthetic.json`` with the parameters. The files depend on ``seed`` and the counts only, never on the number of
+    processes; a larger data set begins with the pictures of a smaller one.
+
+    Args:
+        output_root: Folder to make. It appears when it is complete, and not at all after an error or Ctrl-C.
+        num_train: Pictures in the training split.
+        num_val: Pictures in the validation split.
+        seed: Any whole number from 0.
+        num_workers: Processes; ``None`` for one for each core.
+        overwrite: Replace a data set that this generator made with other parameters.
+        progress: Show a bar.
+
+    Returns:
+        Whether anything was written; ``False`` when the folder already holds just this data set.
+
+    Raises:
+        ValueError: If a number is out of range.
+        FileExistsError: If the folder holds anything else, and for ``overwrite`` if this generator did not make it.
+    """
+    _check(num_train, num_val, seed, num_workers)
+    root = Path(output_root).resolve()
+    counts = dict(train=int(num_train), val=int(num_val))
+    parameters = dict(version=VERSION, seed=int(seed), num_train=counts['train'], num_val=counts['val'])
+    if _is_done(root, parameters, overwrite):
+        return False
+    workers = min(num_workers or os.cpu_count() or 1, max(1, sum(counts.values()) // 8))
+    with _beside(root) as fresh:
+        with _mapper(workers) as mapped:
+            for split in SPLITS:
+                _write_split(fresh, split, counts[split], parameters, mapped, progress)
+        _dump(fresh / MANIFEST, parameters)
+    return True

@@ -1,0 +1,136 @@
+"""Things: boxes, seats, poles and balls, behind people and in front of them."""
+from typing import Optional
+
+import cv2
+import numpy as np
+
+from .appearance import PATTERNS, SKINS, vivid
+from .camera import Camera
+from .painter import Layer, Light, Material
+from .shapes import clip_window, ellipsoid, limb
+from .skeleton import rotation
+from .textures import foliage
+
+_FACES = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))  # -x +x -y +y -z +z
+
+
+def random_material(rng: np.random.Generator) -> Material:
+    """Any colour, sometimes that of skin, sometimes with a pattern."""
+    color = SKINS[rng.integers(len(SKINS))] if rng.random() < .2 else vivid(rng)
+    return Material(color, vivid(rng), str(rng.choice(PATTERNS)) if rng.random() < .35 else 'plain',
+                    rng.uniform(.08, .4), rng.uniform(.02, .12))  # yapf: disable
+
+
+def paint_box(layer: Layer, camera: Camera, centre: np.ndarray, yaw: float, size: np.ndarray, material: Material,
+              light: Light, part: int) -> None:
+    """Draw an upright cuboid.
+
+    Args:
+        layer: Drawn into.
+        camera: The view.
+        centre: World position (3,) of its middle, metres.
+        yaw: Heading about y in degrees.
+        size: Edge lengths (3,) along its x, y, z, metres.
+        material: Its surface.
+        light: The lamp.
+        part: Number to leave in the part buffer.
+    """
+    turn = rotation(1, yaw)
+    signs = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
+    corners = camera.to_camera(centre + (signs * size / 2) @ turn.T)
+    if corners[:, 2].min() < .3:
+        return
+    axes = camera.rotation @ turn
+    for number, face in enumerate(_FACES):
+        points = corners[list(face)]
+        normal = axes[:, number // 2] * (number % 2 * 2 - 1)
+        if normal @ points[0] < 0:
+            _paint_face(layer, camera, points, normal, material, light, part)
+
+
+def _paint_face(layer: Layer, camera: Camera, points, normal, material: Material, light: Light, part: int) -> None:
+    pixels = camera.project(points)
+    x0, y0, x1, y1 = layer.window
+    low, high = np.maximum(np.floor(pixels.min(0)), (x0, y0)), np.minimum(np.ceil(pixels.max(0)) + 1, (x1, y1))
+    if (low >= high).any():
+        return
+    window = (*map(int, low), *map(int, high))
+    mask = np.zeros((window[3] - window[1], window[2] - window[0]), np.uint8)
+    cv2.fillConvexPoly(mask, np.int32(np.clip(np.round(pixels - low), -8000, 8000)), 1)
+    u = (np.arange(window[0], window[2], dtype=np.float32) - camera.centre[0]) / camera.focal
+    v = (np.arange(window[1], window[3], dtype=np.float32)[:, None] - camera.centre[1]) / camera.focal
+    facing = normal[0] * u + normal[1] * v + normal[2]
+    depth = ((normal @ points[0]) / np.where(facing < -1e-6, facing, -1e6)).astype(np.float32)
+    tones = _face_tones(layer, points, u * depth, v * depth, depth, material)
+    layer.put(window, mask > 0, depth, part, light.shade(normal[:, None, None].astype(np.float32)), tones)
+
+
+def _face_tones(layer: Layer, points, x, y, z, material: Material):
+    """The material's palette numbers on a face, at camera-frame surface points (h, w) each."""
+    if material.pattern == 'plain':
+        return layer.tone_of(material.color, material.roughness)
+    edges = [(points[i] - points[0]) / np.linalg.norm(points[i] - points[0]) for i in (1, 3)]
+    along, around = (e[0] * (x - points[0][0]) + e[1] * (y - points[0][1]) + e[2] * (z - points[0][2]) for e in edges)
+    return layer.material_tones(material, along, around)
+
+
+def paint_pole(layer: Layer, camera: Camera, spot: np.ndarray, rng, light: Light, part: int) -> None:
+    """Draw a pole, sometimes leaning and as thick as a limb, standing at a world position (3,)."""
+    top = spot + np.array((rng.normal(0, .3), rng.uniform(.6, 3.), rng.normal(0, .2)))
+    radius = rng.uniform(.02, .09)
+    ends = camera.to_camera(np.stack((spot, top)))
+    layer.paint(limb(camera, layer.window, ends, (radius, radius * rng.uniform(.6, 1.1))), random_material(rng), light,
+                part)  # yapf: disable
+
+
+def paint_ball(layer: Layer, camera: Camera, spot: np.ndarray, rng, light: Light, part: int) -> None:
+    """Draw a ball lying, or thrown, at a world position (3,)."""
+    radius = rng.uniform(.08, .3)
+    centre = camera.to_camera(spot + np.array((0, radius + rng.choice((0., rng.uniform(0, 1.8))), 0)))
+    layer.paint(ellipsoid(camera, layer.window, centre, np.eye(3), np.full(3, radius)), random_material(rng), light,
+                part)  # yapf: disable
+
+
+def paint_bush(layer: Layer, camera: Camera, spot: np.ndarray, rng, light: Light, part: int) -> None:
+    """Draw a bush, a flat mass of leaves that faces the camera, standing at a world position (3,)."""
+    wide, tall = rng.uniform(.5, 1.4), rng.uniform(.4, 1.1)
+    foot = camera.to_camera(spot)
+    x, y = camera.project(foot)
+    half, up = wide / 2 * camera.focal / foot[2], tall * camera.focal / foot[2]
+    window = clip_window((x - half, y - up), (x + half, y + .08 * up), layer.window)
+    if window is None:
+        return
+    mask, shade = foliage(rng, (window[3] - window[1], window[2] - window[0]))
+    tone = layer.tone_of(rng.uniform((15, 55, 30), (75, 140, 105)), .1)
+    layer.put(window, mask, np.full(mask.shape, foot[2], np.float32), part, shade, tone)
+
+
+def paint_crate(layer: Layer, camera: Camera, spot: np.ndarray, rng, light: Light, part: int) -> None:
+    """Draw a box, cabinet or low wall standing at a world position (3,)."""
+    size = np.array((rng.uniform(.25, 1.4), rng.uniform(.2, 1.1), rng.uniform(.2, .7)))
+    paint_box(layer, camera, spot + np.array((0, size[1] / 2, 0)), rng.uniform(0, 180), size, random_material(rng), light,
+              part)  # yapf: disable
+
+
+def paint_seat(layer: Layer, camera: Camera, pelvis: np.ndarray, yaw: float, top: float, rng, light: Light,
+               part: int, back: Optional[bool] = None) -> None:
+    """Draw a stool, bench or chair for somebody whose pelvis (3,), in world metres, is above ``top``."""
+    material, turn = random_material(rng), rotation(1, yaw)
+    size = np.array((rng.uniform(.36, .6), rng.uniform(.06, max(.07, top)), rng.uniform(.34, .42)))
+    size[1] = min(size[1], top)
+    centre = pelvis + turn @ np.array((0, 0, .06))
+    centre[1] = top - size[1] / 2
+    paint_box(layer, camera, centre, yaw, size, material, light, part)
+    if size[1] < .8 * top:
+        for x in (-.42, .42):
+            for z in (-.42, .42):
+                foot = centre + turn @ (np.array((x, 0, z)) * size)
+                paint_box(layer, camera, np.array((foot[0], (top - size[1]) / 2, foot[2])), yaw,
+                          np.array((.045, top - size[1], .045)), material, light, part)  # yapf: disable
+    if back if back is not None else rng.random() < .4:
+        spot = centre + turn @ np.array((0, 0, -size[2] / 2 - .06))
+        paint_box(layer, camera, np.array((spot[0], top + .18, spot[2])), yaw, np.array((size[0], .42, .05)), material,
+                  light, part)  # yapf: disable
+
+
+THINGS = (paint_pole, paint_ball, paint_crate, paint_bush)

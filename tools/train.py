@@ -1,0 +1,33 @@
+"""Train a pose model (the flags are those of MMPose's tools/train.py)."""
+
+import mmtranspose  # noqa: F401  (before mmpose: puts the work-arounds in place)
+from mmtranspose.apis.command_line import add_runner_arguments, parse, parser, run
+from mmtranspose.apis.runner import build_runner, train_config
+
+
+def main() -> None:
+    arguments = parser(
+        'Train a pose model.',
+        'python tools/train.py configs/body_2d_keypoint/topdown_heatmap/coco/'
+        'td-hm_transpose-r-a3_1xb28-230e_coco-256x192.py --amp',
+    )
+    arguments.add_argument('config', help='config file')
+    arguments.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from CHECKPOINT; without one, from the newest readable checkpoint of the work directory',
+    )
+    arguments.add_argument('--amp', action='store_true', help='automatic mixed precision (bf16 on a CPU)')
+    arguments.add_argument('--no-validate', action='store_true', help='do not evaluate while training')
+    arguments.add_argument(
+        '--auto-scale-lr', action='store_true', help="scale the learning rate by batch size / the config's base size"
+    )
+    add_runner_arguments(arguments)
+    cfg = train_config(parse(arguments))
+    build_runner(cfg, ('train_dataloader', 'val_dataloader')).train()
+
+
+if __name__ == '__main__':
+    run(main)

@@ -3,9 +3,10 @@
 import sys
 from importlib import import_module
 
-from mmpose.registry import KEYPOINT_CODECS, MODELS, TRANSFORMS
+from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, TRANSFORMS
 
 LOCATIONS = (
+    (HOOKS, 'mmpose.engine.hooks', 'mmtranspose.engine.hooks'),
     (MODELS, 'mmpose.models', 'mmtranspose.models'),
     (KEYPOINT_CODECS, 'mmpose.codecs', 'mmtranspose.codecs'),
     (TRANSFORMS, 'mmpose.datasets', 'mmtranspose.datasets.transforms'),

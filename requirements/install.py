@@ -46,7 +46,10 @@ CAUSES = (
         r'Python\.h: No such file',
         "Python's headers are missing: install them (Debian: python3-dev), or use Python 3.11",
     ),
-    (r'No matching distribution found for (\S+)', r'there is no \1 for this Python and machine'),
+    (
+        r'No matching distribution found for (\S+)',
+        r'pip finds no \1: there is none for this Python and machine, or the package index cannot be reached',
+    ),
 )
 
 
@@ -93,11 +96,11 @@ def plan(env: Path, base: str) -> tuple[str, str]:
             '.venv was not made by `make setup`, so it stays as it is: move it away, or use it with '
             'PYTHON=.venv/bin/python.'
         )
+    if not state.get('key'):
+        return 'make', 'its installation was interrupted'
     facts = probe(env / 'bin' / 'python')
     if facts is None:
         return 'make', 'its Python does not run any more'
-    if not state.get('key'):
-        return 'make', 'its installation was interrupted'
     version = tuple(facts['version'])
     if base and choose_python(base)[1] != version:
         return 'make', 'BASE_PYTHON has another version'
@@ -225,7 +228,11 @@ def locked(env: Path):
     """One set-up at a time for an environment, which several clones may share."""
     env.parent.mkdir(parents=True, exist_ok=True)
     with open(f'{env}.lock', 'w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f'Waiting for another set-up of {env}.', flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

@@ -1,11 +1,14 @@
 """Draw a data set of synthetic people in COCO's key-point format. Nothing is downloaded."""
+
 import argparse
+import signal
 import sys
 from pathlib import Path
 
 import cv2
 
 from mmtranspose.datasets.synthetic import contact_sheet, generate_dataset, make_scene
+from mmtranspose.errors import InputError
 
 EXAMPLE = """example:
   python tools/generate_synthetic_people.py data/synthetic --num-train 4000 --num-val 500 --preview data/preview.png
@@ -33,15 +36,17 @@ def _at_least(low: int):
 def parse_args(argv=None) -> argparse.Namespace:
     """The command line's arguments."""
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('output_root', type=Path, help='folder to make')
     parser.add_argument('--num-train', type=_at_least(0), default=4000, help='training pictures (default %(default)s)')
     parser.add_argument('--num-val', type=_at_least(0), default=500, help='validation pictures (default %(default)s)')
     parser.add_argument('--seed', type=_at_least(0), default=0, help='whole number from 0 (default %(default)s)')
     parser.add_argument('--num-workers', type=_at_least(1), help='processes (default: one for each core)')
     parser.add_argument('--overwrite', action='store_true', help='replace a data set that this tool made earlier')
-    parser.add_argument('--preview', type=Path, metavar='FILE.png',
-                        help='also write a sheet of labelled pictures to look at')  # yapf: disable
+    parser.add_argument(
+        '--preview', type=Path, metavar='FILE.png', help='also write a sheet of labelled pictures to look at'
+    )
     args = parser.parse_args(argv)
     if args.num_train + args.num_val == 0:
         parser.error('--num-train and --num-val are both 0: ask for at least one picture')
@@ -62,12 +67,14 @@ def write_preview(path: Path, args: argparse.Namespace, count: int = 16) -> None
 def main(argv=None) -> int:
     """Run the tool; returns the exit status."""
     args = parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleaned up after, as Ctrl-C is
     try:
-        written = generate_dataset(args.output_root, args.num_train, args.num_val, args.seed, args.num_workers,
-                                   args.overwrite)  # yapf: disable
+        written = generate_dataset(
+            args.output_root, args.num_train, args.num_val, args.seed, args.num_workers, args.overwrite
+        )
         if args.preview:
             write_preview(args.preview, args)
-    except (OSError, ValueError) as error:
+    except (InputError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:

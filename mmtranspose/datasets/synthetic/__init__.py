@@ -1,6 +1,8 @@
 """Synthetic people: pictures of articulated, clothed people with exact COCO labels, drawn without any download."""
+
 from .generator import generate_dataset, make_scene
+from .labels import Person
 from .preview import contact_sheet
-from .scene import Person, Scene, render_scene
+from .scene import Scene, render_scene
 
 __all__ = ['Person', 'Scene', 'contact_sheet', 'generate_dataset', 'make_scene', 'render_scene']

@@ -1,16 +1,41 @@
 """COCO's dictionaries for pictures of people."""
-from typing import Dict, List, Sequence
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from .scene import Person
+from .labels import Person
 from .skeleton import COCO_KEYPOINTS
 
-COCO_SKELETON = ((16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10),
-                 (9, 11), (2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7))
+COCO_SKELETON = (
+    (16, 14),
+    (14, 12),
+    (17, 15),
+    (15, 13),
+    (12, 13),
+    (6, 12),
+    (7, 13),
+    (6, 7),
+    (6, 8),
+    (7, 9),
+    (8, 10),
+    (9, 11),
+    (2, 3),
+    (1, 2),
+    (1, 3),
+    (2, 4),
+    (3, 5),
+    (4, 6),
+    (5, 7),
+)
 
-CATEGORY = dict(id=1, name='person', supercategory='person', keypoints=list(COCO_KEYPOINTS),
-                skeleton=[list(edge) for edge in COCO_SKELETON])  # yapf: disable
+CATEGORY = dict(
+    id=1,
+    name='person',
+    supercategory='person',
+    keypoints=list(COCO_KEYPOINTS),
+    skeleton=[list(edge) for edge in COCO_SKELETON],
+)
 
 
 def file_name(image_id: int) -> str:
@@ -18,7 +43,7 @@ def file_name(image_id: int) -> str:
     return f'{image_id:012d}.jpg'
 
 
-def run_lengths(mask: np.ndarray) -> List[int]:
+def run_lengths(mask: np.ndarray) -> list[int]:
     """COCO's uncompressed run lengths of a bool mask (h, w): column by column, zeros first."""
     flat = np.concatenate(([False], mask.ravel(order='F'), [False]))
     changes = np.flatnonzero(flat[1:] != flat[:-1])
@@ -29,17 +54,22 @@ def run_lengths(mask: np.ndarray) -> List[int]:
     return (counts if counts[-1] else counts[:-1]).tolist()
 
 
-def person_annotation(person: Person) -> Dict:
+def person_annotation(person: Person) -> dict:
     """COCO's annotation of a person, without the ids: plain Python numbers, pixels to two decimals."""
     keypoints = [[round(float(x), 2), round(float(y), 2), int(flag)] for x, y, flag in person.keypoints]
     height, width = person.mask.shape
     return dict(
-        keypoints=[value for point in keypoints for value in point], num_keypoints=sum(p[2] > 0 for p in keypoints),
-        bbox=list(person.bbox), area=person.area, iscrowd=0, category_id=1,
-        segmentation=dict(size=[height, width], counts=run_lengths(person.mask)))  # yapf: disable
+        keypoints=[value for point in keypoints for value in point],
+        num_keypoints=sum(p[2] > 0 for p in keypoints),
+        bbox=list(person.bbox),
+        area=person.area,
+        iscrowd=0,
+        category_id=1,
+        segmentation=dict(size=[height, width], counts=run_lengths(person.mask)),
+    )
 
 
-def coco_dataset(split: str, images: Sequence[Dict], annotations: Sequence[Dict], info: Dict) -> Dict:
+def coco_dataset(split: str, images: Sequence[dict], annotations: Sequence[dict], info: dict) -> dict:
     """The whole annotation file.
 
     Args:
@@ -49,5 +79,10 @@ def coco_dataset(split: str, images: Sequence[Dict], annotations: Sequence[Dict]
         info: Further entries of the file's ``info``.
     """
     numbered = [dict(id=number, **annotation) for number, annotation in enumerate(annotations, 1)]
-    return dict(info=dict(description=f'synthetic people, {split}', **info), licenses=[], images=list(images),
-                annotations=numbered, categories=[CATEGORY])  # yapf: disable
+    return dict(
+        info=dict(description=f'synthetic people, {split}', **info),
+        licenses=[],
+        images=list(images),
+        annotations=numbered,
+        categories=[CATEGORY],
+    )

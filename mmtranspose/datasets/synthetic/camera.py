@@ -3,10 +3,10 @@
 World frame: x right, y up, z towards the camera's side, metres, ground at y = 0. Camera frame: x right, y down, z along
 the view. Image frame: pixels, (0, 0) the centre of the top left pixel, u right, v down.
 """
+
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Tuple
 
 import numpy as np
 
@@ -24,11 +24,12 @@ class Camera:
         pitch: Degrees downwards.
         roll: Degrees clockwise, as the picture's content turns.
     """
-    size: Tuple[int, int]
+
+    size: tuple[int, int]
     focal: float
     height: float
-    pitch: float = 0.
-    roll: float = 0.
+    pitch: float = 0.0
+    roll: float = 0.0
 
     @cached_property
     def centre(self) -> np.ndarray:
@@ -38,12 +39,12 @@ class Camera:
     @cached_property
     def rotation(self) -> np.ndarray:
         """World to camera rotation (3, 3)."""
-        return rotation(2, self.roll) @ rotation(0, self.pitch) @ np.diag((1., -1., -1.))
+        return rotation(2, self.roll) @ rotation(0, self.pitch) @ np.diag((1.0, -1.0, -1.0))
 
     @cached_property
     def translation(self) -> np.ndarray:
         """World to camera translation (3,), metres."""
-        return -self.rotation @ np.array((0., self.height, 0.))
+        return -self.rotation @ np.array((0.0, self.height, 0.0))
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:
         """World points (..., 3) in the camera frame."""
@@ -72,8 +73,9 @@ class Camera:
         return intrinsic @ np.column_stack((axes, self.to_camera(np.asarray(origin, float))))
 
 
-def aim(size: Tuple[int, int], focal: float, pitch: float, roll: float, distance: float, point_height: float,
-        row: float) -> Camera:
+def aim(
+    size: tuple[int, int], focal: float, pitch: float, roll: float, distance: float, point_height: float, row: float
+) -> Camera:
     """A camera whose height puts a point at a row of the picture.
 
     Args:
@@ -86,4 +88,4 @@ def aim(size: Tuple[int, int], focal: float, pitch: float, roll: float, distance
         row: Where it should appear (for ``roll`` 0), pixels from the top.
     """
     angle = math.atan((row - (size[1] - 1) / 2) / focal) + math.radians(pitch)
-    return Camera(size, focal, max(.25, point_height + distance * math.tan(angle)), pitch, roll)
+    return Camera(size, focal, max(0.25, point_height + distance * math.tan(angle)), pitch, roll)

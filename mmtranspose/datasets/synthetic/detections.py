@@ -1,9 +1,10 @@
 """Boxes as a person detector would give them: a little off, with scores that tell roughly how far."""
-from typing import Dict, List, Sequence, Tuple
+
+from collections.abc import Sequence
 
 import numpy as np
 
-MISS_RATE, DUPLICATE_RATE, FALSE_RATE = .03, .15, .35
+MISS_RATE, DUPLICATE_RATE, FALSE_RATE = 0.03, 0.15, 0.35
 
 
 def box_iou(first, second) -> float:
@@ -14,33 +15,33 @@ def box_iou(first, second) -> float:
     return shared / (first[2] * first[3] + second[2] * second[3] - shared)
 
 
-def _clipped(box: np.ndarray, size: Tuple[int, int]) -> List[float]:
+def _clipped(box: np.ndarray, size: tuple[int, int]) -> list[float]:
     x0, y0 = np.clip(box[:2], 0, np.array(size) - 2)
     x1, y1 = np.clip(box[:2] + box[2:], (x0 + 2, y0 + 2), size)
     return [round(float(v), 2) for v in (x0, y0, x1 - x0, y1 - y0)]
 
 
-def _jittered(rng, box: Sequence[float], spread: float, size) -> List[float]:
+def _jittered(rng, box: Sequence[float], spread: float, size) -> list[float]:
     """The box with each edge moved by a normal deviation of ``spread`` times its extent."""
     x, y, wide, tall = box
     left, top, right, bottom = rng.normal(0, spread, 4) * (wide, tall, wide, tall)
-    return _clipped(np.array((x + left, y + top, max(wide + right - left, 4.), max(tall + bottom - top, 4.))), size)
+    return _clipped(np.array((x + left, y + top, max(wide + right - left, 4.0), max(tall + bottom - top, 4.0))), size)
 
 
-def _scored(rng, box: List[float], truth: Sequence[float], penalty: float = 0.) -> Dict:
-    score = .18 + .85 * (box_iou(box, truth) - .15) - penalty + rng.normal(0, .05)
-    return dict(bbox=box, score=round(float(np.clip(score, .03, .999)), 4))
+def _scored(rng, box: list[float], truth: Sequence[float], penalty: float = 0.0) -> dict:
+    score = 0.18 + 0.85 * (box_iou(box, truth) - 0.15) - penalty + rng.normal(0, 0.05)
+    return dict(bbox=box, score=round(float(np.clip(score, 0.03, 0.999)), 4))
 
 
-def _false_positive(rng, size: Tuple[int, int]) -> Dict:
-    tall = rng.uniform(.2, .8) * size[1]
-    wide = min(tall * rng.uniform(.3, .9), .9 * size[0])
+def _false_positive(rng, size: tuple[int, int]) -> dict:
+    tall = rng.uniform(0.2, 0.8) * size[1]
+    wide = min(tall * rng.uniform(0.3, 0.9), 0.9 * size[0])
     spot = rng.uniform(0, 1, 2) * (np.array(size) - (wide, tall))
-    score = .04 + .36 * rng.random()**2.5
+    score = 0.04 + 0.36 * rng.random() ** 2.5
     return dict(bbox=_clipped(np.array((*spot, wide, tall)), size), score=round(float(score), 4))
 
 
-def detect(rng: np.random.Generator, boxes: Sequence[Sequence[float]], size: Tuple[int, int]) -> List[Dict]:
+def detect(rng: np.random.Generator, boxes: Sequence[Sequence[float]], size: tuple[int, int]) -> list[dict]:
     """Detector-like boxes of one picture.
 
     Args:
@@ -55,8 +56,8 @@ def detect(rng: np.random.Generator, boxes: Sequence[Sequence[float]], size: Tup
     for box in boxes:
         if rng.random() < MISS_RATE:
             continue
-        found.append(_scored(rng, _jittered(rng, box, rng.uniform(.005, .055), size), box))
+        found.append(_scored(rng, _jittered(rng, box, rng.uniform(0.005, 0.055), size), box))
         if rng.random() < DUPLICATE_RATE:
-            found.append(_scored(rng, _jittered(rng, box, rng.uniform(.06, .16), size), box, penalty=.3))
+            found.append(_scored(rng, _jittered(rng, box, rng.uniform(0.06, 0.16), size), box, penalty=0.3))
     found += [_false_positive(rng, size) for _ in range(rng.poisson(FALSE_RATE))]
     return sorted(found, key=lambda detection: -detection['score'])

@@ -1,4 +1,5 @@
 """The whole data set: pictures drawn by several processes, put in place only when all of it is there."""
+
 import json
 import multiprocessing
 import os
@@ -6,31 +7,45 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
+from mmtranspose.errors import InputError
+
 from .annotations import coco_dataset, file_name, person_annotation
 from .detections import detect
 from .scene import Scene, render_scene
 
-VERSION = 1
+VERSION = 2
 """Raised whenever equal parameters would give other pictures or labels."""
 
 SPLITS = ('train', 'val')
-SIZES = ((320, 240), (384, 256), (360, 270), (384, 320), (352, 288), (240, 320), (256, 384), (288, 352), (300, 300),
-         (320, 320))
+SIZES = (
+    (320, 240),
+    (384, 256),
+    (360, 270),
+    (384, 320),
+    (352, 288),
+    (240, 320),
+    (256, 384),
+    (288, 352),
+    (300, 300),
+    (320, 320),
+)
 MANIFEST = 'synthetic.json'
 _OWN_ENTRIES = {MANIFEST, 'annotations', 'person_detection_results', *SPLITS}
 
 
 class Job(NamedTuple):
     """One picture to make: ``index`` counts from 0 within the split; the file goes to ``folder``."""
+
     seed: int
     split: str
     index: int
@@ -42,14 +57,14 @@ def scene_rng(seed: int, split: str, index: int) -> np.random.Generator:
     return np.random.default_rng((seed, SPLITS.index(split), index))
 
 
-def make_scene(seed: int, split: str, index: int) -> Tuple[Scene, np.random.Generator]:
+def make_scene(seed: int, split: str, index: int) -> tuple[Scene, np.random.Generator]:
     """Draw picture ``index`` (from 0) of a split; also the generator, for what is drawn after it."""
     rng = scene_rng(seed, split, index)
     size = SIZES[rng.integers(len(SIZES))]
     return render_scene(rng, size), rng
 
 
-def _make_picture(job: Job) -> Dict:
+def _make_picture(job: Job) -> dict:
     """Draw, write and describe one picture."""
     scene, rng = make_scene(job.seed, job.split, job.index)
     image_id, (height, width) = job.index + 1, scene.image.shape[:2]
@@ -59,12 +74,16 @@ def _make_picture(job: Job) -> Dict:
     Path(job.folder, name).write_bytes(encoded.tobytes())
     annotations = [dict(image_id=image_id, **person_annotation(person)) for person in scene.people]
     detections = detect(rng, [annotation['bbox'] for annotation in annotations], (width, height))
-    return dict(image=dict(id=image_id, file_name=name, width=width, height=height), annotations=annotations,
-                detections=[dict(image_id=image_id, category_id=1, **found) for found in detections])  # yapf: disable
+    return dict(
+        image=dict(id=image_id, file_name=name, width=width, height=height),
+        annotations=annotations,
+        detections=[dict(image_id=image_id, category_id=1, **found) for found in detections],
+    )
 
 
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     cv2.setNumThreads(0)
 
 
@@ -92,20 +111,24 @@ def _dump(path: Path, content) -> None:
     path.write_text(json.dumps(content, separators=(',', ':')), encoding='utf-8')
 
 
-def _write_split(root: Path, split: str, count: int, parameters: Dict, mapped, progress: bool) -> None:
+def _write_split(root: Path, split: str, count: int, parameters: dict, mapped, progress: bool) -> None:
     folder = root / split
     folder.mkdir()
     jobs = [Job(parameters['seed'], split, index, str(folder)) for index in range(count)]
     bar = tqdm(mapped(_make_picture, jobs), total=count, desc=split, unit='picture', disable=not progress)
-    results: List[Dict] = list(bar)
+    results: list[dict] = list(bar)
     annotations = [annotation for result in results for annotation in result['annotations']]
-    _dump(root / 'annotations' / f'person_keypoints_{split}.json',
-          coco_dataset(split, [result['image'] for result in results], annotations, parameters))
-    _dump(root / 'person_detection_results' / f'person_detections_{split}.json',
-          [found for result in results for found in result['detections']])
+    _dump(
+        root / 'annotations' / f'person_keypoints_{split}.json',
+        coco_dataset(split, [result['image'] for result in results], annotations, parameters),
+    )
+    _dump(
+        root / 'person_detection_results' / f'person_detections_{split}.json',
+        [found for result in results for found in result['detections']],
+    )
 
 
-def _read_manifest(root: Path) -> Optional[Dict]:
+def _read_manifest(root: Path) -> dict | None:
     """The parameters of the data set at ``root``, ``None`` where the generator left none."""
     try:
         return json.loads((root / MANIFEST).read_text(encoding='utf-8'))
@@ -113,27 +136,33 @@ def _read_manifest(root: Path) -> Optional[Dict]:
         return None
 
 
-def _is_done(root: Path, parameters: Dict, overwrite: bool) -> bool:
+def _is_done(root: Path, parameters: dict, overwrite: bool) -> bool:
     """Whether ``root`` already holds what is asked for.
 
     Raises:
-        FileExistsError: If it holds something else that may not be replaced.
+        InputError: If it holds something else that may not be replaced.
     """
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
     found = _read_manifest(root)
     if found is None:
-        raise FileExistsError(f'{root} exists and was not made by this generator (it has no {MANIFEST}): choose '
-                              'another output folder; --overwrite does not replace it either')
+        raise InputError(
+            f'{root} exists and was not made by this generator (it has no {MANIFEST}): choose '
+            'another output folder; --overwrite does not replace it either'
+        )
     if found == parameters and not overwrite:
         return True
     if not overwrite:
-        raise FileExistsError(f'{root} holds synthetic people made with {found}, not {parameters}: choose another '
-                              'output folder, or pass --overwrite (overwrite=True) to replace it')
+        raise InputError(
+            f'{root} holds synthetic people made with {found}, not {parameters}: choose another '
+            'output folder, or pass --overwrite (overwrite=True) to replace it'
+        )
     foreign = sorted(entry.name for entry in root.iterdir() if entry.name not in _OWN_ENTRIES)
     if foreign:
-        raise FileExistsError(f'{root} also holds {foreign[:3]}, which this generator did not make: move them away '
-                              'before --overwrite replaces the folder')
+        raise InputError(
+            f'{root} also holds {foreign[:3]}, which this generator did not make: move them away '
+            'before --overwrite replaces the folder'
+        )
     return False
 
 
@@ -163,17 +192,28 @@ def _beside(root: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _check(num_train: int, num_val: int, seed: int, num_workers: Optional[int]) -> None:
-    for name, value, low in (('num_train', num_train, 0), ('num_val', num_val, 0), ('seed', seed, 0),
-                             ('num_workers', 1 if num_workers is None else num_workers, 1)):
+def _check(num_train: int, num_val: int, seed: int, num_workers: int | None) -> None:
+    for name, value, low in (
+        ('num_train', num_train, 0),
+        ('num_val', num_val, 0),
+        ('seed', seed, 0),
+        ('num_workers', 1 if num_workers is None else num_workers, 1),
+    ):
         if value != int(value) or value < low:
-            raise ValueError(f'{name} must be a whole number of at least {low}, not {value!r}')
+            raise InputError(f'{name} must be a whole number of at least {low}, not {value!r}')
     if num_train + num_val == 0:
-        raise ValueError('num_train and num_val are both 0: ask for at least one picture')
+        raise InputError('num_train and num_val are both 0: ask for at least one picture')
 
 
-def generate_dataset(output_root: Union[str, Path], num_train: int = 4000, num_val: int = 500, seed: int = 0,
-                     num_workers: Optional[int] = None, overwrite: bool = False, progress: bool = True) -> bool:
+def generate_dataset(
+    output_root: str | Path,
+    num_train: int = 4000,
+    num_val: int = 500,
+    seed: int = 0,
+    num_workers: int | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> bool:
     """Draw a data set of synthetic people in COCO's format.
 
     Written below ``output_root``: ``annotations/person_keypoints_{train,val}.json``,
@@ -194,8 +234,8 @@ def generate_dataset(output_root: Union[str, Path], num_train: int = 4000, num_v
         Whether anything was written; ``False`` when the folder already holds just this data set.
 
     Raises:
-        ValueError: If a number is out of range.
-        FileExistsError: If the folder holds anything else, and for ``overwrite`` if this generator did not make it.
+        InputError: If a number is out of range, or the folder holds anything else (with ``overwrite``: anything that
+            this generator did not make).
     """
     _check(num_train, num_val, seed, num_workers)
     root = Path(output_root).resolve()

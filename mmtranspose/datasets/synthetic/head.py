@@ -1,5 +1,6 @@
 """Heads: skull with a face painted in its own coordinates, nose, ears, hair."""
-from typing import Sequence, Tuple
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,9 +14,9 @@ from .skeleton import FACE_POINTS, Skeleton, head_centre, head_radii
 LIPS, IRIS, WHITE, LENS = (70, 70, 150), (40, 45, 50), (235, 235, 235), (30, 28, 28)
 
 
-def _spot(local: Sequence[np.ndarray], centre: Tuple[float, float], radii: Tuple[float, float]) -> np.ndarray:
+def _spot(local: Sequence[np.ndarray], centre: tuple[float, float], radii: tuple[float, float]) -> np.ndarray:
     """Ellipse (h, w) on the front of the unit ball, centre and radii in its x and y."""
-    return (((local[0] - centre[0]) / radii[0])**2 + ((local[1] - centre[1]) / radii[1])**2 < 1) & (local[2] > 0)
+    return (((local[0] - centre[0]) / radii[0]) ** 2 + ((local[1] - centre[1]) / radii[1]) ** 2 < 1) & (local[2] > 0)
 
 
 def _face(layer: Layer, local: Sequence[np.ndarray], look: Appearance) -> np.ndarray:
@@ -24,57 +25,69 @@ def _face(layer: Layer, local: Sequence[np.ndarray], look: Appearance) -> np.nda
     brow = np.array(look.hair.color if look.hair_style not in ('bald', 'cap') else (40, 50, 60))
     tones = np.full(local[0].shape, layer.tone_of(look.skin.color, rough), np.uint8)
     if look.beard:
-        tones[(local[1] < -.3) & (local[2] > .15)] = layer.tone_of(.7 * brow + .3 * skin, rough)
+        tones[(local[1] < -0.3) & (local[2] > 0.15)] = layer.tone_of(0.7 * brow + 0.3 * skin, rough)
     socket, hairs, white, iris, lens, lips = (
-        layer.tone_of(color) for color in (.74 * skin, .8 * brow, WHITE, IRIS, LENS, .45 * skin + .55 * np.array(LIPS)))
+        layer.tone_of(color)
+        for color in (0.74 * skin, 0.8 * brow, WHITE, IRIS, LENS, 0.45 * skin + 0.55 * np.array(LIPS))
+    )
     for side in (1, -1):
-        tones[_spot(local, (.40 * side, .02), (.27, .15))] = socket
-        tones[_spot(local, (.40 * side, .05), (.20, .11))] = white
-        tones[_spot(local, (.40 * side, .05), (.10, .12))] = iris
-        tones[_spot(local, (.42 * side, .27), (.25, .06))] = hairs
+        tones[_spot(local, (0.40 * side, 0.02), (0.27, 0.15))] = socket
+        tones[_spot(local, (0.40 * side, 0.05), (0.20, 0.11))] = white
+        tones[_spot(local, (0.40 * side, 0.05), (0.10, 0.12))] = iris
+        tones[_spot(local, (0.42 * side, 0.27), (0.25, 0.06))] = hairs
         if look.glasses == 'dark':
-            tones[_spot(local, (.42 * side, .04), (.34, .20))] = lens
+            tones[_spot(local, (0.42 * side, 0.04), (0.34, 0.20))] = lens
     if look.glasses != 'none':
-        tones[(np.abs(local[1] - .1) < .035) & (local[2] > -.2)] = lens
-    tones[_spot(local, (0, -.52), (.27, .07))] = lips
+        tones[(np.abs(local[1] - 0.1) < 0.035) & (local[2] > -0.2)] = lens
+    tones[_spot(local, (0, -0.52), (0.27, 0.07))] = lips
     return tones
 
 
 def _hair_region(local: Sequence[np.ndarray], style: str) -> np.ndarray:
     """Where the unit ball of the hair's shell is covered (h, w): behind a line from the forehead round the ears."""
     x, y, z = local
-    crown = y > .52 + .25 * z if style != 'cap' else y > .36
-    sides = (z < .12 - .35 * np.minimum(y, 0)) & (y > (-.45 if style != 'long' else -1))
-    return crown | (sides & ((np.abs(x) < .88) | (y > .05) | (style == 'long') | (z < -.3)))
+    crown = y > 0.52 + 0.25 * z if style != 'cap' else y > 0.36
+    sides = (z < 0.12 - 0.35 * np.minimum(y, 0)) & (y > (-0.45 if style != 'long' else -1))
+    return crown | (sides & ((np.abs(x) < 0.88) | (y > 0.05) | (style == 'long') | (z < -0.3)))
+
+
+_LOCKS = {
+    'long': (
+        ((0, -0.5, -0.55), (0.85, 0.7, 0.42)),
+        ((0, -1.1, -0.62), (0.82, 0.7, 0.42)),
+        ((0, -1.6, -0.68), (0.72, 0.7, 0.42)),
+    ),
+    'bun': (((0, 0.45, -1.15), (0.45, 0.45, 0.45)),),
+    'cap': (((0, 0.42, 0.95), (0.8, 0.10, 0.75)),),
+}
+"""Ellipsoids added to a style's shell of hair: centre and radii in units of the skull's."""
 
 
 def _paint_hair(layer: Layer, camera: Camera, centre, frame, radii, look: Appearance, light: Light) -> None:
-    paint = lambda patch: layer.paint(patch, look.hair, light, PART_ID['hair'])  # noqa: E731
-    shell = ellipsoid(camera, layer.window, centre + frame @ (np.array((0, .05, -.07)) * radii), frame, radii * 1.10)
+    shell = ellipsoid(camera, layer.window, centre + frame @ (np.array((0, 0.05, -0.07)) * radii), frame, radii * 1.10)
     if shell is not None:
-        paint(shell._replace(mask=shell.mask & _hair_region(shell.local, look.hair_style)))
-    if look.hair_style == 'long':
-        for drop, back, width in ((-.5, -.55, .85), (-1.1, -.62, .82), (-1.6, -.68, .72)):
-            paint(ellipsoid(camera, layer.window, centre + frame @ (np.array((0, drop, back)) * radii), frame,
-                            radii * (width, .7, .42)))  # yapf: disable
-    elif look.hair_style == 'bun':
-        paint(ellipsoid(camera, layer.window, centre + frame @ (np.array((0, .45, -1.15)) * radii), frame, radii * .45))
-    elif look.hair_style == 'cap':
-        paint(ellipsoid(camera, layer.window, centre + frame @ (np.array((0, .42, .95)) * radii), frame,
-                        radii * (.8, .10, .75)))  # yapf: disable
+        shell = shell._replace(mask=shell.mask & _hair_region(shell.local, look.hair_style))
+        layer.paint(shell, look.hair, light, PART_ID['hair'])
+    for spot, size in _LOCKS.get(look.hair_style, ()):
+        lock = ellipsoid(camera, layer.window, centre + frame @ (np.array(spot) * radii), frame, radii * size)
+        layer.paint(lock, look.hair, light, PART_ID['hair'])
 
 
 def _paint_ears(layer: Layer, camera: Camera, centre, frame, radii, look: Appearance, light: Light) -> None:
     for side in ('left', 'right'):
         spot = centre + frame @ (np.array(FACE_POINTS[f'{side}_ear']) * radii)
-        layer.paint(ellipsoid(camera, layer.window, spot, frame, radii * (.13, .26, .17)), look.skin, light,
-                    PART_ID[f'{side}_ear'])  # yapf: disable
+        layer.paint(
+            ellipsoid(camera, layer.window, spot, frame, radii * (0.13, 0.26, 0.17)),
+            look.skin,
+            light,
+            PART_ID[f'{side}_ear'],
+        )
 
 
 def _paint_nose(layer: Layer, camera: Camera, centre, frame, radii, look: Appearance, light: Light) -> None:
-    bridge, tip = (centre + frame @ (np.array(spot) * radii) for spot in ((0, .12, .93), (0, -.22, 1.04)))
-    skin = Material(tuple(.93 * c for c in look.skin.color), roughness=0.)
-    nose = limb(camera, layer.window, np.stack((bridge, tip)), (.07 * radii[0], .20 * radii[0]))
+    bridge, tip = (centre + frame @ (np.array(spot) * radii) for spot in ((0, 0.12, 0.93), (0, -0.22, 1.04)))
+    skin = Material(tuple(0.93 * c for c in look.skin.color), roughness=0.0)
+    nose = limb(camera, layer.window, np.stack((bridge, tip)), (0.07 * radii[0], 0.20 * radii[0]))
     layer.paint(nose, skin, light, PART_ID['nose'])
 
 
@@ -103,7 +116,6 @@ def paint_head(layer: Layer, camera: Camera, skeleton: Skeleton, look: Appearanc
 
 
 def _jaw(camera: Camera, layer: Layer, centre, frame, radii) -> Patch:
-    return ellipsoid(camera, layer.window, centre + frame @ (np.array((0, -.52, .16)) * radii), frame,
-                     radii * (.74, .50, .74))  # yapf: disable
-
-
+    return ellipsoid(
+        camera, layer.window, centre + frame @ (np.array((0, -0.52, 0.16)) * radii), frame, radii * (0.74, 0.50, 0.74)
+    )

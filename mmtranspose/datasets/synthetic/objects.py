@@ -1,5 +1,4 @@
 """Things: boxes, seats, poles and balls, behind people and in front of them."""
-from typing import Optional
 
 import cv2
 import numpy as np
@@ -16,13 +15,26 @@ _FACES = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), 
 
 def random_material(rng: np.random.Generator) -> Material:
     """Any colour, sometimes that of skin, sometimes with a pattern."""
-    color = SKINS[rng.integers(len(SKINS))] if rng.random() < .2 else vivid(rng)
-    return Material(color, vivid(rng), str(rng.choice(PATTERNS)) if rng.random() < .35 else 'plain',
-                    rng.uniform(.08, .4), rng.uniform(.02, .12))  # yapf: disable
+    color = SKINS[rng.integers(len(SKINS))] if rng.random() < 0.2 else vivid(rng)
+    return Material(
+        color,
+        vivid(rng),
+        str(rng.choice(PATTERNS)) if rng.random() < 0.35 else 'plain',
+        rng.uniform(0.08, 0.4),
+        rng.uniform(0.02, 0.12),
+    )
 
 
-def paint_box(layer: Layer, camera: Camera, centre: np.ndarray, yaw: float, size: np.ndarray, material: Material,
-              light: Light, part: int) -> None:
+def paint_box(
+    layer: Layer,
+    camera: Camera,
+    centre: np.ndarray,
+    yaw: float,
+    size: np.ndarray,
+    material: Material,
+    light: Light,
+    part: int,
+) -> None:
     """Draw an upright cuboid.
 
     Args:
@@ -38,7 +50,7 @@ def paint_box(layer: Layer, camera: Camera, centre: np.ndarray, yaw: float, size
     turn = rotation(1, yaw)
     signs = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
     corners = camera.to_camera(centre + (signs * size / 2) @ turn.T)
-    if corners[:, 2].min() < .3:
+    if corners[:, 2].min() < 0.3:
         return
     axes = camera.rotation @ turn
     for number, face in enumerate(_FACES):
@@ -76,61 +88,74 @@ def _face_tones(layer: Layer, points, x, y, z, material: Material):
 
 def paint_pole(layer: Layer, camera: Camera, spot: np.ndarray, rng, light: Light, part: int) -> None:
     """Draw a pole, sometimes leaning and as thick as a limb, standing at a world position (3,)."""
-    top = spot + np.array((rng.normal(0, .3), rng.uniform(.6, 3.), rng.normal(0, .2)))
-    radius = rng.uniform(.02, .09)
+    top = spot + np.array((rng.normal(0, 0.3), rng.uniform(0.6, 3.0), rng.normal(0, 0.2)))
+    radius = rng.uniform(0.02, 0.09)
     ends = camera.to_camera(np.stack((spot, top)))
-    layer.paint(limb(camera, layer.window, ends, (radius, radius * rng.uniform(.6, 1.1))), random_material(rng), light,
-                part)  # yapf: disable
+    layer.paint(
+        limb(camera, layer.window, ends, (radius, radius * rng.uniform(0.6, 1.1))), random_material(rng), light, part
+    )
 
 
 def paint_ball(layer: Layer, camera: Camera, spot: np.ndarray, rng, light: Light, part: int) -> None:
     """Draw a ball lying, or thrown, at a world position (3,)."""
-    radius = rng.uniform(.08, .3)
-    centre = camera.to_camera(spot + np.array((0, radius + rng.choice((0., rng.uniform(0, 1.8))), 0)))
-    layer.paint(ellipsoid(camera, layer.window, centre, np.eye(3), np.full(3, radius)), random_material(rng), light,
-                part)  # yapf: disable
+    radius = rng.uniform(0.08, 0.3)
+    centre = camera.to_camera(spot + np.array((0, radius + rng.choice((0.0, rng.uniform(0, 1.8))), 0)))
+    layer.paint(
+        ellipsoid(camera, layer.window, centre, np.eye(3), np.full(3, radius)), random_material(rng), light, part
+    )
 
 
 def paint_bush(layer: Layer, camera: Camera, spot: np.ndarray, rng, light: Light, part: int) -> None:
     """Draw a bush, a flat mass of leaves that faces the camera, standing at a world position (3,)."""
-    wide, tall = rng.uniform(.5, 1.4), rng.uniform(.4, 1.1)
+    wide, tall = rng.uniform(0.5, 1.4), rng.uniform(0.4, 1.1)
     foot = camera.to_camera(spot)
     x, y = camera.project(foot)
     half, up = wide / 2 * camera.focal / foot[2], tall * camera.focal / foot[2]
-    window = clip_window((x - half, y - up), (x + half, y + .08 * up), layer.window)
+    window = clip_window((x - half, y - up), (x + half, y + 0.08 * up), layer.window)
     if window is None:
         return
     mask, shade = foliage(rng, (window[3] - window[1], window[2] - window[0]))
-    tone = layer.tone_of(rng.uniform((15, 55, 30), (75, 140, 105)), .1)
+    tone = layer.tone_of(rng.uniform((15, 55, 30), (75, 140, 105)), 0.1)
     layer.put(window, mask, np.full(mask.shape, foot[2], np.float32), part, shade, tone)
 
 
 def paint_crate(layer: Layer, camera: Camera, spot: np.ndarray, rng, light: Light, part: int) -> None:
     """Draw a box, cabinet or low wall standing at a world position (3,)."""
-    size = np.array((rng.uniform(.25, 1.4), rng.uniform(.2, 1.1), rng.uniform(.2, .7)))
-    paint_box(layer, camera, spot + np.array((0, size[1] / 2, 0)), rng.uniform(0, 180), size, random_material(rng), light,
-              part)  # yapf: disable
+    size = np.array((rng.uniform(0.25, 1.4), rng.uniform(0.2, 1.1), rng.uniform(0.2, 0.7)))
+    paint_box(
+        layer,
+        camera,
+        spot + np.array((0, size[1] / 2, 0)),
+        rng.uniform(0, 180),
+        size,
+        random_material(rng),
+        light,
+        part,
+    )
 
 
-def paint_seat(layer: Layer, camera: Camera, pelvis: np.ndarray, yaw: float, top: float, rng, light: Light,
-               part: int, back: Optional[bool] = None) -> None:
+def _seat_boxes(rng, top: float) -> list:
+    """Middles (x, height, z) and sizes of a seat's boxes: the seat, its legs if it is thin, perhaps a back."""
+    size = np.array((rng.uniform(0.36, 0.6), min(top, rng.uniform(0.06, max(0.07, top))), rng.uniform(0.34, 0.42)))
+    wide, thick, deep = size
+    boxes = [((0, top - thick / 2, 0), size)]
+    if thick < 0.8 * top:
+        legs = [(x * wide, (top - thick) / 2, z * deep) for x in (-0.42, 0.42) for z in (-0.42, 0.42)]
+        boxes += [(leg, np.array((0.045, top - thick, 0.045))) for leg in legs]
+    if rng.random() < 0.4:
+        boxes.append(((0, top + 0.18, -deep / 2 - 0.06), np.array((wide, 0.42, 0.05))))
+    return boxes
+
+
+def paint_seat(
+    layer: Layer, camera: Camera, pelvis: np.ndarray, yaw: float, top: float, rng, light: Light, part: int
+) -> None:
     """Draw a stool, bench or chair for somebody whose pelvis (3,), in world metres, is above ``top``."""
     material, turn = random_material(rng), rotation(1, yaw)
-    size = np.array((rng.uniform(.36, .6), rng.uniform(.06, max(.07, top)), rng.uniform(.34, .42)))
-    size[1] = min(size[1], top)
-    centre = pelvis + turn @ np.array((0, 0, .06))
-    centre[1] = top - size[1] / 2
-    paint_box(layer, camera, centre, yaw, size, material, light, part)
-    if size[1] < .8 * top:
-        for x in (-.42, .42):
-            for z in (-.42, .42):
-                foot = centre + turn @ (np.array((x, 0, z)) * size)
-                paint_box(layer, camera, np.array((foot[0], (top - size[1]) / 2, foot[2])), yaw,
-                          np.array((.045, top - size[1], .045)), material, light, part)  # yapf: disable
-    if back if back is not None else rng.random() < .4:
-        spot = centre + turn @ np.array((0, 0, -size[2] / 2 - .06))
-        paint_box(layer, camera, np.array((spot[0], top + .18, spot[2])), yaw, np.array((size[0], .42, .05)), material,
-                  light, part)  # yapf: disable
+    for middle, size in _seat_boxes(rng, top):
+        spot = pelvis + turn @ (np.array(middle) + (0, 0, 0.06))
+        spot[1] = middle[1]
+        paint_box(layer, camera, spot, yaw, size, material, light, part)
 
 
 THINGS = (paint_pole, paint_ball, paint_crate, paint_bush)

@@ -1,6 +1,6 @@
 """A picture with a depth and an identity for every pixel, and how solids are shaded into it."""
+
 from dataclasses import dataclass
-from typing import Dict, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from .textures import fractal, noise_window
 
 NOTHING = -1
 
-Color = Tuple[float, float, float]
+Color = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -20,19 +20,21 @@ class Material:
     ``pattern`` is one of plain, rings, stripes, checks, blotches or dots; ``period`` is its size in metres and
     ``roughness`` the strength of the cloth's folds and grain.
     """
+
     color: Color
-    second: Color = (0., 0., 0.)
+    second: Color = (0.0, 0.0, 0.0)
     pattern: str = 'plain'
-    period: float = .08
-    roughness: float = .06
+    period: float = 0.08
+    roughness: float = 0.06
 
 
 @dataclass(frozen=True)
 class Light:
     """A distant lamp: unit direction towards it in the camera frame, and the shares of ambient and direct light."""
-    direction: Tuple[float, float, float]
-    ambient: float = .55
-    direct: float = .55
+
+    direction: tuple[float, float, float]
+    ambient: float = 0.55
+    direct: float = 0.55
 
     def shade(self, normal) -> np.ndarray:
         """Brightness factor for unit normals given as three (h, w) arrays; edges that turn away are darker."""
@@ -42,11 +44,11 @@ class Light:
         lit += normal[2] * z
         np.maximum(lit, 0, out=lit)
         lit += np.float32(self.ambient)
-        lit *= np.float32(.78) - np.float32(.22) * normal[2]
+        lit *= np.float32(0.78) - np.float32(0.22) * normal[2]
         return lit
 
 
-def pattern_steps(material: Material, along: np.ndarray, around: np.ndarray) -> Optional[np.ndarray]:
+def pattern_steps(material: Material, along: np.ndarray, around: np.ndarray) -> np.ndarray | None:
     """How much of a material's second colour shows at surface coordinates in metres.
 
     Returns:
@@ -56,16 +58,16 @@ def pattern_steps(material: Material, along: np.ndarray, around: np.ndarray) -> 
         return None
     a, b = along / np.float32(material.period), around / np.float32(material.period)
     if material.pattern == 'rings':
-        return 2 * (a % 1 < .45)
+        return 2 * (a % 1 < 0.45)
     if material.pattern == 'stripes':
-        return 2 * (b % 1 < .45)
+        return 2 * (b % 1 < 0.45)
     if material.pattern == 'checks':
-        return (a % 1 < .5).astype(np.int8) + (b % 1 < .5)
+        return (a % 1 < 0.5).astype(np.int8) + (b % 1 < 0.5)
     if material.pattern == 'dots':
-        return 2 * ((a % 1 - .5)**2 + (b % 1 - .5)**2 < .07)
+        return 2 * ((a % 1 - 0.5) ** 2 + (b % 1 - 0.5) ** 2 < 0.07)
     if material.pattern == 'blotches':
         rows, columns = (a * 40).astype(np.int32) & 511, (b * 40 + 200).astype(np.int32) & 511
-        return 2 * (fractal()[rows, columns] > .2)
+        return 2 * (fractal()[rows, columns] > 0.2)
     raise ValueError(f'unknown pattern {material.pattern!r} of a Material')
 
 
@@ -83,13 +85,13 @@ class Layer:
         self.part = np.full(shape, NOTHING, np.int16)
         self.shade = np.zeros(shape, np.float32)
         self.tone = np.zeros(shape, np.uint8)  # a picture has far fewer than 256 colours
-        self._tones: Dict[Tuple[Color, float], int] = {((0., 0., 0.), 0.): 0}
+        self._tones: dict[tuple[Color, float], int] = {((0.0, 0.0, 0.0), 0.0): 0}
 
-    def tone_of(self, color: Color, roughness: float = 0.) -> np.uint8:
+    def tone_of(self, color: Color, roughness: float = 0.0) -> np.uint8:
         """The number of a colour (BGR, 0..255) with a given roughness in this layer's palette."""
         return np.uint8(self._tones.setdefault((tuple(map(float, color)), float(roughness)), len(self._tones)))
 
-    def view(self, window: Window) -> Tuple[slice, slice]:
+    def view(self, window: Window) -> tuple[slice, slice]:
         """Index of a window of the picture in this layer's arrays."""
         x0, y0, x1, y1 = window
         return slice(y0 - self.window[1], y1 - self.window[1]), slice(x0 - self.window[0], x1 - self.window[0])
@@ -111,7 +113,7 @@ class Layer:
         tones = [self.tone_of(color, material.roughness) for color in (material.color, mixed, material.second)]
         return np.array(tones, np.uint8)[steps]
 
-    def paint(self, patch: Optional[Patch], material: Material, light: Light, part: int, tones=None) -> None:
+    def paint(self, patch: Patch | None, material: Material, light: Light, part: int, tones=None) -> None:
         """Shade a patch and put it.
 
         Args:
@@ -130,14 +132,20 @@ class Layer:
     def merge(self, other: 'Layer', offset: int) -> None:
         """Put another layer, its parts numbered from ``offset``; its window must lie inside this one's."""
         numbers = np.zeros(256, np.uint8)
-        numbers[:len(other._tones)] = [self.tone_of(*key) for key in other._tones]
-        self.put(other.window, other.part != NOTHING, other.depth, other.part + np.int16(offset), other.shade,
-                 cv2.LUT(other.tone, numbers))  # yapf: disable
+        numbers[: len(other._tones)] = [self.tone_of(*key) for key in other._tones]
+        self.put(
+            other.window,
+            other.part != NOTHING,
+            other.depth,
+            other.part + np.int16(offset),
+            other.shade,
+            cv2.LUT(other.tone, numbers),
+        )
 
     def resolve(self, rng: np.random.Generator) -> np.ndarray:
         """The colours, uint8 BGR (h, w, 3), with the folds and grain of rough surfaces; black where nothing is."""
         table = np.zeros((256, 4), np.float32)
-        table[:len(self._tones)] = [(*color, roughness) for color, roughness in self._tones]
+        table[: len(self._tones)] = [(*color, roughness) for color, roughness in self._tones]
         colors = np.zeros((*self.part.shape, 3), np.uint8)
         x, y, width, height = cv2.boundingRect((self.part != NOTHING).view(np.uint8))
         where = slice(y, y + height), slice(x, x + width)

@@ -2,23 +2,47 @@
 
 Each pixel of a drawn person carries the number of its part, so that a key point's visibility is read from the picture.
 """
+
 import numpy as np
 
 from .skeleton import COCO_KEYPOINTS
 
 _SIDED = ('upper_arm', 'forearm', 'hand', 'thigh', 'shin', 'foot', 'ear')
-PARTS = ('torso', 'pelvis', 'neck', 'skull', 'hair', 'nose', 'skirt', 'backpack',
-         *(f'{side}_{name}' for side in ('left', 'right') for name in _SIDED))
+PARTS = (
+    'torso',
+    'pelvis',
+    'neck',
+    'skull',
+    'hair',
+    'nose',
+    'skirt',
+    'backpack',
+    *(f'{side}_{name}' for side in ('left', 'right') for name in _SIDED),
+)
 PART_ID = {name: number for number, name in enumerate(PARTS)}
 
 _SHOWN_BY = {
-    'nose': ('nose', 'skull'), 'eye': ('skull', ), 'ear': ('{}_ear', 'skull'),
-    'shoulder': ('{}_upper_arm', 'torso'), 'elbow': ('{}_upper_arm', '{}_forearm'),
-    'wrist': ('{}_forearm', '{}_hand'), 'hip': ('{}_thigh', 'pelvis', 'torso', 'skirt'),
-    'knee': ('{}_thigh', '{}_shin', 'skirt'), 'ankle': ('{}_shin', '{}_foot'),
-}  # yapf: disable
-_DEPTHS = {'nose': .02, 'eye': .016, 'ear': .02, 'shoulder': .08, 'elbow': .055, 'wrist': .045, 'hip': .115,
-           'knee': .075, 'ankle': .06}  # yapf: disable
+    'nose': ('nose', 'skull'),
+    'eye': ('skull',),
+    'ear': ('{}_ear', 'skull'),
+    'shoulder': ('{}_upper_arm', 'torso'),
+    'elbow': ('{}_upper_arm', '{}_forearm'),
+    'wrist': ('{}_forearm', '{}_hand'),
+    'hip': ('{}_thigh', 'pelvis', 'torso', 'skirt'),
+    'knee': ('{}_thigh', '{}_shin', 'skirt'),
+    'ankle': ('{}_shin', '{}_foot'),
+}
+_DEPTHS = {
+    'nose': 0.02,
+    'eye': 0.016,
+    'ear': 0.02,
+    'shoulder': 0.08,
+    'elbow': 0.055,
+    'wrist': 0.045,
+    'hip': 0.115,
+    'knee': 0.075,
+    'ankle': 0.06,
+}
 
 
 def _split(keypoint):

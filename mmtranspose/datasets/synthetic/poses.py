@@ -1,6 +1,6 @@
 """Families of poses: what people in photographs are usually doing, with random variation."""
+
 import math
-from typing import Tuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def _relaxed_arms(rng) -> Pose:
     """Arms that hang, rest on the hips, fold, carry or gesture, each side on its own."""
     pose = {}
     for side in SIDES:
-        kind = rng.choice(5, p=(.45, .15, .15, .15, .1))
+        kind = rng.choice(5, p=(0.45, 0.15, 0.15, 0.15, 0.1))
         flexion, abduction, twist, elbow = (
             (rng.uniform(-12, 20), rng.uniform(5, 20), rng.uniform(-30, 20), rng.uniform(5, 35)),
             (rng.uniform(-25, -5), rng.uniform(35, 50), rng.uniform(-75, -55), rng.uniform(90, 110)),
@@ -25,10 +25,14 @@ def _relaxed_arms(rng) -> Pose:
             (rng.uniform(0, 60), rng.uniform(5, 45), rng.uniform(-40, 30), rng.uniform(40, 120)),
             (rng.uniform(40, 75), rng.uniform(0, 25), rng.uniform(-30, 5), rng.uniform(105, 142)),
         )[kind]
-        pose.update({
-            f'{side}_shoulder_flexion': flexion, f'{side}_shoulder_abduction': abduction,
-            f'{side}_shoulder_twist': twist, f'{side}_elbow_flexion': elbow
-        })  # yapf: disable
+        pose.update(
+            {
+                f'{side}_shoulder_flexion': flexion,
+                f'{side}_shoulder_abduction': abduction,
+                f'{side}_shoulder_twist': twist,
+                f'{side}_elbow_flexion': elbow,
+            }
+        )
     return pose
 
 
@@ -38,22 +42,27 @@ def standing(rng) -> Pose:
     pose = _both({'hip_abduction': stance, 'hip_twist': rng.uniform(0, 20)})
     relaxed = SIDES[rng.integers(2)]
     knee = rng.uniform(0, 30)
-    pose.update({f'{relaxed}_knee_flexion': knee, f'{relaxed}_hip_flexion': .6 * knee, 'spine_side': rng.normal(0, 4)})
+    pose.update({f'{relaxed}_knee_flexion': knee, f'{relaxed}_hip_flexion': 0.6 * knee, 'spine_side': rng.normal(0, 4)})
     return {**pose, **_relaxed_arms(rng)}
 
 
 def _gait(rng, hip: float, knee: float, lift: float, arm: float, elbow: float) -> Pose:
     """Opposite phases of legs and arms; angles are amplitudes in degrees."""
     phase, pose = rng.uniform(0, 2 * math.pi), {}
-    for side, shift in zip(SIDES, (0., math.pi)):
+    for side, shift in zip(SIDES, (0.0, math.pi)):
         swing, recover = math.sin(phase + shift), math.cos(phase + shift)
-        pose.update({
-            f'{side}_hip_flexion': hip * swing + .3 * hip, f'{side}_knee_flexion': knee + lift * max(0., recover),
-            f'{side}_ankle_flexion': 18 * max(0., -swing), f'{side}_shoulder_flexion': -arm * swing,
-            f'{side}_shoulder_abduction': rng.uniform(6, 16), f'{side}_shoulder_twist': rng.uniform(-25, 0),
-            f'{side}_elbow_flexion': elbow + .3 * arm * max(0., -swing),
-        })  # yapf: disable
-    pose['spine_twist'] = -.25 * arm * math.sin(phase)
+        pose.update(
+            {
+                f'{side}_hip_flexion': hip * swing + 0.3 * hip,
+                f'{side}_knee_flexion': knee + lift * max(0.0, recover),
+                f'{side}_ankle_flexion': 18 * max(0.0, -swing),
+                f'{side}_shoulder_flexion': -arm * swing,
+                f'{side}_shoulder_abduction': rng.uniform(6, 16),
+                f'{side}_shoulder_twist': rng.uniform(-25, 0),
+                f'{side}_elbow_flexion': elbow + 0.3 * arm * max(0.0, -swing),
+            }
+        )
+    pose['spine_twist'] = -0.25 * arm * math.sin(phase)
     return pose
 
 
@@ -74,52 +83,78 @@ def sitting(rng) -> Pose:
     pose = {}
     for side in SIDES:
         hip = rng.uniform(78, 98)
-        pose.update({f'{side}_hip_flexion': hip, f'{side}_knee_flexion': hip + rng.uniform(-35, 15),
-                     f'{side}_hip_abduction': rng.uniform(0, 22)})  # yapf: disable
+        pose.update(
+            {
+                f'{side}_hip_flexion': hip,
+                f'{side}_knee_flexion': hip + rng.uniform(-35, 15),
+                f'{side}_hip_abduction': rng.uniform(0, 22),
+            }
+        )
     arms = _both({'shoulder_abduction': rng.uniform(2, 15)})
     for side in SIDES:
-        arms.update({f'{side}_shoulder_flexion': rng.uniform(15, 45), f'{side}_elbow_flexion': rng.uniform(30, 75),
-                     f'{side}_shoulder_twist': rng.uniform(-35, 0)})  # yapf: disable
-    busy = _relaxed_arms(rng) if rng.random() < .4 else {}
+        arms.update(
+            {
+                f'{side}_shoulder_flexion': rng.uniform(15, 45),
+                f'{side}_elbow_flexion': rng.uniform(30, 75),
+                f'{side}_shoulder_twist': rng.uniform(-35, 0),
+            }
+        )
+    busy = _relaxed_arms(rng) if rng.random() < 0.4 else {}
     return {**pose, **arms, **busy, 'pelvis_pitch': rng.uniform(-8, 6), 'spine_flexion': rng.uniform(-5, 30)}
 
 
 def reaching(rng) -> Pose:
     """One arm stretched out to the front, the side or above."""
     pose, side = standing(rng), SIDES[rng.integers(2)]
-    forward = rng.random() < .6
-    pose.update({
-        f'{side}_shoulder_flexion': rng.uniform(60, 150) if forward else rng.uniform(-10, 30),
-        f'{side}_shoulder_abduction': rng.uniform(-5, 25) if forward else rng.uniform(60, 130),
-        f'{side}_shoulder_twist': rng.uniform(-30, 20), f'{side}_elbow_flexion': rng.uniform(0, 35),
-        'spine_flexion': rng.uniform(-5, 25), 'spine_twist': rng.uniform(-25, 25),
-    })  # yapf: disable
+    forward = rng.random() < 0.6
+    pose.update(
+        {
+            f'{side}_shoulder_flexion': rng.uniform(60, 150) if forward else rng.uniform(-10, 30),
+            f'{side}_shoulder_abduction': rng.uniform(-5, 25) if forward else rng.uniform(60, 130),
+            f'{side}_shoulder_twist': rng.uniform(-30, 20),
+            f'{side}_elbow_flexion': rng.uniform(0, 35),
+            'spine_flexion': rng.uniform(-5, 25),
+            'spine_twist': rng.uniform(-25, 25),
+        }
+    )
     return pose
 
 
 def arms_up(rng) -> Pose:
     """Both arms raised, stretched or bent, as when cheering."""
-    pose, wide = standing(rng), rng.random() < .5
+    pose, wide = standing(rng), rng.random() < 0.5
     for side in SIDES:
-        pose.update({
-            f'{side}_shoulder_flexion': rng.uniform(-5, 25) if wide else rng.uniform(125, 178),
-            f'{side}_shoulder_abduction': rng.uniform(85, 160) if wide else rng.uniform(0, 25),
-            f'{side}_shoulder_twist': rng.uniform(-10, 40), f'{side}_elbow_flexion': rng.uniform(0, 85),
-        })  # yapf: disable
+        pose.update(
+            {
+                f'{side}_shoulder_flexion': rng.uniform(-5, 25) if wide else rng.uniform(125, 178),
+                f'{side}_shoulder_abduction': rng.uniform(85, 160) if wide else rng.uniform(0, 25),
+                f'{side}_shoulder_twist': rng.uniform(-10, 40),
+                f'{side}_elbow_flexion': rng.uniform(0, 85),
+            }
+        )
     return pose
 
 
 def crouching(rng) -> Pose:
     """Knees deeply bent, the trunk forward over the feet."""
-    pose, depth = _relaxed_arms(rng), rng.uniform(.55, 1.)
+    pose, depth = _relaxed_arms(rng), rng.uniform(0.55, 1.0)
     for side in SIDES:
-        pose.update({
-            f'{side}_hip_flexion': 125 * depth + rng.normal(0, 4), f'{side}_knee_flexion': 138 * depth,
-            f'{side}_hip_abduction': rng.uniform(4, 28), f'{side}_ankle_flexion': -20 * depth,
-            f'{side}_shoulder_flexion': rng.uniform(35, 85), f'{side}_elbow_flexion': rng.uniform(15, 90),
-        })  # yapf: disable
-    return {**pose, 'pelvis_pitch': 22 * depth + rng.uniform(-5, 10), 'spine_flexion': rng.uniform(10, 40),
-            'neck_flexion': rng.uniform(-35, 5)}  # yapf: disable
+        pose.update(
+            {
+                f'{side}_hip_flexion': 125 * depth + rng.normal(0, 4),
+                f'{side}_knee_flexion': 138 * depth,
+                f'{side}_hip_abduction': rng.uniform(4, 28),
+                f'{side}_ankle_flexion': -20 * depth,
+                f'{side}_shoulder_flexion': rng.uniform(35, 85),
+                f'{side}_elbow_flexion': rng.uniform(15, 90),
+            }
+        )
+    return {
+        **pose,
+        'pelvis_pitch': 22 * depth + rng.uniform(-5, 10),
+        'spine_flexion': rng.uniform(10, 40),
+        'neck_flexion': rng.uniform(-35, 5),
+    }
 
 
 def bending(rng) -> Pose:
@@ -127,61 +162,77 @@ def bending(rng) -> Pose:
     pitch, pose = rng.uniform(15, 60), standing(rng)
     for side in SIDES:
         knee = rng.uniform(0, 25)
-        pose.update({
-            f'{side}_hip_flexion': pitch + .5 * knee, f'{side}_knee_flexion': knee,
-            f'{side}_shoulder_flexion': rng.uniform(30, 100), f'{side}_shoulder_abduction': rng.uniform(0, 20),
-            f'{side}_elbow_flexion': rng.uniform(0, 70),
-        })  # yapf: disable
+        pose.update(
+            {
+                f'{side}_hip_flexion': pitch + 0.5 * knee,
+                f'{side}_knee_flexion': knee,
+                f'{side}_shoulder_flexion': rng.uniform(30, 100),
+                f'{side}_shoulder_abduction': rng.uniform(0, 20),
+                f'{side}_elbow_flexion': rng.uniform(0, 70),
+            }
+        )
     return {**pose, 'pelvis_pitch': pitch, 'spine_flexion': rng.uniform(10, 45), 'neck_flexion': rng.uniform(-35, 15)}
 
 
 def lunging(rng) -> Pose:
     """One leg far forward or kicking, as in sport and dance."""
     pose, front = _relaxed_arms(rng), rng.integers(2)
-    lead, rear, kick = SIDES[front], SIDES[1 - front], rng.random() < .4
-    pose.update({
-        f'{lead}_hip_flexion': rng.uniform(50, 90), f'{lead}_knee_flexion': rng.uniform(0, 45) if kick else
-        rng.uniform(60, 95), f'{rear}_hip_flexion': 0. if kick else rng.uniform(-22, 0),
-        f'{rear}_knee_flexion': rng.uniform(0, 20) if kick else rng.uniform(10, 50),
-        f'{lead}_hip_abduction': rng.uniform(0, 20), 'pelvis_pitch': rng.uniform(-10, 12),
-        'left_shoulder_abduction': rng.uniform(10, 95), 'right_shoulder_abduction': rng.uniform(10, 95),
-    })  # yapf: disable
+    lead, rear, kick = SIDES[front], SIDES[1 - front], rng.random() < 0.4
+    pose.update(
+        {
+            f'{lead}_hip_flexion': rng.uniform(50, 90),
+            f'{lead}_knee_flexion': rng.uniform(0, 45) if kick else rng.uniform(60, 95),
+            f'{rear}_hip_flexion': 0.0 if kick else rng.uniform(-22, 0),
+            f'{rear}_knee_flexion': rng.uniform(0, 20) if kick else rng.uniform(10, 50),
+            f'{lead}_hip_abduction': rng.uniform(0, 20),
+            'pelvis_pitch': rng.uniform(-10, 12),
+            'left_shoulder_abduction': rng.uniform(10, 95),
+            'right_shoulder_abduction': rng.uniform(10, 95),
+        }
+    )
     return pose
 
 
 FAMILIES = {
-    standing: .20, walking: .17, running: .10, sitting: .13, reaching: .11, arms_up: .09, crouching: .06, bending: .07,
-    lunging: .07
-}  # yapf: disable
+    standing: 0.20,
+    walking: 0.17,
+    running: 0.10,
+    sitting: 0.13,
+    reaching: 0.11,
+    arms_up: 0.09,
+    crouching: 0.06,
+    bending: 0.07,
+    lunging: 0.07,
+}
 """Pose families and how often each is drawn."""
 
 
 def _perturbed(rng, pose: Pose, degrees: float) -> Pose:
     noise = dict(zip(JOINT_LIMITS, rng.normal(0, degrees, len(JOINT_LIMITS))))
-    pose = {name: pose.get(name, 0.) + noise[name] for name in JOINT_LIMITS}
+    pose = {name: pose.get(name, 0.0) + noise[name] for name in JOINT_LIMITS}
     pose['neck_twist'] += rng.normal(0, 18)
     pose['neck_flexion'] += rng.normal(0, 7)
     for side in SIDES:  # a raised arm lifts the shoulder with it
         raised = max(pose[f'{side}_shoulder_flexion'], pose[f'{side}_shoulder_abduction']) - 50
-        pose[f'{side}_clavicle_lift'] = max(0., .24 * raised)
+        pose[f'{side}_clavicle_lift'] = max(0.0, 0.24 * raised)
     return clamp_pose(pose)
 
 
 def _arm_in_trunk(pose: Pose) -> bool:
     """Whether a wrist, elbow or forearm lies inside the trunk, an ellipse round the spine of an average body."""
-    skeleton = forward_kinematics(BodyShape(1.), pose)
+    skeleton = forward_kinematics(BodyShape(1.0), pose)
     joints, chest, pelvis = skeleton.joints, skeleton.frames['chest'], skeleton.frames['pelvis']
     for side in SIDES:
         elbow, wrist = joints[f'{side}_elbow'], joints[f'{side}_wrist']
-        for point in (elbow, .5 * (elbow + wrist), wrist, joints[f'{side}_hand']):
+        for point in (elbow, 0.5 * (elbow + wrist), wrist, joints[f'{side}_hand']):
             for centre, frame in ((joints['chest'], chest), (joints['lumbar'], pelvis), (joints['pelvis'], pelvis)):
                 x, y, z = frame.T @ (point - centre)
-                if (x / .112)**2 + (y / .13)**2 + (z / .088)**2 < 1:
+                if (x / 0.112) ** 2 + (y / 0.13) ** 2 + (z / 0.088) ** 2 < 1:
                     return True
     return False
 
 
-def sample_pose(rng: np.random.Generator, tries: int = 8) -> Tuple[str, Pose]:
+def sample_pose(rng: np.random.Generator, tries: int = 8) -> tuple[str, Pose]:
     """Draw a family and a pose of it, inside the joint limits.
 
     Args:

@@ -1,17 +1,19 @@
 """Contact sheets: pictures with their labels drawn over, for people to look at."""
-from typing import Sequence, Tuple
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from .annotations import COCO_SKELETON
-from .scene import Person, Scene
+from .labels import Person
+from .scene import Scene
 from .skeleton import COCO_KEYPOINTS
 
 LEFT, RIGHT, MIDDLE, BOX = (60, 200, 60), (60, 130, 255), (255, 200, 60), (255, 255, 255)
 
 
-def _color(name: str) -> Tuple[int, int, int]:
+def _color(name: str) -> tuple[int, int, int]:
     return LEFT if name.startswith('left') else RIGHT if name.startswith('right') else MIDDLE
 
 
@@ -20,7 +22,7 @@ def draw_person(image: np.ndarray, person: Person, scale: float) -> None:
 
     Left is green, right orange; a visible key point is a filled disc, an occluded one a ring; the box is white.
     """
-    points = np.int32(np.round((person.keypoints[:, :2] + .5) * scale))
+    points = np.int32(np.round((person.keypoints[:, :2] + 0.5) * scale))
     flags = person.keypoints[:, 2]
     for a, b in COCO_SKELETON:
         if flags[a - 1] and flags[b - 1]:
@@ -32,7 +34,7 @@ def draw_person(image: np.ndarray, person: Person, scale: float) -> None:
     cv2.rectangle(image, (x, y), (x + width, y + height), BOX, 1)
 
 
-def draw_scene(scene: Scene, cell: Tuple[int, int], labels: bool = True) -> np.ndarray:
+def draw_scene(scene: Scene, cell: tuple[int, int], labels: bool = True) -> np.ndarray:
     """The picture, enlarged or shrunk into a cell (w, h) on grey, with its labels; uint8 BGR."""
     height, width = scene.image.shape[:2]
     scale = min(cell[0] / width, cell[1] / height)
@@ -42,12 +44,13 @@ def draw_scene(scene: Scene, cell: Tuple[int, int], labels: bool = True) -> np.n
             draw_person(image, person, scale)
     sheet = np.full((cell[1], cell[0], 3), 40, np.uint8)
     top, left = (cell[1] - image.shape[0]) // 2, (cell[0] - image.shape[1]) // 2
-    sheet[top:top + image.shape[0], left:left + image.shape[1]] = image
+    sheet[top : top + image.shape[0], left : left + image.shape[1]] = image
     return sheet
 
 
-def contact_sheet(scenes: Sequence[Scene], columns: int = 4, cell: Tuple[int, int] = (480, 400),
-                  labels: bool = True) -> np.ndarray:
+def contact_sheet(
+    scenes: Sequence[Scene], columns: int = 4, cell: tuple[int, int] = (480, 400), labels: bool = True
+) -> np.ndarray:
     """Scenes in rows of ``columns`` cells (w, h), uint8 BGR.
 
     Raises:
@@ -57,4 +60,4 @@ def contact_sheet(scenes: Sequence[Scene], columns: int = 4, cell: Tuple[int, in
         raise ValueError('contact_sheet needs at least one scene')
     cells = [draw_scene(scene, cell, labels) for scene in scenes]
     cells += [np.full_like(cells[0], 40)] * (-len(cells) % columns)
-    return np.vstack([np.hstack(cells[i:i + columns]) for i in range(0, len(cells), columns)])
+    return np.vstack([np.hstack(cells[i : i + columns]) for i in range(0, len(cells), columns)])

@@ -2,42 +2,53 @@
 
 Solids come in the camera frame (metres, x right, y down, z along the view); what comes out is per pixel.
 """
+
 import math
-from typing import NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from .camera import Camera
 
-Window = Tuple[int, int, int, int]  # x0, y0, x1, y1 (exclusive), pixels
+Window = tuple[int, int, int, int]  # x0, y0, x1, y1 (exclusive), pixels
 
 
 class Patch(NamedTuple):
     """A rasterised solid: every array covers ``window`` and means something only where ``mask`` is true."""
+
     window: Window
     mask: np.ndarray  # bool (h, w)
     depth: np.ndarray  # float32 (h, w), metres along the view
-    normal: Tuple[np.ndarray, np.ndarray, np.ndarray]  # unit, camera frame; z < 0 faces the camera
-    along: Optional[np.ndarray] = None  # metres along the solid's main axis, where asked for
-    around: Optional[np.ndarray] = None  # metres across it
+    normal: tuple[np.ndarray, np.ndarray, np.ndarray]  # unit, camera frame; z < 0 faces the camera
+    along: np.ndarray | None = None  # metres along the solid's main axis, where asked for
+    around: np.ndarray | None = None  # metres across it
     local: Sequence[np.ndarray] = ()  # three (h, w), ellipsoids: surface point in the ellipsoid's frame and radii
 
 
-def clip_window(low, high, bounds: Window) -> Optional[Window]:
+def clip_window(low, high, bounds: Window) -> Window | None:
     """The whole-pixel window round float corners (2,), inside ``bounds``; ``None`` when nothing is left."""
     x0, y0 = max(int(low[0]), bounds[0]), max(int(low[1]), bounds[1])
     x1, y1 = min(int(high[0]) + 2, bounds[2]), min(int(high[1]) + 2, bounds[3])
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
 
-def _grid(window: Window, origin) -> Tuple[np.ndarray, np.ndarray]:
+def _grid(window: Window, origin) -> tuple[np.ndarray, np.ndarray]:
     x0, y0, x1, y1 = window
-    return (np.arange(x0, x1, dtype=np.float32) - np.float32(origin[0]),
-            (np.arange(y0, y1, dtype=np.float32) - np.float32(origin[1]))[:, None])
+    return (
+        np.arange(x0, x1, dtype=np.float32) - np.float32(origin[0]),
+        (np.arange(y0, y1, dtype=np.float32) - np.float32(origin[1]))[:, None],
+    )
 
 
-def limb(camera: Camera, bounds: Window, ends: np.ndarray, radii: Tuple[float, float],
-         bulge: float = 0., textured: bool = True) -> Optional[Patch]:
+def limb(
+    camera: Camera,
+    bounds: Window,
+    ends: np.ndarray,
+    radii: tuple[float, float],
+    bulge: float = 0.0,
+    textured: bool = True,
+) -> Patch | None:
     """A tapered capsule.
 
     Args:
@@ -52,38 +63,54 @@ def limb(camera: Camera, bounds: Window, ends: np.ndarray, radii: Tuple[float, f
         The patch, or ``None`` when the limb is outside the bounds or behind the camera.
     """
     (x0, y0, z0), (x1, y1, z1) = np.asarray(ends).tolist()
-    if min(z0, z1) < .1:
+    if min(z0, z1) < 0.1:
         return None
     start, stop = camera.focal / z0, camera.focal / z1  # pixels per metre
     u0, v0 = x0 * start + camera.centre[0], y0 * start + camera.centre[1]
     du, dv = x1 * stop + camera.centre[0] - u0, y1 * stop + camera.centre[1] - v0
     reach = (max(radii) + bulge) * max(start, stop)
-    window = clip_window((u0 + min(du, 0) - reach, v0 + min(dv, 0) - reach),
-                         (u0 + max(du, 0) + reach, v0 + max(dv, 0) + reach), bounds)  # yapf: disable
+    window = clip_window(
+        (u0 + min(du, 0) - reach, v0 + min(dv, 0) - reach), (u0 + max(du, 0) + reach, v0 + max(dv, 0) + reach), bounds
+    )
     if window is None:
         return None
-    x, y = _grid(window, (u0, v0))
-    length = max(math.hypot(du, dv), 1e-3)
-    ux, uy, scale = np.float32(du / length), np.float32(dv / length), np.float32((start + stop) / 2)
-    share = x * (ux / np.float32(length)) + y * (uy / np.float32(length))
+    grid, axis, depths = _grid(window, (u0, v0)), (du, dv), (z0, z1)
+    sizes = radii[0] * start, radii[1] * stop, bulge * (start + stop) / 2
+    patch, share, radius = _capsule(window, grid, axis, depths, sizes, np.float32((start + stop) / 2))
+    if not textured:
+        return patch
+    across = _across(patch.normal, axis) * radius / np.float32((start + stop) / 2)
+    return patch._replace(along=share * np.float32(math.dist((x0, y0, z0), (x1, y1, z1))), around=across)
+
+
+def _capsule(window: Window, grid, axis, depths, sizes, scale) -> tuple[Patch, np.ndarray, np.ndarray]:
+    """Rasterise a capsule that starts at the grid's origin; ``sizes``: radii at the ends and bulge, pixels.
+
+    Returns:
+        The patch without surface coordinates, the share of the way along the axis, and the radius there in pixels.
+    """
+    (x, y), (du, dv), length = grid, axis, max(math.hypot(*axis), 1e-3)
+    share = x * np.float32(du / length**2) + y * np.float32(dv / length**2)
     np.maximum(share, 0, out=share)
     np.minimum(share, 1, out=share)
-    radius = share * np.float32(radii[1] * stop - radii[0] * start)
-    radius += np.float32(radii[0] * start)
-    if bulge:
-        radius += np.float32(bulge * 6.75) * scale * share * (1 - share)**2
+    radius = share * np.float32(sizes[1] - sizes[0])
+    radius += np.float32(sizes[0])
+    if sizes[2]:
+        radius += np.float32(6.75 * sizes[2]) * share * (1 - share) ** 2  # its peak, at a third, is the bulge
     dx = (x - share * np.float32(du)) / radius
     dy = (y - share * np.float32(dv)) / radius
     flat = dx * dx + dy * dy
     front = np.sqrt(np.maximum(1 - flat, 0))
-    depth = share * np.float32(z1 - z0)
+    depth = share * np.float32(depths[1] - depths[0])
     depth -= front * radius / scale
-    depth += np.float32(z0)
-    patch = Patch(window, flat < 1, depth, (dx, dy, -front))
-    if textured:
-        size = np.float32(math.dist((x0, y0, z0), (x1, y1, z1)))
-        patch = patch._replace(along=share * size, around=(dy * ux - dx * uy) * radius / scale)
-    return patch
+    depth += np.float32(depths[0])
+    return Patch(window, flat < 1, depth, (dx, dy, -front)), share, radius
+
+
+def _across(normal, axis) -> np.ndarray:
+    """Component of a capsule's normals across its axis in the picture."""
+    length = max(math.hypot(*axis), 1e-3)
+    return normal[1] * np.float32(axis[0] / length) - normal[0] * np.float32(axis[1] / length)
 
 
 def _weighted(weights, arrays) -> np.ndarray:
@@ -99,8 +126,9 @@ def _square(vector) -> np.ndarray:
     return vector[0] * vector[0] + vector[1] * vector[1] + vector[2] * vector[2]
 
 
-def ellipsoid(camera: Camera, bounds: Window, centre: np.ndarray, frame: np.ndarray, radii: np.ndarray,
-              ring: bool = False) -> Optional[Patch]:
+def ellipsoid(
+    camera: Camera, bounds: Window, centre: np.ndarray, frame: np.ndarray, radii: np.ndarray, ring: bool = False
+) -> Patch | None:
     """An ellipsoid, seen along the ray through its centre (the small-object perspective).
 
     Args:
@@ -116,11 +144,11 @@ def ellipsoid(camera: Camera, bounds: Window, centre: np.ndarray, frame: np.ndar
         coordinate (up) and ``around`` the first (left), in metres.
     """
     cx, cy, cz = centre.tolist()
-    if cz < max(radii) + .1:
+    if cz < max(radii) + 0.1:
         return None
     scale = camera.focal / cz
     pixel = cx * scale + camera.centre[0], cy * scale + camera.centre[1]
-    wide, tall, deep = np.sqrt(((frame * radii)**2).sum(1)).tolist()
+    wide, tall, deep = np.sqrt(((frame * radii) ** 2).sum(1)).tolist()
     half = (wide + abs(cx / cz) * deep) * scale, (tall + abs(cy / cz) * deep) * scale
     window = clip_window((pixel[0] - half[0], pixel[1] - half[1]), (pixel[0] + half[0], pixel[1] + half[1]), bounds)
     if window is None:
@@ -138,7 +166,7 @@ def ellipsoid(camera: Camera, bounds: Window, centre: np.ndarray, frame: np.ndar
     z += b
     z /= -a
     local = [p + np.float32(r) * z for p, r in zip(base, ray)]
-    weights = np.array((1., .15 if ring else 1., 1.)) / radii
+    weights = np.array((1.0, 0.06 if ring else 1.0, 1.0)) / radii
     normal = [_weighted(row, local) for row in frame * weights]
     size = np.sqrt(_square(normal))
     size += np.float32(1e-6)

@@ -1,6 +1,8 @@
 """Flat surfaces in perspective, floors, walls and what hangs on them, and the cached patterns that cover them."""
-from functools import lru_cache
-from typing import NamedTuple, Optional, Sequence
+
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -11,27 +13,33 @@ from .textures import NOISE_SIZE, blend, byte, fractal, grain
 PATTERNS = ('plain', 'tiles', 'grout', 'planks', 'bricks', 'stripes', 'panels', 'dots', 'rough')
 
 
-@lru_cache(maxsize=None)
+@cache
 def pattern(name: str) -> np.ndarray:
     """Share of the second colour (512, 512) uint8, tileable; one metre is about 128 texels."""
     y, x = np.mgrid[0:NOISE_SIZE, 0:NOISE_SIZE].astype(np.float32) / 128
     row = np.floor(y * 8)
     weight = {
-        'plain': lambda: np.zeros_like(x), 'rough': lambda: .5 + .3 * fractal(16, 5, 2)[:NOISE_SIZE, :NOISE_SIZE],
+        'plain': lambda: np.zeros_like(x),
+        'rough': lambda: 0.5 + 0.3 * fractal(16, 5, 2)[:NOISE_SIZE, :NOISE_SIZE],
         'tiles': lambda: (np.floor(x * 2) + np.floor(y * 2)) % 2,
-        'grout': lambda: (x * 2 % 1 < .04) | (y * 2 % 1 < .04),
-        'planks': lambda: .5 + .25 * grain()[np.int32(x * 8), np.int32(y * .5 + x * 8 % 3)] + .12 * fractal(4, 4)[
-            np.int32(y * 20), np.int32(x * 127)],
-        'bricks': lambda: (y * 8 % 1 < .13) | ((x * 4 + .5 * (row % 2)) % 1 < .06),
-        'stripes': lambda: x * 4 % 1 < .5, 'panels': lambda: (x % 1 < .03) | (y % 1 < .03),
-        'dots': lambda: (x * 4 % 1 - .5)**2 + (y * 4 % 1 - .5)**2 < .06,
-    }[name]()  # yapf: disable
+        'grout': lambda: (x * 2 % 1 < 0.04) | (y * 2 % 1 < 0.04),
+        'planks': lambda: (
+            0.5
+            + 0.25 * grain()[np.int32(x * 8), np.int32(y * 0.5 + x * 8 % 3)]
+            + 0.12 * fractal(4, 4)[np.int32(y * 20), np.int32(x * 127)]
+        ),
+        'bricks': lambda: (y * 8 % 1 < 0.13) | ((x * 4 + 0.5 * (row % 2)) % 1 < 0.06),
+        'stripes': lambda: x * 4 % 1 < 0.5,
+        'panels': lambda: (x % 1 < 0.03) | (y % 1 < 0.03),
+        'dots': lambda: (x * 4 % 1 - 0.5) ** 2 + (y * 4 % 1 - 0.5) ** 2 < 0.06,
+    }[name]()
     tile = slice(NOISE_SIZE), slice(NOISE_SIZE)
-    return byte(.12 + .76 * np.float32(weight) + .05 * fractal()[tile] + .03 * grain()[tile])
+    return byte(0.12 + 0.76 * np.float32(weight) + 0.05 * fractal()[tile] + 0.03 * grain()[tile])
 
 
 class Surface(NamedTuple):
     """A flat surface: world point (3,), unit directions (3,) right and up, metres."""
+
     camera: Camera
     origin: np.ndarray
     right: np.ndarray
@@ -43,15 +51,16 @@ class Surface(NamedTuple):
         world = self.origin + points[:, :1] * self.right + points[:, 1:] * self.up
         return self.camera.project(self.camera.to_camera(world))
 
-    def cover(self, image: np.ndarray, mask: np.ndarray, name: str, colors, scale: float, shade: float = 1.) -> None:
+    def cover(self, image: np.ndarray, mask: np.ndarray, name: str, colors, scale: float, shade: float = 1.0) -> None:
         """Paint a pattern where ``mask`` (uint8) is set, in place; ``scale`` magnifies it, ``shade`` dims it."""
         x, y, width, height = cv2.boundingRect(mask)
         if not width:
             return
-        shift = np.array(((1., 0, -x), (0, 1., -y), (0, 0, 1.)))
+        shift = np.array(((1.0, 0, -x), (0, 1.0, -y), (0, 0, 1.0)))
         view = shift @ self.camera.plane_view(self.origin, self.right, self.up, 128 / scale)
-        weight = cv2.warpPerspective(pattern(name), view, (width, height), flags=cv2.INTER_LINEAR,
-                                     borderMode=cv2.BORDER_WRAP)  # yapf: disable
+        weight = cv2.warpPerspective(
+            pattern(name), view, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+        )
         where = slice(y, y + height), slice(x, x + width)
         cv2.copyTo(blend(*(np.asarray(color) * shade for color in colors), weight), mask[where], image[where])
 
@@ -62,7 +71,7 @@ class Surface(NamedTuple):
     def outline(self, left: float, right: float, bottom: float, top: float) -> np.ndarray:
         """Mask (h, w) uint8 of a rectangle given in metres on the surface."""
         mask = np.zeros(self.camera.size[::-1], np.uint8)
-        fill_polygon(mask, self.project(rectangle(left, right, bottom, top)), (255, ))
+        fill_polygon(mask, self.project(rectangle(left, right, bottom, top)), (255,))
         return mask
 
 
@@ -79,17 +88,18 @@ def fill_polygon(image: np.ndarray, points, color) -> None:
 
 def ground_surface(camera: Camera) -> Surface:
     """The ground under the camera; its second coordinate runs away from it."""
-    return Surface(camera, np.zeros(3), np.array((1., 0, 0)), np.array((0, 0, -1.)))
+    return Surface(camera, np.zeros(3), np.array((1.0, 0, 0)), np.array((0, 0, -1.0)))
 
 
 def wall_surface(camera: Camera, x: float, distance: float, turn: float) -> Surface:
     """A wall that stands on the ground at world (x, 0, -distance), turned by ``turn`` degrees about the vertical."""
     cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
-    return Surface(camera, np.array((x, 0, -distance)), np.array((cos, 0, -sin)), np.array((0, 1., 0)))
+    return Surface(camera, np.array((x, 0, -distance)), np.array((cos, 0, -sin)), np.array((0, 1.0, 0)))
 
 
-def paint_ground(image: np.ndarray, camera: Camera, name: str, colors, scale: float,
-                 haze: Optional[np.ndarray] = None) -> None:
+def paint_ground(
+    image: np.ndarray, camera: Camera, name: str, colors, scale: float, haze: np.ndarray | None = None
+) -> None:
     """Paint the ground up to the horizon, in place, fading into the colour ``haze`` far away."""
     width, height = camera.size
     turn = camera.rotation.T
@@ -98,8 +108,8 @@ def paint_ground(image: np.ndarray, camera: Camera, name: str, colors, scale: fl
     down = u + v[:, None] - np.float32(turn[1, 2])  # slope of the pixel's ray below the horizontal
     ground_surface(camera).cover(image, (down > 1e-3).view(np.uint8) * 255, name, colors, scale)
     if haze is not None:
-        fade = np.float32(.7) - down * np.float32(12 / camera.height)
+        fade = np.float32(0.7) - down * np.float32(12 / camera.height)
         rows = np.flatnonzero(((fade > 0) & (down > 0)).any(1))
         band = slice(rows[0], rows[-1] + 1) if rows.size else slice(0)
-        weight = np.where(down[band] > 0, np.clip(fade[band], 0, .7), 0)[..., None]
+        weight = np.where(down[band] > 0, np.clip(fade[band], 0, 0.7), 0)[..., None]
         image[band] = image[band] * (1 - weight) + np.float32(haze) * weight

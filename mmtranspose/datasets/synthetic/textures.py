@@ -1,6 +1,6 @@
 """Noise and patterns: the raw material of cloth, walls, ground, leaves and sky."""
-from functools import lru_cache
-from typing import Tuple
+
+from functools import cache
 
 import cv2
 import numpy as np
@@ -13,13 +13,13 @@ def _repeated(tile: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.tile(tile, (3, 3))[:_EXTENT, :_EXTENT])
 
 
-@lru_cache(maxsize=None)
+@cache
 def grain() -> np.ndarray:
     """White noise, float32, mean 0, deviation 1; repeats every 512 texels."""
     return _repeated(np.random.default_rng(7).standard_normal((NOISE_SIZE, NOISE_SIZE), dtype=np.float32))
 
 
-@lru_cache(maxsize=None)
+@cache
 def fractal(first: int = 4, octaves: int = 6, seed: int = 11) -> np.ndarray:
     """Multi-octave noise, float32, mean 0, deviation 1; repeats every 512 texels.
 
@@ -31,19 +31,20 @@ def fractal(first: int = 4, octaves: int = 6, seed: int = 11) -> np.ndarray:
         coarse = np.pad(rng.standard_normal((cells, cells), dtype=np.float32), 2, mode='wrap')
         fine = cv2.resize(coarse, None, fx=NOISE_SIZE / cells, fy=NOISE_SIZE / cells, interpolation=cv2.INTER_CUBIC)
         margin = 2 * NOISE_SIZE // cells
-        total += .6**octave * fine[margin:margin + NOISE_SIZE, margin:margin + NOISE_SIZE]
+        total += 0.6**octave * fine[margin : margin + NOISE_SIZE, margin : margin + NOISE_SIZE]
     return _repeated((total - total.mean()) / total.std())
 
 
-def noise_window(rng: np.random.Generator, shape: Tuple[int, int], texture: np.ndarray) -> np.ndarray:
+def noise_window(rng: np.random.Generator, shape: tuple[int, int], texture: np.ndarray) -> np.ndarray:
     """A randomly placed (h, w) cut of :func:`grain` or :func:`fractal`, wrapped round where it is too small."""
     height, width = shape
     y, x = rng.integers(0, NOISE_SIZE, 2)
     below, beyond = max(y + height - _EXTENT, 0), max(x + width - _EXTENT, 0)
     if below or beyond:
-        texture = cv2.copyMakeBorder(texture[:1024, :1024], 0, below + _EXTENT - 1024, 0,
-                                     beyond + _EXTENT - 1024, cv2.BORDER_WRAP)
-    return texture[y:y + height, x:x + width]
+        texture = cv2.copyMakeBorder(
+            texture[:1024, :1024], 0, below + _EXTENT - 1024, 0, beyond + _EXTENT - 1024, cv2.BORDER_WRAP
+        )
+    return texture[y : y + height, x : x + width]
 
 
 def blend(first, second, weight: np.ndarray) -> np.ndarray:
@@ -64,7 +65,7 @@ def brightened(image: np.ndarray, factor: np.ndarray) -> np.ndarray:
     return cv2.multiply(image, factor, dtype=cv2.CV_32F)
 
 
-def foliage(rng: np.random.Generator, shape: Tuple[int, int]) -> Tuple[np.ndarray, np.ndarray]:
+def foliage(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """A ragged mass of leaves that fills a rectangle (h, w).
 
     Returns:
@@ -73,5 +74,5 @@ def foliage(rng: np.random.Generator, shape: Tuple[int, int]) -> Tuple[np.ndarra
     height, width = shape
     y, x = np.linspace(-1, 1, height, dtype=np.float32)[:, None], np.linspace(-1, 1, width, dtype=np.float32)
     leaves = noise_window(rng, shape, fractal(16, 5, 5))
-    mask = x * x + y * y + .22 * leaves < .75
-    return mask, np.clip(.85 + .22 * noise_window(rng, shape, fractal(32, 4, 3)) - .35 * y - .15 * x, .2, 1.6)
+    mask = x * x + y * y + 0.22 * leaves < 0.75
+    return mask, np.clip(0.85 + 0.22 * noise_window(rng, shape, fractal(32, 4, 3)) - 0.35 * y - 0.15 * x, 0.2, 1.6)

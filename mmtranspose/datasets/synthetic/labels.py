@@ -1,0 +1,86 @@
+"""What is known about the people of a picture, read from its part and depth buffers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .camera import Camera
+from .painter import Layer
+from .parts import DEPTH_BELOW_SURFACE, PARTS, SHOWS
+from .placement import Actor
+from .skeleton import coco_keypoints
+
+MIN_MASK_AREA, MIN_VISIBLE_SHARE = 300, 0.06
+"""Somebody with fewer visible pixels, or a smaller share of those they would fill alone, is left out."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """What is known about one person of a picture.
+
+    ``keypoints`` (17, 3): x, y in pixels and COCO's visibility (0 outside the picture, with x = y = 0; 1 occluded;
+    2 visible); ``mask`` bool (h, w): the visible pixels; ``amodal_area``: pixels the person would fill alone;
+    ``family``: the pose.
+    """
+
+    keypoints: np.ndarray
+    mask: np.ndarray
+    amodal_area: int
+    family: str
+
+    @property
+    def area(self) -> int:
+        """Visible pixels."""
+        return int(self.mask.sum())
+
+    @property
+    def bbox(self) -> tuple[int, int, int, int]:
+        """Tight box (x, y, w, h) of the visible pixels."""
+        columns, rows = np.flatnonzero(self.mask.any(0)), np.flatnonzero(self.mask.any(1))
+        return (int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1))
+
+
+def visibility(keypoints: np.ndarray, depths: np.ndarray, layer: Layer, offset: int, height: float) -> np.ndarray:
+    """COCO's flags of one person's key points.
+
+    A key point is visible where the pixel it falls on belongs to a part of that person that shows it, and where that
+    surface is no farther in front of it than flesh and cloth are thick.
+
+    Args:
+        keypoints: (17, 2) pixels.
+        depths: (17,) metres along the view.
+        layer: Everything drawn, at the picture's resolution.
+        offset: Number of the person's first part in ``layer.part``.
+        height: Of the person, metres.
+
+    Returns:
+        (17,) 0 outside the picture, 1 occluded, 2 visible.
+    """
+    rows, columns = layer.part.shape
+    x, y = np.round(keypoints).astype(int).T
+    inside = (x >= 0) & (y >= 0) & (x < columns) & (y < rows)
+    x, y = np.clip(x, 0, columns - 1), np.clip(y, 0, rows - 1)
+    part, surface = layer.part[y, x] - offset, layer.depth[y, x]
+    own = (part >= 0) & (part < len(PARTS))
+    near = depths - surface < DEPTH_BELOW_SURFACE * height
+    return np.where(inside, 1 + (own & near & SHOWS[np.arange(17), np.where(own, part, 0)]), 0)
+
+
+def describe(actor: Actor, offset: int, camera: Camera, layer: Layer, amodal_area: int) -> Person | None:
+    """The person's labels, or ``None`` when too little of it can be seen.
+
+    Args:
+        actor: The person.
+        offset: Number of its first part in ``layer.part``.
+        camera: The view, at the resolution of ``layer``.
+        layer: Everything drawn.
+        amodal_area: Pixels the person fills alone.
+    """
+    mask = (layer.part >= offset) & (layer.part < offset + len(PARTS))
+    if np.count_nonzero(mask) < max(MIN_MASK_AREA, MIN_VISIBLE_SHARE * amodal_area):
+        return None
+    points = camera.to_camera(coco_keypoints(actor.look.shape, actor.skeleton))
+    pixels = camera.project(points)
+    flags = visibility(pixels, points[:, 2], layer, offset, actor.look.shape.height)
+    labels = np.column_stack((np.where(flags[:, None] > 0, pixels, 0), flags))
+    return Person(labels, mask, amodal_area, actor.family) if (flags > 0).any() else None

@@ -1,0 +1,66 @@
+"""Who stands where: the camera, the lamp and the people of a picture."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .appearance import Appearance, sample_appearance
+from .camera import Camera, aim
+from .painter import Light
+from .poses import sample_pose
+from .skeleton import Pose, Skeleton, forward_kinematics
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person placed in the world: skeleton in the world frame, feet on the ground."""
+
+    look: Appearance
+    family: str
+    pose: Pose
+    yaw: float
+    spot: np.ndarray  # (3,) on the ground
+    skeleton: Skeleton
+
+
+def place_actor(rng: np.random.Generator, spot: np.ndarray, look: Appearance | None = None) -> Actor:
+    """Draw a person and stand it on the ground at a world position (3,), facing anywhere."""
+    look = sample_appearance(rng) if look is None else look
+    (family, pose), yaw = sample_pose(rng), rng.uniform(0, 360)
+    skeleton = forward_kinematics(look.shape, pose, yaw)
+    lowest = min(skeleton.joints.values(), key=lambda point: point[1])[1]
+    jump = rng.uniform(0.05, 0.3) if family in ('running', 'arms_up', 'lunging') and rng.random() < 0.2 else 0.0
+    lift = np.array((0, 0.022 * look.shape.height + jump - lowest, 0))
+    return Actor(look, family, pose, yaw, spot, skeleton.transformed(np.eye(3), spot + lift))
+
+
+def point_camera(rng, size) -> tuple[Camera, float]:
+    """A camera, and the distance at which the chief person stands."""
+    width, height = size
+    focal = rng.uniform(0.95, 1.9) * max(size)
+    tall = rng.uniform(90, min(260, 1.12 * height))
+    distance = focal * 1.7 / tall
+    row = height * rng.uniform(0.42, 0.62) if tall < 0.8 * height else height * rng.uniform(0.42, 0.68)
+    return aim(size, focal, rng.uniform(-4, 16), float(rng.normal(0, 2.5)), distance, 0.85, row), distance
+
+
+def choose_spots(rng, camera: Camera, distance: float, count: int) -> list[np.ndarray]:
+    """Places on the ground, 0.8 m apart or more, the first at the given distance, none too far to be well seen."""
+    spots, width, farthest = [], camera.size[0], camera.focal * 1.7 / 95
+    for _ in range(8 * count):
+        reach = distance if not spots else rng.uniform(0.75 * distance, min(1.7 * distance, max(farthest, distance)))
+        column = rng.uniform(0.12, 0.88) * width if not spots else rng.uniform(0, 1) * width
+        spot = np.array(((column - width / 2) / camera.focal * reach, 0.0, -reach))
+        if all(math.dist(spot, other) > 0.8 for other in spots):
+            spots.append(spot)
+        if len(spots) == count:
+            break
+    return spots
+
+
+def sample_light(rng: np.random.Generator) -> Light:
+    """A lamp above, somewhere on the camera's side."""
+    direction = np.array((rng.uniform(-1, 1), rng.uniform(-1, -0.25), rng.uniform(-1, -0.2)))
+    strength = rng.uniform(0.2, 0.75)
+    return Light(tuple(direction / np.linalg.norm(direction)), 1.02 - 0.62 * strength, strength)

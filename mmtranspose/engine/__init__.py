@@ -1,0 +1,1 @@
+"""Hooks for stock mmengine runners."""

@@ -1,0 +1,410 @@
+"""The set-up's logic: no network is used and no whole environment is made."""
+
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import namedtuple
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / 'requirements'))
+check, install, interpreter = (importlib.import_module(name) for name in ('check', 'install', 'interpreter'))
+sys.path.remove(str(ROOT / 'requirements'))
+
+FULL = ['making .venv', 'installing build tools', 'installing PyTorch', 'installing mmpose', 'installing mmtranspose']
+Usage = namedtuple('Usage', 'total used free')
+
+
+def facts(version, venv=True, compiler='no-such-compiler', headers=True):
+    return {'version': list(version), 'venv': venv, 'compiler': compiler, 'headers': headers}
+
+
+def fake_python(folder, name, known=None):
+    """An executable that answers the probe, or fails as a pyenv shim without its version does."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\necho '{json.dumps(known)}'\n" if known else '#!/bin/sh\nexit 127\n')
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture
+def x86(monkeypatch):
+    monkeypatch.setattr(interpreter.sys, 'platform', 'linux')
+    monkeypatch.setattr(interpreter.platform, 'machine', lambda: 'x86_64')
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project whose installation steps are written down instead of run; returns the titles of the steps."""
+    pins = []
+    for name, text in (
+        ('runtime.txt', 'torch==2.11.0\n'),
+        ('mmpose.txt', 'mmpose==1.3.2\n'),
+        ('dev.txt', 'ruff==0.1\n'),
+    ):
+        pins.append(tmp_path / name)
+        pins[-1].write_text(text)
+    titles = []
+
+    def run(self, title, *command):
+        titles.append(title)
+        if title.startswith('making'):
+            (self.env / 'bin').mkdir()
+            (self.env / 'bin' / 'python').symlink_to(sys.executable)
+
+    monkeypatch.setattr(install, 'ROOT', tmp_path)
+    monkeypatch.setattr(install, 'PINS', pins)
+    monkeypatch.setattr(install, 'LOG', tmp_path / 'log')
+    monkeypatch.setattr(install, 'choose_python', lambda base: (sys.executable, sys.version_info[:2]))
+    monkeypatch.setattr(install.shutil, 'disk_usage', lambda path: Usage(0, 0, 50e9))
+    monkeypatch.setattr(install.Steps, 'run', run)
+    return titles
+
+
+def taken(titles):
+    """The steps taken since the last call, each cut to its beginning in FULL."""
+    steps = [next(start for start in FULL if title.startswith(start)) for title in titles]
+    titles.clear()
+    return steps
+
+
+@pytest.mark.parametrize(
+    'known, sentence',
+    [
+        (facts((3, 10)), ''),
+        (facts((3, 11)), ''),
+        (facts((3, 12), compiler='sh -x'), ''),
+        (facts((3, 9)), 'p (Python 3.9) does not serve: Python 3.10, 3.11 or 3.12 is needed'),
+        (facts((3, 13)), 'p (Python 3.13) does not serve: Python 3.10, 3.11 or 3.12 is needed'),
+        (
+            facts((3, 11), venv=False),
+            'p (Python 3.11) has no venv module: install it (Debian: apt install python3.11-venv)',
+        ),
+        (
+            facts((3, 12)),
+            'p (Python 3.12) needs a C compiler (Debian: apt install gcc), because xtcocotools has no wheel',
+        ),
+        (
+            facts((3, 12), compiler='sh', headers=False),
+            'p (Python 3.12) needs its headers (Debian: apt install python3.12-dev)',
+        ),
+    ],
+)
+def test_unfit_python_gets_a_sentence(x86, known, sentence):
+    told = interpreter.unfit('p', known)
+    assert told.startswith(sentence) and bool(told) == bool(sentence)
+    assert '\n' not in told
+
+
+def test_compiler_is_needed_where_no_wheel_is(x86, monkeypatch):
+    monkeypatch.setattr(interpreter.platform, 'machine', lambda: 'aarch64')
+    assert 'needs a C compiler' in interpreter.unfit('p', facts((3, 11)))
+
+
+def test_first_python_that_runs_and_fits_is_chosen(x86, tmp_path, monkeypatch):
+    monkeypatch.setenv('PATH', str(tmp_path))
+    with pytest.raises(install.SetupError, match='^No Python found: install Python 3.11, 3.10 or 3.12'):
+        interpreter.choose_python('')
+    fake_python(tmp_path, 'python3', facts((3, 13)))
+    fake_python(tmp_path, 'python3.11')
+    with pytest.raises(install.SetupError, match=r'^python3 \(Python 3.13\) does not serve'):
+        interpreter.choose_python('')
+    fake_python(tmp_path, 'python3.12', facts((3, 12)))
+    with pytest.raises(install.SetupError, match=r'^python3.12 \(Python 3.12\) needs a C compiler'):
+        interpreter.choose_python('')
+    fake_python(tmp_path, 'python3.10', facts((3, 10)))
+    assert interpreter.choose_python('') == ('python3.10', (3, 10))
+
+
+def test_base_python_is_the_only_candidate(x86, tmp_path):
+    old = fake_python(tmp_path, 'old', facts((3, 9)))
+    with pytest.raises(install.SetupError, match=r'old \(Python 3.9\) does not serve'):
+        interpreter.choose_python(old)
+    with pytest.raises(install.SetupError, match='^BASE_PYTHON=/nowhere/python does not run'):
+        interpreter.choose_python('/nowhere/python')
+
+
+def test_key_follows_pins_and_python(project):
+    key = install.environment_key((3, 11))
+    assert key.startswith('py3.11-')
+    install.PINS[0].write_text('# a comment\ntorch==2.11.0  # and why\n\n')
+    assert install.environment_key((3, 11)) == key
+    assert install.environment_key((3, 10)) == key.replace('py3.11', 'py3.10')
+    install.PINS[2].write_text('ruff==0.2\n')
+    assert install.environment_key((3, 11)) != key
+
+
+def test_second_setup_does_nothing(project):
+    install.setup(env=install.ROOT / '.venv')
+    assert taken(project) == FULL
+    state = install.ROOT / '.venv' / install.STATE
+    assert json.loads(state.read_text()) == {
+        'key': install.environment_key(sys.version_info[:2]),
+        'project': str(install.ROOT),
+    }
+    before = state.stat().st_mtime_ns
+    install.setup(env=install.ROOT / '.venv')
+    assert taken(project) == [] and state.stat().st_mtime_ns == before
+    assert not (install.ROOT / '.venv' / 'tmp').exists()
+
+
+def test_changed_pin_is_installed_into_the_same_environment(project):
+    install.setup(env=install.ROOT / '.venv')
+    taken(project)
+    install.PINS[1].write_text('mmpose==1.3.1\n')
+    install.setup(env=install.ROOT / '.venv')
+    assert taken(project) == FULL[1:]
+
+
+def test_moved_project_is_only_linked_again(project, tmp_path, monkeypatch):
+    env = tmp_path / '.venv'
+    install.setup(env=env)
+    taken(project)
+    monkeypatch.setattr(install, 'ROOT', tmp_path / 'moved')
+    install.setup(env=env)
+    assert taken(project) == FULL[4:]
+    assert install.read_state(env)['project'] == str(tmp_path / 'moved')
+
+
+def test_interrupted_setup_starts_again(project, tmp_path, monkeypatch):
+    run, env = install.Steps.run, tmp_path / '.venv'
+
+    def stop(self, title, *command):
+        run(self, title, *command)
+        if title.startswith('installing PyTorch'):
+            (env / 'half').write_text('a package')
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(install.Steps, 'run', stop)
+    with pytest.raises(KeyboardInterrupt):
+        install.setup(env=env)
+    assert taken(project) == FULL[:3]
+    monkeypatch.setattr(install.Steps, 'run', run)
+    install.setup(env=env)
+    assert taken(project) == FULL and not (env / 'half').exists()
+
+
+def test_environment_without_its_python_is_made_again(project, tmp_path, capsys):
+    install.setup(env=tmp_path / '.venv')
+    taken(project)
+    (tmp_path / '.venv' / 'bin' / 'python').unlink()
+    install.setup(env=tmp_path / '.venv')
+    assert taken(project) == FULL
+    assert 'making a new .venv: its Python does not run any more' in capsys.readouterr().out
+
+
+def test_another_base_python_makes_a_new_environment(project, tmp_path, monkeypatch):
+    install.setup(env=tmp_path / '.venv')
+    taken(project)
+    install.setup('same', env=tmp_path / '.venv')
+    assert taken(project) == []
+    monkeypatch.setattr(install, 'choose_python', lambda base: (sys.executable, (3, 0)))
+    assert install.plan(tmp_path / '.venv', 'other') == ('make', 'BASE_PYTHON has another version')
+
+
+def test_foreign_environment_stays(project, tmp_path):
+    (tmp_path / '.venv').mkdir()
+    (tmp_path / '.venv' / 'pyvenv.cfg').write_text('home = elsewhere')
+    with pytest.raises(install.SetupError, match=r'^\.venv was not made by `make setup`, so it stays as it is'):
+        install.setup(env=tmp_path / '.venv')
+    assert taken(project) == [] and (tmp_path / '.venv' / 'pyvenv.cfg').read_text() == 'home = elsewhere'
+
+
+def test_linked_environment_is_made_where_the_link_leads(project, tmp_path):
+    (tmp_path / '.venv').symlink_to(tmp_path / 'cache' / 'venv-key')
+    install.setup(env=tmp_path / '.venv')
+    assert (tmp_path / '.venv').is_symlink()
+    assert (tmp_path / 'cache' / 'venv-key' / install.STATE).is_file()
+
+
+def test_space_is_checked_before_anything_is_installed(project, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(install.shutil, 'disk_usage', lambda path: Usage(0, 0, 1.26e9))
+    with pytest.raises(install.SetupError, match=r'^1\.3 GB are free for \.venv and about 10 are needed: make room'):
+        install.setup(env=tmp_path / '.venv')
+    assert taken(project) == []
+
+
+@pytest.mark.parametrize(
+    'output, cause',
+    [
+        (
+            'ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n',
+            'the disk is full',
+        ),
+        (
+            'urllib3.exceptions.ProtocolError: ("Connection broken: OSError(28, \'No space left on device\')")\n',
+            'the disk is full',
+        ),
+        (
+            "WARNING: Retrying after connection broken by 'NewConnectionError(...): Temporary failure in name "
+            "resolution')'\nERROR: No matching distribution found for cython==3.3.1\n",
+            'the package index cannot be reached',
+        ),
+        (
+            'ERROR: No matching distribution found for torch==2.11.0\n',
+            'pip finds no torch==2.11.0: there is none for this Python and machine, or',
+        ),
+        ('  fatal error: Python.h: No such file or directory\nerror: command failed\n', "Python's headers are missing"),
+        ('ERROR: one\nERROR: two\nnote\n', 'ERROR: two'),
+        ('', 'no reason given'),
+    ],
+)
+def test_cause_is_found_in_pips_output(output, cause):
+    assert install.explain(output).startswith(cause)
+
+
+@pytest.mark.skipif(not find_spec('pip'), reason='pip is not there')
+def test_unreachable_index_gets_a_sentence_from_pips_own_words(tmp_path, monkeypatch):
+    monkeypatch.setattr(install, 'LOG', tmp_path / '.venv-install.log')
+    for name in [name for name in os.environ if name.startswith('PIP_')]:
+        monkeypatch.delenv(name)
+    for name, value in {'CONFIG_FILE': os.devnull, 'INDEX_URL': 'http://127.0.0.1:9/', 'RETRIES': '1'}.items():
+        monkeypatch.setenv(f'PIP_{name}', value)
+    (tmp_path / 'tmp').mkdir()
+    command = (sys.executable, '-m', 'pip', 'download', '-d', tmp_path, 'no-such-package==1.0')
+    with pytest.raises(install.SetupError) as failure:
+        install.Steps(tmp_path).run('downloading', *command)
+    assert str(failure.value) == (
+        '"downloading" failed: the package index cannot be reached: check the network, or the proxy that pip is to use '
+        '(details: .venv-install.log; then run make again).'
+    )
+    assert 'no-such-package' in install.LOG.read_text()
+
+
+def test_progress_names_large_downloads_and_keeps_bars_out_of_the_log(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(install, 'LOG', tmp_path / 'log')
+    steps = install.Steps(tmp_path)
+    large = '  Downloading torch-2.11.0-cp311-cp311-manylinux_2_28_x86_64.whl (530.6 MB)\n'
+    small = '  Downloading mmdet-3.3.0-py3-none-any.whl (2.2 MB)\n'
+    bar = '\x1b[2K     \u2501\u2501\u2501\u2501 5.1/530.6 MB 99.0 MB/s eta 0:00:05\n'
+    assert [steps.show(line) for line in (large, small, bar)] == [large, small, '']
+    assert capsys.readouterr().out == '[   0 s]   torch-2.11.0: downloading 530.6 MB\n'
+
+
+def test_check_lists_what_a_bare_environment_lacks(tmp_path):
+    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', str(tmp_path / 'bare')], check=True)
+    python = str(tmp_path / 'bare' / 'bin' / 'python')
+    clean = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
+    done = subprocess.run(
+        [python, str(ROOT / 'requirements' / 'install.py'), 'check', 'pytest'],
+        capture_output=True,
+        text=True,
+        env=clean,
+    )
+    lines = [line.split() for line in done.stderr.splitlines()]
+    assert done.returncode == 1
+    assert ['torch', '>=2.4,<3', 'missing'] in lines
+    assert ['opencv-python', '>=4.0', 'missing', '(module', 'cv2)'] in lines
+    assert ['pytest', 'any', 'missing'] in lines
+    assert f'  {python} -m pip install --no-deps "mmpose>=1.3,<1.4"' in done.stderr.splitlines()
+
+
+def found_versions(monkeypatch, **versions):
+    """Lets ``check`` find a whole environment with some other versions; '' is a missing module."""
+    usual = {**dict.fromkeys((row[1] for row in check.NEEDS), '9'), 'torch': '2.11.0+cu130', 'torchvision': '0.26.0'}
+    usual.update(mmengine='0.10.7', mmcv='2.1.0', mmdet='3.3.0', mmpose='1.3.2', numpy='1.26.4', xtcocotools='1.14.3')
+    usual.update(versions)
+    monkeypatch.setattr(check, 'find', lambda names, module: (names.split()[0], usual[module]))
+    monkeypatch.setattr(check, 'import_error', lambda module: '')
+
+
+def test_check_is_silent_where_everything_fits(monkeypatch, capfd):
+    found_versions(monkeypatch)
+    assert check.check() == 0
+    assert capfd.readouterr() == ('', '')
+
+
+def test_check_tells_too_old_from_too_new(monkeypatch):
+    found_versions(monkeypatch, torch='2.3.1', mmcv='2.2.0', mmpose='1.3.0rc1', pkg_resources='')
+    assert check.problems() == [
+        ('torch', '>=2.4,<3', '2.3.1, too old'),
+        ('mmcv-lite', '>=2.0,<2.2', '2.2.0, too new'),
+        ('setuptools', '<81', 'missing (module pkg_resources)'),
+    ]
+
+
+def test_cure_keeps_numpy_1_for_the_wheels_of_xtcocotools(monkeypatch):
+    found_versions(monkeypatch)
+    monkeypatch.setattr(check.sys, 'version_info', (3, 11, 7))
+    rows = [
+        ('opencv-python', '>=4.0', 'missing'),
+        ('xtcocotools', '>=1.12', 'missing'),
+        ('mmpose', '>=1.3,<1.4', 'missing'),
+    ]
+    assert [cure.split('pip install ')[1] for cure in check.cures(rows)] == [
+        '"opencv-python>=4.0" "xtcocotools>=1.12" "numpy>=1.21,<2"',
+        '--no-deps "mmpose>=1.3,<1.4"',
+    ]
+
+
+def test_cure_builds_xtcocotools_for_numpy_2(monkeypatch):
+    found_versions(monkeypatch, numpy='2.4.6')
+    monkeypatch.setattr(check, 'import_error', lambda module: 'numpy.dtype size changed' if 'mask' in module else '')
+    rows = check.problems()
+    assert rows == [('xtcocotools', '>=1.12', '1.14.3, broken: numpy.dtype size changed')]
+    tools, build = (cure.split('pip install ')[1] for cure in check.cures(rows))
+    assert tools == '"cython" "setuptools<81"'
+    assert '--no-build-isolation' in build and '--no-binary xtcocotools xtcocotools==1.14.3' in build
+
+
+def test_cure_names_the_torchvision_of_the_torch_that_is_there(monkeypatch):
+    found_versions(monkeypatch, torch='2.13.0+cpu')
+    cure = check.cures([('torchvision', 'any', 'missing'), ('numpy', '>=1.21', 'missing')])[-1]
+    assert '"torchvision==0.28.*"' in cure
+
+
+def test_pins_lie_in_the_ranges_that_check_accepts():
+    pinned = dict(line.split(';')[0].split('==') for line in install.pins())
+    for names, _, low, below in check.NEEDS:
+        version = check.parse(pinned[names.split()[0]])
+        assert (not low or version >= check.parse(low)) and (not below or version < check.parse(below)), names
+
+
+@pytest.mark.skipif(not find_spec('setuptools'), reason='setuptools is not there')
+def test_package_requires_nothing(tmp_path):
+    shutil.copy(ROOT / 'setup.py', tmp_path)
+    (tmp_path / 'mmtranspose').mkdir()
+    (tmp_path / 'mmtranspose' / '__init__.py').touch()
+    (tmp_path / 'mmtranspose' / 'version.py').write_text("__version__ = '9.8.7'\n")
+    subprocess.run([sys.executable, 'setup.py', '-q', 'egg_info'], cwd=tmp_path, check=True, capture_output=True)
+    info = (tmp_path / 'mmtranspose.egg-info' / 'PKG-INFO').read_text().splitlines()
+    assert {'Name: mmtranspose', 'Version: 9.8.7', 'Requires-Python: >=3.10'} <= set(info)
+    assert [line for line in info if line.startswith('Requires-Dist') and 'extra ==' not in line] == []
+    extras = (tmp_path / 'mmtranspose.egg-info' / 'requires.txt').read_text()
+    assert 'torch' not in extras and 'mm' not in extras
+
+
+def run_make(folder, *arguments, path=None):
+    """`make` on a copy of the Makefile, with nothing but what ``path`` holds to be found."""
+    shutil.copy(ROOT / 'Makefile', folder)
+    (folder / 'requirements').mkdir(exist_ok=True)
+    for name in ('install.py', 'interpreter.py', 'check.py'):
+        shutil.copy(ROOT / 'requirements' / name, folder / 'requirements')
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith(('MAKE', 'PYTHON', 'BASE_PYTHON'))
+    }
+    clean.update(PATH=path or clean['PATH'])
+    return subprocess.run([shutil.which('make'), *arguments], cwd=folder, env=clean, capture_output=True, text=True)
+
+
+@pytest.mark.skipif(not shutil.which('make'), reason='make is not there')
+def test_make_prints_help_and_names_a_missing_python(tmp_path):
+    assert 'make demo' in run_make(tmp_path).stdout
+    tools = tmp_path / 'tools'
+    tools.mkdir()
+    (tools / 'sh').symlink_to('/bin/sh')
+    bare = run_make(tmp_path, 'setup', path=str(tools))
+    assert bare.returncode and bare.stderr.startswith('No Python found: install Python 3.11, 3.10 or 3.12')
+    (tools / 'python3').symlink_to(sys.executable)
+    (tmp_path / '.venv').mkdir()
+    (tmp_path / '.venv' / 'mine').touch()
+    foreign = run_make(tmp_path, 'setup', path=str(tools))
+    assert foreign.returncode and foreign.stderr.startswith('.venv was not made by `make setup`')
+    wrong = run_make(tmp_path, 'test', 'PYTHON=/nowhere/python')
+    assert wrong.returncode and wrong.stderr.startswith('PYTHON=/nowhere/python does not run')

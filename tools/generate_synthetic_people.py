@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from mmtranspose.datasets.synthetic import contact_sheet, generate_dataset, make_scene
+from mmtranspose.datasets.synthetic import DIFFICULTIES, contact_sheet, generate_dataset, make_scene
 from mmtranspose.errors import InputError
 
 EXAMPLE = """example:
@@ -42,6 +42,12 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--num-train', type=_at_least(0), default=4000, help='training pictures (default %(default)s)')
     parser.add_argument('--num-val', type=_at_least(0), default=500, help='validation pictures (default %(default)s)')
     parser.add_argument('--seed', type=_at_least(0), default=0, help='whole number from 0 (default %(default)s)')
+    parser.add_argument(
+        '--difficulty',
+        choices=sorted(DIFFICULTIES),
+        default='full',
+        help='full (default): any pose, view, crowd and obstacle; easy: upright people who face the camera',
+    )
     parser.add_argument('--num-workers', type=_at_least(1), help='processes (default: one for each core)')
     parser.add_argument('--overwrite', action='store_true', help='replace a data set that this tool made earlier')
     parser.add_argument(
@@ -58,7 +64,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 def write_preview(path: Path, args: argparse.Namespace, count: int = 16) -> None:
     """Write a sheet of the first pictures of the larger split."""
     split, number = ('train', args.num_train) if args.num_train >= args.num_val else ('val', args.num_val)
-    scenes = [make_scene(args.seed, split, index)[0] for index in range(min(count, number))]
+    scenes = [make_scene(args.seed, split, index, args.difficulty)[0] for index in range(min(count, number))]
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), contact_sheet(scenes)):
         raise OSError(f'--preview {path}: the picture could not be written')
@@ -70,7 +76,13 @@ def main(argv=None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleaned up after, as Ctrl-C is
     try:
         written = generate_dataset(
-            args.output_root, args.num_train, args.num_val, args.seed, args.num_workers, args.overwrite
+            args.output_root,
+            args.num_train,
+            args.num_val,
+            args.seed,
+            args.num_workers,
+            args.overwrite,
+            difficulty=args.difficulty,
         )
         if args.preview:
             write_preview(args.preview, args)

@@ -148,13 +148,30 @@ def inference_topdown(
     if bboxes.size == 0:
         return []
     _check_boxes(bboxes, image.shape[:2])
-    init_default_scope(model.cfg.get('default_scope', 'mmpose'))
-    pipeline = Compose(model.cfg.test_dataloader.dataset.pipeline)
     results = []
     for start in range(0, len(bboxes), batch_size):
-        samples = [pipeline(_sample(model, image, box)) for box in bboxes[start : start + batch_size]]
-        results.extend(model.test_step(pseudo_collate(samples)))
+        results.extend(model.test_step(prepare_crops(model, image, bboxes[start : start + batch_size])))
     return results
+
+
+def prepare_crops(model: nn.Module, image: np.ndarray, bboxes: np.ndarray) -> dict:
+    """Crops of boxes through the config's test pipeline, as a batch for ``model.test_step``.
+
+    Args:
+        model (nn.Module): From :func:`init_model`.
+        image (np.ndarray): (h, w, 3), BGR, uint8.
+        bboxes (np.ndarray): (N, 4) or (N, 5), xyxy in pixels and perhaps a score.
+
+    Returns:
+        dict: ``inputs``, N tensors (3, H, W), BGR, uint8; ``data_samples``.
+
+    Raises:
+        InputError: A box is not finite, has no positive size, or lies outside the picture.
+    """
+    _check_boxes(bboxes, image.shape[:2])
+    init_default_scope(model.cfg.get('default_scope', 'mmpose'))
+    pipeline = Compose(model.cfg.test_dataloader.dataset.pipeline)
+    return pseudo_collate([pipeline(_sample(model, image, box)) for box in bboxes])
 
 
 def _sample(model: nn.Module, image: np.ndarray, box: np.ndarray) -> dict:

@@ -21,6 +21,7 @@ from mmtranspose.errors import InputError
 
 from .annotations import coco_dataset, file_name, person_annotation
 from .detections import detect
+from .difficulty import DIFFICULTIES
 from .scene import Scene, render_scene
 
 VERSION = 2
@@ -50,6 +51,7 @@ class Job(NamedTuple):
     split: str
     index: int
     folder: str
+    difficulty: str
 
 
 def scene_rng(seed: int, split: str, index: int) -> np.random.Generator:
@@ -57,16 +59,16 @@ def scene_rng(seed: int, split: str, index: int) -> np.random.Generator:
     return np.random.default_rng((seed, SPLITS.index(split), index))
 
 
-def make_scene(seed: int, split: str, index: int) -> tuple[Scene, np.random.Generator]:
+def make_scene(seed: int, split: str, index: int, difficulty: str = 'full') -> tuple[Scene, np.random.Generator]:
     """Draw picture ``index`` (from 0) of a split; also the generator, for what is drawn after it."""
     rng = scene_rng(seed, split, index)
     size = SIZES[rng.integers(len(SIZES))]
-    return render_scene(rng, size), rng
+    return render_scene(rng, size, DIFFICULTIES[difficulty]), rng
 
 
 def _make_picture(job: Job) -> dict:
     """Draw, write and describe one picture."""
-    scene, rng = make_scene(job.seed, job.split, job.index)
+    scene, rng = make_scene(job.seed, job.split, job.index, job.difficulty)
     image_id, (height, width) = job.index + 1, scene.image.shape[:2]
     name = file_name(image_id)
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(72, 96))]
@@ -114,7 +116,7 @@ def _dump(path: Path, content) -> None:
 def _write_split(root: Path, split: str, count: int, parameters: dict, mapped, progress: bool) -> None:
     folder = root / split
     folder.mkdir()
-    jobs = [Job(parameters['seed'], split, index, str(folder)) for index in range(count)]
+    jobs = [Job(parameters['seed'], split, index, str(folder), parameters['difficulty']) for index in range(count)]
     bar = tqdm(mapped(_make_picture, jobs), total=count, desc=split, unit='picture', disable=not progress)
     results: list[dict] = list(bar)
     annotations = [annotation for result in results for annotation in result['annotations']]
@@ -192,7 +194,9 @@ def _beside(root: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _check(num_train: int, num_val: int, seed: int, num_workers: int | None) -> None:
+def _check(num_train: int, num_val: int, seed: int, num_workers: int | None, difficulty: str) -> None:
+    if difficulty not in DIFFICULTIES:
+        raise InputError(f'difficulty {difficulty!r} is unknown: choose from {sorted(DIFFICULTIES)}')
     for name, value, low in (
         ('num_train', num_train, 0),
         ('num_val', num_val, 0),
@@ -213,12 +217,13 @@ def generate_dataset(
     num_workers: int | None = None,
     overwrite: bool = False,
     progress: bool = True,
+    difficulty: str = 'full',
 ) -> bool:
     """Draw a data set of synthetic people in COCO's format.
 
     Written below ``output_root``: ``annotations/person_keypoints_{train,val}.json``,
     ``person_detection_results/person_detections_{train,val}.json``, ``{train,val}/000000000001.jpg`` and so on, and
-    ``synthetic.json`` with the parameters. The files depend on ``seed`` and the counts only, never on the number of
+    ``synthetic.json`` with the parameters. The files depend on ``seed``, ``difficulty`` and the counts, never on the number of
     processes; a larger data set begins with the pictures of a smaller one.
 
     Args:
@@ -229,6 +234,7 @@ def generate_dataset(
         num_workers: Processes; ``None`` for one for each core.
         overwrite: Replace a data set that this generator made with other parameters.
         progress: Show a bar.
+        difficulty: ``'full'`` or ``'easy'``, see :data:`DIFFICULTIES`.
 
     Returns:
         Whether anything was written; ``False`` when the folder already holds just this data set.
@@ -237,10 +243,12 @@ def generate_dataset(
         InputError: If a number is out of range, or the folder holds anything else (with ``overwrite``: anything that
             this generator did not make).
     """
-    _check(num_train, num_val, seed, num_workers)
+    _check(num_train, num_val, seed, num_workers, difficulty)
     root = Path(output_root).resolve()
     counts = dict(train=int(num_train), val=int(num_val))
-    parameters = dict(version=VERSION, seed=int(seed), num_train=counts['train'], num_val=counts['val'])
+    parameters = dict(
+        version=VERSION, difficulty=difficulty, seed=int(seed), num_train=counts['train'], num_val=counts['val']
+    )
     if _is_done(root, parameters, overwrite):
         return False
     workers = min(num_workers or os.cpu_count() or 1, max(1, sum(counts.values()) // 8))

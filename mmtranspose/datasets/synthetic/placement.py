@@ -7,6 +7,7 @@ import numpy as np
 
 from .appearance import Appearance, sample_appearance
 from .camera import Camera, aim
+from .difficulty import Difficulty
 from .painter import Light
 from .poses import sample_pose
 from .skeleton import Pose, Skeleton, forward_kinematics
@@ -24,10 +25,10 @@ class Actor:
     skeleton: Skeleton
 
 
-def place_actor(rng: np.random.Generator, spot: np.ndarray, look: Appearance | None = None) -> Actor:
-    """Draw a person and stand it on the ground at a world position (3,), facing anywhere."""
-    look = sample_appearance(rng) if look is None else look
-    (family, pose), yaw = sample_pose(rng), rng.uniform(0, 360)
+def place_actor(rng: np.random.Generator, spot: np.ndarray, difficulty: Difficulty) -> Actor:
+    """Draw a person and stand it on the ground at a world position (3,), turned as far as ``difficulty`` lets it."""
+    look = sample_appearance(rng)
+    (family, pose), yaw = sample_pose(rng, difficulty.families), rng.uniform(-difficulty.turn, difficulty.turn)
     skeleton = forward_kinematics(look.shape, pose, yaw)
     lowest = min(skeleton.joints.values(), key=lambda point: point[1])[1]
     jump = rng.uniform(0.05, 0.3) if family in ('running', 'arms_up', 'lunging') and rng.random() < 0.2 else 0.0

@@ -1,6 +1,7 @@
 """Families of poses: what people in photographs are usually doing, with random variation."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -232,17 +233,22 @@ def _arm_in_trunk(pose: Pose) -> bool:
     return False
 
 
-def sample_pose(rng: np.random.Generator, tries: int = 8) -> tuple[str, Pose]:
+def sample_pose(
+    rng: np.random.Generator, names: Sequence[str] | None = None, tries: int = 8
+) -> tuple[str, Pose]:
     """Draw a family and a pose of it, inside the joint limits.
 
     Args:
         rng: Source of randomness.
+        names: Families to draw from; ``None`` for all.
         tries: How often a pose whose arms would pierce the trunk is drawn anew; the last one is kept.
 
     Returns:
         The family's name, and the angles in degrees of every degree of freedom.
     """
-    family = list(FAMILIES)[rng.choice(len(FAMILIES), p=list(FAMILIES.values()))]
+    families = {family: p for family, p in FAMILIES.items() if names is None or family.__name__ in names}
+    odds = np.array(list(families.values()))
+    family = list(families)[rng.choice(len(families), p=odds / odds.sum())]
     for _ in range(tries):
         pose = _perturbed(rng, family(rng), rng.uniform(1, 6))
         if not _arm_in_trunk(pose):

@@ -8,6 +8,7 @@ import numpy as np
 from .background import paint_background
 from .body import paint_person
 from .camera import Camera
+from .difficulty import DIFFICULTIES, Difficulty
 from .effects import camera_effects
 from .labels import Person, describe
 from .objects import THINGS, paint_seat
@@ -16,6 +17,7 @@ from .parts import PARTS
 from .placement import Actor, choose_spots, place_actor, point_camera, sample_light
 from .textures import brightened
 
+FULL = DIFFICULTIES['full']
 SUPERSAMPLING = 2
 THING_ID = 3000
 """Part numbers from here on are things; people's begin at 0."""
@@ -54,34 +56,35 @@ def _cast_shadows(image: np.ndarray, camera: Camera, actors: list[Actor], light:
     return brightened(image, 1 - np.float32(0.45 / 255) * cv2.GaussianBlur(shadow, None, 2.5))
 
 
-def _paint_things(rng, layer: Layer, camera: Camera, distance: float, light: Light) -> None:
-    count = rng.choice(5, p=(0.2, 0.25, 0.25, 0.2, 0.1))
+def _paint_things(rng, layer: Layer, camera: Camera, distance: float, light: Light, difficulty: Difficulty) -> None:
+    count = rng.choice(len(difficulty.things), p=difficulty.things)
     for number in range(count):
-        front = rng.random() < 0.4
+        front = rng.random() < difficulty.things_in_front
         reach = distance * (rng.uniform(0.5, 0.9) if front else rng.uniform(1.05, 2.2))
         column = rng.uniform(-0.05, 1.05) * camera.size[0]
         spot = np.array(((column - camera.centre[0]) / camera.focal * reach, 0.0, -reach))
         THINGS[rng.integers(len(THINGS))](layer, camera, spot, rng, light, THING_ID + number)
 
 
-def render_scene(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
-    """Draw a picture of one to four people somewhere.
+def render_scene(rng: np.random.Generator, size: tuple[int, int], difficulty: Difficulty = FULL) -> Scene:
+    """Draw a picture of one or more people somewhere.
 
     Args:
         rng: Source of randomness; equal generators give equal pictures.
         size: Picture (w, h) in pixels.
+        difficulty: What may appear.
 
     Returns:
         The picture and its people, those of whom next to nothing can be seen left out.
     """
     camera, distance = point_camera(rng, size)
     light = sample_light(rng)
-    spots = choose_spots(rng, camera, distance, 1 + rng.choice(4, p=(0.45, 0.3, 0.15, 0.1)))
-    actors = [place_actor(rng, spot) for spot in spots]
+    spots = choose_spots(rng, camera, distance, 1 + rng.choice(len(difficulty.people), p=difficulty.people))
+    actors = [place_actor(rng, spot, difficulty) for spot in spots]
     place, image = paint_background(rng, camera)
     image = _cast_shadows(image, camera, actors, light)
     layer, areas = paint_actors(rng, camera, actors, light)
-    _paint_things(rng, layer, camera.scaled(SUPERSAMPLING), distance, light)
+    _paint_things(rng, layer, camera.scaled(SUPERSAMPLING), distance, light, difficulty)
     image, small = _compose(rng, image, layer)
     people = [describe(actor, _offset(i), camera, small, areas[i]) for i, actor in enumerate(actors)]
     return Scene(camera_effects(rng, image), [person for person in people if person is not None], place)

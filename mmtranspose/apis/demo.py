@@ -1,0 +1,160 @@
+"""From nothing to a trained, evaluated model and pictures of what it does: the steps of ``make demo``."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import mmengine
+import numpy as np
+from mmengine.config import Config
+from torch import nn
+
+from mmtranspose.apis.config import load_config
+from mmtranspose.apis.explanation import joint_dependency
+from mmtranspose.apis.inference import inference_topdown, init_model, read_image
+from mmtranspose.apis.runner import build_runner
+from mmtranspose.datasets.synthetic import generate_dataset
+from mmtranspose.visualization import contact_sheet, draw_dependency, draw_poses, write_image
+
+METRICS = {'AP': 'coco/AP', 'AP50': 'coco/AP .5', 'AP75': 'coco/AP .75', 'AR': 'coco/AR'}
+PREFERRED_JOINTS = ('left_wrist', 'right_ankle', 'nose')
+
+
+@dataclass
+class Demo:
+    """Where a demo writes and what it has measured.
+
+    Args:
+        root (Path): Its folder: ``data/``, ``train/``, pictures and ``demo.json``.
+        config (str): The config file.
+        seed (int): Of the pictures and of training.
+        num_train (int): Training pictures.
+        num_val (int): Held-out pictures.
+        epochs (int | None): None for the config's.
+        device (str): For the pictures; training takes the GPU where there is one.
+    """
+
+    root: Path
+    config: str
+    seed: int = 0
+    num_train: int = 2500
+    num_val: int = 300
+    epochs: int | None = None
+    device: str = 'cpu'
+    seconds: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """All steps, each timed.
+
+        Raises:
+            InputError: The folder holds other data, or the config cannot be used.
+        """
+        with self.step('people', 'drawing synthetic people'):
+            generate_dataset(self.data, self.num_train, self.num_val, self.seed, difficulty='easy')
+        with self.step('training', 'training'):
+            checkpoint = self.train()
+        with self.step('evaluation', 'evaluating on held-out pictures, from detector-like boxes'):
+            self.evaluate(checkpoint)
+        with self.step('pictures', 'drawing poses and what they rest on'):
+            self.draw(init_model(self.run_config(), checkpoint, self.device))
+        mmengine.dump(
+            dict(metrics=self.metrics, seconds=self.seconds, files=self.files), str(self.root / 'demo.json'), indent=1
+        )
+
+    @property
+    def data(self) -> Path:
+        return self.root / 'data'
+
+    @contextmanager
+    def step(self, name: str, title: str) -> Iterator[None]:
+        """Print what begins, time it."""
+        print(f'[{len(self.seconds) + 1}/4] {title}', flush=True)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - start, 1)
+
+    def run_config(self) -> Config:
+        """The config, moved to the demo's folder and quiet: a bar instead of a log on the screen."""
+        options = {'data_root': str(self.data), 'randomness': dict(seed=self.seed), 'log_level': 'WARNING'}
+        if self.epochs is not None:
+            options['train_cfg.max_epochs'] = self.epochs
+            options['param_scheduler.1.T_max'] = self.epochs
+        cfg = load_config(self.config, options)
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='ProgressBarHook')]
+        cfg.work_dir = str(self.root / 'train')
+        cfg.launcher = 'none'
+        return cfg
+
+    def train(self) -> str:
+        """Train without validation; returns the checkpoint."""
+        cfg = self.run_config()
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+        cfg.default_hooks.checkpoint.update(save_best=None, interval=cfg.train_cfg.max_epochs)
+        build_runner(cfg, ('train_dataloader',)).train()
+        checkpoint = str(Path(cfg.work_dir) / f'epoch_{cfg.train_cfg.max_epochs}.pth')
+        self.files['checkpoint'] = checkpoint
+        return checkpoint
+
+    def evaluate(self, checkpoint: str) -> None:
+        """COCO's keypoint AP of the checkpoint."""
+        cfg = self.run_config()
+        cfg.load_from = checkpoint
+        metrics = build_runner(cfg, ('test_dataloader',)).test()
+        self.metrics.update({name: round(float(metrics[key]), 4) for name, key in METRICS.items()})
+
+    def held_out(self, count: int, threshold: float = 0.5) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The first held-out pictures with the detector-like boxes, (N, 5) xyxy and score, that reach a score."""
+        images = json.loads((self.data / 'annotations' / 'person_keypoints_val.json').read_text())['images'][:count]
+        detections = json.loads((self.data / 'person_detection_results' / 'person_detections_val.json').read_text())
+        pairs = []
+        for image in images:
+            found = [d for d in detections if d['image_id'] == image['id'] and d['score'] >= threshold]
+            boxes = np.array([[*d['bbox'], d['score']] for d in found], np.float32).reshape(-1, 5)
+            boxes[:, 2:4] += boxes[:, :2]
+            pairs.append((read_image(str(self.data / 'val' / image['file_name'])), boxes))
+        return pairs
+
+    def draw(self, model: nn.Module, count: int = 12) -> None:
+        """A sheet of held-out pictures with poses, and the dependency areas of one person's joints."""
+        drawn, best = [], None
+        for image, boxes in self.held_out(count):
+            samples = inference_topdown(model, image, boxes)
+            drawn.append(draw_poses(image, samples, model.dataset_meta))
+            for sample, box in zip(samples, boxes):
+                score = float(sample.pred_instances.keypoint_scores.min())
+                if best is None or score > best[0]:
+                    best = (score, image, box)
+        self.write('poses', contact_sheet(drawn))
+        if best is not None:
+            self.write('dependency', dependency_sheet(model, best[1], best[2]))
+
+    def write(self, name: str, picture: np.ndarray) -> None:
+        self.files[name] = str(self.root / f'{name}.png')
+        write_image(self.files[name], picture)
+
+    def table(self) -> str:
+        """What was measured and where everything lies, for the end of the run."""
+        rows = [(name, f'{value:.3f}') for name, value in self.metrics.items()]
+        rows += [(f'{name}, s', f'{value:.0f}') for name, value in self.seconds.items()]
+        rows += [('in all, s', f'{sum(self.seconds.values()):.0f}'), *self.files.items()]
+        width = max(len(name) for name, _ in rows)
+        return '\n'.join(f'{name:<{width}}  {value}' for name, value in rows)
+
+
+def dependency_sheet(model: nn.Module, image: np.ndarray, box: np.ndarray, joints: int = 3) -> np.ndarray:
+    """The last layer's dependency areas of a person's joints, side by side (BGR, uint8)."""
+    found = joint_dependency(model, image, box)
+    order = [found.names.index(name) for name in PREFERRED_JOINTS if name in found.names]
+    order += [k for k in np.argsort(-found.scores) if k not in order]
+    panels = [
+        draw_dependency(found.crop, found.maps[-1, k], tuple(found.points[k]), found.names[k].replace('_', ' '))
+        for k in order[:joints]
+    ]
+    return np.hstack(panels)

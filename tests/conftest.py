@@ -1,0 +1,112 @@
+"""What many tests share: a handful of synthetic people, a model small enough to train in a second, and set seeds."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+import mmtranspose  # noqa: F401  (before mmpose: puts the work-arounds in place)
+from mmtranspose.apis.config import load_config
+from mmtranspose.datasets.synthetic import generate_dataset
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = ROOT / 'configs' / 'body_2d_keypoint' / 'topdown_heatmap'
+SYNTHETIC_CONFIG = CONFIGS / 'synthetic' / 'td-hm_transpose-r-tiny_1xb32-6e_synthetic-128x96.py'
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Every test starts from the same random state, on at most two threads."""
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope='session')
+def people(tmp_path_factory) -> Path:
+    """Root of a tiny synthetic data set: 6 pictures to train with, 4 to validate with."""
+    root = tmp_path_factory.mktemp('data') / 'people'
+    generate_dataset(root, num_train=6, num_val=4, seed=0, num_workers=1, progress=False, difficulty='easy')
+    return root
+
+
+@pytest.fixture(scope='session')
+def tiny_config(people, tmp_path_factory) -> str:
+    """File of the synthetic config made smaller still: 64x48 input, 8x6 tokens, loaders without processes."""
+    cfg = load_config(str(SYNTHETIC_CONFIG), dict(data_root=str(people)))
+    codec = dict(type='UnbiasedHeatmap', input_size=(48, 64), heatmap_size=(12, 16), sigma=1.0)
+    cfg.merge_from_dict(
+        dict(
+            codec=codec,
+            model=dict(
+                backbone=dict(stem_channels=16, base_channels=16),
+                neck=dict(in_channels=32, embed_dims=32, num_layers=2, num_heads=4, feedforward_channels=48),
+                head=dict(in_channels=32, deconv_out_channels=(24,), decoder=codec),
+            ),
+            train_cfg=dict(max_epochs=1, val_interval=1),
+            train_dataloader=dict(batch_size=4),
+            default_hooks=dict(checkpoint=dict(interval=1), logger=dict(interval=1)),
+            randomness=dict(seed=0),
+        )
+    )
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        cfg[name].update(num_workers=0, persistent_workers=False)
+        for step in cfg[name].dataset.pipeline:
+            if 'input_size' in step:
+                step['input_size'] = codec['input_size']
+            if 'encoder' in step:
+                step['encoder'] = codec
+    path = tmp_path_factory.mktemp('config') / 'tiny.py'
+    cfg.dump(str(path))
+    return str(path)
+
+
+def load_tool(name: str) -> ModuleType:
+    """``tools/NAME.py`` as a module, not run."""
+    spec = importlib.util.spec_from_file_location(f'tools_{name}', ROOT / 'tools' / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='session')
+def run_tool():
+    """Runs ``tools/NAME.py`` with arguments in this process, as its command line would; errors are raised."""
+
+    def run(name: str, *arguments: object):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, 'argv', [f'{name}.py', *map(str, arguments)])
+            patch.setenv('LOCAL_RANK', '0')
+            return load_tool(name).main()
+
+    return run
+
+
+@pytest.fixture(scope='session')
+def trained(tiny_config, run_tool, tmp_path_factory) -> Path:
+    """Work directory of one epoch of training by ``tools/train.py``, ended with a validation."""
+    work_dir = tmp_path_factory.mktemp('trained') / 'work'
+    run_tool('train', tiny_config, '--work-dir', work_dir, '--cfg-options', 'experiment_name=trained')
+    return work_dir
+
+
+@pytest.fixture(scope='session')
+def tiny_checkpoint(trained) -> str:
+    """The checkpoint of that epoch."""
+    return str(trained / 'epoch_1.pth')
+
+
+@pytest.fixture
+def tiny_model(tiny_config, tiny_checkpoint):
+    """The trained tiny model, in evaluation mode on the CPU."""
+    from mmtranspose.apis import init_model
+
+    return init_model(tiny_config, tiny_checkpoint)

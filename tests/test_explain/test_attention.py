@@ -1,0 +1,160 @@
+"""Rows and columns of attention against the release, and against whole matrices."""
+
+import numpy as np
+import pytest
+import torch
+from mmpose.apis import init_model
+from mmpose.registry import MODELS
+from torch import nn
+
+import golden
+from mmtranspose.explain import attention, attention_maps, peak_cells
+from mmtranspose.explain.recording import evaluating, recorded_attention
+
+
+@pytest.mark.parametrize('variant', ['r-a3', 'h-s'])
+def test_golden_maps(variant, tmp_path):
+    torch.save(golden.released_state_dict(variant), tmp_path / 'released.pth')
+    model = init_model(golden.config_path(variant), str(tmp_path / 'released.pth'), device='cpu')
+    arrays = golden.arrays(variant)
+    cells = torch.from_numpy(arrays['query_hw']).long()[None]
+    inputs = golden.golden_input()[:1]
+    for direction in ('dependency', 'affect'):
+        maps = attention_maps(model, inputs, cells, direction)
+        np.testing.assert_allclose(maps[:, 0].numpy(), arrays[direction], atol=1e-7)
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return MODELS.build(
+        dict(
+            type='TopdownPoseEstimator',
+            backbone=dict(type='ResNetSmall', depth=18, stem_channels=8, base_channels=8),
+            neck=dict(
+                type='TransPoseNeck',
+                in_channels=16,
+                embed_dims=8,
+                num_layers=2,
+                num_heads=2,
+                feedforward_channels=16,
+            ),
+            head=dict(type='TransPoseHead', in_channels=8, out_channels=3),
+        )
+    ).eval()
+
+
+def whole_matrices(model, inputs):
+    """Every layer's attention (L, B, heads, N, N), by PyTorch's own attention that returns its weights."""
+    with recorded_attention(model.neck.encoder) as records, torch.no_grad():
+        model.extract_feat(inputs)
+    matrices = []
+    for record in records:
+        reference = nn.MultiheadAttention(8, 2, batch_first=True)
+        reference.load_state_dict(record.layer.state_dict())
+        qk = record.tokens + record.pos
+        matrices.append(reference.eval()(qk, qk, record.tokens, average_attn_weights=False)[1])
+    return torch.stack(matrices)
+
+
+CELLS = torch.tensor([[[0, 0], [3, 2], [1, 4]], [[7, 5], [2, 2], [0, 5]]])
+
+
+@pytest.mark.parametrize('direction', ['dependency', 'affect'])
+def test_against_whole_matrices(model, direction, monkeypatch):
+    monkeypatch.setattr(attention, 'BLOCK_ELEMENTS', 2 * 2 * 48 * 7)  # several blocks, the last one short
+    inputs = torch.randn(2, 3, 64, 48)
+    maps = attention_maps(model, inputs, CELLS, direction, heads='all')
+    assert maps.shape == (2, 2, 2, 3, 8, 6)
+    whole = whole_matrices(model, inputs)
+    for b in range(2):
+        for q, (row, col) in enumerate(CELLS[b].tolist()):
+            token = row * 6 + col
+            expected = whole[:, b, :, token] if direction == 'dependency' else whole[:, b, :, :, token]
+            assert torch.allclose(maps[:, b, :, q].flatten(2), expected, atol=1e-6)
+    mean = attention_maps(model, inputs, CELLS, direction)
+    assert torch.allclose(mean, maps.mean(2), atol=1e-7)
+
+
+def test_rows_sum_to_one(model):
+    maps = attention_maps(model, torch.randn(2, 3, 64, 48), CELLS)
+    assert torch.allclose(maps.sum((-1, -2)), torch.ones(2, 2, 3), atol=1e-5)
+
+
+def test_columns_of_all_cells_sum_to_the_number_of_rows(model):
+    cells = torch.cartesian_prod(torch.arange(4), torch.arange(3))[None]
+    maps = attention_maps(model, torch.randn(1, 3, 32, 24), cells, 'affect')
+    assert torch.allclose(maps.sum((2, 3, 4)), torch.full((2, 1), 12.0), atol=1e-4)
+
+
+def test_leaves_no_trace(model):
+    inputs = torch.randn(1, 3, 64, 48)
+    model.train()
+    model.head.eval()
+    modes = [module.training for module in model.modules()]
+    buffers = {name: value.clone() for name, value in model.named_buffers()}
+    attention_maps(model, inputs, CELLS[:1])
+    assert [module.training for module in model.modules()] == modes
+    assert all(torch.equal(value, buffers[name]) for name, value in model.named_buffers())
+    assert all(not module._forward_pre_hooks for module in model.modules())
+    model.eval()
+    before = model(inputs, None)
+    with recorded_attention(model.neck.encoder):
+        assert torch.equal(model(inputs, None), before)
+
+
+def test_hooks_go_after_an_error(model):
+    def fail(*args):
+        raise RuntimeError('stop here')
+
+    model.neck.encoder.layers[1].forward = fail
+    model.train()
+    with pytest.raises(RuntimeError, match='stop here'):
+        attention_maps(model, torch.randn(1, 3, 64, 48), CELLS[:1])
+    assert all(not module._forward_pre_hooks for module in model.modules())
+    assert model.training and model.neck.training
+
+
+def test_half_precision_model_gives_float32_rows(model):
+    inputs = torch.randn(1, 3, 64, 48)
+    full = attention_maps(model, inputs, CELLS[:1])
+    half = attention_maps(model.bfloat16(), inputs.bfloat16(), CELLS[:1])
+    assert half.dtype == torch.float32
+    assert torch.allclose(half.sum((-1, -2)), torch.ones(2, 1, 3), atol=1e-5)
+    assert torch.allclose(half, full, atol=5e-3)
+
+
+@pytest.mark.parametrize(
+    ('cells', 'kwargs', 'error', 'words'),
+    [
+        (CELLS[:1].float(), {}, TypeError, 'cells must be integer'),
+        (CELLS, {}, ValueError, r'cells must have shape \(1, Q, 2\), not \(2, 3, 2\)'),
+        (torch.tensor([[[8, 0]]]), {}, ValueError, r'cell \[8, 0\] lies outside the token grid of 8 rows and 6'),
+        (torch.tensor([[[0, -1]]]), {}, ValueError, r'cell \[0, -1\] lies outside'),
+        (CELLS[:1], {'direction': 'sideways'}, ValueError, "direction='sideways' is unknown"),
+        (CELLS[:1], {'heads': 'some'}, ValueError, "heads='some' is unknown"),
+    ],
+)
+def test_errors(model, cells, kwargs, error, words):
+    with pytest.raises(error, match=words):
+        attention_maps(model, torch.zeros(1, 3, 64, 48), cells, **kwargs)
+
+
+def test_model_without_transpose_neck():
+    with pytest.raises(TypeError, match='Linear has no TransPoseNeck'):
+        attention_maps(nn.Linear(1, 1), torch.zeros(1, 3, 64, 48), CELLS)
+
+
+def test_peak_cells():
+    heatmaps = torch.zeros(1, 3, 64, 48)
+    heatmaps[0, 0, 0, 0] = heatmaps[0, 1, 63, 47] = heatmaps[0, 2, 13, 30] = 1
+    assert peak_cells(heatmaps, (32, 24)).tolist() == [[[0, 0], [31, 23], [6, 15]]]
+    assert peak_cells(heatmaps, (64, 48)).tolist() == [[[0, 0], [63, 47], [13, 30]]]
+
+
+def test_evaluating_restores_each_module(model):
+    model.train()
+    model.backbone.eval()
+    with evaluating(model):
+        assert not any(module.training for module in model.modules())
+    assert model.neck.training and not model.backbone.training

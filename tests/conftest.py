@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import random
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MessageHub, MMLogger
 
 import mmtranspose  # noqa: F401  (before mmpose: puts the work-arounds in place)
+from mmpose.visualization import PoseLocalVisualizer  # isort: skip
 from mmtranspose.apis.config import load_config
 from mmtranspose.datasets.synthetic import generate_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs' / 'body_2d_keypoint' / 'topdown_heatmap'
-SYNTHETIC_CONFIG = CONFIGS / 'synthetic' / 'td-hm_transpose-r-tiny_1xb32-6e_synthetic-128x96.py'
+SYNTHETIC_CONFIG = next((CONFIGS / 'synthetic').glob('td-hm_transpose-r-tiny_*.py'))
 
 
 @pytest.fixture(autouse=True)
 def seeded():
-    """Every test starts from the same random state, on at most two threads."""
-    torch.set_num_threads(min(2, torch.get_num_threads()))
+    """Every test starts from the same random state, on one thread: what the tests compute is tiny."""
+    torch.set_num_threads(1)
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
@@ -82,6 +85,8 @@ def run_tool():
     """Runs ``tools/NAME.py`` with arguments in this process, as its command line would; errors are raised."""
 
     def run(name: str, *arguments: object):
+        for kind in (PoseLocalVisualizer, MessageHub, MMLogger):
+            kind._instance_dict.clear()  # mmengine's runs of one process would share them
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, 'argv', [f'{name}.py', *map(str, arguments)])
             patch.setenv('LOCAL_RANK', '0')
@@ -92,9 +97,10 @@ def run_tool():
 
 @pytest.fixture(scope='session')
 def trained(tiny_config, run_tool, tmp_path_factory) -> Path:
-    """Work directory of one epoch of training by ``tools/train.py``, ended with a validation."""
+    """Work directory of one epoch by ``tools/train.py``; the predictions of its validation are val.keypoints.json."""
     work_dir = tmp_path_factory.mktemp('trained') / 'work'
-    run_tool('train', tiny_config, '--work-dir', work_dir, '--cfg-options', 'experiment_name=trained')
+    options = ('experiment_name=trained', f'val_evaluator.outfile_prefix={work_dir / "val"}')
+    run_tool('train', tiny_config, '--work-dir', work_dir, '--cfg-options', *options)
     return work_dir
 
 
@@ -102,6 +108,17 @@ def trained(tiny_config, run_tool, tmp_path_factory) -> Path:
 def tiny_checkpoint(trained) -> str:
     """The checkpoint of that epoch."""
     return str(trained / 'epoch_1.pth')
+
+
+@pytest.fixture(scope='session')
+def tested(tiny_config, tiny_checkpoint, run_tool, tmp_path_factory) -> SimpleNamespace:
+    """``metrics`` that ``tools/test.py`` wrote for that checkpoint, and the file of its ``predictions``."""
+    root = tmp_path_factory.mktemp('tested')
+    options = ('experiment_name=tested', f'test_evaluator.outfile_prefix={root / "test"}')
+    outputs = ('--work-dir', root / 'work', '--out', root / 'metrics.json')
+    run_tool('test', tiny_config, tiny_checkpoint, *outputs, '--cfg-options', *options)
+    metrics = json.loads((root / 'metrics.json').read_text())
+    return SimpleNamespace(metrics=metrics, predictions=root / 'test.keypoints.json')
 
 
 @pytest.fixture

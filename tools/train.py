@@ -19,7 +19,7 @@ def main() -> None:
         metavar='CHECKPOINT',
         help='go on from CHECKPOINT; without one, from the newest readable checkpoint of the work directory',
     )
-    arguments.add_argument('--amp', action='store_true', help='automatic mixed precision (bf16 on a CPU)')
+    arguments.add_argument('--amp', action='store_true', help='automatic mixed precision (on a GPU)')
     arguments.add_argument('--no-validate', action='store_true', help='do not evaluate while training')
     arguments.add_argument(
         '--auto-scale-lr', action='store_true', help="scale the learning rate by batch size / the config's base size"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Callable
 
 from mmengine.config import DictAction
@@ -16,6 +17,8 @@ from mmtranspose.errors import InputError
 def run(main: Callable[[], int | None]) -> None:
     """Run a command line's ``main`` and exit: 2 after an :class:`InputError`, whose message alone is printed."""
     keep_memory.apply()
+    # MMPose's data sets name their metainfo by a path below MMPose, and warn that they find it there.
+    warnings.filterwarnings('ignore', message='The metainfo config file')
     try:
         sys.exit(main())
     except InputError as error:

@@ -52,6 +52,8 @@ def train_config(args: argparse.Namespace) -> Config:
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
+        if not torch.cuda.is_available():
+            raise InputError('--amp needs a GPU: mmengine trains in mixed precision on accelerators only')
         kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
         if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
             raise InputError(f'--amp cannot be used with optim_wrapper.type={kind!r}')
@@ -101,8 +103,6 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
         InputError: A data file, the checkpoint or a value of the model's config cannot be used; names it.
     """
     check_data(cfg, loaders)
-    if not torch.cuda.is_available() and cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
-        cfg.optim_wrapper.setdefault('dtype', 'bfloat16')
     cpu_distributed.init_process_group(cfg.launcher)
     checkpoint = read_checkpoint(cfg.load_from) if cfg.get('load_from') else None
     try:

@@ -28,10 +28,10 @@ DIFFICULTIES = {
     'full': Difficulty(),
     'easy': Difficulty(
         families=('standing', 'walking', 'reaching', 'arms_up'),
-        turn=50.0,
-        people=(0.7, 0.3),
-        things=(0.4, 0.4, 0.2),
-        things_in_front=0.1,
+        turn=35.0,
+        people=(0.75, 0.25),
+        things=(0.6, 0.4),
+        things_in_front=0.0,
     ),
 }
 """``full``: all of it. ``easy``: upright people, one or two, who face the camera; a small network learns them soon."""

@@ -24,7 +24,7 @@ from .detections import detect
 from .difficulty import DIFFICULTIES
 from .scene import Scene, render_scene
 
-VERSION = 2
+VERSION = 3
 """Raised whenever equal parameters would give other pictures or labels."""
 
 SPLITS = ('train', 'val')

@@ -4,25 +4,25 @@ _base_ = ['../../../_base_/default_runtime.py', '../../../_base_/models/transpos
 codec = dict(type='UnbiasedHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=1.5)
 
 model = dict(
-    backbone=dict(depth=18, stem_channels=48, base_channels=48, init_cfg=None),
+    backbone=dict(depth=18, stem_channels=32, base_channels=32, init_cfg=None),
     neck=dict(
-        in_channels=96,
+        in_channels=64,
         embed_dims=96,
         num_layers=3,
         num_heads=4,
         feedforward_channels=192,
         dropout=0.0,
     ),
-    head=dict(in_channels=96, deconv_out_channels=(96,), decoder=codec),
+    head=dict(in_channels=96, deconv_out_channels=(64,), decoder=codec),
 )
 
-train_cfg = dict(max_epochs=6, val_interval=6)
+train_cfg = dict(max_epochs=8, val_interval=8)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=2e-3))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, begin=0, end=100, by_epoch=False),
-    dict(type='CosineAnnealingLR', T_max=6, eta_min=1e-5, by_epoch=True, convert_to_iter_based=True),
+    dict(type='LinearLR', start_factor=0.05, begin=0, end=150, by_epoch=False),
+    dict(type='CosineAnnealingLR', T_max=8, eta_min=1e-5, by_epoch=True, convert_to_iter_based=True),
 ]
-auto_scale_lr = dict(base_batch_size=32)
+auto_scale_lr = dict(base_batch_size=16)
 custom_hooks = [dict(type='SyncBuffersHook'), dict(type='ChannelsLastHook')]
 
 dataset_type = 'CocoDataset'
@@ -46,7 +46,7 @@ val_pipeline = [
 ]
 
 train_dataloader = dict(
-    batch_size=32,
+    batch_size=16,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),

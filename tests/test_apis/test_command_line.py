@@ -1,0 +1,91 @@
+"""How the command lines end, and the arguments they share."""
+
+import os
+import sys
+
+import pytest
+
+from mmtranspose.apis import command_line
+from mmtranspose.errors import InputError
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """How often memory was asked to be kept; this process's own is left alone."""
+    calls = []
+    monkeypatch.setattr(command_line.keep_memory, 'apply', lambda: calls.append(1))
+    return calls
+
+
+def ends_with(main) -> object:
+    with pytest.raises(SystemExit) as caught:
+        command_line.run(main)
+    return caught.value.code
+
+
+def fail(error):
+    raise error
+
+
+class TestRun:
+    def test_success(self, kept, capsys):
+        assert ends_with(lambda: None) is None and ends_with(lambda: 3) == 3
+        assert kept == [1, 1]
+        assert capsys.readouterr().err == ''
+
+    def test_input_errors_are_one_line(self, kept, capsys):
+        assert ends_with(lambda: fail(InputError('box 3 is empty'))) == 2
+        assert capsys.readouterr().err == 'error: box 3 is empty\n'
+
+    def test_interruption(self, kept, capsys):
+        assert ends_with(lambda: fail(KeyboardInterrupt())) == 130
+        assert capsys.readouterr().err == 'interrupted\n'
+
+    @pytest.mark.parametrize('error', [ValueError, KeyError, RuntimeError])
+    def test_faults_of_the_program_keep_their_traceback(self, kept, error):
+        with pytest.raises(error, match='bug'):
+            command_line.run(lambda: fail(error('bug')))
+
+
+@pytest.fixture
+def parse(monkeypatch):
+    def parse(*arguments):
+        monkeypatch.setattr(sys, 'argv', ['tool.py', *arguments])
+        parser = command_line.parser('Does it.', 'python tool.py now')
+        command_line.add_runner_arguments(parser)
+        return command_line.parse(parser)
+
+    monkeypatch.setenv('LOCAL_RANK', '0')  # so that what parse sets is undone
+    return parse
+
+
+class TestArguments:
+    def test_defaults(self, parse):
+        args = parse()
+        assert (args.work_dir, args.show_dir, args.show, args.interval, args.wait_time) == (None, None, False, 1, 1)
+        assert (args.cfg_options, args.launcher) == ({}, 'none')
+
+    def test_config_options(self, parse):
+        args = parse('--cfg-options', 'a.b=1', 'c=[1,(2,3)]', 'd=x,y', 'e=True', 'f=None', 'g=1e-3')
+        assert args.cfg_options == {'a.b': 1, 'c': [1, (2, 3)], 'd': ['x', 'y'], 'e': True, 'f': None, 'g': 1e-3}
+
+    def test_the_launchers_rank_wins(self, parse, monkeypatch):
+        monkeypatch.setenv('LOCAL_RANK', '3')
+        parse('--local-rank', '1')
+        assert os.environ['LOCAL_RANK'] == '3'
+
+    @pytest.mark.parametrize('flag', ['--local_rank', '--local-rank'])
+    def test_the_rank_is_handed_on(self, parse, monkeypatch, flag):
+        monkeypatch.delenv('LOCAL_RANK')
+        parse(flag, '1')
+        assert os.environ['LOCAL_RANK'] == '1'
+
+    def test_unknown_launcher(self, parse, capsys):
+        with pytest.raises(SystemExit):
+            parse('--launcher', 'kubernetes')
+        assert "invalid choice: 'kubernetes'" in capsys.readouterr().err
+
+    def test_help_shows_an_example(self, parse, capsys):
+        with pytest.raises(SystemExit):
+            parse('--help')
+        assert 'example:\n  python tool.py now\n' in capsys.readouterr().out

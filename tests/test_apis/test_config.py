@@ -1,0 +1,222 @@
+"""Configs, and what is said about data files that cannot be used."""
+
+import json
+import shutil
+
+import pytest
+from conftest import CONFIGS, SYNTHETIC_CONFIG
+from mmengine.config import Config
+
+from mmtranspose.apis.config import check_data, check_detections, load_config, move_data_root, read_json
+from mmtranspose.errors import InputError
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+COCO = CONFIGS / 'coco' / 'td-hm_transpose-h-s_2xb16-240e_coco-256x192.py'
+
+
+@pytest.fixture
+def cfg(people, tmp_path):
+    """The synthetic config on a copy of the people's annotations that a test may spoil."""
+    for folder in ('annotations', 'person_detection_results'):
+        shutil.copytree(people / folder, tmp_path / folder)
+    for folder in ('train', 'val'):
+        (tmp_path / folder).mkdir()
+    return load_config(str(SYNTHETIC_CONFIG), dict(data_root=str(tmp_path)))
+
+
+class TestLoadConfig:
+    def test_options_are_merged(self):
+        cfg = load_config(str(COCO), {'model.neck.num_layers': 2, 'train_dataloader.batch_size': 3})
+        assert (cfg.model.neck.num_layers, cfg.train_dataloader.batch_size) == (2, 3)
+        assert cfg.model.neck.embed_dims == 64
+
+    def test_missing_file(self):
+        with pytest.raises(InputError, match='config nowhere/r-a9.py does not exist.*configs/body_2d_keypoint'):
+            load_config('nowhere/r-a9.py')
+
+    @pytest.mark.parametrize(
+        ('text', 'reason'),
+        [('model = dict(', 'was never closed'), ("_base_ = ['none.py']", 'none.py'), ('scale = 1 / 0', 'division by zero')],
+    )
+    def test_broken_file(self, tmp_path, text, reason):
+        path = tmp_path / 'broken.py'
+        path.write_text(text)
+        with pytest.raises(InputError, match=f'config {path} cannot be read: .*{reason}'):
+            load_config(str(path))
+
+
+class TestDataRoot:
+    @pytest.mark.parametrize('root', ['/people', '/people/'])
+    def test_everything_moves(self, root):
+        cfg = load_config(str(COCO), dict(data_root=root))
+        for name in LOADERS:
+            assert cfg[name].dataset.data_root == '/people/'
+        detections = '/people/person_detection_results/COCO_val2017_detections_AP_H_56_person.json'
+        assert cfg.val_dataloader.dataset.bbox_file == cfg.test_dataloader.dataset.bbox_file == detections
+        assert cfg.val_dataloader.dataset.ann_file == 'annotations/person_keypoints_val2017.json'
+        assert cfg.data_root.rstrip('/') == '/people'
+
+    def test_evaluators_move_and_pipelines_do_not(self):
+        cfg = Config(
+            dict(
+                data_root='data/coco/',
+                val_evaluator=[dict(ann_file='data/coco/val.json'), dict(ann_file='data/other/val.json')],
+                test_evaluator=dict(ann_file='data/coco/test.json'),
+                val_dataloader=dict(dataset=dict(data_root='data/coco/', pipeline=[dict(path='data/coco/x')])),
+            )
+        )
+        move_data_root(cfg, '/d')
+        assert [one.ann_file for one in cfg.val_evaluator] == ['/d/val.json', 'data/other/val.json']
+        assert cfg.test_evaluator.ann_file == '/d/test.json'
+        assert cfg.val_dataloader.dataset.pipeline[0].path == 'data/coco/x'
+
+    def test_a_root_below_the_old_one_moves_once(self):
+        cfg = load_config(str(COCO), dict(data_root='data/coco/v2'))
+        for name in ('val_dataloader', 'test_dataloader'):
+            assert cfg[name].dataset.data_root == 'data/coco/v2/'
+            assert cfg[name].dataset.bbox_file.startswith('data/coco/v2/person_detection_results/')
+
+    def test_other_options_go_on_top(self):
+        options = {'data_root': '/people', 'val_dataloader.dataset.bbox_file': '/boxes.json'}
+        cfg = load_config(str(COCO), options)
+        assert cfg.val_dataloader.dataset.bbox_file == '/boxes.json'
+        assert cfg.test_dataloader.dataset.bbox_file.startswith('/people/')
+
+    def test_a_config_without_one(self, tmp_path):
+        path = tmp_path / 'plain.py'
+        path.write_text('model = dict(head=dict(out_channels=17))')
+        with pytest.raises(InputError, match='data_root cannot be set: the config has no top-level data_root'):
+            load_config(str(path), dict(data_root='/people'))
+
+
+class TestCheckData:
+    def test_good_data_pass(self, cfg):
+        check_data(cfg, LOADERS)
+
+    def test_only_the_loaders_in_use_are_checked(self, cfg, tmp_path):
+        (tmp_path / 'annotations' / 'person_keypoints_train.json').unlink()
+        check_data(cfg, ('val_dataloader', 'test_dataloader'))
+        cfg.train_dataloader = None
+        check_data(cfg, ('train_dataloader',))
+
+    def test_missing_annotations(self, cfg, tmp_path):
+        path = tmp_path / 'annotations' / 'person_keypoints_train.json'
+        path.unlink()
+        with pytest.raises(InputError, match=f'annotation file of train_dataloader {path} does not exist'):
+            check_data(cfg, LOADERS)
+
+    @pytest.mark.parametrize('content', [b'', b'{"images": [', b'<html>', b'\xff\xd8\xff\xe0'])
+    def test_annotations_that_are_not_json(self, cfg, tmp_path, content):
+        path = tmp_path / 'annotations' / 'person_keypoints_val.json'
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=f'annotation file of val_dataloader {path} is not JSON: '):
+            check_data(cfg, LOADERS)
+
+    @pytest.mark.parametrize('content', ['[]', '{"annotations": []}', '3'])
+    def test_annotations_that_are_not_coco(self, cfg, tmp_path, content):
+        path = tmp_path / 'annotations' / 'person_keypoints_val.json'
+        path.write_text(content)
+        with pytest.raises(InputError, match=f'annotation file {path} is not in COCO format: it has no "images"'):
+            check_data(cfg, LOADERS)
+
+    def test_another_number_of_keypoints(self, cfg, tmp_path):
+        path = tmp_path / 'annotations' / 'person_keypoints_val.json'
+        content = json.loads(path.read_text())
+        content['categories'][0]['keypoints'] = content['categories'][0]['keypoints'][:14]
+        path.write_text(json.dumps(content))
+        words = f"annotation file {path}: category 'person' has 14 keypoints, but the head predicts 17"
+        with pytest.raises(InputError, match=f'{words}; set model.head.out_channels=14'):
+            check_data(cfg, LOADERS)
+        cfg.model.head.out_channels = 14
+        check_data(cfg, ('val_dataloader',))
+
+    def test_missing_pictures(self, cfg, tmp_path):
+        (tmp_path / 'val').rmdir()
+        with pytest.raises(InputError, match=f'picture folder {tmp_path / "val"} of val_dataloader does not exist'):
+            check_data(cfg, LOADERS)
+
+    def test_detections_are_checked(self, cfg, tmp_path):
+        path = tmp_path / 'person_detection_results' / 'person_detections_val.json'
+        path.write_text('[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 0, 4], "score": 1}]')
+        with pytest.raises(InputError, match=f'file of detector boxes {path}: entry 0'):
+            check_data(cfg, ('test_dataloader',))
+        path.unlink()
+        with pytest.raises(InputError, match=f'file of detector boxes {path} does not exist'):
+            check_data(cfg, ('test_dataloader',))
+        cfg.test_dataloader.dataset.bbox_file = None
+        check_data(cfg, ('test_dataloader',))
+
+
+def detection(**changes):
+    return {**dict(image_id=1, category_id=1, bbox=[1.5, 2, 30, 40], score=0.5), **changes}
+
+
+class TestCheckDetections:
+    @pytest.fixture
+    def write(self, tmp_path):
+        def write(content):
+            (tmp_path / 'boxes.json').write_text(content if isinstance(content, str) else json.dumps(content))
+            return str(tmp_path / 'boxes.json')
+
+        return write
+
+    @pytest.mark.parametrize('content', [[], [detection()], [detection(bbox=[-5, -5, 1e-3, 1e4])]])
+    def test_good_boxes(self, write, content):
+        check_detections(write(content))
+
+    @pytest.mark.parametrize(
+        'box',
+        [
+            [1, 2, 0, 4],
+            [1, 2, 3, 0],
+            [1, 2, -3, 4],
+            [1, 2, 3, -4],
+            [float('nan'), 2, 3, 4],
+            [1, 2, float('nan'), 4],
+            [1, float('inf'), 3, 4],
+            [1, 2, 3, float('inf')],
+            [1, 2, 3],
+            [],
+            [1, 2, 'wide', 4],
+            [1, 2, None, 4],
+            None,
+            7,
+        ],
+        ids=str,
+    )
+    def test_bad_boxes(self, write, box):
+        path = write([detection(), detection(bbox=box)])
+        with pytest.raises(InputError, match=f'file of detector boxes {path}: entry 1 ') as caught:
+            check_detections(path)
+        assert str(box) in str(caught.value)
+
+    @pytest.mark.parametrize('field', ['image_id', 'category_id', 'bbox', 'score'])
+    def test_missing_fields(self, write, field):
+        entry = detection()
+        del entry[field]
+        path = write([detection(), detection(), entry])
+        with pytest.raises(InputError, match=f'file of detector boxes {path}: entry 2 has no {field}'):
+            check_detections(path)
+
+    @pytest.mark.parametrize('entry', [3, None, [1, 2, 3, 4], 'box'], ids=str)
+    def test_entries_that_are_no_dicts(self, write, entry):
+        path = write([entry])
+        with pytest.raises(InputError, match=f'file of detector boxes {path}: entry 0 '):
+            check_detections(path)
+
+    def test_no_list(self, write):
+        with pytest.raises(InputError, match='must hold a list, not a dict'):
+            check_detections(write({'annotations': []}))
+
+    def test_no_json(self, write):
+        path = write('[{"image_id": 1, ')
+        with pytest.raises(InputError, match=f'file of detector boxes {path} is not JSON: .*line 1'):
+            check_detections(path)
+
+
+def test_read_json(tmp_path):
+    path = tmp_path / 'a.json'
+    path.write_text('{"ä": [1, null]}', encoding='utf-8')
+    assert read_json(path, 'file') == {'ä': [1, None]}
+    with pytest.raises(InputError, match=f'recipe {tmp_path} is not JSON|recipe {tmp_path} .*directory'):
+        read_json(tmp_path, 'recipe')

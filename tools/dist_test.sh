@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Test on several GPUs of one or more machines, or in several processes on a CPU (gloo).
+# Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT from the environment.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
+need 3 'CONFIG CHECKPOINT PROCESSES [options of tools/test.py]' "$@"
+distributed "$3" tools/test.py "$1" "$2" "${@:4}"

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Train on several GPUs of one or more machines, or in several processes on a CPU (gloo).
+# Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT from the environment.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
+need 2 'CONFIG PROCESSES [options of tools/train.py]' "$@"
+distributed "$2" tools/train.py "$1" "${@:3}"

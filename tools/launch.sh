@@ -1,0 +1,27 @@
+# What dist_*.sh and slurm_*.sh share; sourced by them.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+
+# need COUNT USAGE "$@": stop with the usage where fewer than COUNT arguments are given.
+need() {
+    if (($# - 2 < $1)); then
+        echo "usage: $0 $2" >&2
+        exit 2
+    fi
+}
+
+# distributed PROCESSES SCRIPT [arguments]: torchrun, on this machine or as one of NNODES.
+distributed() {
+    "${PYTHON:-python}" -m torch.distributed.run \
+        --nnodes "${NNODES:-1}" --node_rank "${NODE_RANK:-0}" --nproc_per_node "$1" \
+        --master_addr "${MASTER_ADDR:-127.0.0.1}" --master_port "${PORT:-29500}" \
+        "$root/$2" "${@:3}" --launcher pytorch
+}
+
+# slurm PARTITION JOB SCRIPT [arguments]: srun with GPUS tasks, GPUS_PER_NODE on each node.
+slurm() {
+    # shellcheck disable=SC2086  (SRUN_ARGS is a list)
+    srun -p "$1" --job-name="$2" --gres="gpu:${GPUS_PER_NODE:-8}" --ntasks="${GPUS:-8}" \
+        --ntasks-per-node="${GPUS_PER_NODE:-8}" --cpus-per-task="${CPUS_PER_TASK:-5}" --kill-on-bad-exit=1 \
+        ${SRUN_ARGS:-} "${PYTHON:-python}" -u "$root/$3" "${@:4}" --launcher slurm
+}

@@ -15,7 +15,6 @@ import torch
 from mmengine.logging import MessageHub, MMLogger
 
 import mmtranspose  # noqa: F401  (before mmpose: puts the work-arounds in place)
-from mmpose.visualization import PoseLocalVisualizer  # isort: skip
 from mmtranspose.apis.config import load_config
 from mmtranspose.datasets.synthetic import generate_dataset
 
@@ -83,6 +82,8 @@ def load_tool(name: str) -> ModuleType:
 @pytest.fixture(scope='session')
 def run_tool():
     """Runs ``tools/NAME.py`` with arguments in this process, as its command line would; errors are raised."""
+
+    from mmpose.visualization import PoseLocalVisualizer
 
     def run(name: str, *arguments: object):
         for kind in (PoseLocalVisualizer, MessageHub, MMLogger):

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import mmtranspose  # noqa: F401  (before mmpose: puts the work-arounds in place)
 from mmtranspose.apis.command_line import parser, run
 from mmtranspose.apis.demo import Demo
 
 CONFIG = (
     Path(__file__).parents[1]
-    / 'configs/body_2d_keypoint/topdown_heatmap/synthetic/td-hm_transpose-r-tiny_1xb16-8e_synthetic-128x96.py'
+    / 'configs/body_2d_keypoint/topdown_heatmap/synthetic/td-hm_transpose-r-tiny_1xb16-10e_synthetic-128x96.py'
 )
 
 
@@ -19,15 +18,13 @@ def main() -> None:
     )
     arguments.add_argument('--output-root', default='demo_output', metavar='DIR', help='default: demo_output')
     arguments.add_argument('--config', default=str(CONFIG), help='config file (default: the small one for a CPU)')
-    arguments.add_argument('--num-train', type=int, default=2500, help='training pictures (default: 2500)')
+    arguments.add_argument('--num-train', type=int, default=2000, help='training pictures (default: 2000)')
     arguments.add_argument('--num-val', type=int, default=300, help='held-out pictures (default: 300)')
     arguments.add_argument('--epochs', type=int, help="default: the config's")
     arguments.add_argument('--seed', type=int, default=0)
     arguments.add_argument('--device', default='cpu', help='for the pictures (default: cpu)')
     args = arguments.parse_args()
-    demo = Demo(
-        Path(args.output_root), args.config, args.seed, args.num_train, args.num_val, args.epochs, args.device
-    )
+    demo = Demo(Path(args.output_root), args.config, args.seed, args.num_train, args.num_val, args.epochs, args.device)
     demo.run()
     print('\n' + demo.table())
 

@@ -1,30 +1,11 @@
 """Poses in given boxes of a picture: the picture with the poses, and a JSON of them."""
 
-import json
-import os
 from pathlib import Path
 
-from mmpose.structures import merge_data_samples, split_instances
-
-import mmtranspose  # noqa: F401  (before mmpose: puts the work-arounds in place)
 from mmtranspose.apis.command_line import parser, run
 from mmtranspose.apis.inference import inference_topdown, init_model, load_bboxes, read_image, whole_image
+from mmtranspose.apis.results import results_dict, write_json
 from mmtranspose.visualization import draw_poses, write_image
-
-
-def result_json(image: str, samples: list, dataset_meta: dict) -> dict:
-    """Results in the form of MMPose's demo: ``meta_info`` and one entry a person in ``instance_info``."""
-    names = [dataset_meta['keypoint_id2name'][k] for k in range(dataset_meta['num_keypoints'])]
-    meta = dict(dataset_name=dataset_meta['dataset_name'], keypoint_names=names, image=image)
-    people = split_instances(merge_data_samples(samples).pred_instances) if samples else []
-    return dict(meta_info=meta, instance_info=people)
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Write beside, then rename."""
-    partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
-    partial.write_text(json.dumps(content, indent=1, default=float))
-    os.replace(partial, path)
 
 
 def main() -> None:
@@ -44,7 +25,9 @@ def main() -> None:
     )
     arguments.add_argument('--output-root', required=True, metavar='DIR', help='where the picture and the JSON go')
     arguments.add_argument('--device', default='cpu', help='cpu (default), cuda:0, ...')
-    arguments.add_argument('--kpt-thr', type=float, default=0.3, help='draw keypoints from this score on (default: 0.3)')
+    arguments.add_argument(
+        '--kpt-thr', type=float, default=0.3, help='draw keypoints from this score on (default: 0.3)'
+    )
     arguments.add_argument('--draw-bbox', action='store_true', help='draw the boxes too')
     args = arguments.parse_args()
 
@@ -55,7 +38,7 @@ def main() -> None:
     root, name = Path(args.output_root), Path(args.input).name
     picture = draw_poses(image, samples, model.dataset_meta, args.kpt_thr, args.draw_bbox)
     write_image(root / name, picture)
-    write_json(root / f'{Path(name).stem}.json', result_json(args.input, samples, model.dataset_meta))
+    write_json(root / f'{Path(name).stem}.json', results_dict(args.input, samples, model.dataset_meta))
     print(f'{len(samples)} poses: {root / name}, {root / Path(name).stem}.json')
 
 

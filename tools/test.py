@@ -1,22 +1,7 @@
 """Evaluate a pose model (the flags are those of MMPose's tools/test.py)."""
 
-import mmengine
-from mmengine.hooks import Hook
-
-import mmtranspose  # noqa: F401  (before mmpose: puts the work-arounds in place)
 from mmtranspose.apis.command_line import add_runner_arguments, parse, parser, run
 from mmtranspose.apis.runner import build_runner, test_config
-
-
-class SaveMetrics(Hook):
-    """Writes the test metrics to a file."""
-
-    def __init__(self, path: str):
-        self.path = path
-
-    def after_test_epoch(self, runner, metrics=None) -> None:
-        if metrics is not None and runner.rank == 0:
-            mmengine.dump(metrics, self.path)
 
 
 def main() -> None:
@@ -32,10 +17,7 @@ def main() -> None:
     arguments.add_argument('--badcase', action='store_true', help='save or show the samples with the worst loss')
     add_runner_arguments(arguments)
     args = parse(arguments)
-    runner = build_runner(test_config(args), ('test_dataloader',))
-    if args.out:
-        runner.register_hook(SaveMetrics(args.out), 'LOWEST')
-    runner.test()
+    build_runner(test_config(args), ('test_dataloader',)).test()
 
 
 if __name__ == '__main__':

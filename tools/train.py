@@ -1,6 +1,5 @@
 """Train a pose model (the flags are those of MMPose's tools/train.py)."""
 
-import mmtranspose  # noqa: F401  (before mmpose: puts the work-arounds in place)
 from mmtranspose.apis.command_line import add_runner_arguments, parse, parser, run
 from mmtranspose.apis.runner import build_runner, train_config
 

@@ -30,7 +30,9 @@ def read_checkpoint(filename: str) -> dict:
         raise InputError(f'checkpoint {filename} is damaged or holds more than weights; refused ({reason})') from error
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f'checkpoint {filename} cannot be read; it is truncated or no checkpoint ({reason})') from error
+        raise InputError(
+            f'checkpoint {filename} cannot be read; it is truncated or no checkpoint ({reason})'
+        ) from error
     if not isinstance(checkpoint, dict):
         raise InputError(f'checkpoint {filename} holds a {type(checkpoint).__name__}, not a dict of weights')
     return checkpoint

@@ -84,6 +84,8 @@ def test_config(args: argparse.Namespace) -> Config:
             cfg.default_hooks.visualization.show = False
         by_loss = badcase.get('metric_type', 'loss') == 'loss'
         badcase.setdefault('metric', cfg.model.head.loss if by_loss else cfg.test_evaluator)
+    if args.out is not None:
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='SaveMetricsHook', path=args.out)]
     if args.dump is not None:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise InputError(f'--dump {args.dump}: the file must end in .pkl or .pickle')

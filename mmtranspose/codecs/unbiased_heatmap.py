@@ -13,9 +13,9 @@ class UnbiasedHeatmap(UDPHeatmap):
     """MMPose's :class:`UDPHeatmap` with TransPose's decoding.
 
     Targets are UDP's: unquantised Gaussians at v = u * (n_heatmap - 1) / (n_input - 1), u in input pixels. Decoding
-    differs from UDP's in two ways (both found in the release's numbers): DARK's refinement scales the blurred map to the
-    peak's height and steps only from peaks off the border (MMPose's ``refine_keypoints_dark``); and one factor maps
-    cells to pixels in both axes, (input width - 1) / (heatmap width - 1), about the middle of the crop.
+    differs from UDP's in two ways, both found in the release's numbers. DARK's refinement scales the blurred map to
+    the peak's height and steps only from peaks off the border (MMPose's ``refine_keypoints_dark``). And one factor
+    maps cells to pixels in both axes, (input width - 1) / (heatmap width - 1), about the middle of the crop.
 
     Args:
         input_size (tuple[int, int]): (w, h) of the network's input.

@@ -2,6 +2,8 @@
 
 from importlib.util import find_spec
 
+from mmtranspose.compat import thread_wait
+
 REQUIRED = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmpose')
 
 
@@ -11,6 +13,7 @@ def apply() -> None:
     Raises:
         ImportError: A package that mmtranspose builds on is not installed; names all that are missing.
     """
+    thread_wait.apply()
     missing = [name for name in REQUIRED if find_spec(name) is None]
     if missing:
         raise ImportError(

@@ -58,7 +58,13 @@ class TestRead:
 
     @pytest.mark.parametrize(
         'content',
-        [b'hello world\n', b'<!DOCTYPE html><html>', b'{"state_dict": {}}', b'\x89PNG\r\n\x1a\n', b'PK\x03\x04' + b'0' * 60],
+        [
+            b'hello world\n',
+            b'<!DOCTYPE html><html>',
+            b'{"state_dict": {}}',
+            b'\x89PNG\r\n\x1a\n',
+            b'PK\x03\x04' + b'0' * 60,
+        ],
     )
     def test_other_files(self, tmp_path, content):
         path = tmp_path / 'a.pth'
@@ -77,7 +83,9 @@ class TestRead:
             read_checkpoint(str(tmp_path / 'plain.pth'))
         assert victim.exists()
 
-    @pytest.mark.parametrize(('content', 'kind'), [([torch.ones(1)], 'list'), (torch.ones(3), 'Tensor'), (None, 'NoneType')])
+    @pytest.mark.parametrize(
+        ('content', 'kind'), [([torch.ones(1)], 'list'), (torch.ones(3), 'Tensor'), (None, 'NoneType')]
+    )
     def test_no_dict(self, tmp_path, content, kind):
         path = save(tmp_path, content)
         with pytest.raises(InputError, match=f'checkpoint {path} holds a {kind}, not a dict of weights'):

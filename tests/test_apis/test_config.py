@@ -36,7 +36,11 @@ class TestLoadConfig:
 
     @pytest.mark.parametrize(
         ('text', 'reason'),
-        [('model = dict(', 'was never closed'), ("_base_ = ['none.py']", 'none.py'), ('scale = 1 / 0', 'division by zero')],
+        [
+            ('model = dict(', 'was never closed'),
+            ("_base_ = ['none.py']", 'none.py'),
+            ('scale = 1 / 0', 'division by zero'),
+        ],
     )
     def test_broken_file(self, tmp_path, text, reason):
         path = tmp_path / 'broken.py'
@@ -69,6 +73,17 @@ class TestDataRoot:
         assert [one.ann_file for one in cfg.val_evaluator] == ['/d/val.json', 'data/other/val.json']
         assert cfg.test_evaluator.ann_file == '/d/test.json'
         assert cfg.val_dataloader.dataset.pipeline[0].path == 'data/coco/x'
+
+    @pytest.mark.parametrize('old', ['data/coco', 'data/coco/'])
+    @pytest.mark.parametrize('new', ['/d', '/d/'])
+    def test_slashes_do_not_matter(self, old, new):
+        files = ('data/coco/val.json', 'data/coco_extra/val.json', 'annotations/data/coco/val.json')
+        dataset = dict(data_root=old, files=list(files), bbox_file=None)
+        cfg = Config(dict(data_root=old, val_dataloader=dict(dataset=dataset)))
+        move_data_root(cfg, new)
+        moved = cfg.val_dataloader.dataset
+        assert moved.files == ['/d/val.json', *files[1:]]
+        assert (moved.data_root.rstrip('/'), moved.bbox_file, cfg.data_root.rstrip('/')) == ('/d', None, '/d')
 
     def test_a_root_below_the_old_one_moves_once(self):
         cfg = load_config(str(COCO), dict(data_root='data/coco/v2'))

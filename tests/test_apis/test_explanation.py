@@ -54,7 +54,9 @@ def test_points_and_scores_are_the_heatmaps_peaks(model, image, explained):
 def test_maps_are_the_attention_at_the_peaks(model, image, explained):
     batch = prepare_crops(model, image, BOX[None])
     inputs = model.data_preprocessor(batch, training=False)['inputs']
-    col, row = (explained.points * np.array([11 / 47, 15 / 63])).round().astype(int).T // 2  # 2 x 2 heatmap cells a token
+    col, row = (explained.points * np.array([11 / 47, 15 / 63])).round().astype(
+        int
+    ).T // 2  # 2 x 2 heatmap cells a token
     cells = torch.from_numpy(np.stack([row, col], -1))[None]
     expected = attention_maps(model, inputs, cells)[:, 0].numpy()
     assert explained.maps.shape == (2, 17, 8, 6)

@@ -114,7 +114,9 @@ def test_best_checkpoints_of_several_metrics(tmp_path):
 
 def test_folders_are_removed_last_too():
     removed = []
-    backend = SimpleNamespace(remove=lambda p: removed.append(('file', p)), rmtree=lambda p: removed.append(('tree', p)))
+    backend = SimpleNamespace(
+        remove=lambda p: removed.append(('file', p)), rmtree=lambda p: removed.append(('tree', p))
+    )
     deferred = checkpoint_retention._DeferredRemoval(backend)
     deferred.remove('a.pth')
     deferred.rmtree('b')

@@ -74,7 +74,9 @@ def test_files_of_either_numpy_load(core):
             content = source.read(name)
             if name.endswith('data.pkl'):
                 assert b'.multiarray\nscalar\n' in content
-                content = content.replace(b'cnumpy._core.', b'cnumpy.core.').replace(b'cnumpy.core.', b'c' + core + b'.')
+                content = content.replace(b'cnumpy._core.', b'cnumpy.core.').replace(
+                    b'cnumpy.core.', b'c' + core + b'.'
+                )
             target.writestr(name, content)
     renamed.seek(0)
     loaded = torch.load(renamed, weights_only=True)

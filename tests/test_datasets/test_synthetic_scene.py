@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmtranspose.datasets.synthetic import contact_sheet, render_scene
-from mmtranspose.datasets.synthetic.annotations import person_annotation, run_lengths
+from mmtranspose.datasets.synthetic.annotations import encode_mask, person_annotation
 from mmtranspose.datasets.synthetic.appearance import sample_appearance
 from mmtranspose.datasets.synthetic.body import paint_person
 from mmtranspose.datasets.synthetic.camera import Camera
@@ -204,13 +204,13 @@ def test_nearer_solids_win_whatever_the_order():
 
 
 @pytest.mark.parametrize('rows', [['0110', '0100'], ['1111', '1111'], ['0000', '0001'], ['1000', '0000']])
-def test_run_lengths_decode_to_the_mask(rows):
+def test_encoded_mask_decodes_to_the_mask(rows):
     from pycocotools import mask as coco_mask
 
     mask = np.array([[c == '1' for c in row] for row in rows])
-    counts = run_lengths(mask)
-    assert sum(counts) == mask.size
-    encoded = coco_mask.frPyObjects(dict(size=list(mask.shape), counts=counts), *mask.shape)
+    encoded = encode_mask(mask)
+    assert isinstance(encoded['counts'], str)
+    assert encoded['size'] == [2, 4]
     np.testing.assert_array_equal(coco_mask.decode(encoded), mask)
 
 

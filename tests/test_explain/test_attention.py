@@ -1,13 +1,13 @@
 """Rows and columns of attention against the release, and against whole matrices."""
 
+import golden
 import numpy as np
 import pytest
 import torch
 from mmpose.apis import init_model
-from mmpose.registry import MODELS
+from tiny import tiny_transpose
 from torch import nn
 
-import golden
 from mmtranspose.explain import attention, attention_maps, peak_cells
 from mmtranspose.explain.recording import evaluating, recorded_attention
 
@@ -27,21 +27,7 @@ def test_golden_maps(variant, tmp_path):
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    return MODELS.build(
-        dict(
-            type='TopdownPoseEstimator',
-            backbone=dict(type='ResNetSmall', depth=18, stem_channels=8, base_channels=8),
-            neck=dict(
-                type='TransPoseNeck',
-                in_channels=16,
-                embed_dims=8,
-                num_layers=2,
-                num_heads=2,
-                feedforward_channels=16,
-            ),
-            head=dict(type='TransPoseHead', in_channels=8, out_channels=3),
-        )
-    ).eval()
+    return tiny_transpose().eval()
 
 
 def whole_matrices(model, inputs):

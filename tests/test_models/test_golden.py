@@ -1,11 +1,11 @@
 """Our network against the authors' release: the same weights, the same input, the same numbers."""
 
+import golden
 import numpy as np
 import pytest
 import torch
 from mmpose.apis import init_model
 
-import golden
 from mmtranspose.models.released_weights import rename
 
 VARIANTS = ('r-a3', 'h-s')

@@ -1,9 +1,9 @@
+import golden
 import pytest
 import torch
 from mmengine.config import Config
 from mmpose.registry import MODELS
 
-import golden
 from mmtranspose.models import TransPoseHead, TransPoseNeck
 
 
@@ -75,7 +75,9 @@ def test_head_layers():
     assert sum(p.numel() for p in with_deconv.parameters()) == 8 * 6 * 16 + 2 * 6 + 6 * 5 + 5
     plain = TransPoseHead(8, 5)
     x = torch.randn(1, 8, 4, 3)
-    by_hand = torch.einsum('kc,bchw->bkhw', plain.final_layer.weight[:, :, 0, 0], x) + plain.final_layer.bias[:, None, None]
+    by_hand = (
+        torch.einsum('kc,bchw->bkhw', plain.final_layer.weight[:, :, 0, 0], x) + plain.final_layer.bias[:, None, None]
+    )
     assert torch.allclose(plain((x,)), by_hand, atol=1e-6)
 
 

@@ -3,29 +3,13 @@
 import pytest
 import torch
 from mmengine.runner import load_checkpoint
-from mmpose.registry import MODELS
+from tiny import tiny_transpose
 
 from mmtranspose.models.released_weights import convert_released, is_released, rename
 
 
 def build(position_encoding='sine', grid=None):
-    return MODELS.build(
-        dict(
-            type='TopdownPoseEstimator',
-            backbone=dict(type='ResNetSmall', depth=18, stem_channels=8, base_channels=8),
-            neck=dict(
-                type='TransPoseNeck',
-                in_channels=16,
-                embed_dims=8,
-                num_layers=1,
-                num_heads=2,
-                feedforward_channels=16,
-                position_encoding=position_encoding,
-                grid=grid,
-            ),
-            head=dict(type='TransPoseHead', in_channels=8, out_channels=3, deconv_out_channels=(8,)),
-        )
-    )
+    return tiny_transpose(1, dict(deconv_out_channels=(8,)), position_encoding=position_encoding, grid=grid)
 
 
 def released_names(model):

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import mmtranspose  # noqa: F401  (before mmpose: puts the work-arounds in place)
 from mmtranspose.apis.benchmark import compare_encoders
 from mmtranspose.apis.command_line import parser, run
 

@@ -27,9 +27,9 @@ class Difficulty:
 DIFFICULTIES = {
     'full': Difficulty(),
     'easy': Difficulty(
-        families=('standing', 'walking', 'reaching', 'arms_up'),
-        turn=35.0,
-        people=(0.75, 0.25),
+        families=('standing', 'walking', 'arms_up'),
+        turn=25.0,
+        people=(0.85, 0.15),
         things=(0.6, 0.4),
         things_in_front=0.0,
     ),

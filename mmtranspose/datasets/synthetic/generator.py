@@ -223,8 +223,8 @@ def generate_dataset(
 
     Written below ``output_root``: ``annotations/person_keypoints_{train,val}.json``,
     ``person_detection_results/person_detections_{train,val}.json``, ``{train,val}/000000000001.jpg`` and so on, and
-    ``synthetic.json`` with the parameters. The files depend on ``seed``, ``difficulty`` and the counts, never on the number of
-    processes; a larger data set begins with the pictures of a smaller one.
+    ``synthetic.json`` with the parameters. The files depend on ``seed``, ``difficulty`` and the counts, never on the
+    number of processes; a larger data set begins with the pictures of a smaller one.
 
     Args:
         output_root: Folder to make. It appears when it is complete, and not at all after an error or Ctrl-C.

@@ -233,9 +233,7 @@ def _arm_in_trunk(pose: Pose) -> bool:
     return False
 
 
-def sample_pose(
-    rng: np.random.Generator, names: Sequence[str] | None = None, tries: int = 8
-) -> tuple[str, Pose]:
+def sample_pose(rng: np.random.Generator, names: Sequence[str] | None = None, tries: int = 8) -> tuple[str, Pose]:
     """Draw a family and a pose of it, inside the joint limits.
 
     Args:

@@ -70,8 +70,8 @@ class LearnablePositionEncoding(nn.Module):
         super().__init__()
         if grid is None:
             raise ValueError(
-                "the learnable position encoding needs grid=(h, w), the token grid it is trained for: "
-                'input height and width divided by the backbone\'s stride'
+                'the learnable position encoding needs grid=(h, w), the token grid it is trained for: '
+                "input height and width divided by the backbone's stride"
             )
         self.grid = tuple(grid)
         self.weight = nn.Parameter(torch.randn(self.grid[0] * self.grid[1], embed_dims))

@@ -1,0 +1,40 @@
+"""Results as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmpose.structures import PoseDataSample, merge_data_samples, split_instances
+
+
+def results_dict(image: str, samples: Sequence[PoseDataSample], dataset_meta: dict) -> dict:
+    """Poses of a picture in the form of MMPose's demos.
+
+    Args:
+        image (str): The picture's name.
+        samples (Sequence[PoseDataSample]): One a person.
+        dataset_meta (dict): As ``model.dataset_meta``.
+
+    Returns:
+        dict: ``meta_info`` (data set, keypoint names, picture), ``instance_info``: a dict a person with ``keypoints``
+        (K, 2) in image pixels, ``keypoint_scores`` (K,), ``bbox`` and ``bbox_score``.
+    """
+    names = [dataset_meta['keypoint_id2name'][k] for k in range(dataset_meta['num_keypoints'])]
+    meta = dict(dataset_name=dataset_meta['dataset_name'], keypoint_names=names, image=image)
+    people = split_instances(merge_data_samples(list(samples)).pred_instances) if samples else []
+    return dict(meta_info=meta, instance_info=people)
+
+
+def write_json(path: str | Path, content: dict) -> None:
+    """Write a JSON file: beside it first, then renamed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
+    try:
+        partial.write_text(json.dumps(content, indent=1, default=float))
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,245 @@
+"""Flags to configs as MMPose's own tools turn them, and runners that refuse what they cannot use."""
+
+import importlib.util
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import mmpose
+import pytest
+import torch
+from conftest import load_tool
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmtranspose.apis.config import load_config
+from mmtranspose.apis.runner import build_runner
+from mmtranspose.errors import InputError
+
+THEIRS = Path(mmpose.__file__).parent / '.mim' / 'tools'
+
+
+def ours(name, monkeypatch, *arguments) -> Config:
+    """The config that our tool would run."""
+    tool, configs = load_tool(name), []
+
+    class Stop(Exception):
+        pass
+
+    def stop(cfg, loaders):
+        configs.append(cfg)
+        raise Stop
+
+    monkeypatch.setattr(tool, 'build_runner', stop)
+    monkeypatch.setattr(sys, 'argv', [f'{name}.py', *arguments])
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    with pytest.raises(Stop):
+        tool.main()
+    return configs[0]
+
+
+def theirs(name, monkeypatch, *arguments) -> Config:
+    """The config that MMPose's tool of the same name would run."""
+    if not THEIRS.is_dir():
+        pytest.skip('this MMPose was installed without its tools')
+    spec = importlib.util.spec_from_file_location(f'mmpose_{name}', THEIRS / f'{name}.py')
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    monkeypatch.setattr(sys, 'argv', [f'{name}.py', *arguments])
+    args = tool.parse_args()
+    return tool.merge_args(Config.fromfile(args.config), args)
+
+
+def plain(cfg: Config) -> dict:
+    """A config as a dict, without spellings that mean the same."""
+    content = cfg.to_dict()
+    content['work_dir'] = str(Path(content['work_dir']))
+    for hook in ('visualization', 'badcase'):
+        if not content['default_hooks'][hook].get('show'):
+            content['default_hooks'][hook].pop('wait_time', None)  # of a window that is not shown
+    return content
+
+
+COMMON = [
+    (),
+    ('--work-dir', 'w'),
+    ('--launcher', 'slurm'),
+    ('--show-dir', 'pictures'),
+    ('--show-dir', 'pictures', '--interval', '5'),
+    ('--show', '--wait-time', '0.5'),
+    ('--show', '--show-dir', 'pictures', '--interval', '3'),
+    ('--cfg-options', 'model.neck.num_layers=1', 'train_dataloader.batch_size=7', 'work_dir=w'),
+    ('--show-dir', 'pictures', '--cfg-options', 'default_hooks.visualization.interval=5'),
+    ('--work-dir', 'w', '--cfg-options', 'work_dir=of_the_options'),
+]
+TRAIN = [
+    ('--resume',),
+    ('--resume', 'auto'),
+    ('--resume', 'work_dirs/a/epoch_3.pth'),
+    ('--no-validate',),
+    ('--auto-scale-lr',),
+    ('--no-validate', '--auto-scale-lr', '--resume', '--work-dir', 'w'),
+    ('--amp',),
+    ('--amp', '--cfg-options', 'optim_wrapper.type=AmpOptimWrapper', 'optim_wrapper.loss_scale=512.'),
+]
+TEST = [
+    ('--dump', 'predictions.pkl'),
+    ('--dump', 'predictions.pickle', '--out', 'metrics.json'),
+    ('--badcase',),
+    ('--badcase', '--show'),
+    ('--badcase', '--show', '--show-dir', 'pictures', '--interval', '4', '--wait-time', '2'),
+    ('--badcase', '--cfg-options', 'default_hooks.badcase.badcase_thr=3'),
+    ('--dump', 'predictions.pkl', '--cfg-options', 'default_hooks.logger.interval=3'),
+]
+
+
+class TestFlagsAreMMPoses:
+    @pytest.mark.parametrize('flags', COMMON + TRAIN, ids=' '.join)
+    def test_train(self, tiny_config, monkeypatch, flags):
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+        found, expected = (plain(make('train', monkeypatch, tiny_config, *flags)) for make in (ours, theirs))
+        assert found == expected
+
+    @pytest.mark.parametrize('flags', COMMON + TEST, ids=' '.join)
+    def test_test(self, tiny_config, monkeypatch, flags):
+        found, expected = (plain(make('test', monkeypatch, tiny_config, 'a.pth', *flags)) for make in (ours, theirs))
+        assert found == expected
+
+    def test_options_reach_what_is_dumped(self, tiny_config, monkeypatch):
+        # MMPose's own tool stops with a TypeError here
+        cfg = ours(
+            'test', monkeypatch, tiny_config, 'a.pth', '--dump=d.pkl', '--cfg-options', 'test_evaluator.use_area=False'
+        )
+        assert [one.type for one in cfg.test_evaluator] == ['CocoMetric', 'DumpResults']
+        assert cfg.test_evaluator[0].use_area is False
+
+    @pytest.mark.parametrize(('kind', 'expected'), [('loss', 'KeypointMSELoss'), ('accuracy', 'CocoMetric')])
+    def test_what_bad_cases_are_judged_by(self, tiny_config, monkeypatch, kind, expected):
+        option = f'default_hooks.badcase.metric_type={kind}'
+        cfg = ours('test', monkeypatch, tiny_config, 'a.pth', '--badcase', '--cfg-options', option)
+        assert cfg.default_hooks.badcase.metric.type == expected
+
+    def test_several_evaluators_are_kept(self, tiny_config, monkeypatch, tmp_path):
+        cfg = Config.fromfile(tiny_config)
+        cfg.test_evaluator = [dict(type='CocoMetric'), dict(type='PCKAccuracy')]
+        cfg.dump(tmp_path / 'two.py')
+        found = ours('test', monkeypatch, str(tmp_path / 'two.py'), 'a.pth', '--dump', 'd.pkl').test_evaluator
+        assert [one.type for one in found] == ['CocoMetric', 'PCKAccuracy', 'DumpResults']
+        assert found[2].out_file_path == 'd.pkl'
+
+
+class TestWhatFlagsDo:
+    def test_default_work_directory(self, tiny_config, monkeypatch):
+        assert Path(ours('train', monkeypatch, tiny_config).work_dir) == Path('work_dirs/tiny')
+
+    @pytest.mark.parametrize(('flag', 'load_from'), [(('--resume',), None), (('--resume', 'a.pth'), 'a.pth')])
+    def test_resume(self, tiny_config, monkeypatch, flag, load_from):
+        cfg = ours('train', monkeypatch, tiny_config, *flag)
+        assert (cfg.resume, cfg.load_from) == (True, load_from)
+        assert ours('train', monkeypatch, tiny_config).resume is False
+
+    def test_no_validate(self, tiny_config, monkeypatch):
+        cfg = ours('train', monkeypatch, tiny_config, '--no-validate')
+        assert cfg.val_cfg is cfg.val_dataloader is cfg.val_evaluator is None
+
+    def test_amp_without_a_gpu(self, tiny_config, monkeypatch):
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+        with pytest.raises(InputError, match='--amp needs a GPU'):
+            ours('train', monkeypatch, tiny_config, '--amp')
+
+    def test_amp_with_another_wrapper(self, tiny_config, monkeypatch):
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+        with pytest.raises(InputError, match="--amp cannot be used with optim_wrapper.type='ApexOptimWrapper'"):
+            ours('train', monkeypatch, tiny_config, '--amp', '--cfg-options', 'optim_wrapper.type=ApexOptimWrapper')
+
+    def test_auto_scale_lr_without_a_base(self, tiny_config, monkeypatch, tmp_path):
+        cfg = Config.fromfile(tiny_config)
+        cfg.pop('auto_scale_lr')
+        cfg.dump(tmp_path / 'a.py')
+        with pytest.raises(InputError, match='--auto-scale-lr needs auto_scale_lr=dict'):
+            ours('train', monkeypatch, str(tmp_path / 'a.py'), '--auto-scale-lr')
+
+    @pytest.mark.parametrize(('flag', 'hook'), [('--show-dir=p', 'visualization'), ('--badcase', 'badcase')])
+    def test_pictures_without_their_hook(self, tiny_config, monkeypatch, tmp_path, flag, hook):
+        cfg = Config.fromfile(tiny_config)
+        cfg.default_hooks.pop(hook)
+        cfg.dump(tmp_path / 'a.py')
+        with pytest.raises(InputError, match=f'the config has no default_hooks.{hook}; add {hook}=dict'):
+            ours('test', monkeypatch, str(tmp_path / 'a.py'), 'a.pth', flag)
+
+    def test_dump_of_another_kind(self, tiny_config, monkeypatch):
+        with pytest.raises(InputError, match='--dump a.json: the file must end in .pkl or .pickle'):
+            ours('test', monkeypatch, tiny_config, 'a.pth', '--dump', 'a.json')
+
+    def test_data_root(self, tiny_config, monkeypatch, tmp_path):
+        cfg = ours('test', monkeypatch, tiny_config, 'a.pth', '--cfg-options', f'data_root={tmp_path}')
+        assert Path(cfg.test_dataloader.dataset.data_root) == tmp_path
+        assert Path(cfg.test_dataloader.dataset.bbox_file).parents[1] == tmp_path
+
+
+class TestBuildRunner:
+    @pytest.fixture
+    def cfg(self, tiny_config, tmp_path):
+        cfg = load_config(tiny_config, dict(work_dir=str(tmp_path / 'work'), experiment_name=tmp_path.name))
+        cfg.launcher = 'none'
+        return cfg
+
+    @pytest.mark.parametrize(
+        ('options', 'words'),
+        [
+            ({'model.neck.num_heads': 5}, 'num_heads.*5.*embed_dims|embed_dims.*num_heads'),
+            ({'model.neck.position_encoding': 'cosine'}, 'cosine'),
+            ({'model.backbone.depth': 19}, 'depth 19 is unknown'),
+            ({'model.neck.type': 'TransPoseNek'}, 'TransPoseNek'),
+            ({'default_hooks.checkpoint.type': 'CheckpointHok'}, 'CheckpointHok'),
+        ],
+        ids=lambda value: next(iter(value)) if isinstance(value, dict) else '',
+    )
+    def test_unknown_variants(self, cfg, options, words):
+        cfg.merge_from_dict(options)
+        with pytest.raises(InputError, match=f'(?s)config {cfg.filename}: .*({words})'):
+            build_runner(cfg, ('train_dataloader',))
+
+    def test_data_are_looked_at_first(self, cfg, monkeypatch, tmp_path):
+        monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: pytest.fail('a runner was built'))
+        cfg.train_dataloader.dataset.ann_file = 'none.json'
+        with pytest.raises(InputError, match='annotation file of train_dataloader .*none.json does not exist'):
+            build_runner(cfg, ('train_dataloader', 'val_dataloader'))
+        assert not (tmp_path / 'work').exists()
+
+    def test_a_stock_runner(self, cfg, tiny_checkpoint):
+        cfg.load_from = tiny_checkpoint
+        runner = build_runner(cfg, ('test_dataloader',))
+        assert type(runner) is Runner and runner.cfg is not None
+
+    @pytest.mark.parametrize('kind', ['missing', 'text', 'truncated'])
+    def test_pictures_of_a_data_set(self, cfg, people, tmp_path, kind):
+        shutil.copytree(people, tmp_path / 'people')
+        picture = tmp_path / 'people' / 'val' / '000000000002.jpg'
+        content = picture.read_bytes()
+        if kind == 'missing':
+            picture.unlink()
+        else:
+            picture.write_bytes(b'no picture' if kind == 'text' else content[: len(content) // 2])
+        cfg = load_config(cfg.filename, dict(data_root=str(tmp_path / 'people'), work_dir=cfg.work_dir))
+        cfg.launcher, cfg.experiment_name = 'none', tmp_path.name
+        runner = build_runner(cfg, ('test_dataloader',))
+        dataset = runner.build_dataloader(cfg.test_dataloader).dataset
+        names = [Path(dataset.get_data_info(index)['img_path']).name for index in range(len(dataset))]
+        assert dataset[names.index('000000000001.jpg')]['inputs'].shape == (3, 64, 48)
+        with pytest.raises((FileNotFoundError, AssertionError), match=f'loading `.*{picture.name}`'):
+            dataset[names.index(picture.name)]
+
+
+def test_the_datasets_keypoints_are_the_heads(tiny_config, people, tmp_path, run_tool):
+    shutil.copytree(people, tmp_path / 'people')
+    path = tmp_path / 'people' / 'annotations' / 'person_keypoints_val.json'
+    content = json.loads(path.read_text())
+    content['categories'][0]['keypoints'].pop()
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=f"{path}: category 'person' has 16 keypoints, but the head predicts 17"):
+        run_tool(
+            'train', tiny_config, '--work-dir', tmp_path / 'w', '--cfg-options', f'data_root={tmp_path / "people"}'
+        )
+    assert not (tmp_path / 'w').exists()

@@ -1,0 +1,195 @@
+"""The command lines from end to end: train, resume, test, infer."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, load_tool
+
+from mmtranspose.apis import InputError, inference_topdown, load_bboxes
+from mmtranspose.visualization import draw_poses
+
+BOXES = [[20, 15, 120, 290, 0.75], [100.5, 30.25, 230, 300, 0.5]]
+
+
+def log_of(work_dir) -> str:
+    newest = max(work_dir.glob('*/*.log'), key=lambda path: path.stat().st_mtime)
+    return newest.read_text()
+
+
+class TestTrain:
+    def test_what_an_epoch_leaves(self, trained):
+        names = {path.name for path in trained.iterdir()}
+        assert {'epoch_1.pth', 'last_checkpoint', 'tiny.py'} <= names
+        assert not [name for name in names if name.endswith('.partial')]
+        assert (trained / 'last_checkpoint').read_text() == str(trained / 'epoch_1.pth')
+
+    def test_it_learns(self, trained):
+        checkpoint = torch.load(trained / 'epoch_1.pth', weights_only=True)
+        assert checkpoint['meta']['epoch'] == 1 and checkpoint['meta']['iter'] == 3  # 9 people, 4 a batch
+        steps = {state['step'].item() for state in checkpoint['optimizer']['state'].values()}
+        assert steps == {3}
+        assert checkpoint['meta']['dataset_meta']['dataset_name'] == 'coco'
+
+    def test_resume_goes_on(self, trained, tiny_config, run_tool, tmp_path):
+        work_dir = tmp_path / 'work'
+        shutil.copytree(trained, work_dir)
+        (work_dir / 'epoch_2.pth').write_bytes((trained / 'epoch_1.pth').read_bytes()[:-1000])  # killed while writing
+        (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_2.pth'))
+        before = torch.load(trained / 'epoch_1.pth', weights_only=True)
+        options = ('train_cfg.max_epochs=2', 'experiment_name=resumed')
+        run_tool('train', tiny_config, '--work-dir', work_dir, '--resume', '--cfg-options', *options)
+        after = torch.load(work_dir / 'epoch_2.pth', weights_only=True)
+        assert 'resumed epoch: 1, iter: 3' in log_of(work_dir)
+        assert (after['meta']['epoch'], after['meta']['iter']) == (2, 6)
+        assert {state['step'].item() for state in after['optimizer']['state'].values()} == {6}
+        first, both = (c['message_hub']['log_scalars']['train/loss_kpt'].data[0] for c in (before, after))
+        assert len(both) == 6 and both[:3].tolist() == first.tolist()
+        assert not torch.equal(*(c['state_dict']['neck.projection.weight'] for c in (before, after)))
+
+    def test_resume_from_a_file(self, trained, tiny_config, run_tool, tmp_path):
+        path, work_dir = trained / 'epoch_1.pth', tmp_path / 'work'
+        flags = ('--resume', path, '--no-validate', '--cfg-options', 'train_cfg.max_epochs=2', 'experiment_name=file')
+        run_tool('train', tiny_config, '--work-dir', work_dir, *flags)
+        assert torch.load(work_dir / 'epoch_2.pth', weights_only=True)['meta']['iter'] == 6
+        assert 'Epoch(train) [2][3/3]' in log_of(work_dir) and 'Epoch(val)' not in log_of(work_dir)
+
+
+class TestTest:
+    def test_the_same_as_the_validation_in_training(self, trained, tested):
+        in_training = json.loads((trained / 'val.keypoints.json').read_text())
+        assert len(in_training) >= 6
+        assert json.loads(tested.predictions.read_text()) == in_training
+        logged = [json.loads(line) for line in next(trained.glob('*/vis_data/scalars.json')).read_text().splitlines()]
+        validation = next(line for line in logged if 'coco/AP' in line)
+        assert {name: validation[name] for name in tested.metrics} == pytest.approx(tested.metrics)
+        assert {'coco/AP', 'coco/AP .5', 'coco/AR'} <= set(tested.metrics)
+
+    def test_other_weights_give_other_predictions(self, trained, tested, tiny_config, run_tool, tmp_path):
+        checkpoint = torch.load(trained / 'epoch_1.pth', weights_only=True)
+        weights = {name: value.flip(0) if value.ndim else value for name, value in checkpoint['state_dict'].items()}
+        torch.save({'state_dict': weights}, tmp_path / 'other.pth')
+        options = (f'test_evaluator.outfile_prefix={tmp_path / "other"}', 'experiment_name=other')
+        flags = ('--work-dir', tmp_path / 'work', '--dump', tmp_path / 'dump.pkl', '--cfg-options', *options)
+        run_tool('test', tiny_config, tmp_path / 'other.pth', *flags)
+        assert (tmp_path / 'other.keypoints.json').read_text() != tested.predictions.read_text()
+        assert (tmp_path / 'dump.pkl').stat().st_size > 1000
+
+
+class TestInfer:
+    @pytest.fixture
+    def picture(self, people):
+        return people / 'val' / '000000000001.jpg'
+
+    @pytest.fixture
+    def infer(self, run_tool, tiny_config, tiny_checkpoint, picture, tmp_path):
+        """Runs ``tools/infer.py`` on boxes; gives the folder of results."""
+
+        def infer(boxes, *flags, picture=picture):
+            if not isinstance(boxes, str):
+                (tmp_path / 'boxes.json').write_text(json.dumps(boxes))
+                boxes = tmp_path / 'boxes.json'
+            files = ('--input', picture, '--bboxes', boxes, '--output-root', tmp_path / 'out')
+            run_tool('infer', tiny_config, tiny_checkpoint, *files, *flags)
+            return tmp_path / 'out'
+
+        return infer
+
+    def test_json_has_the_apis_values(self, infer, tiny_model, picture, tmp_path):
+        out = infer(BOXES)
+        result = json.loads((out / '000000000001.json').read_text())
+        samples = inference_topdown(tiny_model, str(picture), load_bboxes(str(tmp_path / 'boxes.json')))
+        assert len(result['instance_info']) == 2
+        for person, sample, box in zip(result['instance_info'], samples, BOXES):
+            np.testing.assert_allclose(person['keypoints'], sample.pred_instances.keypoints[0], atol=1e-3)
+            np.testing.assert_allclose(person['keypoint_scores'], sample.pred_instances.keypoint_scores[0], rtol=1e-5)
+            assert person['bbox'] == [box[:4]] and person['bbox_score'] == box[4]
+        assert result['meta_info']['image'] == str(picture)
+        assert result['meta_info']['keypoint_names'][10] == 'right_wrist'
+
+    def test_picture_shows_the_poses(self, infer, tiny_model, picture):
+        out = infer(BOXES, '--kpt-thr', '0', '--draw-bbox')
+        samples = inference_topdown(tiny_model, str(picture), BOXES)
+        expected = draw_poses(cv2.imread(str(picture)), samples, tiny_model.dataset_meta, 0, True)
+        cv2.imwrite(str(out / 'expected.jpg'), expected)
+        drawn = cv2.imread(str(out / '000000000001.jpg'))
+        np.testing.assert_array_equal(drawn, cv2.imread(str(out / 'expected.jpg')))
+        assert np.abs(drawn.astype(int) - cv2.imread(str(picture))).max() > 100
+
+    def test_whole_image(self, infer):
+        result = json.loads((infer('whole-image') / '000000000001.json').read_text())
+        assert [person['bbox'] for person in result['instance_info']] == [[[0, 0, 240, 320]]]
+
+    def test_no_boxes_no_poses(self, infer, picture, capsys):
+        out = infer([])
+        assert json.loads((out / '000000000001.json').read_text())['instance_info'] == []
+        difference = np.abs(cv2.imread(str(out / picture.name)).astype(int) - cv2.imread(str(picture)))
+        assert difference.mean() < 3  # encoded once more
+        assert '0 poses' in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ('boxes', 'words'),
+        [
+            ([[1, 2, 3]], 'boxes.json, entry 0: .* is not a box'),
+            ([[1, 2, float('nan'), 9]], 'boxes.json, entry 0: .* not finite'),
+            ([[5, 2, 5, 9]], 'boxes.json, entry 0: .* no positive'),
+            ([BOXES[0], [500, 5, 600, 60]], 'box 1 .* lies outside the picture of 240 x 320'),
+            ({}, 'must hold a list'),
+        ],
+    )
+    def test_bad_boxes_leave_nothing(self, infer, tmp_path, boxes, words):
+        with pytest.raises(InputError, match=words):
+            infer(boxes)
+        assert not (tmp_path / 'out').exists()
+
+    def test_bad_pictures_leave_nothing(self, infer, tmp_path):
+        (tmp_path / 'a.jpg').write_text('no picture')
+        for name, words in (('a.jpg', 'cannot be decoded'), ('b.jpg', 'does not exist')):
+            with pytest.raises(InputError, match=f'image {tmp_path / name} {words}'):
+                infer(BOXES, picture=tmp_path / name)
+        assert not (tmp_path / 'out').exists()
+
+    def test_inputs_are_not_overwritten(self, run_tool, tiny_config, tiny_checkpoint, picture, tmp_path):
+        shutil.copy(picture, tmp_path / 'street.png')
+        (tmp_path / 'street.json').write_text(json.dumps(BOXES))
+        before = (tmp_path / 'street.png').read_bytes(), (tmp_path / 'street.json').read_bytes()
+        files = ('--input', tmp_path / 'street.png', '--bboxes', tmp_path / 'street.json', '--output-root', tmp_path)
+        with pytest.raises(InputError, match='street'):
+            run_tool('infer', tiny_config, tiny_checkpoint, *files)
+        assert ((tmp_path / 'street.png').read_bytes(), (tmp_path / 'street.json').read_bytes()) == before
+
+    def test_a_failing_write_leaves_no_half_file(self, tmp_path):
+        tool, target = load_tool('infer'), tmp_path / 'a.json'
+        target.write_text('old')
+        with pytest.raises((TypeError, ValueError)):
+            tool.write_json(target, {'a': object()})
+        assert target.read_text() == 'old' and os.listdir(tmp_path) == ['a.json']
+
+    def test_a_full_disk_leaves_no_half_file(self, tmp_path, monkeypatch):
+        tool, target = load_tool('infer'), tmp_path / 'a.json'
+        target.write_text('old')
+
+        def fail(source, destination):
+            raise OSError(28, 'No space left on device')
+
+        monkeypatch.setattr(os, 'replace', fail)
+        with pytest.raises(OSError, match='No space left'):
+            tool.write_json(target, {'a': [1.5, 2]})
+        assert target.read_text() == 'old' and os.listdir(tmp_path) == ['a.json']
+
+
+def test_an_error_is_one_sentence_and_a_code(tmp_path):
+    command = [sys.executable, ROOT / 'tools' / 'infer.py', 'none.py', 'none.pth', '--input', tmp_path / 'none.jpg']
+    command += ['--bboxes', 'whole-image', '--output-root', tmp_path / 'out']
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    process = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert process.returncode == 2
+    assert process.stderr.endswith(f'error: image {tmp_path / "none.jpg"} does not exist\n')
+    assert 'Traceback' not in process.stderr
+    assert os.listdir(tmp_path) == []

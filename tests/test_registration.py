@@ -11,8 +11,10 @@ from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, TRANSFORMS
 from mmtranspose import registration
 
 LAZY = """
-import sys
+import os, sys
+os.environ.pop('OMP_WAIT_POLICY', None)
 import mmtranspose
+assert os.environ.get('OMP_WAIT_POLICY') == 'passive', 'torch was imported before its threads were told to sleep'
 loaded = {'mmpose.models', 'mmpose.datasets', 'mmpose.codecs', 'mmpose.engine.hooks'} & set(sys.modules)
 assert not loaded, f'import mmtranspose loads {loaded}'
 from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, TRANSFORMS
@@ -40,6 +42,7 @@ print('fine')
         (TRANSFORMS, 'UnbiasedTopdownAffine'),
         (TRANSFORMS, 'ClippedRandomBBoxTransform'),
         (HOOKS, 'ChannelsLastHook'),
+        (HOOKS, 'SaveMetricsHook'),
     ],
 )
 def test_names(registry, name):

@@ -85,7 +85,7 @@ TRAIN = [
 ]
 TEST = [
     ('--dump', 'predictions.pkl'),
-    ('--dump', 'predictions.pickle', '--out', 'metrics.json'),
+    ('--dump', 'predictions.pickle', '--work-dir', 'w'),
     ('--badcase',),
     ('--badcase', '--show'),
     ('--badcase', '--show', '--show-dir', 'pictures', '--interval', '4', '--wait-time', '2'),
@@ -167,6 +167,10 @@ class TestWhatFlagsDo:
         cfg.dump(tmp_path / 'a.py')
         with pytest.raises(InputError, match=f'the config has no default_hooks.{hook}; add {hook}=dict'):
             ours('test', monkeypatch, str(tmp_path / 'a.py'), 'a.pth', flag)
+
+    def test_out(self, tiny_config, monkeypatch):
+        plain, out = (ours('test', monkeypatch, tiny_config, 'a.pth', *flags) for flags in ((), ('--out', 'm.json')))
+        assert out.custom_hooks == [*plain.custom_hooks, dict(type='SaveMetricsHook', path='m.json')]
 
     def test_dump_of_another_kind(self, tiny_config, monkeypatch):
         with pytest.raises(InputError, match='--dump a.json: the file must end in .pkl or .pickle'):

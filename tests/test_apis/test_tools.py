@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, load_tool
+from conftest import ROOT
 
 from mmtranspose.apis import InputError, inference_topdown, load_bboxes
 from mmtranspose.visualization import draw_poses
@@ -23,6 +23,12 @@ def log_of(work_dir) -> str:
     return newest.read_text()
 
 
+@pytest.fixture
+def steps(people) -> int:
+    """Of an epoch: 4 people a step."""
+    return -(-len(json.loads((people / 'annotations/person_keypoints_train.json').read_text())['annotations']) // 4)
+
+
 class TestTrain:
     def test_what_an_epoch_leaves(self, trained):
         names = {path.name for path in trained.iterdir()}
@@ -30,14 +36,13 @@ class TestTrain:
         assert not [name for name in names if name.endswith('.partial')]
         assert (trained / 'last_checkpoint').read_text() == str(trained / 'epoch_1.pth')
 
-    def test_it_learns(self, trained):
+    def test_it_learns(self, trained, steps):
         checkpoint = torch.load(trained / 'epoch_1.pth', weights_only=True)
-        assert checkpoint['meta']['epoch'] == 1 and checkpoint['meta']['iter'] == 3  # 9 people, 4 a batch
-        steps = {state['step'].item() for state in checkpoint['optimizer']['state'].values()}
-        assert steps == {3}
+        assert (checkpoint['meta']['epoch'], checkpoint['meta']['iter']) == (1, steps)
+        assert {state['step'].item() for state in checkpoint['optimizer']['state'].values()} == {steps}
         assert checkpoint['meta']['dataset_meta']['dataset_name'] == 'coco'
 
-    def test_resume_goes_on(self, trained, tiny_config, run_tool, tmp_path):
+    def test_resume_goes_on(self, trained, steps, tiny_config, run_tool, tmp_path):
         work_dir = tmp_path / 'work'
         shutil.copytree(trained, work_dir)
         (work_dir / 'epoch_2.pth').write_bytes((trained / 'epoch_1.pth').read_bytes()[:-1000])  # killed while writing
@@ -46,25 +51,25 @@ class TestTrain:
         options = ('train_cfg.max_epochs=2', 'experiment_name=resumed')
         run_tool('train', tiny_config, '--work-dir', work_dir, '--resume', '--cfg-options', *options)
         after = torch.load(work_dir / 'epoch_2.pth', weights_only=True)
-        assert 'resumed epoch: 1, iter: 3' in log_of(work_dir)
-        assert (after['meta']['epoch'], after['meta']['iter']) == (2, 6)
-        assert {state['step'].item() for state in after['optimizer']['state'].values()} == {6}
+        assert f'resumed epoch: 1, iter: {steps}\n' in log_of(work_dir)
+        assert (after['meta']['epoch'], after['meta']['iter']) == (2, 2 * steps)
+        assert {state['step'].item() for state in after['optimizer']['state'].values()} == {2 * steps}
         first, both = (c['message_hub']['log_scalars']['train/loss_kpt'].data[0] for c in (before, after))
-        assert len(both) == 6 and both[:3].tolist() == first.tolist()
+        assert len(both) == 2 * steps and both[:steps].tolist() == first.tolist()
         assert not torch.equal(*(c['state_dict']['neck.projection.weight'] for c in (before, after)))
 
-    def test_resume_from_a_file(self, trained, tiny_config, run_tool, tmp_path):
+    def test_resume_from_a_file(self, trained, steps, tiny_config, run_tool, tmp_path):
         path, work_dir = trained / 'epoch_1.pth', tmp_path / 'work'
         flags = ('--resume', path, '--no-validate', '--cfg-options', 'train_cfg.max_epochs=2', 'experiment_name=file')
         run_tool('train', tiny_config, '--work-dir', work_dir, *flags)
-        assert torch.load(work_dir / 'epoch_2.pth', weights_only=True)['meta']['iter'] == 6
-        assert 'Epoch(train) [2][3/3]' in log_of(work_dir) and 'Epoch(val)' not in log_of(work_dir)
+        assert torch.load(work_dir / 'epoch_2.pth', weights_only=True)['meta']['iter'] == 2 * steps
+        assert f'Epoch(train) [2][{steps}/{steps}]' in log_of(work_dir) and 'Epoch(val)' not in log_of(work_dir)
 
 
 class TestTest:
     def test_the_same_as_the_validation_in_training(self, trained, tested):
         in_training = json.loads((trained / 'val.keypoints.json').read_text())
-        assert len(in_training) >= 6
+        assert len(in_training) >= 4
         assert json.loads(tested.predictions.read_text()) == in_training
         logged = [json.loads(line) for line in next(trained.glob('*/vis_data/scalars.json')).read_text().splitlines()]
         validation = next(line for line in logged if 'coco/AP' in line)
@@ -163,25 +168,6 @@ class TestInfer:
         with pytest.raises(InputError, match='street'):
             run_tool('infer', tiny_config, tiny_checkpoint, *files)
         assert ((tmp_path / 'street.png').read_bytes(), (tmp_path / 'street.json').read_bytes()) == before
-
-    def test_a_failing_write_leaves_no_half_file(self, tmp_path):
-        tool, target = load_tool('infer'), tmp_path / 'a.json'
-        target.write_text('old')
-        with pytest.raises((TypeError, ValueError)):
-            tool.write_json(target, {'a': object()})
-        assert target.read_text() == 'old' and os.listdir(tmp_path) == ['a.json']
-
-    def test_a_full_disk_leaves_no_half_file(self, tmp_path, monkeypatch):
-        tool, target = load_tool('infer'), tmp_path / 'a.json'
-        target.write_text('old')
-
-        def fail(source, destination):
-            raise OSError(28, 'No space left on device')
-
-        monkeypatch.setattr(os, 'replace', fail)
-        with pytest.raises(OSError, match='No space left'):
-            tool.write_json(target, {'a': [1.5, 2]})
-        assert target.read_text() == 'old' and os.listdir(tmp_path) == ['a.json']
 
 
 def test_an_error_is_one_sentence_and_a_code(tmp_path):

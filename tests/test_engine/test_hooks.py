@@ -1,5 +1,6 @@
 """Hooks that stock runners take."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,7 @@ from mmengine.config import Config
 from mmpose.registry import HOOKS
 from torch import nn
 
-from mmtranspose.engine.hooks import ChannelsLastHook
+from mmtranspose.engine.hooks import ChannelsLastHook, SaveMetricsHook
 
 
 @pytest.fixture
@@ -54,3 +55,18 @@ def test_the_synthetic_config_uses_it():
 def test_a_trained_models_checkpoint_is_as_always(tiny_checkpoint):
     weights = torch.load(tiny_checkpoint, weights_only=True)['state_dict']
     assert weights['backbone.conv1.weight'].shape[1:] == (3, 7, 7)
+
+
+@pytest.mark.parametrize(
+    ('rank', 'metrics', 'written'), [(0, {'coco/AP': 0.5}, True), (1, {'coco/AP': 0.5}, False), (0, None, False)]
+)
+def test_metrics_are_written_by_the_main_process(tmp_path, rank, metrics, written):
+    hook = HOOKS.build(dict(type='SaveMetricsHook', path=str(tmp_path / 'new' / 'metrics.json')))
+    hook.after_test_epoch(SimpleNamespace(rank=rank), metrics)
+    assert (tmp_path / 'new' / 'metrics.json').exists() == written
+    if written:
+        assert json.loads((tmp_path / 'new' / 'metrics.json').read_text()) == metrics
+
+
+def test_metrics_are_written_after_other_hooks_saw_them():
+    assert SaveMetricsHook.priority == 'LOWEST'

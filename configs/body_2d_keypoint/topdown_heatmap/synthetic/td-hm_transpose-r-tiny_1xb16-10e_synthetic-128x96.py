@@ -39,7 +39,7 @@ train_pipeline = [
     dict(type='ClippedRandomBBoxTransform', scale_std=0.1, rotate_prob=0.0),
     dict(type='UnbiasedTopdownAffine', input_size=codec['input_size']),
     dict(type='GenerateTarget', encoder=codec),
-    dict(type='PackPoseInputs'),
+    dict(type='PackPoseInputs', meta_keys=('id',)),  # what is packed is copied at every step
 ]
 val_pipeline = [
     dict(type='LoadImage'),

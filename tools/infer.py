@@ -5,6 +5,7 @@ from pathlib import Path
 from mmtranspose.apis.command_line import parser, run
 from mmtranspose.apis.inference import inference_topdown, init_model, load_bboxes, read_image, whole_image
 from mmtranspose.apis.results import results_dict, write_json
+from mmtranspose.errors import InputError
 from mmtranspose.visualization import draw_poses, write_image
 
 
@@ -31,11 +32,15 @@ def main() -> None:
     arguments.add_argument('--draw-bbox', action='store_true', help='draw the boxes too')
     args = arguments.parse_args()
 
+    root, name = Path(args.output_root), Path(args.input).name
+    results = root / name, root / f'{Path(name).stem}.json'
+    for given in (args.input, args.bboxes):
+        if Path(given).resolve() in [result.resolve() for result in results]:
+            raise InputError(f'--output-root {root} would overwrite {given}; choose another folder')
     image = read_image(args.input)
     bboxes = whole_image(image) if args.bboxes == 'whole-image' else load_bboxes(args.bboxes)
     model = init_model(args.config, args.checkpoint, args.device)
     samples = inference_topdown(model, image, bboxes)
-    root, name = Path(args.output_root), Path(args.input).name
     picture = draw_poses(image, samples, model.dataset_meta, args.kpt_thr, args.draw_bbox)
     write_image(root / name, picture)
     write_json(root / f'{Path(name).stem}.json', results_dict(args.input, samples, model.dataset_meta))

@@ -28,7 +28,7 @@ def read_checkpoint(filename: str) -> dict:
     except pickle.UnpicklingError as error:
         reason = str(error).splitlines()[0]
         raise InputError(f'checkpoint {filename} is damaged or holds more than weights; refused ({reason})') from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001  torch raises many types, by what is damaged
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f'checkpoint {filename} cannot be read; it is truncated or no checkpoint ({reason})'
@@ -45,6 +45,8 @@ def require_match(model: nn.Module, checkpoint: dict, filename: str) -> None:
         InputError: It shares none; names a few of both sides.
     """
     weights = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(weights, dict):
+        raise InputError(f'checkpoint {filename} holds a {type(weights).__name__} as state_dict, not a dict of weights')
     names = {name.removeprefix('module.'): value for name, value in weights.items()}
     if is_released(names):
         names = {rename(name): value for name, value in names.items()}

@@ -47,7 +47,7 @@ def move_data_root(cfg: Config, data_root: str) -> None:
     old = cfg.get('data_root')
     if old is None:
         raise InputError('data_root cannot be set: the config has no top-level data_root')
-    new = str(data_root).rstrip('/') + '/'
+    old, new = (str(root).rstrip('/') + '/' for root in (old, data_root))
 
     def moved(value):
         if isinstance(value, dict):
@@ -57,7 +57,7 @@ def move_data_root(cfg: Config, data_root: str) -> None:
             return value
         if isinstance(value, (list, tuple)):
             return type(value)(moved(item) for item in value)
-        if isinstance(value, str) and value.startswith(old):
+        if isinstance(value, str) and f'{value}/'.startswith(old):
             return new + value[len(old) :]
         return value
 
@@ -115,12 +115,19 @@ def check_detections(path: str) -> None:
     if not isinstance(detections, list):
         raise InputError(f'file of detector boxes {path} must hold a list, not a {type(detections).__name__}')
     for index, detection in enumerate(detections):
+        where = f'file of detector boxes {path}: entry {index}'
+        if not isinstance(detection, dict):
+            raise InputError(f'{where} is {detection!r}, not a dict with a bbox')
         missing = {'image_id', 'category_id', 'bbox', 'score'} - set(detection)
         if missing:
-            raise InputError(f'file of detector boxes {path}: entry {index} has no {", ".join(sorted(missing))}')
-        x, y, w, h = detection['bbox'][:4]
-        if not (w > 0 and h > 0 and all(abs(value) < 1e9 for value in (x, y, w, h))):
-            raise InputError(f'file of detector boxes {path}: entry {index} has the box {detection["bbox"]}')
+            raise InputError(f'{where} has no {", ".join(sorted(missing))}')
+        try:
+            x, y, w, h = detection['bbox']
+            usable = w > 0 and h > 0 and all(abs(value) < 1e9 for value in (x, y, w, h))
+        except (TypeError, ValueError):
+            usable = False
+        if not usable:
+            raise InputError(f'{where} has the box {detection["bbox"]}; four finite numbers x, y, w, h are wanted')
 
 
 def read_json(path: Path, what: str) -> object:

@@ -44,6 +44,10 @@ def init_model(
         InputError: The config cannot be read or names unknown modules or values; the checkpoint cannot be read or
             shares no parameter with the model; the device is not there.
     """
+    try:
+        torch.device(device)
+    except RuntimeError:
+        raise InputError(f'device {device} is unknown; use cpu, cuda:0, ...') from None
     if device.startswith('cuda') and not torch.cuda.is_available():
         raise InputError(f'device {device} is not there: this PyTorch sees no GPU; use --device cpu')
     content = None if checkpoint is None else read_checkpoint(checkpoint)
@@ -86,10 +90,10 @@ def _parse_box(entry: object, where: str) -> list[float]:
             x, y, w, h = (float(value) for value in entry['bbox'])
             box = [x, y, x + w, y + h, float(entry.get('score', 1.0))]
         else:
-            box = [float(value) for value in entry]
+            box = [] if isinstance(entry, str) else [float(value) for value in entry]
             box = box if len(box) == 5 else [*box, 1.0]
         x1, y1, x2, y2, _ = box
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise InputError(f'{where}: {entry!r} is not a box: four numbers x1, y1, x2, y2 are wanted ({error})') from None
     if not np.isfinite(box).all():
         raise InputError(f'{where}: the box {entry!r} has a value that is not finite')

@@ -29,9 +29,14 @@ def runner_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
-    if args.show or args.show_dir is not None:
+    badcase = getattr(args, 'badcase', False)  # shows pictures of its own
+    if (args.show and not badcase) or args.show_dir is not None:
         _default_hook(cfg, 'visualization', 'PoseVisualizationHook').update(
-            enable=True, show=args.show, wait_time=args.wait_time, out_dir=args.show_dir, interval=args.interval
+            enable=True,
+            show=args.show and not badcase,
+            wait_time=args.wait_time,
+            out_dir=args.show_dir,
+            interval=args.interval,
         )
     return cfg
 
@@ -66,6 +71,7 @@ def train_config(args: argparse.Namespace) -> Config:
         if not cfg.get('auto_scale_lr', {}).get('base_batch_size'):
             raise InputError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')
         cfg.auto_scale_lr.enable = True
+    cfg.merge_from_dict(args.cfg_options)  # once more: options go before flags, as in MMPose's tools
     return cfg
 
 
@@ -80,10 +86,9 @@ def test_config(args: argparse.Namespace) -> Config:
     if args.badcase:
         badcase = _default_hook(cfg, 'badcase', 'BadCaseAnalysisHook')
         badcase.update(enable=True, show=args.show, wait_time=args.wait_time, interval=args.interval)
-        if args.show:
-            cfg.default_hooks.visualization.show = False
         by_loss = badcase.get('metric_type', 'loss') == 'loss'
         badcase.setdefault('metric', cfg.model.head.loss if by_loss else cfg.test_evaluator)
+    cfg.merge_from_dict(args.cfg_options)  # once more: options go before flags, as in MMPose's tools
     if args.out is not None:
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='SaveMetricsHook', path=args.out)]
     if args.dump is not None:
@@ -105,7 +110,8 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
         InputError: A data file, the checkpoint or a value of the model's config cannot be used; names it.
     """
     check_data(cfg, loaders)
-    cpu_distributed.init_process_group(cfg.launcher)
+    if cpu_distributed.init_process_group(cfg.launcher):
+        cpu_distributed.wrap_on_cpu(cfg)
     checkpoint = read_checkpoint(cfg.load_from) if cfg.get('load_from') else None
     try:
         runner = Runner.from_cfg(cfg)

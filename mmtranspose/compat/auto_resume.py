@@ -40,7 +40,7 @@ def find_latest_checkpoint(path: str) -> str | None:
     """
     folder = Path(path)
     pointer = folder / 'last_checkpoint'
-    named = Path(pointer.read_text().strip()) if pointer.is_file() else None
+    named = Path(pointer.read_text(errors='replace').strip()) if pointer.is_file() else None
     numbered = {file: CHECKPOINT_NAME.fullmatch(file.name) for file in folder.glob('*.pth')}
     candidates = sorted((file for file in numbered if numbered[file]), key=lambda f: int(numbered[f][1]), reverse=True)
     for candidate in ([named] if named and named.name else []) + candidates:

@@ -25,3 +25,9 @@ def init_process_group(launcher: str) -> bool:
         return False
     distributed.init_process_group(backend='gloo')
     return True
+
+
+def wrap_on_cpu(cfg) -> None:
+    """Let mmengine's runner wrap the model for a CPU: it names the local rank as a CUDA device otherwise."""
+    wrapper = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
+    cfg.model_wrapper_cfg = {**wrapper, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}

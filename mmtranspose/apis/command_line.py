@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -15,7 +16,10 @@ from mmtranspose.errors import InputError
 
 
 def run(main: Callable[[], int | None]) -> None:
-    """Run a command line's ``main`` and exit: 2 after an :class:`InputError`, whose message alone is printed."""
+    """Run a command line's ``main`` and exit: 2 after a mistake in what was given, whose message alone is printed.
+
+    Such are :class:`InputError`, and pictures that MMPose's ``LoadImage`` could not read, perhaps in a worker.
+    """
     keep_memory.apply()
     # MMPose's data sets name their metainfo by a path below MMPose, and warn that they find it there.
     warnings.filterwarnings('ignore', message='The metainfo config file')
@@ -23,6 +27,12 @@ def run(main: Callable[[], int | None]) -> None:
         sys.exit(main())
     except InputError as error:
         print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)
+    except (AssertionError, OSError) as error:
+        unread = re.search('`(.*?)` occurs when loading `(.*?)`', str(error), re.DOTALL)
+        if unread is None:
+            raise
+        print(f'error: picture {unread[2]} is missing or damaged: {unread[1]}', file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)

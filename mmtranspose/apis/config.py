@@ -102,14 +102,19 @@ def _check_dataset(loader: str, dataset: ConfigDict, num_keypoints: int | None) 
     if not folder.is_dir():
         raise InputError(f'picture folder {folder} of {loader} does not exist')
     if dataset.get('bbox_file'):
-        check_detections(dataset.bbox_file)
+        check_detections(dataset.bbox_file, {image['id'] for image in annotations['images']})
 
 
-def check_detections(path: str) -> None:
+def check_detections(path: str, image_ids: set | None = None) -> None:
     """Check a file of detector boxes in COCO's result format.
 
+    Args:
+        path (str): The file.
+        image_ids (set | None): Of the pictures in the annotation file; None: not checked.
+
     Raises:
-        InputError: It is missing, no JSON list of boxes with scores, or a box has no positive, finite size.
+        InputError: It is missing, no JSON list of boxes with scores, a box has no positive, finite size, or belongs to
+            a picture that the annotation file does not have.
     """
     detections = read_json(Path(path), 'file of detector boxes')
     if not isinstance(detections, list):
@@ -126,6 +131,8 @@ def check_detections(path: str) -> None:
             usable = w > 0 and h > 0 and all(abs(value) < 1e9 for value in (x, y, w, h))
         except (TypeError, ValueError):
             usable = False
+        if image_ids is not None and detection['image_id'] not in image_ids:
+            raise InputError(f'{where} is for picture {detection["image_id"]}, which the annotation file does not have')
         if not usable:
             raise InputError(f'{where} has the box {detection["bbox"]}; four finite numbers x, y, w, h are wanted')
 

@@ -37,6 +37,18 @@ class TestRun:
         assert ends_with(lambda: fail(InputError('box 3 is empty'))) == 2
         assert capsys.readouterr().err == 'error: box 3 is empty\n'
 
+    @pytest.mark.parametrize('content', [None, b'', b'no picture'])
+    def test_unread_pictures_are_one_line(self, kept, capsys, tmp_path, content):
+        from mmpose.datasets.transforms import LoadImage
+
+        path = tmp_path / 'people.jpg'
+        if content is not None:
+            path.write_bytes(content)
+        assert ends_with(lambda: LoadImage()(dict(img_path=str(path)))) == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1
+        assert lines[0].startswith(f'error: picture {path} is missing or damaged: ')
+
     def test_interruption(self, kept, capsys):
         assert ends_with(lambda: fail(KeyboardInterrupt())) == 130
         assert capsys.readouterr().err == 'interrupted\n'

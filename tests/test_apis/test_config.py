@@ -235,3 +235,12 @@ def test_read_json(tmp_path):
     assert read_json(path, 'file') == {'ä': [1, None]}
     with pytest.raises(InputError, match=f'recipe {tmp_path} is not JSON|recipe {tmp_path} .*directory'):
         read_json(tmp_path, 'recipe')
+
+
+def test_detections_for_a_picture_that_is_not_annotated(tmp_path):
+    path = tmp_path / 'boxes.json'
+    entry = dict(image_id=7, category_id=1, bbox=[1, 2, 3, 4], score=0.5)
+    path.write_text(json.dumps([entry, {**entry, 'image_id': 9}]))
+    check_detections(str(path), {7, 9})
+    with pytest.raises(InputError, match='entry 1 is for picture 9, which the annotation file does not have'):
+        check_detections(str(path), {7})

@@ -1,0 +1,37 @@
+"""The benchmark compares like with like: both encoders compute the same, one of them without the matrices."""
+
+import pytest
+import torch
+
+import golden
+from mmtranspose.apis.benchmark import MaterialisedAttention, _step, build_encoder
+
+TINY = str(golden.CONFIGS / 'synthetic' / 'td-hm_transpose-r-tiny_1xb16-10e_synthetic-128x96.py')
+
+
+def test_encoders_agree():
+    fused, pos = build_encoder(TINY, materialised=False)
+    plain, same_pos = build_encoder(TINY, materialised=True)
+    assert pos.shape == (16 * 12, 96) and torch.equal(pos, same_pos)
+    assert all(isinstance(layer.self_attn, MaterialisedAttention) for layer in plain.layers)
+    torch.manual_seed(0)
+    tokens = torch.randn(2, *pos.shape)
+    a, b = tokens.clone().requires_grad_(), tokens.clone().requires_grad_()
+    out_a, out_b = fused(a, pos), plain(b, pos)
+    assert torch.allclose(out_a, out_b, atol=1e-5)
+    out_a.square().mean().backward()
+    out_b.square().mean().backward()
+    assert torch.allclose(a.grad, b.grad, atol=1e-7)
+
+
+@pytest.mark.parametrize(('name', 'grid', 'layers'), [('h-a6', 64 * 48, 6), ('r-a3', 32 * 24, 3)])
+def test_grid_of_the_paper_configs(name, grid, layers):
+    encoder, pos = build_encoder(golden.config_path(name), materialised=False)
+    assert len(encoder.layers) == layers
+    assert pos.shape[0] == grid
+
+
+def test_step_measures():
+    fused, plain = (_step(TINY, 1, materialised, 'cpu', 1) for materialised in (False, True))
+    assert fused['checksum'] == pytest.approx(plain['checksum'], rel=1e-5)
+    assert fused['seconds'] > 0 and fused['peak_mib'] >= 0

@@ -1,0 +1,56 @@
+"""The demo from end to end, on a handful of pictures."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from mmtranspose.apis.checkpoint import read_checkpoint
+from mmtranspose.apis.demo import Demo
+
+
+@pytest.fixture(scope='module')
+def demo(tmp_path_factory, tiny_config):
+    root = tmp_path_factory.mktemp('demo') / 'out'
+    demo = Demo(root, str(tiny_config), seed=3, num_train=8, num_val=4, epochs=1)
+    demo.run()
+    return demo
+
+
+def test_metrics_are_the_evaluators(demo):
+    assert set(demo.metrics) == {'AP', 'AP50', 'AP75', 'AR'}
+    assert all(-1 <= value <= 1 for value in demo.metrics.values())
+    written = json.loads((demo.root / 'demo.json').read_text())
+    assert written == dict(metrics=demo.metrics, seconds=demo.seconds, files=demo.files)
+
+
+def test_checkpoint_is_of_the_last_epoch(demo):
+    checkpoint = read_checkpoint(demo.files['checkpoint'])
+    assert checkpoint['meta']['epoch'] == 1
+    assert checkpoint['meta']['seed'] == 3
+
+
+def test_held_out_boxes(demo):
+    pairs = demo.held_out(4, threshold=0.5)
+    detections = json.loads((demo.data / 'person_detection_results' / 'person_detections_val.json').read_text())
+    assert len(pairs) == 4
+    assert sum(len(boxes) for _, boxes in pairs) == sum(d['score'] >= 0.5 for d in detections) > 0
+    first = next(d for d in detections if d['score'] >= 0.5)
+    x, y, w, h = first['bbox']
+    np.testing.assert_allclose(pairs[first['image_id'] - 1][1][0], [x, y, x + w, y + h, first['score']], rtol=1e-5)
+
+
+def test_pictures(demo):
+    poses, dependency = cv2.imread(demo.files['poses']), cv2.imread(demo.files['dependency'])
+    assert poses.shape == (320, 4 * 320, 3)  # four pictures in a row
+    crop_width = round(384 * 96 / 128)
+    assert dependency.shape == (384 + 30, 3 * crop_width, 3)  # three joints side by side, titles above
+
+
+def test_table(demo):
+    rows = dict(line.split(maxsplit=1) for line in demo.table().splitlines()[:4])
+    assert rows == {name: f'{value:.3f}' for name, value in demo.metrics.items()}
+    for path in demo.files.values():
+        assert path in demo.table()
+    assert list(demo.seconds) == ['people', 'training', 'evaluation', 'pictures']

@@ -18,7 +18,7 @@ def main() -> None:
     )
     arguments.add_argument('--output-root', default='demo_output', metavar='DIR', help='default: demo_output')
     arguments.add_argument('--config', default=str(CONFIG), help='config file (default: the small one for a CPU)')
-    arguments.add_argument('--num-train', type=int, default=2000, help='training pictures (default: 2000)')
+    arguments.add_argument('--num-train', type=int, default=1700, help='training pictures (default: 1700)')
     arguments.add_argument('--num-val', type=int, default=300, help='held-out pictures (default: 300)')
     arguments.add_argument('--epochs', type=int, help="default: the config's")
     arguments.add_argument('--seed', type=int, default=0)

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable
 
+import cv2
 from mmengine.config import DictAction
 
 from mmtranspose.compat import keep_memory
@@ -28,11 +29,11 @@ def run(main: Callable[[], int | None]) -> None:
     except InputError as error:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
-    except (AssertionError, OSError) as error:
-        unread = re.search('`(.*?)` occurs when loading `(.*?)`', str(error), re.DOTALL)
+    except (AssertionError, OSError, cv2.error) as error:
+        unread = re.search('`([^`]*)` occurs when loading `([^`]*)`', str(error))
         if unread is None:
             raise
-        print(f'error: picture {unread[2]} is missing or damaged: {unread[1]}', file=sys.stderr)
+        print(f'error: picture {unread[2]} is missing or damaged: {" ".join(unread[1].split())}', file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)

@@ -42,7 +42,7 @@ class Demo:
     root: Path
     config: str
     seed: int = 0
-    num_train: int = 2000
+    num_train: int = 1700
     num_val: int = 300
     epochs: int | None = None
     device: str = 'cpu'

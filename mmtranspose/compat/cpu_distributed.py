@@ -8,6 +8,8 @@ Can go: when ``init_dist(launcher='pytorch', backend='gloo')`` works on a CPU.
 
 from __future__ import annotations
 
+import atexit
+
 import torch
 from torch import distributed
 
@@ -24,7 +26,14 @@ def init_process_group(launcher: str) -> bool:
     if launcher != 'pytorch' or torch.cuda.is_available() or distributed.is_initialized():
         return False
     distributed.init_process_group(backend='gloo')
+    atexit.register(_leave)
     return True
+
+
+def _leave() -> None:
+    # gloo's threads abort a process that ends while they run.
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def wrap_on_cpu(cfg) -> None:

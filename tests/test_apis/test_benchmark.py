@@ -1,9 +1,9 @@
 """The benchmark compares like with like: both encoders compute the same, one of them without the matrices."""
 
+import golden
 import pytest
 import torch
 
-import golden
 from mmtranspose.apis.benchmark import MaterialisedAttention, _step, build_encoder
 
 TINY = str(golden.CONFIGS / 'synthetic' / 'td-hm_transpose-r-tiny_1xb16-10e_synthetic-128x96.py')

@@ -48,7 +48,7 @@ def test_layout(root):
     assert sorted(path.name for path in (root / 'train').iterdir())[0] == '000000000001.jpg'
     assert len(list((root / 'val').iterdir())) == NUM_VAL
     assert load(root, 'synthetic.json') == dict(
-        version=generator.VERSION, seed=SEED, num_train=NUM_TRAIN, num_val=NUM_VAL
+        version=generator.VERSION, difficulty='full', seed=SEED, num_train=NUM_TRAIN, num_val=NUM_VAL
     )
 
 

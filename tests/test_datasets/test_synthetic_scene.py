@@ -254,3 +254,20 @@ def test_contact_sheet_shows_labels(scenes):
     assert (plain != labelled).any(-1).sum() > 500
     with pytest.raises(ValueError, match='at least one scene'):
         contact_sheet([])
+
+
+def test_easy_pictures_are_easy():
+    """Nobody turns away, nothing stands in front, at most two people; the full set has all of that."""
+    from mmtranspose.datasets.synthetic import DIFFICULTIES
+    from mmtranspose.datasets.synthetic.placement import place_actor
+
+    def actors(difficulty):
+        rng = np.random.default_rng(0)
+        return [place_actor(rng, np.zeros(3), DIFFICULTIES[difficulty]) for _ in range(60)]
+
+    easy, full = actors('easy'), actors('full')
+    assert {actor.family for actor in easy} == {'standing', 'walking', 'arms_up'}
+    assert len({actor.family for actor in full}) == 9
+    assert max(abs(actor.yaw) for actor in easy) <= 25 < 150 < max(abs(actor.yaw) for actor in full)
+    counts = [len(render_scene(np.random.default_rng(i), (320, 240), DIFFICULTIES['easy']).people) for i in range(12)]
+    assert set(counts) <= {1, 2}

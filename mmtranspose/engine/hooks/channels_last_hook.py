@@ -9,8 +9,7 @@ from mmpose.registry import HOOKS
 class ChannelsLastHook(Hook):
     """Puts the model's weights into channels-last (NHWC) memory order before anything runs.
 
-    Convolutions then compute, and hand on, channels-last maps. Shapes and results stay the same up to rounding;
-    convolutions on a CPU take a third to a half of the time.
+    Convolutions then compute, and hand on, channels-last maps. Shapes and results stay the same up to rounding.
     """
 
     def before_run(self, runner) -> None:

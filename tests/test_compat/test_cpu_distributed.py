@@ -73,7 +73,7 @@ def test_two_processes_predict_what_one_does(tiny_config, tiny_checkpoint, teste
     assert json.loads((tmp_path / 'metrics.json').read_text()) == pytest.approx(tested.metrics, abs=1e-6)
     ours, theirs = people(tmp_path / 'two.keypoints.json'), people(tested.predictions)
     assert [image for image, *_ in ours] == [image for image, *_ in theirs]
-    np.testing.assert_allclose(ours, theirs, atol=1e-3)
+    np.testing.assert_allclose(ours, theirs, atol=0.1)  # px: peaks of a barely trained model are nearly flat
 
 
 def people(path) -> list:

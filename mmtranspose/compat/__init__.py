@@ -1,5 +1,6 @@
 """Work-arounds for faults of the libraries below, one file a fault; each says when it can go."""
 
+import sys
 from importlib.util import find_spec
 
 from mmtranspose.compat import thread_wait
@@ -8,7 +9,7 @@ REQUIRED = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmpose')
 
 
 def apply() -> None:
-    """Put every work-around in place. Runs when ``mmtranspose`` is imported, before mmpose is.
+    """Put the work-arounds in place. Runs when ``mmtranspose`` is imported, before mmpose is.
 
     Raises:
         ImportError: A package that mmtranspose builds on is not installed; names all that are missing.
@@ -20,13 +21,21 @@ def apply() -> None:
             f'mmtranspose needs {", ".join(missing)}, which this Python does not have. '
             'Run "make setup" in a checkout of mmtranspose, or install MMPose first (README, "Install").'
         )
-    from mmtranspose.compat import (
-        atomic_write,
-        auto_resume,
-        checkpoint_retention,
-        mmcv_ops,
-        safe_globals,
-    )
+    from mmtranspose.compat import atomic_write, mmcv_ops, safe_globals
 
-    for fault in (mmcv_ops, safe_globals, atomic_write, auto_resume, checkpoint_retention):
+    for fault in (mmcv_ops, safe_globals, atomic_write):
+        fault.apply()
+    if 'mmengine.runner' in sys.modules:
+        apply_to_runner()
+
+
+def apply_to_runner() -> None:
+    """Put the work-arounds for mmengine's runner in place.
+
+    Loading the runner takes most of a second. Where it is not loaded yet, ``import mmtranspose`` leaves this to
+    ``mmtranspose.models``, which is loaded before anything can be run.
+    """
+    from mmtranspose.compat import auto_resume, checkpoint_retention
+
+    for fault in (auto_resume, checkpoint_retention):
         fault.apply()

@@ -15,7 +15,8 @@ import os, sys
 os.environ.pop('OMP_WAIT_POLICY', None)
 import mmtranspose
 assert os.environ.get('OMP_WAIT_POLICY') == 'passive', 'torch was imported before its threads were told to sleep'
-loaded = {'mmengine.runner', 'mmpose.models', 'mmpose.datasets', 'mmpose.codecs', 'mmpose.engine.hooks'} & set(sys.modules)
+heavy = {'mmengine.runner', 'mmpose.models', 'mmpose.datasets', 'mmpose.codecs', 'mmpose.engine.hooks'}
+loaded = heavy & set(sys.modules)
 assert not loaded, f'import mmtranspose loads {loaded}'
 from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, TRANSFORMS
 for registry, ours, theirs in [

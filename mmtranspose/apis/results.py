@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmengine.fileio import put_text
 from mmpose.structures import PoseDataSample, merge_data_samples, split_instances
 
 
@@ -30,11 +30,4 @@ def results_dict(image: str, samples: Sequence[PoseDataSample], dataset_meta: di
 
 def write_json(path: str | Path, content: dict) -> None:
     """Write a JSON file: beside it first, then renamed."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
-    try:
-        partial.write_text(json.dumps(content, indent=1, default=float))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    put_text(json.dumps(content, indent=1, default=float), str(path))

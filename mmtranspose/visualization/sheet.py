@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+from mmengine.fileio import put
 
 BACKGROUND = 32
 
@@ -51,16 +51,10 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
         OSError: The folder or file cannot be written, or the ending names no picture format.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         done, data = cv2.imencode(path.suffix, image)
     except cv2.error:
         done = False
     if not done:
         raise OSError(f'{path}: pictures cannot be written as {path.suffix!r}; use .png or .jpg')
-    partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
-    try:
-        partial.write_bytes(data.tobytes())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    put(data.tobytes(), str(path))

@@ -1,24 +1,40 @@
 """Packaging. No requirement is declared: mmtranspose goes into an existing MMPose environment and forces no version.
 
-mmpose itself cannot be required: it requires chumpy, which does not build. ``make setup`` makes a whole environment.
+mmpose itself cannot be required: it requires chumpy, which does not build. ``make setup`` makes a whole environment,
+``mmtranspose doctor`` says what one lacks.
+
+``mmtranspose/.mim`` holds links to configs, tools and indices, so that an editable install follows the checkout; a
+wheel gets the files themselves.
 """
 
+import os
 import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
+PACKAGE = HERE / 'mmtranspose'
 
 
 def read_version() -> str:
-    text = (HERE / 'mmtranspose' / 'version.py').read_text(encoding='utf-8')
+    text = (PACKAGE / 'version.py').read_text(encoding='utf-8')
     return re.search(r"^__version__ = '([^']+)'", text, re.MULTILINE).group(1)
 
 
 def read_readme() -> str:
     readme = HERE / 'README.md'
     return readme.read_text(encoding='utf-8') if readme.is_file() else ''
+
+
+def mim_files() -> list:
+    """Every file below ``mmtranspose/.mim``, behind its links too, relative to the package."""
+    root = PACKAGE / '.mim'
+    files = [Path(folder, name) for folder, _, names in os.walk(root, followlinks=True) for name in names]
+    kept = [file for file in files if '__pycache__' not in file.parts]
+    if not any(file.name == 'model-index.yml' and file.is_file() for file in kept):
+        raise SystemExit(f'{root} is not whole: its links to configs, tools and indices are broken; clone again')
+    return sorted(str(file.relative_to(PACKAGE)) for file in kept)
 
 
 setup(
@@ -28,7 +44,10 @@ setup(
     long_description=read_readme(),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
-    packages=find_packages(include=['mmtranspose', 'mmtranspose.*']),
+    packages=find_packages(include=['mmtranspose', 'mmtranspose.*', 'mmtranspose_cli', 'mmtranspose_cli.*']),
+    package_data={'mmtranspose': ['py.typed', *mim_files()]},
+    include_package_data=False,
     python_requires='>=3.10',
-    extras_require={'dev': ['pytest', 'ruff']},
+    extras_require={'dev': ['pytest', 'ruff'], 'safetensors': ['safetensors']},
+    entry_points={'console_scripts': ['mmtranspose = mmtranspose_cli.main:main']},
 )

@@ -1,10 +1,17 @@
-"""Tells MMPose's registries where this package's modules are."""
+"""Tells MMPose's registries where this package's modules are, and mmengine where its configs and models are."""
 
+import functools
 import sys
 from importlib import import_module
 
+from mmengine.config import Config
+from mmengine.config.utils import MODULE2PACKAGE
 from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, TRANSFORMS
 
+from mmtranspose import zoo
+from mmtranspose.compat.when_imported import when_imported
+
+PACKAGE = 'mmtranspose'
 LOCATIONS = (
     (HOOKS, 'mmpose.engine.hooks', 'mmtranspose.engine.hooks'),
     (MODELS, 'mmpose.models', 'mmtranspose.models'),
@@ -14,6 +21,13 @@ LOCATIONS = (
 
 
 def register() -> None:
+    """Make modules, configs and models known. Runs when ``mmtranspose`` is imported."""
+    register_modules()
+    register_configs()
+    when_imported('mmengine.infer.infer', register_models)
+
+
+def register_modules() -> None:
     """Register the modules: now if MMPose's own are loaded already, else together with them on first use.
 
     Waiting keeps ``import mmtranspose`` as quick as ``import mmpose``: loading MMPose's models takes 2 s.
@@ -23,3 +37,40 @@ def register() -> None:
             import_module(ours)
         elif ours not in registry._locations:
             registry._locations.append(ours)
+
+
+def register_configs() -> None:
+    """Let ``mmengine.hub`` and ``_base_`` of configs resolve ``'mmtranspose::...'``.
+
+    mmengine takes the part before ``::`` for the scope of the registries to build from as well; ours are MMPose's.
+    """
+    MODULE2PACKAGE[PACKAGE] = PACKAGE
+    resolve = Config._get_cfg_path
+    if getattr(resolve, 'knows_mmtranspose', False):
+        return
+
+    @functools.wraps(resolve)
+    def get_cfg_path(cfg_path, filename):
+        path, scope = resolve(cfg_path, filename)
+        return path, 'mmpose' if scope == PACKAGE else scope
+
+    get_cfg_path.knows_mmtranspose = True
+    Config._get_cfg_path = staticmethod(get_cfg_path)
+
+
+def register_models() -> None:
+    """Let MMPose's inferencers find the package's models by name and alias, behind MMPose's own."""
+    from mmengine.infer.infer import BaseInferencer
+
+    listed = BaseInferencer._get_models_from_metafile
+    if getattr(listed, 'knows_mmtranspose', False):
+        return
+
+    @functools.wraps(listed)
+    def get_models_from_metafile(dir):  # noqa: A002  mmengine's name
+        yield from listed(dir)
+        if dir == BaseInferencer._get_repo_or_mim_dir('mmpose'):
+            yield from zoo.models()
+
+    get_models_from_metafile.knows_mmtranspose = True
+    BaseInferencer._get_models_from_metafile = staticmethod(get_models_from_metafile)

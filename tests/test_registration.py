@@ -4,18 +4,27 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 from conftest import ROOT
+from golden import arrays, golden_input, released_state_dict
+from mmengine.config import Config
+from mmengine.infer import BaseInferencer
+from mmengine.registry import DefaultScope
+from mmpose.apis import Pose2DInferencer
+from mmpose.apis.inferencers import get_model_aliases
 from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, TRANSFORMS
 
-from mmtranspose import registration
+from mmtranspose import registration, zoo
 
 LAZY = """
 import os, sys
 os.environ.pop('OMP_WAIT_POLICY', None)
 import mmtranspose
 assert os.environ.get('OMP_WAIT_POLICY') == 'passive', 'torch was imported before its threads were told to sleep'
-heavy = {'mmengine.runner', 'mmpose.models', 'mmpose.datasets', 'mmpose.codecs', 'mmpose.engine.hooks'}
+heavy = {'mmengine.runner', 'mmengine.infer'}
+heavy |= {'mmpose.models', 'mmpose.datasets', 'mmpose.codecs', 'mmpose.engine.hooks'}
 loaded = heavy & set(sys.modules)
 assert not loaded, f'import mmtranspose loads {loaded}'
 from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, TRANSFORMS
@@ -68,13 +77,77 @@ def package(tmp_path, monkeypatch):
 def test_now_where_theirs_is_loaded(package, monkeypatch):
     registry = SimpleNamespace(_locations=['json'])
     monkeypatch.setattr(registration, 'LOCATIONS', [(registry, 'json', package)])
-    registration.register()
+    registration.register_modules()
     assert package in sys.modules and registry._locations == ['json']
 
 
 def test_later_where_it_is_not(package, monkeypatch):
     registry = SimpleNamespace(_locations=['theirs.not_loaded'])
     monkeypatch.setattr(registration, 'LOCATIONS', [(registry, 'theirs.not_loaded', package)])
-    registration.register()
-    registration.register()
+    registration.register_modules()
+    registration.register_modules()
     assert package not in sys.modules and registry._locations == ['theirs.not_loaded', package]
+
+
+R_A3 = 'body_2d_keypoint/topdown_heatmap/coco/td-hm_transpose-r-a3_1xb28-230e_coco-256x192.py'
+HUB = f"""
+import mmtranspose
+from mmengine.hub import get_config, get_model
+from mmengine.registry import DefaultScope
+cfg = get_config('mmtranspose::{R_A3}', pretrained=True)
+assert cfg.model.neck.num_layers == 3
+assert cfg.model_path.endswith('/Hub/tp_r_256x192_enc3_d256_h1024_mh8.pth'), cfg.model_path
+model = get_model('mmtranspose::{R_A3}')
+assert type(model.head).__name__ == 'TransPoseHead'
+assert sum(value.numel() for value in model.parameters()) == 4998737
+assert DefaultScope.get_current_instance() is None, 'get_model left its scope behind'
+print('fine')
+"""
+
+
+def test_hub():
+    process = subprocess.run([sys.executable, '-c', HUB], cwd=ROOT, capture_output=True, text=True)
+    assert process.stdout.endswith('fine\n'), process.stdout + process.stderr
+
+
+def test_base_of_a_config_elsewhere(tmp_path):
+    (tmp_path / 'mine.py').write_text(
+        f"_base_ = ['mmtranspose::{R_A3}']\n"
+        'model = dict(neck=dict(num_layers=5))\n'
+        'codec = {{_base_.codec}}\n'
+        'test_dataloader = dict(dataset=dict(pipeline={{_base_.val_pipeline}}))\n'
+    )
+    cfg = Config.fromfile(str(tmp_path / 'mine.py'))
+    assert cfg.model.neck.num_layers == 5 and cfg.model.backbone.type == 'ResNetSmall'
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        assert type(KEYPOINT_CODECS.build(cfg.codec)).__name__ == 'UnbiasedHeatmap'
+        pipeline = [TRANSFORMS.build(step) for step in cfg.test_dataloader.dataset.pipeline]
+    assert 'UnbiasedTopdownAffine' in [type(step).__name__ for step in pipeline]
+
+
+class TestInferencer:
+    def test_aliases_stand_beside_mmposes(self):
+        aliases = get_model_aliases()
+        assert aliases['transpose-h-a4'] == 'td-hm_transpose-h-a4_4xb14-240e_coco-256x192'
+        assert aliases['human'] == get_model_aliases('mmpose')['human']
+        ours = {name for model in zoo.models() for name in zoo.names_of(model)[1:]}
+        assert len(ours) >= 15 and ours <= set(aliases)
+
+    def test_alias_brings_config_and_weights(self, tmp_path):
+        torch.save(released_state_dict('r-a3'), tmp_path / 'released.pth')
+        cfg, weights = Pose2DInferencer._load_model_from_metafile(SimpleNamespace(scope='mmpose'), 'transpose-r-a3')
+        assert cfg.filename.endswith(R_A3)
+        assert weights == next(model['Weights'] for model in zoo.models() if 'transpose-r-a3' in zoo.names_of(model))
+        inferencer = Pose2DInferencer(
+            'transpose-r-a3', weights=str(tmp_path / 'released.pth'), det_model='whole_image', device='cpu'
+        )
+        with torch.no_grad():
+            heatmaps = inferencer.model.head(inferencer.model.extract_feat(golden_input()))
+        np.testing.assert_allclose(heatmaps, arrays('r-a3')['heatmaps'], rtol=0, atol=1e-4)
+        picture = np.random.default_rng(0).integers(0, 255, (64, 48, 3), dtype=np.uint8)
+        (result,) = next(inferencer(picture))['predictions'][0]
+        assert len(result['keypoints']) == 17
+
+    def test_other_packages_are_left_alone(self):
+        models = BaseInferencer._get_models_from_metafile(BaseInferencer._get_repo_or_mim_dir('mmdet'))
+        assert not [model for model in models if 'transpose-' in model['Name']]

@@ -14,7 +14,7 @@ CONFIG = (
 def main() -> None:
     arguments = parser(
         'Draw synthetic people, train a small TransPose on them, evaluate it, show what its predictions rest on.',
-        'python tools/demo.py --output-root demo_output',
+        'mmtranspose demo --output-root demo_output',
     )
     arguments.add_argument('--output-root', default='demo_output', metavar='DIR', help='default: demo_output')
     arguments.add_argument('--config', default=str(CONFIG), help='config file (default: the small one for a CPU)')

@@ -11,7 +11,7 @@ from mmtranspose.datasets.synthetic import DIFFICULTIES, contact_sheet, generate
 from mmtranspose.errors import InputError
 
 EXAMPLE = """example:
-  python tools/generate_synthetic_people.py data/synthetic --num-train 4000 --num-val 500 --preview data/preview.png
+  mmtranspose generate-people data/synthetic --num-train 4000 --num-val 500 --preview data/preview.png
 
 writes data/synthetic/{annotations,person_detection_results,train,val} and synthetic.json. The same seed and counts
 always give the same files. In the preview a filled disc is a visible key point, a ring an occluded one; green is the

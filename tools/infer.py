@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmtranspose.apis.command_line import parser, run
+from mmtranspose.apis.command_line import add_allow_partial, parser, run
 from mmtranspose.apis.inference import inference_topdown, init_model, load_bboxes, read_image, whole_image
 from mmtranspose.apis.results import results_dict, write_json
 from mmtranspose.errors import InputError
@@ -12,10 +12,12 @@ from mmtranspose.visualization import draw_poses, write_image
 def main() -> None:
     arguments = parser(
         'Estimate poses in given boxes of a picture.',
-        'python tools/infer.py CONFIG CHECKPOINT --input street.jpg --bboxes boxes.json --output-root results',
+        'mmtranspose infer transpose-r-a3 released.pth --input street.jpg --bboxes boxes.json --output-root results',
     )
-    arguments.add_argument('config', help='config file')
-    arguments.add_argument('checkpoint', help="checkpoint: ours or the authors' released one")
+    arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
+    arguments.add_argument(
+        'checkpoint', help="checkpoint: ours or the authors' released one; .pth, .safetensors or a URL"
+    )
     arguments.add_argument('--input', required=True, metavar='IMAGE', help='picture')
     arguments.add_argument(
         '--bboxes',
@@ -30,6 +32,7 @@ def main() -> None:
         '--kpt-thr', type=float, default=0.3, help='draw keypoints from this score on (default: 0.3)'
     )
     arguments.add_argument('--draw-bbox', action='store_true', help='draw the boxes too')
+    add_allow_partial(arguments)
     args = arguments.parse_args()
 
     root, name = Path(args.output_root), Path(args.input).name
@@ -39,7 +42,7 @@ def main() -> None:
             raise InputError(f'--output-root {root} would overwrite {given}; choose another folder')
     image = read_image(args.input)
     bboxes = whole_image(image) if args.bboxes == 'whole-image' else load_bboxes(args.bboxes)
-    model = init_model(args.config, args.checkpoint, args.device)
+    model = init_model(args.config, args.checkpoint, args.device, allow_partial=args.allow_partial)
     samples = inference_topdown(model, image, bboxes)
     picture = draw_poses(image, samples, model.dataset_meta, args.kpt_thr, args.draw_bbox)
     write_image(root / name, picture)

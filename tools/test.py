@@ -7,13 +7,14 @@ from mmtranspose.apis.runner import build_runner, test_config
 def main() -> None:
     arguments = parser(
         'Test and evaluate a pose model.',
-        'python tools/test.py configs/body_2d_keypoint/topdown_heatmap/coco/'
-        'td-hm_transpose-r-a3_1xb28-230e_coco-256x192.py work_dirs/r-a3/epoch_230.pth --out metrics.json',
+        'mmtranspose test transpose-r-a3 tp_r_256x192_enc3_d256_h1024_mh8.pth --out metrics.json',
     )
-    arguments.add_argument('config', help='config file')
-    arguments.add_argument('checkpoint', help="checkpoint: ours or the authors' released one, file or URL")
+    arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
+    arguments.add_argument(
+        'checkpoint', help="checkpoint: ours or the authors' released one; .pth, .safetensors or a URL"
+    )
     arguments.add_argument('--out', metavar='FILE', help='write the metrics to FILE (.json, .yaml or .pkl)')
-    arguments.add_argument('--dump', metavar='FILE', help='write the predictions to FILE (.pkl) for offline evaluation')
+    arguments.add_argument('--dump', metavar='FILE', help='write the predictions to FILE (.pkl), to evaluate later')
     arguments.add_argument('--badcase', action='store_true', help='save or show the samples with the worst loss')
     add_runner_arguments(arguments)
     args = parse(arguments)

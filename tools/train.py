@@ -7,10 +7,9 @@ from mmtranspose.apis.runner import build_runner, train_config
 def main() -> None:
     arguments = parser(
         'Train a pose model.',
-        'python tools/train.py configs/body_2d_keypoint/topdown_heatmap/coco/'
-        'td-hm_transpose-r-a3_1xb28-230e_coco-256x192.py --amp',
+        'mmtranspose train transpose-r-a3 --amp --cfg-options data_root=/data/coco',
     )
-    arguments.add_argument('config', help='config file')
+    arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
     arguments.add_argument(
         '--resume',
         nargs='?',

@@ -1,30 +1,42 @@
-"""Reading checkpoints and refusing those that cannot be meant for the model."""
+"""Reading checkpoints, and refusing those that are not the model's."""
 
 from __future__ import annotations
 
 import pickle
 from pathlib import Path
 
+import torch
+from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
-from torch import nn
+from torch import Tensor, nn
 
+from mmtranspose.apis.comparison import compare, shortlist
+from mmtranspose.apis.variant import looks_like
+from mmtranspose.compat import checkpoint_files
 from mmtranspose.errors import InputError
-from mmtranspose.models.released_weights import is_released, rename
 
 
 def read_checkpoint(filename: str) -> dict:
-    """A checkpoint's content, on the CPU.
+    """A checkpoint's content, on the CPU; loaded with ``weights_only=True``.
 
     Args:
-        filename (str): A file, or a URL as mmengine takes it.
+        filename (str): A ``.pth`` or ``.safetensors`` file, or a URL as mmengine takes it.
 
     Raises:
         InputError: The file is missing, truncated or no checkpoint, or would run code when loaded.
     """
-    if '://' not in str(filename) and not Path(filename).is_file():
-        raise InputError(f'checkpoint {filename} does not exist')
+    filename = str(filename)
+    if not checkpoint_files.RUNS_NO_CODE:
+        raise InputError(
+            f'checkpoint {filename} is not loaded: torch {torch.__version__} would run the code that a file brings; '
+            'install torch 2.6 or newer'
+        )
+    if '://' in filename and filename.endswith('.safetensors'):
+        raise InputError(f'checkpoint {filename}: download the file first; .safetensors is read from disk only')
+    if '://' not in filename:
+        _check_file(Path(filename).expanduser())
     try:
-        checkpoint = CheckpointLoader.load_checkpoint(str(filename), map_location='cpu')
+        checkpoint = CheckpointLoader.load_checkpoint(filename, map_location='cpu')
     except pickle.UnpicklingError as error:
         reason = str(error).splitlines()[0]
         raise InputError(f'checkpoint {filename} is damaged or holds more than weights; refused ({reason})') from error
@@ -38,22 +50,66 @@ def read_checkpoint(filename: str) -> dict:
     return checkpoint
 
 
-def require_match(model: nn.Module, checkpoint: dict, filename: str) -> None:
-    """Refuse a checkpoint that shares no parameter (name and shape) with the model.
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise InputError(f'checkpoint {path} does not exist')
+    with open(path, 'rb') as file:
+        start = file.read(64).lstrip().lower()
+    if start.startswith((b'<!doctype', b'<html', b'<?xml')):
+        raise InputError(f'checkpoint {path} cannot be read: it is a web page, not weights; download it again')
+
+
+def weights_of(checkpoint: dict, filename: str) -> dict[str, Tensor]:
+    """The weights in a checkpoint by name, without the ``module.`` that a parallel wrapper puts before them.
+
+    Args:
+        checkpoint (dict): From :func:`read_checkpoint`: a bare state dict, or one with ``state_dict``.
+        filename (str): For messages.
 
     Raises:
-        InputError: It shares none; names a few of both sides.
+        InputError: It holds no weights, or something else among them.
     """
     weights = checkpoint.get('state_dict', checkpoint)
     if not isinstance(weights, dict):
         raise InputError(f'checkpoint {filename} holds a {type(weights).__name__} as state_dict, not a dict of weights')
-    names = {name.removeprefix('module.'): value for name, value in weights.items()}
-    if is_released(names):
-        names = {rename(name): value for name, value in names.items()}
-    wanted = model.state_dict()
-    shared = [n for n, v in names.items() if n in wanted and getattr(v, 'shape', None) == wanted[n].shape]
-    if not shared:
+    others = [str(name) for name, value in weights.items() if not isinstance(value, Tensor)]
+    if others or not weights:
+        held = f'holds {shortlist(others)}, which are no tensors' if others else 'holds no weights'
+        raise InputError(f'checkpoint {filename} {held}; a state dict, or a dict with state_dict, is wanted')
+    return {name.removeprefix('module.'): value for name, value in weights.items()}
+
+
+def require_match(model: nn.Module, checkpoint: dict, filename: str, allow_partial: bool = False) -> None:
+    """Refuse a checkpoint that leaves a parameter of the model unset or brings one that the model does not have.
+
+    Args:
+        model (nn.Module): The model that is to load it.
+        checkpoint (dict): From :func:`read_checkpoint`.
+        filename (str): For messages.
+        allow_partial (bool): Take what fits and log what was kept, left as initialised, and not used.
+
+    Raises:
+        InputError: It does not match; lists the differences, says which model of ours the file looks like. With
+            ``allow_partial``: it shares no parameter with the model.
+    """
+    weights = weights_of(checkpoint, filename)
+    found = compare(model, weights)
+    if found.complete:
+        return
+    if not found.kept:
         raise InputError(
             f'checkpoint {filename} shares no parameter with the model of this config: it has '
-            f'{", ".join(list(names)[:3])}, ... and the model {", ".join(list(wanted)[:3])}, ...'
+            f'{shortlist(list(weights)[:3])}, ... and the model {shortlist(list(model.state_dict())[:3])}, ... '
+            f'{looks_like(weights)}'
         )
+    if not allow_partial:
+        raise InputError(
+            f'checkpoint {filename} does not match the model of this config. {looks_like(weights)} Differences: '
+            f'{found.differences()}. To start from what fits (transfer to other keypoints), use --allow-partial.'
+        )
+    total = len(found.kept) + len(found.reshaped) + len(found.missing)
+    print_log(
+        f'{filename}: kept {len(found.kept)} of {total} parameters and buffers. Left as initialised or not used: '
+        f'{found.differences()}.',
+        logger='current',
+    )

@@ -65,10 +65,20 @@ def add_runner_arguments(arguments: argparse.ArgumentParser) -> None:
         help='change the config: dotted keys, lists as key="[a,b]" or key=a,b without blanks; '
         'data_root=DIR moves the whole data set',
     )
+    add_allow_partial(arguments)
     arguments.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='who started the processes'
     )
     arguments.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_allow_partial(arguments: argparse.ArgumentParser) -> None:
+    """The argument that relaxes the check of checkpoints."""
+    arguments.add_argument(
+        '--allow-partial',
+        action='store_true',
+        help='take what fits of a checkpoint that does not match the model (transfer), and say what was kept',
+    )
 
 
 def parse(arguments: argparse.ArgumentParser) -> argparse.Namespace:

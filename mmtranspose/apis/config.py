@@ -8,6 +8,7 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 from mmtranspose.errors import InputError
+from mmtranspose.zoo import find_config
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -19,14 +20,13 @@ def load_config(path: str, options: dict | None = None) -> Config:
     or an evaluator has it.
 
     Args:
-        path (str): The config file.
+        path (str): The config file, or the name or alias of a model of mmtranspose (``transpose-r-a3``).
         options (dict | None): What ``--cfg-options`` gave: dotted keys to values.
 
     Raises:
         InputError: The file is missing or is no valid config.
     """
-    if not Path(path).is_file():
-        raise InputError(f'config {path} does not exist; configs are under configs/body_2d_keypoint/topdown_heatmap/')
+    path = str(path) if Path(path).is_file() else find_config(str(path))
     try:
         cfg = Config.fromfile(path)
     except Exception as error:

@@ -27,22 +27,24 @@ def init_model(
     checkpoint: str | None = None,
     device: str = 'cpu',
     cfg_options: dict | None = None,
+    allow_partial: bool = False,
 ) -> nn.Module:
     """MMPose's ``init_model`` that refuses a config or checkpoint it cannot use.
 
     Args:
-        config (str | Path | Config): The config or its file.
-        checkpoint (str | None): A file or URL; our own checkpoints and the authors' released ones. None leaves the
-            model as initialised.
+        config (str | Path | Config): The config, its file, or a model's name or alias (``'transpose-r-a3'``).
+        checkpoint (str | None): A file or URL; our own checkpoints and the authors' released ones, ``.pth`` or
+            ``.safetensors``. None leaves the model as initialised.
         device (str): ``'cpu'``, ``'cuda:0'``, ...
         cfg_options (dict | None): Options merged into the config.
+        allow_partial (bool): Take what fits of a checkpoint that does not match the model, and log what was kept.
 
     Returns:
         nn.Module: The pose estimator in evaluation mode, with ``cfg`` and ``dataset_meta``.
 
     Raises:
         InputError: The config cannot be read or names unknown modules or values; the checkpoint cannot be read or
-            shares no parameter with the model; the device is not there.
+            does not match the model; the device is not there.
     """
     try:
         torch.device(device)
@@ -58,7 +60,7 @@ def init_model(
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f'{name}: the model cannot be built: {error}') from error
     if content is not None:
-        require_match(model, content, checkpoint)
+        require_match(model, content, checkpoint, allow_partial)
         _load_checkpoint_to_model(model, content)
         model.dataset_meta = content.get('meta', {}).get('dataset_meta', model.dataset_meta)
     return model.to(device)

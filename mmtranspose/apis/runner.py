@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from mmtranspose.apis.checkpoint import read_checkpoint, require_match
 from mmtranspose.apis.config import check_data, load_config
 from mmtranspose.compat import cpu_distributed
+from mmtranspose.compat.auto_resume import find_latest_checkpoint
 from mmtranspose.errors import InputError
 
 
@@ -28,7 +29,9 @@ def runner_config(args: argparse.Namespace) -> Config:
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+        cfg.work_dir = str(Path('work_dirs') / Path(cfg.filename).stem)
+    if args.allow_partial:
+        cfg.allow_partial = True
     badcase = getattr(args, 'badcase', False)  # shows pictures of its own
     if (args.show and not badcase) or args.show_dir is not None:
         _default_hook(cfg, 'visualization', 'PoseVisualizationHook').update(
@@ -65,8 +68,9 @@ def train_config(args: argparse.Namespace) -> Config:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        resume_from = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
+        if resume_from is not None:  # else from the beginning, with the config's load_from
+            cfg.resume, cfg.load_from = True, resume_from
     if args.auto_scale_lr:
         if not cfg.get('auto_scale_lr', {}).get('base_batch_size'):
             raise InputError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')
@@ -119,5 +123,5 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
         raise InputError(f'config {cfg.filename}: {error}') from error
     if checkpoint is not None:
         model = runner.model.module if hasattr(runner.model, 'module') else runner.model
-        require_match(model, checkpoint, cfg.load_from)
+        require_match(model, checkpoint, cfg.load_from, cfg.get('allow_partial', False) and not cfg.get('resume'))
     return runner

@@ -1,9 +1,9 @@
 """Work-arounds for faults of the libraries below, one file a fault; each says when it can go."""
 
-import sys
 from importlib.util import find_spec
 
 from mmtranspose.compat import thread_wait
+from mmtranspose.compat.when_imported import when_imported
 
 REQUIRED = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmpose')
 
@@ -21,20 +21,16 @@ def apply() -> None:
             f'mmtranspose needs {", ".join(missing)}, which this Python does not have. '
             'Run "make setup" in a checkout of mmtranspose, or install MMPose first (README, "Install").'
         )
-    from mmtranspose.compat import atomic_write, mmcv_ops, safe_globals
+    from mmtranspose.compat import atomic_write, checkpoint_files, mmcv_ops, safe_globals
 
     for fault in (mmcv_ops, safe_globals, atomic_write):
         fault.apply()
-    if 'mmengine.runner' in sys.modules:
-        apply_to_runner()
+    when_imported('mmengine.runner.checkpoint', checkpoint_files.apply)
+    when_imported('mmengine.runner.runner', apply_to_runner)
 
 
 def apply_to_runner() -> None:
-    """Put the work-arounds for mmengine's runner in place.
-
-    Loading the runner takes most of a second. Where it is not loaded yet, ``import mmtranspose`` leaves this to
-    ``mmtranspose.models``, which is loaded before anything can be run.
-    """
+    """Put the work-arounds for mmengine's runner in place."""
     from mmtranspose.compat import auto_resume, checkpoint_retention
 
     for fault in (auto_resume, checkpoint_retention):

@@ -1,12 +1,10 @@
 """The network: stems, Transformer neck and heatmap head, registered in ``mmpose.registry.MODELS``."""
 
-from mmtranspose.compat import apply_to_runner
 from mmtranspose.models.backbones import HRNetSmall, ResNetSmall
 from mmtranspose.models.heads import TransPoseHead
 from mmtranspose.models.necks import TransPoseNeck
 from mmtranspose.models.released_weights import accept_released_weights
 
 accept_released_weights()
-apply_to_runner()
 
 __all__ = ['HRNetSmall', 'ResNetSmall', 'TransPoseHead', 'TransPoseNeck']

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import functools
 
+import torch
 from mmpose.models.pose_estimators.base import BasePoseEstimator
-from torch import nn
+from torch import Tensor, nn
 
-from mmtranspose.models.layers import LearnablePositionEncoding
+from mmtranspose.models.layers import SinePositionEncoding
 from mmtranspose.models.necks import TransPoseNeck
 
-SIGNATURE = ('reduce.weight', 'global_encoder.layers.0.self_attn.in_proj_weight')
+MAPPING_VERSION = 1  # of the names below and of what becomes of pos_embedding
+SIGNATURE = 'global_encoder.layers.'
 POSITION = 'pos_embedding'
+OUR_POSITION = 'neck.position_encoding.weight'
 RENAMED = {
     'reduce.': 'neck.projection.',
     'global_encoder.': 'neck.encoder.',
@@ -27,7 +30,7 @@ RENAMED = {
 
 def is_released(state_dict: dict, prefix: str = '') -> bool:
     """Whether the names in ``state_dict`` (behind ``prefix``) are those of the authors' release."""
-    return all(prefix + name in state_dict for name in SIGNATURE)
+    return any(name.startswith(prefix + SIGNATURE) for name in state_dict)
 
 
 def rename(name: str) -> str:
@@ -38,11 +41,30 @@ def rename(name: str) -> str:
     return f'backbone.{name}'
 
 
+def released_name(name: str) -> str:
+    """The name that a tensor of our model has in the release: the inverse of :func:`rename`."""
+    if name == OUR_POSITION:
+        return POSITION
+    for theirs, ours in RENAMED.items():
+        if name.startswith(ours):
+            return theirs + name[len(ours) :]
+    return name.removeprefix('backbone.')
+
+
+def is_sine_table(table: Tensor, encoding: SinePositionEncoding) -> bool:
+    """Whether a table (h * w, d) is what ``encoding`` computes for some grid (h, w)."""
+    tokens, channels = table.shape
+    if channels != encoding.embed_dims:
+        return False
+    heights = (h for h in range(1, tokens + 1) if tokens % h == 0)
+    return any(torch.allclose(encoding.table(h, tokens // h), table.float(), atol=1e-3) for h in heights)
+
+
 def convert_released(state_dict: dict, model: nn.Module, prefix: str = '') -> None:
     """Rename a released state dict in place, to be loaded into ``model``.
 
-    ``pos_embedding`` (h * w, 1, d) becomes a learnable encoding's weight (h * w, d); for the sine encoding, which is
-    computed, and for None it is dropped.
+    ``pos_embedding`` (h * w, 1, d) becomes the learnable encoding's weight (h * w, d). For the sine encoding, which is
+    computed, a sine table is dropped; any other table keeps that name, and is then unknown to the model.
 
     Args:
         state_dict (dict): Names to tensors, the authors' names behind ``prefix``.
@@ -52,8 +74,29 @@ def convert_released(state_dict: dict, model: nn.Module, prefix: str = '') -> No
     position = state_dict.pop(prefix + POSITION, None)
     for name in [name for name in state_dict if name.startswith(prefix)]:
         state_dict[prefix + rename(name[len(prefix) :])] = state_dict.pop(name)
-    if position is not None and isinstance(model.neck.position_encoding, LearnablePositionEncoding):
-        state_dict[prefix + 'neck.position_encoding.weight'] = position.squeeze(1)
+    if position is not None:
+        table = position.flatten(0, -2)
+        encoding = model.neck.position_encoding
+        if not (isinstance(encoding, SinePositionEncoding) and is_sine_table(table, encoding)):
+            state_dict[prefix + OUR_POSITION] = table
+
+
+def adopt(state_dict: dict, model: nn.Module, prefix: str = '') -> dict:
+    """The state dict in our names: a renamed copy if it is a release's and the model a TransPose, else itself."""
+    if not (isinstance(getattr(model, 'neck', None), TransPoseNeck) and is_released(state_dict, prefix)):
+        return state_dict
+    renamed = dict(state_dict)
+    convert_released(renamed, model, prefix)
+    return renamed
+
+
+def lacks_position(state_dict: dict, model: nn.Module) -> bool:
+    """Whether a release's weights come without the sine table that belongs to the model.
+
+    The release stores that table, so a file without it is damaged or was trained without positions.
+    """
+    sine = isinstance(getattr(getattr(model, 'neck', None), 'position_encoding', None), SinePositionEncoding)
+    return sine and is_released(state_dict) and POSITION not in state_dict
 
 
 def accept_released_weights() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from unittest import mock
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 from mmtranspose.apis import init_model
 from mmtranspose.apis.checkpoint import read_checkpoint, require_match
 from mmtranspose.errors import InputError
+from mmtranspose.models.released_weights import released_name
 
 
 def save(folder, content, **options):
@@ -72,6 +74,18 @@ class TestRead:
         with pytest.raises(InputError, match=f'checkpoint {path} (cannot be read|is damaged)'):
             read_checkpoint(str(path))
 
+    def test_web_page(self, tmp_path):
+        path = tmp_path / 'a.pth'
+        path.write_text('\n<!DOCTYPE html>\n<html><body>Not found</body></html>')
+        with pytest.raises(InputError, match=f'checkpoint {path} cannot be read: it is a web page, not weights'):
+            read_checkpoint(str(path))
+
+    def test_old_torch_is_refused(self, tmp_path, monkeypatch):
+        path = save(tmp_path, {'w': torch.zeros(1)})
+        monkeypatch.setattr('mmtranspose.compat.checkpoint_files.RUNS_NO_CODE', False)
+        with pytest.raises(InputError, match=f'checkpoint {path} is not loaded: torch .* install torch 2.6'):
+            read_checkpoint(str(path))
+
     def test_code_is_not_run(self, tmp_path):
         victim = tmp_path / 'victim'
         victim.touch()
@@ -97,28 +111,65 @@ class TestMatch:
         require_match(model, model.state_dict(), 'a.pth')
         require_match(model, {'state_dict': model.state_dict(), 'meta': {}}, 'a.pth')
 
-    def test_one_shared_parameter_is_enough(self, model):
-        require_match(model, {'0.bias': torch.zeros(2), 'head.weight': torch.zeros(9)}, 'a.pth')
+    def test_differences_are_listed(self, model):
+        weights = {'0.bias': torch.zeros(2), '1.weight': torch.zeros(5), 'head.weight': torch.zeros(9)}
+        with pytest.raises(InputError) as caught:
+            require_match(model, weights, 'a.pth')
+        words = str(caught.value)
+        assert words.startswith('checkpoint a.pth does not match the model of this config. It looks like no model of')
+        assert '4 of the model missing in it: 0.weight, 1.bias, 1.running_mean, 1.running_var;' in words
+        assert '1 of another shape: 1.weight ((5,) instead of (2,));' in words
+        assert '1 unknown to the model: head.weight.' in words
+        assert '--allow-partial' in words
+
+    def test_ten_names_and_a_count(self, model):
+        weights = {**model.state_dict(), **{f'more.{index}': torch.zeros(1) for index in range(13)}}
+        names = ', '.join(f'more.{index}' for index in range(10))
+        with pytest.raises(InputError, match=f'13 unknown to the model: {names}, ... and 3 more'):
+            require_match(model, weights, 'a.pth')
+
+    def test_partial_says_what_was_kept(self, model):
+        weights = {'0.bias': torch.zeros(2), '1.weight': torch.zeros(5), 'head.weight': torch.zeros(9)}
+        with mock.patch('mmtranspose.apis.checkpoint.print_log') as log:
+            require_match(model, weights, 'a.pth', allow_partial=True)
+        words = log.call_args.args[0]
+        assert words.startswith('a.pth: kept 1 of 6 parameters and buffers. Left as initialised or not used: 4 of the ')
+        assert words.endswith('1 unknown to the model: head.weight.')
+
+    def test_partial_still_needs_something(self, model):
+        with pytest.raises(InputError, match='checkpoint a.pth shares no parameter'):
+            require_match(model, {'head.weight': torch.zeros(9)}, 'a.pth', allow_partial=True)
+
+    def test_counters_of_batches_may_be_missing(self, model):
+        weights = {name: value for name, value in model.state_dict().items() if 'num_batches' not in name}
+        assert len(weights) == len(model.state_dict()) - 1
+        require_match(model, weights, 'a.pth')
 
     def test_weights_of_a_wrapped_model(self, model):
         require_match(model, {'state_dict': {f'module.{k}': v for k, v in model.state_dict().items()}}, 'a.pth')
 
-    def test_names_of_the_release(self, tiny_model):
-        released = {}
-        for name, value in tiny_model.state_dict().items():
-            for ours, theirs in (('backbone.', ''), ('neck.projection', 'reduce'), ('neck.encoder', 'global_encoder')):
-                name = name.replace(ours, theirs)
-            released[name.removeprefix('head.')] = value
-        released = {name: value for name, value in released.items() if name.startswith(('reduce', 'global_encoder'))}
-        require_match(tiny_model, released, 'a.pth')
-        require_match(tiny_model, {'state_dict': {f'module.{k}': v for k, v in released.items()}}, 'a.pth')
-        del released['reduce.weight']  # now nothing tells that it is the release
-        with pytest.raises(InputError):
-            require_match(tiny_model, released, 'a.pth')
+    @pytest.mark.parametrize('prefix', ['', 'module.'])
+    def test_names_of_the_release(self, tiny_model, prefix):
+        table = tiny_model.neck.position_encoding.table(8, 6)[:, None]
+        released = {released_name(name): value for name, value in tiny_model.state_dict().items()}
+        assert 'reduce.weight' in released and 'final_layer.bias' in released
+        content = {'state_dict': {f'{prefix}{name}': value for name, value in released.items()}, 'optimizer': {}}
+        content['state_dict'][f'{prefix}pos_embedding'] = table
+        require_match(tiny_model, content, 'a.pth')
+        for name in ('reduce.weight', 'pos_embedding', 'global_encoder.layers.1.norm2.bias'):
+            less = {key: value for key, value in content['state_dict'].items() if key != prefix + name}
+            with pytest.raises(InputError, match=f'1 of the model missing in it: {name}. To'):
+                require_match(tiny_model, less, 'a.pth')
+        content['state_dict'][f'{prefix}pos_embedding'] = table.flip(0)
+        with pytest.raises(InputError, match='1 unknown to the model: pos_embedding. To'):
+            require_match(tiny_model, content, 'a.pth')
 
     @pytest.mark.parametrize(
         'weights',
-        [{'conv.weight': torch.zeros(3), 'fc.bias': torch.zeros(2)}, {'0.weight': torch.zeros(7, 7), '0.bias': 3}],
+        [
+            {'conv.weight': torch.zeros(3), 'fc.bias': torch.zeros(2)},
+            {'0.weight': torch.zeros(7, 7), '0.bias': torch.zeros(3)},
+        ],
         ids=['other names', 'other shapes'],
     )
     def test_foreign_weights(self, model, weights):
@@ -127,7 +178,11 @@ class TestMatch:
         with pytest.raises(InputError, match=f'{words} and the model 0.weight, 0.bias, 1.weight, ...'):
             require_match(model, {'state_dict': weights}, 'a.pth')
 
-    @pytest.mark.parametrize('content', [{}, {'state_dict': {}}, {'state_dict': None}, {'state_dict': [1]}], ids=str)
+    @pytest.mark.parametrize(
+        'content',
+        [{}, {'state_dict': {}}, {'state_dict': None}, {'state_dict': [1]}, {'state_dict': {'w': 1}}],
+        ids=str,
+    )
     def test_no_weights_at_all(self, model, content):
         with pytest.raises(InputError, match='checkpoint a.pth '):
             require_match(model, content, 'a.pth')

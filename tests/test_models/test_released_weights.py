@@ -5,7 +5,16 @@ import torch
 from mmengine.runner import load_checkpoint
 from tiny import tiny_transpose
 
-from mmtranspose.models.released_weights import convert_released, is_released, rename
+from mmtranspose.models.layers import SinePositionEncoding
+from mmtranspose.models.released_weights import (
+    adopt,
+    convert_released,
+    is_released,
+    is_sine_table,
+    lacks_position,
+    released_name,
+    rename,
+)
 
 
 def build(position_encoding='sine', grid=None):
@@ -13,9 +22,9 @@ def build(position_encoding='sine', grid=None):
 
 
 def released_names(model):
-    """The model's weights as the release names them, with its position table."""
+    """The model's weights as the release names them, with the sine table of 4 x 3 tokens."""
     back = {'neck.projection.': 'reduce.', 'neck.encoder.': 'global_encoder.', 'head.': '', 'backbone.': ''}
-    state = {'pos_embedding': torch.arange(4 * 3 * 8.0).reshape(12, 1, 8)}
+    state = {'pos_embedding': SinePositionEncoding(8).table(4, 3)[:, None]}
     for name, value in model.state_dict().items():
         for ours, theirs in back.items():
             if name.startswith(ours):
@@ -51,9 +60,44 @@ def test_learnable_embedding_keeps_the_table():
     source = build('learnable', (4, 3))
     state = released_names(source)
     state.pop('neck.position_encoding.weight', None)
+    state['pos_embedding'] = torch.arange(4 * 3 * 8.0).reshape(12, 1, 8)
     model = build('learnable', (4, 3))
     model.load_state_dict(state, strict=True)
     assert torch.equal(model.neck.position_encoding.weight, torch.arange(4 * 3 * 8.0).reshape(12, 8))
+
+
+@pytest.mark.parametrize('position_encoding', ['sine', None])
+def test_a_learnt_table_is_not_dropped(source, position_encoding):
+    state = released_names(source)
+    state['pos_embedding'] = torch.arange(4 * 3 * 8.0).reshape(12, 1, 8)
+    with pytest.raises(RuntimeError, match='Unexpected key.*neck.position_encoding.weight'):
+        build(position_encoding).load_state_dict(state, strict=True)
+
+
+def test_the_sine_table_of_any_grid():
+    encoding = SinePositionEncoding(8)
+    assert is_sine_table(encoding.table(4, 3), encoding)
+    assert is_sine_table(encoding.table(3, 4), encoding)
+    assert not is_sine_table(encoding.table(4, 3).flip(0), encoding)
+    assert not is_sine_table(SinePositionEncoding(16).table(4, 3), encoding)
+
+
+def test_a_release_without_its_table(source):
+    state = released_names(source)
+    assert not lacks_position(state, source)
+    del state['pos_embedding']
+    assert lacks_position(state, source)
+    assert not lacks_position(state, build(None))
+    assert not lacks_position(source.state_dict(), source)
+
+
+def test_adopt_leaves_others_alone(source):
+    state = released_names(source)
+    assert adopt(state, source).keys() == source.state_dict().keys()
+    assert 'pos_embedding' in state
+    assert adopt(state, torch.nn.Linear(1, 1)) is state
+    own = source.state_dict()
+    assert adopt(own, source) is own
 
 
 def test_our_own_names_pass_untouched(source):
@@ -70,6 +114,12 @@ def test_rename():
     assert rename('global_encoder.layers.2.norm1.bias') == 'neck.encoder.layers.2.norm1.bias'
     assert rename('deconv_layers.0.weight') == 'head.deconv_layers.0.weight'
     assert rename('final_layer.bias') == 'head.final_layer.bias'
+
+
+def test_released_name_is_the_way_back(source):
+    names = list(source.state_dict())
+    assert [rename(released_name(name)) for name in names] == names
+    assert released_name('neck.position_encoding.weight') == 'pos_embedding'
 
 
 def test_prefix_is_kept(source):

@@ -15,7 +15,7 @@ H_A6 = (
 def main() -> None:
     arguments = parser(
         "Compare the encoder's training step (forward and backward) with nn.MultiheadAttention(need_weights=True).",
-        'python tools/analysis_tools/encoder_memory.py --batch-size 4',
+        'mmtranspose encoder-memory --batch-size 4',
     )
     arguments.add_argument('config', nargs='?', default=str(H_A6), help='config file (default: H-A6)')
     arguments.add_argument('--batch-size', type=int, default=4, help='default: 4')

@@ -7,6 +7,10 @@ import copy
 from mmpose.models.backbones import HRNet
 from mmpose.registry import MODELS
 
+from mmtranspose.models.backbones.pretrained import require_pretrained
+
+CLASSIFIER = ('transition3.', 'stage4.', 'incre_modules.', 'downsamp_modules.', 'final_layer.', 'classifier.')
+
 
 def _arch(width: int) -> dict:
     channels = (width, 2 * width, 4 * width)
@@ -48,6 +52,13 @@ class HRNetSmall(HRNet):
         # HRNet cannot be built without a stage 4: one without modules hands stage 3's output on.
         extra['stage4'] = dict(num_modules=0, num_branches=1, block='BASIC', num_blocks=(), num_channels=(width,))
         super().__init__(extra=extra, **kwargs)
+
+    def init_weights(self) -> None:
+        """As MMPose's, but a pretrained start must set the whole stem; stage 4, the fusions into it and the
+        classifier are left over."""
+        fusions = f'stage3.{self.extra["stage3"]["num_modules"] - 1}.fuse_layers.'
+        require_pretrained(self, leftover=[*CLASSIFIER, f'{fusions}1.', f'{fusions}2.'])
+        super().init_weights()
 
     def _make_stage(self, layer_config, in_channels, multiscale_output=True):
         if layer_config is self.extra['stage3']:

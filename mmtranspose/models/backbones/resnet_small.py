@@ -3,6 +3,8 @@
 from mmpose.models.backbones import ResNet
 from mmpose.registry import MODELS
 
+from mmtranspose.models.backbones.pretrained import require_pretrained
+
 
 @MODELS.register_module()
 class ResNetSmall(ResNet):
@@ -28,3 +30,9 @@ class ResNetSmall(ResNet):
         kwargs.setdefault('strides', (1, 2, 2, 2)[:num_stages])
         kwargs.setdefault('dilations', (1,) * num_stages)
         super().__init__(depth=depth, num_stages=num_stages, out_indices=(num_stages - 1,), **kwargs)
+
+    def init_weights(self) -> None:
+        """As MMPose's, but a pretrained start must set the whole stem; later layers are left over."""
+        later = [f'layer{stage}.' for stage in range(self.num_stages + 1, 5)]
+        require_pretrained(self, leftover=[*later, 'fc.'])
+        super().init_weights()

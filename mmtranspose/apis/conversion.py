@@ -1,0 +1,107 @@
+"""From a file of the authors' release to an MMPose checkpoint."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mmtranspose.apis.checkpoint import read_checkpoint, require_match, weights_of
+from mmtranspose.apis.config import load_config
+from mmtranspose.apis.inference import init_model
+from mmtranspose.apis.variant import closest_model, looks_like
+from mmtranspose.errors import InputError
+from mmtranspose.models.released_weights import MAPPING_VERSION, adopt, is_released
+from mmtranspose.version import __version__
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def convert_official(source: str, output_root: str, config: str | None = None) -> Path:
+    """Write a released file as an MMPose checkpoint, under a published name.
+
+    The checkpoint has ``state_dict`` in our names and ``meta``: ``cfg`` (the whole config as text, from which MMPose's
+    inferencers build the model), ``config`` (its name), ``dataset_meta``, ``source`` and ``source_sha256``,
+    ``mapping_version`` (of the names), ``mmtranspose_version``.
+
+    Args:
+        source (str): A bare state dict of the release, or a training checkpoint of the authors' code.
+        output_root (str): The folder; made if missing.
+        config (str | None): The config, or a model's name or alias; None: the model of the zoo that has exactly the
+            file's parameters.
+
+    Returns:
+        Path: ``CONFIG-HASH8_YYYYMMDD.pth`` in that folder: the first 8 digits of the file's SHA-256, today's date, as
+        MMPose names what it publishes. The hash depends on source and config alone.
+
+    Raises:
+        InputError: The source cannot be read, is not in the release's names, or does not match the config.
+    """
+    weights = weights_of(content := read_checkpoint(source), source)
+    if not is_released(weights):
+        raise InputError(f"{source} does not have the names of the authors' release; nothing to convert")
+    path = config or _config_of(weights, source)
+    cfg = load_config(path)
+    cfg.model.backbone.init_cfg = None
+    model = init_model(cfg)
+    require_match(model, content, source)
+    name = Path(cfg.filename).stem
+    meta = dict(
+        cfg=cfg.pretty_text,
+        config=name,
+        dataset_meta=model.dataset_meta,
+        source=Path(source).name,
+        source_sha256=sha256(Path(source)),
+        mapping_version=MAPPING_VERSION,
+        mmtranspose_version=__version__,
+    )
+    state_dict = {name: value.clone() for name, value in adopt(weights, model).items()}
+    return _publish(dict(meta=meta, state_dict=state_dict), Path(output_root), name)
+
+
+def _config_of(weights: dict[str, Tensor], source: str) -> str:
+    found = closest_model(weights)
+    if found is None or not found[1].complete:
+        raise InputError(f'{source} is exactly no model of the zoo. {looks_like(weights)} Name a config: --config')
+    return found[0]['Config']
+
+
+def _publish(checkpoint: dict, folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f'{name}.{os.getpid()}.partial'
+    try:
+        torch.save(checkpoint, partial)
+        final = folder / f'{name}-{sha256(partial)[:8]}_{datetime.date.today():%Y%m%d}.pth'
+        os.replace(partial, final)
+    finally:
+        partial.unlink(missing_ok=True)
+    return final
+
+
+@torch.no_grad()
+def heatmaps_of(model: nn.Module, seed: int = 0) -> Tensor:
+    """Heatmaps (2, K, h, w) of a fixed input: standard normal, at the config's input size."""
+    width, height = model.cfg.model.head.decoder.input_size
+    inputs = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(seed))
+    return model.head(model.extract_feat(inputs))
+
+
+def conversion_error(source: str, converted: str, config: str | None = None) -> float:
+    """The largest difference between the heatmaps of a released file and of what it was converted to.
+
+    Args:
+        source (str): As given to :func:`convert_official`.
+        converted (str): What it returned.
+        config (str | None): As given to it.
+    """
+    config = config or read_checkpoint(converted)['meta']['config']
+    before, after = (heatmaps_of(init_model(config, str(path))) for path in (source, converted))
+    return float((before - after).abs().max())

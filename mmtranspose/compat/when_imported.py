@@ -1,0 +1,50 @@
+"""Calls a function right after a module is imported, so that mending a slow module does not mean loading it.
+
+No fault of its own: ``import mmtranspose`` must stay as quick as ``import mmpose``, and mmengine's runner and
+inferencer, which the other files here mend, take a second each to load.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from importlib.abc import MetaPathFinder
+
+_waiting: dict[str, list[Callable[[], None]]] = {}
+
+
+class _Finder(MetaPathFinder):
+    """Finds the awaited modules with the other finders, and lets their loaders call what waits for them."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name not in _waiting:
+            return None
+        functions = _waiting.pop(name)  # or the search below would come back here
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            _waiting[name] = functions
+            return spec
+        load = spec.loader.exec_module
+
+        def exec_module(module):
+            try:
+                load(module)
+            except BaseException:
+                _waiting[name] = functions  # another import may succeed
+                raise
+            for function in functions:
+                function()
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+def when_imported(name: str, function: Callable[[], None]) -> None:
+    """Call ``function`` once the module ``name`` is loaded: now if it is, else at the end of its first import."""
+    if name in sys.modules:
+        function()
+        return
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+    _waiting.setdefault(name, []).append(function)

@@ -1,0 +1,75 @@
+"""The configs and models that the package brings, by name.
+
+They lie in ``mmtranspose/.mim``, where OpenMMLab's tools look for them: real files in an installed wheel, links to the
+checkout's ``configs``, ``tools``, ``model-index.yml`` and ``dataset-index.yml`` in a checkout.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from mmengine.fileio import load
+
+from mmtranspose.errors import InputError
+
+MIM = Path(__file__).resolve().parent / '.mim'
+
+
+def models() -> list[dict]:
+    """The models of all metafiles that ``model-index.yml`` names, in its order.
+
+    Returns:
+        list[dict]: As in the metafiles (``Name``, ``Alias``, ``Metadata``, ``Results``, ...), with two changes:
+        ``Config`` is absolute, and ``Weights`` is None for a model that has none.
+
+    Raises:
+        InputError: The index is missing: the installation is not whole.
+    """
+    index = MIM / 'model-index.yml'
+    if not index.is_file():
+        raise InputError(f'{index} is missing: install mmtranspose again')
+    entries = [entry for metafile in load(str(index))['Import'] for entry in load(str(MIM / metafile))['Models']]
+    return [{'Weights': None, **entry, 'Config': str(MIM / entry['Config'])} for entry in entries]
+
+
+def names_of(model: dict) -> list[str]:
+    """A model's name and its aliases."""
+    alias = model.get('Alias') or []
+    return [model['Name'], *([alias] if isinstance(alias, str) else alias)]
+
+
+def find_config(name: str) -> str:
+    """The file of a config that the package brings.
+
+    Args:
+        name (str): A model's name or alias (``transpose-r-a3``), or a config's path below the package's root
+            (``configs/...``), with or without ``.py``.
+
+    Raises:
+        InputError: There is none of this name; names those that are close to it.
+    """
+    for path in (MIM / name, MIM / f'{name}.py', MIM / 'configs' / name, MIM / 'configs' / f'{name}.py'):
+        if path.suffix == '.py' and path.is_file() and '..' not in Path(name).parts:
+            return str(path)
+    known = {known: model['Config'] for model in models() for known in names_of(model)}
+    wanted = name.lower().removesuffix('.py')
+    if wanted in known:
+        return known[wanted]
+    close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
+    hint = f'did you mean {", ".join(close)}?' if close else '`mmtranspose list` shows those that there are'
+    raise InputError(f'config {name} does not exist, neither as a file nor as a model of mmtranspose; {hint}')
+
+
+def relative(config: str) -> str:
+    """A config's path as in the checkout, ``configs/...``."""
+    return Path(config).relative_to(MIM).as_posix()
+
+
+def summary(model: dict) -> tuple[str, str, str]:
+    """What a model was trained on, its first reported AP in per cent ('-' for none), and 'yes' if it has weights."""
+    metrics = (model.get('Results') or [{}])[0].get('Metrics', {})
+    ap = f'{100 * metrics["AP"]:.1f}' if 'AP' in metrics else '-'
+    trained_on = model['Metadata']['Training Data']
+    trained_on = trained_on if isinstance(trained_on, list) else [trained_on]
+    return ' + '.join(trained_on), ap, 'yes' if model['Weights'] else 'no'

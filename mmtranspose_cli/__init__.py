@@ -1,0 +1,1 @@
+"""The console command of mmtranspose; imports nothing but the standard library."""

@@ -1,0 +1,91 @@
+"""The console command: what it runs, and that it runs without the package being imported."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+import mmtranspose
+from mmtranspose_cli import main as cli
+
+
+def run(*arguments, **options):
+    command = [sys.executable, '-m', 'mmtranspose_cli', *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **options)
+
+
+def test_every_tool_has_a_command():
+    tools = {
+        path.relative_to(ROOT / 'tools').as_posix()
+        for kind in ('*.py', '*.sh')
+        for path in (ROOT / 'tools').rglob(kind)
+        if path.name != 'launch.sh' and 'dataset_converters' not in path.parts
+    }
+    assert tools == {file for file, _ in cli.COMMANDS.values() if file is not None}
+
+
+def test_help_lists_the_commands(capsys):
+    assert cli.main(['--help']) == 0
+    words = capsys.readouterr().out
+    for name, (_, what) in cli.COMMANDS.items():
+        assert f'{name} ' in words and what in words
+
+
+def test_version(capsys):
+    assert cli.main(['--version']) == 0
+    assert capsys.readouterr().out == f'{mmtranspose.__version__}\n'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'words'), [(['trian'], "no command 'trian'; did you mean train?"), ([], 'usage')]
+)
+def test_mistakes(arguments, words, capsys):
+    assert cli.main(arguments) == 2
+    output = capsys.readouterr()
+    assert words in output.out + output.err and 'usage: mmtranspose COMMAND' in output.err
+
+
+def test_a_tool_runs_under_its_command():
+    process = run('list', 'transpose-h-a6')
+    assert process.returncode == 0, process.stderr
+    header, first, *_ = process.stdout.splitlines()
+    assert header.split() == ['model', 'trained', 'on', 'AP', 'weights', 'config']
+    assert first.split()[:4] == ['transpose-h-a6', 'COCO', '75.8', 'yes']
+
+
+def test_help_of_a_tool():
+    process = run('train', '--help')
+    assert process.returncode == 0 and process.stdout.startswith('usage: mmtranspose train ')
+
+
+def test_exit_status_of_a_tool():
+    process = run('test', 'no_such_config.py', 'a.pth')
+    assert process.returncode == 2
+    assert process.stderr.splitlines()[-1].startswith('error: config no_such_config.py does not exist')
+
+
+def test_a_broken_stack_points_to_the_doctor(tmp_path):
+    (tmp_path / 'mmpose').mkdir()
+    (tmp_path / 'mmpose' / '__init__.py').write_text('raise ValueError("numpy.dtype size changed")\n')
+    process = run('list', env={**os.environ, 'PYTHONPATH': str(tmp_path)})
+    assert process.returncode == 1
+    assert process.stderr.splitlines()[-2:] == [
+        'error: numpy.dtype size changed',
+        '`mmtranspose doctor` says what is wrong and how to cure it.',
+    ]
+
+
+def test_shell_scripts():
+    process = run('dist-train')
+    assert process.returncode == 2 and 'CONFIG PROCESSES' in process.stderr
+
+
+@pytest.mark.parametrize('arguments', [['--help'], ['--version'], ['doctor', '--help']], ids=' '.join)
+def test_without_the_stack(arguments):
+    """Nothing but the standard library is there: -S leaves site-packages out."""
+    process = subprocess.run(
+        [sys.executable, '-S', '-m', 'mmtranspose_cli', *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr

@@ -1,0 +1,102 @@
+"""``.safetensors`` through mmengine's loader, and URLs that run no code."""
+
+import functools
+import http.server
+import os
+import pickle
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+from mmengine.runner.checkpoint import CheckpointLoader
+from safetensors.torch import save_file
+
+from mmtranspose.apis.checkpoint import read_checkpoint
+from mmtranspose.errors import InputError
+
+WEIGHTS = {'a.weight': torch.arange(6.0).reshape(2, 3), 'b.bias': torch.ones(2, dtype=torch.int64)}
+
+
+class Remove:
+    def __init__(self, victim):
+        self.victim = victim
+
+    def __reduce__(self):
+        return os.remove, (str(self.victim),)
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) and a[name].dtype == b[name].dtype for name in a)
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """Serves ``tmp_path/served`` on the loopback interface; yields its URL. Downloads are kept in ``tmp_path``."""
+    (tmp_path / 'served').mkdir()
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Quiet, directory=tmp_path / 'served')
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
+
+
+def test_safetensors(tmp_path):
+    save_file(WEIGHTS, tmp_path / 'a.safetensors')
+    assert same(CheckpointLoader.load_checkpoint(str(tmp_path / 'a.safetensors'), map_location='cpu'), WEIGHTS)
+    assert same(read_checkpoint(str(tmp_path / 'a.safetensors')), WEIGHTS)
+
+
+@pytest.mark.parametrize('content', [b'', b'garbage' * 9, None], ids=['empty', 'garbage', 'truncated'])
+def test_damaged_safetensors(tmp_path, content):
+    path = tmp_path / 'a.safetensors'
+    save_file(WEIGHTS, path)
+    path.write_bytes(path.read_bytes()[:-8] if content is None else content)
+    with pytest.raises(InputError, match=f'checkpoint {path} cannot be read; it is truncated or no checkpoint'):
+        read_checkpoint(str(path))
+
+
+def test_safetensors_from_a_url_are_not_read():
+    with pytest.raises(InputError, match='download the file first'):
+        read_checkpoint('https://example.com/a.safetensors')
+
+
+def test_without_the_package(tmp_path, monkeypatch):
+    save_file(WEIGHTS, tmp_path / 'a.safetensors')
+    monkeypatch.setitem(sys.modules, 'safetensors.torch', None)
+    with pytest.raises(InputError, match='needs the package safetensors: pip install safetensors'):
+        read_checkpoint(str(tmp_path / 'a.safetensors'))
+
+
+def test_weights_from_a_url(server, tmp_path):
+    torch.save(WEIGHTS, tmp_path / 'served' / 'a.pth')
+    assert same(read_checkpoint(f'{server}/a.pth'), WEIGHTS)
+
+
+def test_code_from_a_url_is_not_run(server, tmp_path):
+    (tmp_path / 'victim').touch()
+    torch.save({'state_dict': Remove(tmp_path / 'victim')}, tmp_path / 'served' / 'a.pth')
+    with pytest.raises(pickle.UnpicklingError):
+        CheckpointLoader.load_checkpoint(f'{server}/a.pth', map_location='cpu')
+    with pytest.raises(InputError, match='holds more than weights; refused'):
+        read_checkpoint(f'{server}/a.pth')
+    assert (tmp_path / 'victim').exists()
+
+
+def test_the_fault_is_still_there(server, tmp_path):
+    """Without the work-around the code runs; once this fails, the work-around can go."""
+    (tmp_path / 'victim').touch()
+    torch.save({'state_dict': Remove(tmp_path / 'victim')}, tmp_path / 'served' / 'a.pth')
+    script = (
+        'from mmengine.runner.checkpoint import CheckpointLoader\n'
+        f'CheckpointLoader.load_checkpoint("{server}/a.pth", map_location="cpu")'
+    )
+    subprocess.run([sys.executable, '-c', script], capture_output=True, check=False)
+    assert not (tmp_path / 'victim').exists()

@@ -1,0 +1,88 @@
+"""ImageNet starts of the stems."""
+
+import pytest
+import torch
+from mmpose.models.backbones import HRNet
+from mmpose.registry import MODELS
+from torchvision.models import resnet50
+
+from mmtranspose.errors import InputError
+from mmtranspose.models.backbones.hrnet_small import _arch
+
+
+def stage(modules, branches, channels, block='BASIC'):
+    return dict(
+        num_modules=modules, num_branches=branches, block=block, num_blocks=(4,) * branches, num_channels=channels
+    )
+
+
+@pytest.fixture(scope='module')
+def resnet_file(tmp_path_factory):
+    """ResNet-50 as torchvision names it, classifier included."""
+    path = tmp_path_factory.mktemp('imagenet') / 'resnet50.pth'
+    torch.save(resnet50(weights=None).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def hrnet_file(tmp_path_factory):
+    """A narrow HRNet with four stages and a classifier's layers, as HRNet's ImageNet files have them."""
+    extra = dict(_arch(8), stage4=stage(3, 4, (8, 16, 32, 64)))
+    weights = HRNet(extra=extra).state_dict()
+    weights.update({'incre_modules.0.0.conv1.weight': torch.zeros(1), 'classifier.bias': torch.zeros(1000)})
+    path = tmp_path_factory.mktemp('imagenet') / 'hrnet.pth'
+    torch.save(weights, path)
+    return path
+
+
+def build(kind, file, **options):
+    init_cfg = dict(type='Pretrained', checkpoint=str(file), **options.pop('start', {}))
+    return MODELS.build(dict(type=kind, init_cfg=init_cfg, **options))
+
+
+def test_resnet(resnet_file):
+    backbone = build('ResNetSmall', resnet_file, depth=50)
+    backbone.init_weights()
+    file = torch.load(resnet_file, weights_only=True)
+    assert len(backbone.state_dict()) > 100
+    for name, value in backbone.state_dict().items():
+        torch.testing.assert_close(value, file[name], rtol=0, atol=0)
+
+
+def test_hrnet(hrnet_file):
+    backbone = build('HRNetSmall', hrnet_file, arch=_arch(8))
+    backbone.init_weights()
+    file = torch.load(hrnet_file, weights_only=True)
+    for name, value in backbone.state_dict().items():
+        torch.testing.assert_close(value, file[name], rtol=0, atol=0)
+
+
+def test_part_of_a_pose_model(resnet_file, tmp_path):
+    weights = {f'backbone.{name}': value for name, value in torch.load(resnet_file, weights_only=True).items()}
+    torch.save({'state_dict': {**weights, 'head.final_layer.bias': torch.zeros(17)}}, tmp_path / 'pose.pth')
+    backbone = build('ResNetSmall', tmp_path / 'pose.pth', depth=50, start=dict(prefix='backbone.'))
+    backbone.init_weights()
+    torch.testing.assert_close(backbone.conv1.weight, weights['backbone.conv1.weight'], rtol=0, atol=0)
+
+
+def test_another_resnet(resnet_file):
+    with pytest.raises(InputError, match=f'{resnet_file} does not set layer1.0.conv1.weight, .*ResNetSmall'):
+        build('ResNetSmall', resnet_file, depth=18).init_weights()
+
+
+def test_another_width_of_hrnet(hrnet_file):
+    with pytest.raises(InputError, match='does not set transition1.0.0.weight, .* in all\\) of HRNetSmall'):
+        build('HRNetSmall', hrnet_file, arch='w32').init_weights()
+
+
+def test_unknown_tensors(resnet_file, tmp_path):
+    weights = torch.load(resnet_file, weights_only=True)
+    torch.save({**weights, 'neck.weight': torch.zeros(1)}, tmp_path / 'more.pth')
+    with pytest.raises(InputError, match=r'brings unknown neck.weight \(1 in all\)'):
+        build('ResNetSmall', tmp_path / 'more.pth', depth=50).init_weights()
+
+
+def test_other_starts_are_left_alone():
+    backbone = MODELS.build(dict(type='ResNetSmall', depth=18, init_cfg=dict(type='Constant', layer='Conv2d', val=2)))
+    backbone.init_weights()
+    assert backbone.conv1.weight.unique().tolist() == [2]

@@ -1,0 +1,26 @@
+"""List the models of the zoo."""
+
+from mmtranspose import zoo
+from mmtranspose.apis.command_line import parser, run
+
+
+def main() -> None:
+    arguments = parser(
+        'List the models that come with mmtranspose: the short name, under which every command and '
+        '`mmpose.apis.Pose2DInferencer` know it, its data set, the AP that is reported, its weights and config.',
+        'mmtranspose list crowdpose',
+    )
+    arguments.add_argument('pattern', nargs='?', default='', help='only those with this in a name')
+    args = arguments.parse_args()
+    rows = [('model', 'trained on', 'AP', 'weights', 'config')]
+    for model in zoo.models():
+        names = zoo.names_of(model)
+        if any(args.pattern.lower() in name.lower() for name in names):
+            rows.append((names[-1], *zoo.summary(model), zoo.relative(model['Config'])))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print('  '.join(f'{cell:{width}}' for cell, width in zip(row, widths)).rstrip())
+
+
+if __name__ == '__main__':
+    run(main)

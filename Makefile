@@ -45,7 +45,8 @@ venv-key:
 check:
 	@if ! "$(PYTHON)" -c '' >/dev/null 2>&1; then \
 	  echo 'PYTHON=$(PYTHON) does not run: give the path of an environment'"'"'s python.' >&2; exit 1; fi
-	@$(RUN) requirements/install.py check $(if $(filter test,$(MAKECMDGOALS)),pytest) $(if $(filter lint,$(MAKECMDGOALS)),ruff)
+	@$(RUN) -m mmtranspose_cli.doctor --quiet $(if $(filter test,$(MAKECMDGOALS)),--also pytest) \
+	  $(if $(filter lint,$(MAKECMDGOALS)),--also ruff) >&2
 
 demo: $(READY)
 	$(RUN) tools/demo.py $(DEMO_ARGS)

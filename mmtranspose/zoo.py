@@ -43,25 +43,26 @@ def find_config(name: str) -> str:
     """The file of a config that the package brings.
 
     Args:
-        name (str): A model's name or alias (``transpose-r-a3``), or a config's path below the package's root
-            (``configs/...``), with or without ``.py``.
+        name (str): A model's name or alias (``transpose-r-a3``), a config file's name, or its path (``configs/...``);
+            with or without ``.py``.
 
     Raises:
         InputError: There is none of this name; names those that are close to it.
     """
-    for path in (MIM / name, MIM / f'{name}.py', MIM / 'configs' / name, MIM / 'configs' / f'{name}.py'):
-        if path.suffix == '.py' and path.is_file() and '..' not in Path(name).parts:
-            return str(path)
-    known = {known: model['Config'] for model in models() for known in names_of(model)}
-    wanted = name.lower().removesuffix('.py')
-    if wanted in known:
-        return known[wanted]
-    close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
+    files = sorted(path for path in (MIM / 'configs').rglob('*.py') if '_base_' not in path.parts)
+    known = {alias: model['Config'] for model in models() for alias in names_of(model)}
+    for path in files:
+        known |= {path.stem: str(path), relative(path).removesuffix('.py'): str(path)}
+    wanted = name.removesuffix('.py').removeprefix('configs/')
+    for spelling in (wanted, f'configs/{wanted}', wanted.lower()):
+        if spelling in known:
+            return known[spelling]
+    close = difflib.get_close_matches(wanted.lower(), known, n=3, cutoff=0.5)
     hint = f'did you mean {", ".join(close)}?' if close else '`mmtranspose list` shows those that there are'
     raise InputError(f'config {name} does not exist, neither as a file nor as a model of mmtranspose; {hint}')
 
 
-def relative(config: str) -> str:
+def relative(config: str | Path) -> str:
     """A config's path as in the checkout, ``configs/...``."""
     return Path(config).relative_to(MIM).as_posix()
 

@@ -1,7 +1,7 @@
 """Makes ``.venv`` and keeps it in step with the pins beside this file: ``install.py setup``.
 
-``install.py check`` looks at the environment that runs it and changes nothing; ``install.py key`` prints the name of
-the environment that ``setup`` would make. Standard library only, and Python 3.8 syntax: a wrong Python gets a sentence.
+``install.py key`` prints the name of the environment that ``setup`` would make. Standard library only, and Python 3.8
+syntax: a wrong Python gets a sentence. (What an existing environment lacks, ``mmtranspose_cli.doctor`` tells.)
 """
 
 from __future__ import annotations
@@ -256,19 +256,14 @@ def setup(base: str = '', env: Path = ROOT / '.venv') -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('command', choices=('setup', 'check', 'key'))
-    parser.add_argument('also', nargs='*', help='check: further modules that must be there')
+    parser.add_argument('command', choices=('setup', 'key'))
     parser.add_argument('--base', default='', help='the Python to make .venv from')
     options = parser.parse_args(arguments)
     try:
         if options.command == 'setup':
             setup(options.base)
-        elif options.command == 'key':
-            print(environment_key(choose_python(options.base)[1]))
         else:
-            from check import check
-
-            return check(options.also)
+            print(environment_key(choose_python(options.base)[1]))
     except SetupError as error:
         print(error, file=sys.stderr)
     except OSError as error:

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from mmtranspose_cli.doctor.needs import OURS, all_needs
+from mmtranspose_cli.doctor.versions import parse
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / 'requirements'))
-check, install, interpreter = (importlib.import_module(name) for name in ('check', 'install', 'interpreter'))
+install, interpreter = (importlib.import_module(name) for name in ('install', 'interpreter'))
 sys.path.remove(str(ROOT / 'requirements'))
 
 FULL = ['making .venv', 'installing build tools', 'installing PyTorch', 'installing mmpose', 'installing mmtranspose']
@@ -287,89 +290,21 @@ def test_progress_names_large_downloads_and_keeps_bars_out_of_the_log(tmp_path, 
     assert capsys.readouterr().out == '[   0 s]   torch-2.11.0: downloading 530.6 MB\n'
 
 
-def test_check_lists_what_a_bare_environment_lacks(tmp_path):
-    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', str(tmp_path / 'bare')], check=True)
-    python = str(tmp_path / 'bare' / 'bin' / 'python')
-    clean = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
-    done = subprocess.run(
-        [python, str(ROOT / 'requirements' / 'install.py'), 'check', 'pytest'],
-        capture_output=True,
-        text=True,
-        env=clean,
-    )
-    lines = [line.split() for line in done.stderr.splitlines()]
-    assert done.returncode == 1
-    assert ['torch', '>=2.4,<3', 'missing'] in lines
-    assert ['opencv-python', '>=4.0', 'missing', '(module', 'cv2)'] in lines
-    assert ['pytest', 'any', 'missing'] in lines
-    assert f'  {python} -m pip install --no-deps "mmpose>=1.3,<1.4"' in done.stderr.splitlines()
-
-
-def found_versions(monkeypatch, **versions):
-    """Lets ``check`` find a whole environment with some other versions; '' is a missing module."""
-    usual = {**dict.fromkeys((row[1] for row in check.NEEDS), '9'), 'torch': '2.11.0+cu130', 'torchvision': '0.26.0'}
-    usual.update(mmengine='0.10.7', mmcv='2.1.0', mmdet='3.3.0', mmpose='1.3.2', numpy='1.26.4', xtcocotools='1.14.3')
-    usual.update(versions)
-    monkeypatch.setattr(check, 'find', lambda names, module: (names.split()[0], usual[module]))
-    monkeypatch.setattr(check, 'import_error', lambda module: '')
-
-
-def test_check_is_silent_where_everything_fits(monkeypatch, capfd):
-    found_versions(monkeypatch)
-    assert check.check() == 0
-    assert capfd.readouterr() == ('', '')
-
-
-def test_check_tells_too_old_from_too_new(monkeypatch):
-    found_versions(monkeypatch, torch='2.3.1', mmcv='2.2.0', mmpose='1.3.0rc1', pkg_resources='')
-    assert check.problems() == [
-        ('torch', '>=2.4,<3', '2.3.1, too old'),
-        ('mmcv-lite', '>=2.0,<2.2', '2.2.0, too new'),
-        ('setuptools', '<81', 'missing (module pkg_resources)'),
-    ]
-
-
-def test_cure_keeps_numpy_1_for_the_wheels_of_xtcocotools(monkeypatch):
-    found_versions(monkeypatch)
-    monkeypatch.setattr(check.sys, 'version_info', (3, 11, 7))
-    rows = [
-        ('opencv-python', '>=4.0', 'missing'),
-        ('xtcocotools', '>=1.12', 'missing'),
-        ('mmpose', '>=1.3,<1.4', 'missing'),
-    ]
-    assert [cure.split('pip install ')[1] for cure in check.cures(rows)] == [
-        '"opencv-python>=4.0" "xtcocotools>=1.12" "numpy>=1.21,<2"',
-        '--no-deps "mmpose>=1.3,<1.4"',
-    ]
-
-
-def test_cure_builds_xtcocotools_for_numpy_2(monkeypatch):
-    found_versions(monkeypatch, numpy='2.4.6')
-    monkeypatch.setattr(check, 'import_error', lambda module: 'numpy.dtype size changed' if 'mask' in module else '')
-    rows = check.problems()
-    assert rows == [('xtcocotools', '>=1.12', '1.14.3, broken: numpy.dtype size changed')]
-    tools, build = (cure.split('pip install ')[1] for cure in check.cures(rows))
-    assert tools == '"cython" "setuptools<81"'
-    assert '--no-build-isolation' in build and '--no-binary xtcocotools xtcocotools==1.14.3' in build
-
-
-def test_cure_names_the_torchvision_of_the_torch_that_is_there(monkeypatch):
-    found_versions(monkeypatch, torch='2.13.0+cpu')
-    cure = check.cures([('torchvision', 'any', 'missing'), ('numpy', '>=1.21', 'missing')])[-1]
-    assert '"torchvision==0.28.*"' in cure
-
-
-def test_pins_lie_in_the_ranges_that_check_accepts():
+def test_pins_lie_in_the_ranges_that_the_doctor_accepts():
     pinned = dict(line.split(';')[0].split('==') for line in install.pins())
-    for names, _, low, below in check.NEEDS:
-        version = check.parse(pinned[names.split()[0]])
-        assert (not low or version >= check.parse(low)) and (not below or version < check.parse(below)), names
+    ranges = {need.distributions[0]: (parse(need.low), need.below) for need in all_needs() if need is not OURS}
+    not_imported = {'cython', 'pytest', 'ruff', 'safetensors'}  # or only by who reads such files
+    assert set(ranges) == set(pinned) - not_imported
+    for name, (low, below) in ranges.items():
+        version = parse(pinned[name])
+        assert low <= version and (not below or version < parse(below)), name
 
 
 @pytest.mark.skipif(not find_spec('setuptools'), reason='setuptools is not there')
 def test_package_requires_nothing(tmp_path):
     shutil.copy(ROOT / 'setup.py', tmp_path)
-    (tmp_path / 'mmtranspose').mkdir()
+    (tmp_path / 'mmtranspose' / '.mim').mkdir(parents=True)
+    (tmp_path / 'mmtranspose' / '.mim' / 'model-index.yml').touch()
     (tmp_path / 'mmtranspose' / '__init__.py').touch()
     (tmp_path / 'mmtranspose' / 'version.py').write_text("__version__ = '9.8.7'\n")
     subprocess.run([sys.executable, 'setup.py', '-q', 'egg_info'], cwd=tmp_path, check=True, capture_output=True)
@@ -384,8 +319,9 @@ def run_make(folder, *arguments, path=None):
     """`make` on a copy of the Makefile, with nothing but what ``path`` holds to be found."""
     shutil.copy(ROOT / 'Makefile', folder)
     (folder / 'requirements').mkdir(exist_ok=True)
-    for name in ('install.py', 'interpreter.py', 'check.py'):
+    for name in ('install.py', 'interpreter.py'):
         shutil.copy(ROOT / 'requirements' / name, folder / 'requirements')
+    shutil.copytree(ROOT / 'mmtranspose_cli', folder / 'mmtranspose_cli', dirs_exist_ok=True)
     clean = {
         name: value for name, value in os.environ.items() if not name.startswith(('MAKE', 'PYTHON', 'BASE_PYTHON'))
     }
@@ -408,3 +344,15 @@ def test_make_prints_help_and_names_a_missing_python(tmp_path):
     assert foreign.returncode and foreign.stderr.startswith('.venv was not made by `make setup`')
     wrong = run_make(tmp_path, 'test', 'PYTHON=/nowhere/python')
     assert wrong.returncode and wrong.stderr.startswith('PYTHON=/nowhere/python does not run')
+
+
+@pytest.mark.skipif(not shutil.which('make'), reason='make is not there')
+def test_make_names_what_an_existing_environment_lacks_and_the_cure(tmp_path):
+    python = str(tmp_path / 'bare' / 'bin' / 'python')
+    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', str(tmp_path / 'bare')], check=True)
+    done = run_make(tmp_path, 'test', f'PYTHON={python}')
+    assert done.returncode and done.stdout == ''
+    lines = [' '.join(line.split()) for line in done.stderr.splitlines()]
+    assert {'torch - broken missing', 'opencv - broken missing', 'pytest - broken missing'} <= set(lines)
+    assert 'ruff - broken missing' not in lines
+    assert f'{python} -m pip install --no-deps "mmpose>=1.3,<1.4"' in lines

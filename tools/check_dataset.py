@@ -1,8 +1,6 @@
 """Look through the annotations and pictures that a config names, before days of training are spent on them."""
 
-from mmengine.config import DictAction
-
-from mmtranspose.apis.command_line import parser, run
+from mmtranspose.apis.command_line import add_cfg_options, parser, run
 from mmtranspose.apis.config import load_config
 from mmtranspose.apis.dataset_check import check_dataset
 from mmtranspose.apis.results import write_json
@@ -14,10 +12,9 @@ def main() -> int:
         'Look through the annotations and pictures that a config names: keypoints and their order, boxes, flags, '
         'left and right, missing or damaged pictures, duplicates, detector boxes. '
         'Exits with 1 if there is an error (with --strict: or a warning), with 0 otherwise.',
-        'mmtranspose check-dataset configs/body_2d_keypoint/topdown_heatmap/coco/'
-        'td-hm_transpose-r-a3_1xb28-230e_coco-256x192.py --cfg-options data_root=/data/coco',
+        'mmtranspose check-dataset transpose-r-a3 --cfg-options data_root=/data/coco',
     )
-    arguments.add_argument('config', help='config file')
+    arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
     arguments.add_argument(
         '--split', nargs='+', choices=['train', 'val', 'test'], help='default: those whose loaders the config has'
     )
@@ -28,9 +25,7 @@ def main() -> int:
     arguments.add_argument('--examples', type=int, default=3, metavar='N', help='of each kind of problem (default: 3)')
     arguments.add_argument('--strict', action='store_true', help='warnings are errors')
     arguments.add_argument('--json', metavar='FILE', help='write the findings to FILE too')
-    arguments.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE', help='change the config'
-    )
+    add_cfg_options(arguments)
     args = arguments.parse_args()
     for flag, value, least in (
         ('--max-images', args.max_images, 1),

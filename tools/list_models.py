@@ -11,7 +11,11 @@ def main() -> None:
         'mmtranspose list crowdpose',
     )
     arguments.add_argument('pattern', nargs='?', default='', help='only those with this in a name')
+    arguments.add_argument('--path', action='store_true', help='print the file of one config instead, to copy it')
     args = arguments.parse_args()
+    if args.path:
+        print(zoo.find_config(args.pattern))
+        return
     rows = [('model', 'trained on', 'AP', 'weights', 'config')]
     for model in zoo.models():
         names = zoo.names_of(model)

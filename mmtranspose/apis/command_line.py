@@ -56,6 +56,16 @@ def add_runner_arguments(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument('--show', action='store_true', help='show the predictions in a window')
     arguments.add_argument('--interval', type=int, default=1, help='show or save every INTERVAL-th sample (default: 1)')
     arguments.add_argument('--wait-time', type=float, default=1, help='seconds a window stays (default: 1)')
+    add_cfg_options(arguments)
+    add_allow_partial(arguments)
+    arguments.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='who started the processes'
+    )
+    arguments.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_cfg_options(arguments: argparse.ArgumentParser) -> None:
+    """The argument that changes the config."""
     arguments.add_argument(
         '--cfg-options',
         nargs='+',
@@ -65,11 +75,6 @@ def add_runner_arguments(arguments: argparse.ArgumentParser) -> None:
         help='change the config: dotted keys, lists as key="[a,b]" or key=a,b without blanks; '
         'data_root=DIR moves the whole data set',
     )
-    add_allow_partial(arguments)
-    arguments.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='who started the processes'
-    )
-    arguments.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
 def add_allow_partial(arguments: argparse.ArgumentParser) -> None:

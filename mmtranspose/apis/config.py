@@ -89,6 +89,10 @@ def _check_dataset(loader: str, dataset: ConfigDict, num_keypoints: int | None) 
     root = Path(dataset.get('data_root') or '')
     ann_file = root / dataset.ann_file
     annotations = read_json(ann_file, f'annotation file of {loader}')
+    if dataset.type == 'MpiiDataset':
+        annotations = _mpii_as_coco(ann_file, annotations)
+    if dataset.type == 'CocoWholeBodyDataset':
+        num_keypoints = None  # its categories list the body's keypoints alone
     if not isinstance(annotations, dict) or 'images' not in annotations:
         raise InputError(f'annotation file {ann_file} is not in COCO format: it has no "images"')
     for category in annotations.get('categories', []):
@@ -101,8 +105,18 @@ def _check_dataset(loader: str, dataset: ConfigDict, num_keypoints: int | None) 
     folder = root / (dataset.get('data_prefix') or {}).get('img', '')
     if not folder.is_dir():
         raise InputError(f'picture folder {folder} of {loader} does not exist')
+    if dataset.get('headbox_file') and not Path(dataset.headbox_file).is_file():
+        raise InputError(f'file of head boxes {dataset.headbox_file} of {loader} does not exist')
     if dataset.get('bbox_file'):
         check_detections(dataset.bbox_file, {image['id'] for image in annotations['images']})
+
+
+def _mpii_as_coco(path: Path, people: object) -> dict:
+    """MPII's own format, a list of people, as far as COCO's is looked at here."""
+    if not isinstance(people, list) or not all(isinstance(one, dict) and 'joints' in one for one in people):
+        raise InputError(f'annotation file {path} is not in MPII format: it is no list of people with "joints"')
+    counts = {len(one['joints']) for one in people}
+    return dict(images=[], categories=[dict(name='person', keypoints=range(count)) for count in counts])
 
 
 def check_detections(path: str, image_ids: set | None = None) -> None:

@@ -68,9 +68,9 @@ def train_config(args: argparse.Namespace) -> Config:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.resume is not None:
-        resume_from = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
-        if resume_from is not None:  # else from the beginning, with the config's load_from
-            cfg.resume, cfg.load_from = True, resume_from
+        checkpoint = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
+        if checkpoint or not cfg.get('load_from'):  # else the first start of a transfer, which needs its load_from
+            cfg.resume, cfg.load_from = True, checkpoint
     if args.auto_scale_lr:
         if not cfg.get('auto_scale_lr', {}).get('base_batch_size'):
             raise InputError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')

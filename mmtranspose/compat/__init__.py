@@ -19,7 +19,7 @@ def apply() -> None:
     if missing:
         raise ImportError(
             f'mmtranspose needs {", ".join(missing)}, which this Python does not have. '
-            'Run "make setup" in a checkout of mmtranspose, or install MMPose first (README, "Install").'
+            '`mmtranspose doctor` says how to install them; "make setup" in a checkout makes a whole environment.'
         )
     from mmtranspose.compat import atomic_write, checkpoint_files, mmcv_ops, safe_globals
 

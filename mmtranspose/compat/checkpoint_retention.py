@@ -41,8 +41,8 @@ def _checkpoints_in_use(hook) -> set[str]:
 def _remove_last(save):
     @functools.wraps(save)
     def wrapper(self, *args, **kwargs):
-        backend = self.file_backend
-        if isinstance(backend, _DeferredRemoval):
+        backend = getattr(self, 'file_backend', None)  # None: validation without training, which saves nothing
+        if backend is None or isinstance(backend, _DeferredRemoval):
             return save(self, *args, **kwargs)
         self.file_backend = deferred = _DeferredRemoval(backend)
         try:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from conftest import CONFIGS, SYNTHETIC_CONFIG
@@ -31,8 +32,38 @@ class TestLoadConfig:
         assert cfg.model.neck.embed_dims == 64
 
     def test_missing_file(self):
-        with pytest.raises(InputError, match='config nowhere/r-a9.py does not exist.*configs/body_2d_keypoint'):
+        with pytest.raises(InputError, match='config nowhere/r-a9.py does not exist, neither .*`mmtranspose list`'):
             load_config('nowhere/r-a9.py')
+
+    @pytest.mark.parametrize(
+        'name',
+        [
+            'transpose-h-s',
+            'Transpose-H-S',
+            'td-hm_transpose-h-s_2xb16-240e_coco-256x192',
+            'td-hm_transpose-h-s_2xb16-240e_coco-256x192.py',
+            'configs/body_2d_keypoint/topdown_heatmap/coco/td-hm_transpose-h-s_2xb16-240e_coco-256x192.py',
+            'body_2d_keypoint/topdown_heatmap/coco/td-hm_transpose-h-s_2xb16-240e_coco-256x192',
+        ],
+    )
+    def test_models_by_name(self, name, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        cfg = load_config(name)
+        assert (cfg.model.neck.embed_dims, cfg.model.neck.num_layers) == (64, 4)
+        assert Path(cfg.filename).name == 'td-hm_transpose-h-s_2xb16-240e_coco-256x192.py'
+
+    @pytest.mark.parametrize(
+        ('name', 'close'), [('transpose-r-a5', 'transpose-r-a'), ('transpos-h-s', 'transpose-h-s')]
+    )
+    def test_names_with_a_slip(self, name, close):
+        with pytest.raises(InputError, match=f'config {name} does not exist, .*did you mean .*{close}'):
+            load_config(name)
+
+    @pytest.mark.parametrize('name', ['../tools/train', 'configs/../tools/train.py', '/etc/passwd'])
+    def test_names_do_not_leave_the_configs(self, name, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(InputError, match='(does not exist|cannot be read)'):
+            load_config(name)
 
     @pytest.mark.parametrize(
         ('text', 'reason'),

@@ -98,6 +98,7 @@ class TestFlagsAreMMPoses:
     @pytest.mark.parametrize('flags', COMMON + TRAIN, ids=' '.join)
     def test_train(self, tiny_config, monkeypatch, flags):
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
         found, expected = (plain(make('train', monkeypatch, tiny_config, *flags)) for make in (ours, theirs))
         assert found == expected
 
@@ -138,6 +139,19 @@ class TestWhatFlagsDo:
         cfg = ours('train', monkeypatch, tiny_config, *flag)
         assert (cfg.resume, cfg.load_from) == (True, load_from)
         assert ours('train', monkeypatch, tiny_config).resume is False
+
+    def test_resume_of_a_transfer(self, tiny_config, tiny_checkpoint, monkeypatch, tmp_path):
+        """The first start, which has nothing to resume from, begins with the config's ``load_from``."""
+        flags = ('--resume', '--work-dir', str(tmp_path), '--cfg-options', 'load_from=coco.pth')
+        first = ours('train', monkeypatch, tiny_config, *flags)
+        assert (first.get('resume', False), first.load_from) == (False, 'coco.pth')
+        shutil.copy(tiny_checkpoint, tmp_path / 'epoch_1.pth')
+        second = ours('train', monkeypatch, tiny_config, *flags[:3], '--cfg-options', 'model.head.out_channels=17')
+        assert (second.resume, second.load_from) == (True, str(tmp_path / 'epoch_1.pth'))
+
+    def test_work_directory_of_a_model_by_name(self, monkeypatch):
+        expected = Path('work_dirs/td-hm_transpose-r-a3_1xb28-230e_coco-256x192')
+        assert Path(ours('train', monkeypatch, 'transpose-r-a3').work_dir) == expected
 
     def test_no_validate(self, tiny_config, monkeypatch):
         cfg = ours('train', monkeypatch, tiny_config, '--no-validate')
@@ -247,3 +261,47 @@ def test_the_datasets_keypoints_are_the_heads(tiny_config, people, tmp_path, run
             'train', tiny_config, '--work-dir', tmp_path / 'w', '--cfg-options', f'data_root={tmp_path / "people"}'
         )
     assert not (tmp_path / 'w').exists()
+
+
+class TestTransfer:
+    """Weights of other keypoints: refused, or taken as far as they fit."""
+
+    @pytest.fixture
+    def other(self, tiny_checkpoint, tmp_path) -> str:
+        """The tiny checkpoint as if of 14 keypoints."""
+        state = torch.load(tiny_checkpoint, weights_only=True)['state_dict']
+        for name in ('head.final_layer.weight', 'head.final_layer.bias'):
+            state[name] = state[name][:14].clone()
+        torch.save({'state_dict': state}, tmp_path / 'other.pth')
+        return str(tmp_path / 'other.pth')
+
+    def build(self, tiny_config, monkeypatch, tmp_path, name, *flags):
+        options = ('--work-dir', str(tmp_path / 'work'), '--cfg-options', f'experiment_name={name}')
+        cfg = ours('train', monkeypatch, tiny_config, *flags, *options)
+        return cfg, lambda: build_runner(cfg, ('train_dataloader',))
+
+    def test_refused(self, tiny_config, other, monkeypatch, tmp_path):
+        cfg, build = self.build(tiny_config, monkeypatch, tmp_path, 'refused')
+        cfg.load_from = other
+        with pytest.raises(InputError, match=r'2 of another shape: head.final_layer.weight \(\(14, .*--allow-partial'):
+            build()
+
+    @pytest.mark.parametrize('by', ['flag', 'config'])
+    def test_what_fits_is_taken(self, tiny_config, other, monkeypatch, tmp_path, by):
+        flags = ('--allow-partial',) if by == 'flag' else ()
+        cfg, build = self.build(tiny_config, monkeypatch, tmp_path, f'taken by {by}', *flags)
+        cfg.load_from = other
+        if by == 'config':
+            cfg.allow_partial = True
+        runner = build()
+        before = {name: value.clone() for name, value in runner.model.state_dict().items()}
+        runner.load_or_resume()
+        after, file = runner.model.state_dict(), torch.load(other, weights_only=True)['state_dict']
+        for name, value in after.items():
+            expected = before[name] if name.startswith('head.final_layer') else file[name]
+            torch.testing.assert_close(value, expected, rtol=0, atol=0)
+
+    def test_not_when_resuming(self, tiny_config, other, monkeypatch, tmp_path):
+        cfg, build = self.build(tiny_config, monkeypatch, tmp_path, 'resuming', '--resume', other, '--allow-partial')
+        with pytest.raises(InputError, match='2 of another shape'):
+            build()

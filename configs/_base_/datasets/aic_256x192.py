@@ -1,4 +1,4 @@
-_base_ = ['coco_256x192.py']
+_base_ = ['topdown_256x192.py']
 
 dataset_type = 'AicDataset'
 data_root = 'data/aic/'
@@ -16,7 +16,6 @@ val_dataloader = dict(
         type=dataset_type,
         data_root=data_root,
         ann_file='annotations/aic_val.json',
-        bbox_file=None,
         data_prefix=dict(img='ai_challenger_keypoint_validation_20170911/keypoint_validation_images_20170911/'),
     )
 )

@@ -1,3 +1,5 @@
+_base_ = ['topdown_loaders.py']
+
 # The authors' geometry: pixel 0..(n-1) of a box to pixel 0..(m-1) of the input and of the heatmap alike
 codec = dict(type='UnbiasedHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
 
@@ -17,3 +19,7 @@ val_pipeline = [
     dict(type='UnbiasedTopdownAffine', input_size=codec['input_size']),
     dict(type='PackPoseInputs'),
 ]
+
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+test_dataloader = val_dataloader

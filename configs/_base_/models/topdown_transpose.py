@@ -1,4 +1,4 @@
-# What all variants share
+# What all variants share; the codec of the head is that of the data set, and each config puts it in
 model = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(
@@ -12,7 +12,6 @@ model = dict(
         type='TransPoseHead',
         out_channels=17,
         loss=dict(type='KeypointMSELoss', use_target_weight=True),
-        decoder=dict(type='UnbiasedHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2),
     ),
     test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=False),
 )

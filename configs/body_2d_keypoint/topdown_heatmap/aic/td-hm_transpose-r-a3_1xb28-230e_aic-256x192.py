@@ -4,6 +4,6 @@ _base_ = [
     '../../../_base_/datasets/aic_256x192.py',
 ]
 
-model = dict(neck=dict(num_layers=3), head=dict(out_channels=14))
+model = dict(neck=dict(num_layers=3), head=dict(out_channels=14, decoder={{_base_.codec}}))
 train_dataloader = dict(batch_size=28)
 auto_scale_lr = dict(base_batch_size=28)

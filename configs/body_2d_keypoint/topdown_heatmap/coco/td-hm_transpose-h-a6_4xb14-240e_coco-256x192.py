@@ -4,6 +4,6 @@ _base_ = [
     '../../../_base_/datasets/coco_256x192.py',
 ]
 
-model = dict(neck=dict(num_layers=6))
+model = dict(neck=dict(num_layers=6), head=dict(decoder={{_base_.codec}}))
 train_dataloader = dict(batch_size=14)
 auto_scale_lr = dict(base_batch_size=56)

@@ -1,0 +1,151 @@
+"""The facts about the environment that runs this."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import sys
+import sysconfig
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from mmtranspose_cli.doctor.needs import CHAINS, Need, all_needs
+from mmtranspose_cli.doctor.probing import Outcome, run_chain
+from mmtranspose_cli.doctor.versions import parse
+
+
+class Environment(NamedTuple):
+    """What was found.
+
+    Attributes:
+        python: (major, minor, micro).
+        executable: The interpreter's path.
+        has_wheels: Whether xtcocotools has a wheel for this Python and machine.
+        building_lacks: What is missing for compiling Python modules, or ''.
+        has_pip: Whether the interpreter has pip.
+        has_driver: Whether NVIDIA's tools are there, so a GPU may be too.
+        needs: What was looked for, in the table's order.
+        distributions: Versions of those installed, by normalised name.
+        outcomes: What came of trying each, by module name; ``cuda`` is one of them.
+    """
+
+    python: tuple
+    executable: str
+    has_wheels: bool
+    building_lacks: str
+    has_pip: bool
+    has_driver: bool
+    needs: tuple
+    distributions: dict
+    outcomes: dict
+
+    def outcome(self, module: str) -> Outcome:
+        return self.outcomes.get(module, Outcome('missing'))
+
+    def works(self, module: str) -> bool:
+        return self.outcome(module).state == 'ok'
+
+    def installed(self, need: Need) -> tuple:
+        """The distribution that provides it and its version; ('', its own word or '') if pip knows of none."""
+        for name in need.distributions:
+            if name.replace('_', '-') in self.distributions:
+                return name, self.distributions[name.replace('_', '-')]
+        return '', self.outcome(need.module).info.get('version', '')
+
+    def version(self, module: str) -> str:
+        """A module's version, or ''."""
+        need = next(need for need in self.needs if need.module == module)
+        return self.installed(need)[1] if self.outcome(module).state != 'missing' else ''
+
+    def parsed(self, module: str) -> tuple:
+        return parse(self.version(module))
+
+
+def is_there(module: str) -> bool:
+    """Whether a module can be found; a folder without ``__init__.py`` that has its name by chance does not count."""
+    try:
+        spec = find_spec(module)
+    except (ImportError, ValueError):
+        return False
+    return spec is not None and spec.origin is not None
+
+
+def installed_distributions() -> dict:
+    """Versions by normalised name; of two on the path the first counts, as it does for imports."""
+    found: dict = {}
+    for distribution in metadata.distributions():
+        name = distribution.metadata['Name']
+        if name:
+            found.setdefault(re.sub(r'[-_.]+', '-', name).lower(), distribution.version or '')
+    return found
+
+
+def version_of_checkout(found: dict) -> None:
+    """mmtranspose's version where it is used from a checkout that pip knows nothing of."""
+    spec = find_spec('mmtranspose')
+    path = Path(spec.origin).with_name('version.py') if spec and spec.origin else None
+    if 'mmtranspose' not in found and path and path.is_file():
+        known = re.search(r"^__version__ = '([^']+)'", path.read_text(encoding='utf-8'), re.MULTILINE)
+        found.update({'mmtranspose': known.group(1)} if known else {})
+
+
+def building_lacks() -> str:
+    """What compiling a Python module lacks here, or ''."""
+    compiler = (os.environ.get('CC') or sysconfig.get_config_var('CC') or 'cc').split()[0]
+    if not shutil.which(compiler):
+        return 'a C compiler (Debian: apt install gcc)'
+    if not os.path.exists(os.path.join(sysconfig.get_paths()['include'], 'Python.h')):
+        return 'Python.h (Debian: apt install python{}.{}-dev)'.format(*sys.version_info[:2])
+    return ''
+
+
+def try_all(needs: tuple, limit: float, say: Callable) -> dict:
+    """Outcomes by module name; the chains run side by side."""
+    there = {need.module for need in needs if is_there(need.module)}
+    wanted = {need.module: need.needs for need in needs}
+    outcomes = {module: Outcome('missing') for module in wanted if module not in there}
+    chains = [[need.module for need in chain if need.module in there] for chain in CHAINS]
+    if 'torch' in there:
+        chains[0].insert(1, 'cuda')
+        wanted['cuda'] = ('torch',)
+    chained = {module for chain in chains for module in chain}
+    chains[1] += [need.module for need in needs if need.module in there and need.module not in chained]
+    absent = {module: tuple(n for n in names if n not in there) for module, names in wanted.items()}
+    for chain in chains:
+        outcomes.update({module: Outcome('untried') for module in chain if absent[module]})
+    with ThreadPoolExecutor(len(chains)) as pool:
+        waiting = [[module for module in chain if not absent[module]] for chain in chains]
+        for found in pool.map(lambda chain: run_chain(chain, wanted, limit, say), waiting):
+            outcomes.update(found)
+    return outcomes
+
+
+def examine(also: tuple = (), limit: float = 120, say: Callable = lambda name: None) -> Environment:
+    """Looks at everything.
+
+    Args:
+        also: Further distributions that must be there, whose modules have the same names.
+        limit: Seconds that trying one module may take.
+        say: Called with the name of each module as it is tried.
+    """
+    needs = all_needs(also)
+    distributions = installed_distributions()
+    version_of_checkout(distributions)
+    version = tuple(sys.version_info[:3])
+    return Environment(
+        python=version,
+        executable=sys.executable,
+        has_wheels=version < (3, 12) and not (sys.platform == 'linux' and platform.machine() != 'x86_64'),
+        building_lacks=building_lacks(),
+        has_pip=is_there('pip'),
+        has_driver=shutil.which('nvidia-smi') is not None,
+        needs=needs,
+        distributions=distributions,
+        outcomes=try_all(needs, limit, say),
+    )

@@ -1,0 +1,33 @@
+"""The interpreter itself."""
+
+from __future__ import annotations
+
+from mmtranspose_cli.doctor.environment import Environment
+from mmtranspose_cli.doctor.faults.finding import broken, note
+
+OLDEST, NEWEST = (3, 10), (3, 12)
+
+
+def too_old(env: Environment) -> list:
+    if env.python >= OLDEST:
+        return []
+    return broken(
+        'Python',
+        'needs 3.10 or newer',
+        'Python {}.{} is too old: mmtranspose needs Python 3.10 or newer; 3.10 and 3.11 need no compiler.'.format(
+            *env.python[:2]
+        ),
+        advice='In a checkout, `make setup BASE_PYTHON=/path/to/python3.11` makes an environment.',
+    )
+
+
+def newer_than_tried(env: Environment) -> list:
+    if env.python[:2] <= NEWEST:
+        return []
+    return note(
+        'Python',
+        'newer than was tried',
+        'Python {}.{} was not tried, 3.10 to 3.12 were; numpy 1 and xtcocotools have no wheel for it.'.format(
+            *env.python[:2]
+        ),
+    )

@@ -1,0 +1,51 @@
+"""The requirements whose range depends on what else is there."""
+
+from __future__ import annotations
+
+from mmtranspose_cli.doctor.cures import BUILD, INSTALL, Step
+from mmtranspose_cli.doctor.environment import Environment
+
+BUILD_OPTIONS = '--no-build-isolation --no-deps --force-reinstall --no-cache-dir'
+WHEEL = Step(BUILD, '--force-reinstall --no-deps --only-binary xtcocotools "xtcocotools==1.14.3"')
+NUMPY_1 = 'numpy>=1.21,<2'
+NUMPY_TO_BUILD = 'numpy>=2,<2.3'  # built against a newer one, xtcocotools.mask.area fails
+
+
+def has_numpy_2(env: Environment) -> bool:
+    """Whether the environment has, or would get, numpy 2: numpy 1.26 has no wheel for Python 3.13."""
+    return env.parsed('numpy') >= (2,) if env.version('numpy') else env.python >= (3, 13)
+
+
+def numpy_step(env: Environment) -> Step:
+    return Step(INSTALL, NUMPY_TO_BUILD if has_numpy_2(env) else NUMPY_1)
+
+
+def torchvision_range(env: Environment) -> str:
+    """torchvision 0.(n + 15) belongs to torch 2.n; another one would replace torch, or fail when imported."""
+    major, minor = (*env.parsed('torch'), 0)[:2]
+    return f'==0.{minor + 15}.*' if major == 2 else ''
+
+
+def wheel_serves(env: Environment) -> bool:
+    """Whether xtcocotools runs as a wheel: they are made on numpy 1, for Python 3.11 at most."""
+    return env.has_wheels and not has_numpy_2(env)
+
+
+def xtcocotools_steps(env: Environment) -> tuple:
+    """xtcocotools anew, fit for numpy: from a wheel, or built here; on numpy 1 if there is no compiler for numpy 2."""
+    if wheel_serves(env):
+        return (numpy_step(env), WHEEL)
+    if env.has_wheels and env.building_lacks:
+        opencv = env.installed(next(need for need in env.needs if need.module == 'cv2'))[0] or 'opencv-python'
+        return (
+            Step(INSTALL, NUMPY_1),
+            Step(INSTALL, f'{opencv}<4.12'),
+            WHEEL,
+        )
+    comment = f'first install {env.building_lacks}' if env.building_lacks else 'compiles, 15 s'
+    return (
+        Step(INSTALL, 'cython'),
+        Step(INSTALL, 'setuptools>=70.1,<81'),  # older ones need the package wheel to build one
+        numpy_step(env),
+        Step(BUILD, f'{BUILD_OPTIONS} --no-binary xtcocotools "xtcocotools==1.14.3"', comment),
+    )

@@ -1,0 +1,112 @@
+"""Imports modules and tries them out, in a process of its own that may crash or hang: the child of ``probing``.
+
+Writes one line of JSON when it begins with a module and one when it is through, and ends at the first that fails:
+what a failed import leaves behind would spoil the next one's message.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from importlib import import_module
+from importlib.util import find_spec
+
+
+def last_line(error: BaseException) -> str:
+    """'ImportError: libGL.so.1: cannot open ...': the error on one line."""
+    return ' '.join(''.join(traceback.format_exception_only(type(error), error)).split())
+
+
+def try_torch(torch) -> dict:
+    torch.zeros(1).add(1)
+    return {'cuda': torch.version.cuda or '', 'rocm': getattr(torch.version, 'hip', None) or ''}
+
+
+def try_cuda(torch) -> dict:
+    """Computes on the GPU, if there is one: a build without kernels for it fails only then."""
+    if not torch.cuda.is_available():
+        return {'gpus': []}
+    torch.zeros(1, device='cuda').add(1).item()
+    return {'gpus': [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]}
+
+
+def try_torchvision(torchvision) -> dict:
+    import torch
+
+    torchvision.ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.ones(1), 0.5)
+    return {}
+
+
+def try_mmcv(mmcv) -> dict:
+    """Whether mmcv has its compiled operators, and the error of importing them where they do not load."""
+    if find_spec('mmcv._ext') is None:
+        return {'compiled': False, 'operators': ''}
+    try:
+        import_module('mmcv._ext')
+    except Exception as error:
+        return {'compiled': True, 'operators': last_line(error)}
+    return {'compiled': True, 'operators': ''}
+
+
+def try_xtcocotools(xtcocotools) -> dict:
+    """Calls it: built against numpy 2.3 or newer, it loads and then fails in ``area``."""
+    import numpy
+    from xtcocotools import mask
+
+    area = mask.area(mask.encode(numpy.asfortranarray(numpy.ones((3, 4), numpy.uint8))))
+    if area != 12:
+        raise ValueError(f'xtcocotools.mask.area of 3 x 4 pixels gives {area}')
+    return {}
+
+
+def try_pycocotools(pycocotools) -> dict:
+    import_module('pycocotools.mask')
+    return {}
+
+
+def try_mmtranspose(mmtranspose) -> dict:
+    """Loads MMPose's models and functions beside ours, as every command of ours does."""
+    import_module('mmpose.apis')
+    if import_module('mmpose.registry').MODELS.get('TransPoseHead') is None:
+        raise ImportError('import mmtranspose did not register TransPoseHead in mmpose.registry.MODELS')
+    return {}
+
+
+TRIALS = {
+    'torch': try_torch,
+    'cuda': try_cuda,
+    'torchvision': try_torchvision,
+    'mmcv': try_mmcv,
+    'xtcocotools': try_xtcocotools,
+    'pycocotools': try_pycocotools,
+    'mmtranspose': try_mmtranspose,
+}
+
+
+def try_module(name: str) -> dict:
+    """Its ``__version__`` and what its trial finds."""
+    module = import_module('torch' if name == 'cuda' else name)
+    found = TRIALS[name](module) if name in TRIALS else {}
+    return {'version': str(getattr(module, '__version__', '')), **found}
+
+
+def main(names: list[str]) -> None:
+    lines = os.fdopen(os.dup(1), 'w', encoding='utf-8')
+    os.dup2(2, 1)  # what modules print must not come between
+
+    def tell(**line) -> None:
+        print(json.dumps(line), file=lines, flush=True)
+
+    for name in names:
+        tell(name=name, state='begun')
+        try:
+            info = try_module(name)
+        except BaseException as error:  # SystemExit too
+            tell(name=name, state='failed', error=last_line(error))
+            break
+        tell(name=name, state='ok', info=info)
+    lines.close()
+    sys.stdout.flush()
+    os._exit(0)  # no destructors: what fails there is of no interest

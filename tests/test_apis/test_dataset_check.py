@@ -1,0 +1,448 @@
+"""Faults put into a good data set, one at a time, and what is said of each."""
+
+import json
+import math
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from conftest import SYNTHETIC_CONFIG
+from mmengine.config import Config
+
+from mmtranspose.apis.config import load_config
+from mmtranspose.apis.dataset_check import check_dataset
+from mmtranspose.apis.dataset_check.problems import KINDS
+from mmtranspose.errors import InputError
+
+TRAIN = 'annotations/person_keypoints_train.json'
+BOXES = 'person_detection_results/person_detections_val.json'
+
+
+@pytest.fixture
+def root(people, tmp_path):
+    """A copy of the tiny data set: 6 pictures and 7 people to train with, all 17 keypoints of each labelled."""
+    return shutil.copytree(people, tmp_path / 'people')
+
+
+@pytest.fixture
+def spoil(root):
+    """Changes a JSON file of the data set with a function that works in place."""
+
+    def spoil(change, name=TRAIN):
+        content = json.loads((root / name).read_text())
+        change(content)
+        (root / name).write_text(json.dumps(content))
+
+    return spoil
+
+
+@pytest.fixture
+def check(root):
+    """Checks the data set with the synthetic config; gives the report."""
+
+    def check(images=False, change=None, **options):
+        cfg = load_config(str(SYNTHETIC_CONFIG), dict(data_root=str(root), **(change or {})))
+        return check_dataset(cfg, images=images, num_workers=2, **options)
+
+    return check
+
+
+def kinds(report) -> dict:
+    """Kind to (count, first example); of all splits."""
+    return {kind: (group.count, group.examples[0]) for (_, kind), group in report.found.items()}
+
+
+def person(change, index=2):
+    """A change of one annotation, whose id is 3."""
+    return lambda content: change(content['annotations'][index])
+
+
+def keypoint(k, *values):
+    """A change of a keypoint's first numbers."""
+
+    def change(annotation):
+        annotation['keypoints'][3 * k : 3 * k + len(values)] = values
+
+    return person(change)
+
+
+def scale(factor):
+    def change(content):
+        for annotation in content['annotations']:
+            points = np.array(annotation['keypoints'], float).reshape(-1, 3)
+            points[:, :2] *= factor
+            annotation['keypoints'] = points.ravel().tolist()
+
+    return change
+
+
+def names(change):
+    return lambda content: change(content['categories'][0]['keypoints'])
+
+
+def exchange(names):
+    names[5], names[6] = names[6], names[5]
+
+
+class TestCleanData:
+    def test_nothing_is_said(self, check):
+        report = check(images=True)
+        assert report.found == {} and report.ok(strict=True)
+        assert [(one['split'], one['pictures'], one['people']) for one in report.splits] == [
+            ('train', 6, 7),
+            ('val, test', 4, 5),
+        ]
+        assert report.splits[0]['keypoints_per_person'] == 17
+        assert report.to_text().endswith('\n0 kinds of errors, 0 kinds of warnings')
+
+    def test_splits(self, check):
+        assert [one['split'] for one in check(splits=['test']).splits] == ['test']
+
+
+ANNOTATION_FAULTS = [
+    ('visibility', keypoint(0, 100, 100, 3), 'annotation 3: keypoint 0 (nose) 100, 100, 3'),
+    ('keypoints-not-finite', keypoint(9, math.nan), 'annotation 3: keypoint 9 (left_wrist) nan'),
+    ('keypoint-outside', keypoint(9, 5000), 'annotation 3: keypoint 9 (left_wrist) 5000'),
+    ('keypoint-at-origin', keypoint(10, 0, 0, 2), 'annotation 3: keypoint 10 (right_wrist) 0, 0, 2'),
+    ('keypoint-far', person(lambda one: one.update(bbox=[0, 0, 5, 5])), 'annotation 3: keypoint'),
+    ('keypoints-length', person(lambda one: one['keypoints'].pop()), 'annotation 3: keypoints has 50 entries'),
+    (
+        'keypoints-length',
+        person(lambda one: one.update(keypoints=one['keypoints'][:48])),
+        'annotation 3: 16 keypoints, metainfo has 17',
+    ),
+    ('keypoints-missing', person(lambda one: one.pop('keypoints')), 'annotation 3: no keypoints'),
+    ('num-keypoints', person(lambda one: one.update(num_keypoints=12)), 'annotation 3: num_keypoints 12, 17 flags'),
+    (
+        'labelled-but-dropped',
+        person(lambda one: one.update(num_keypoints=0)),
+        'annotation 3: num_keypoints 0, 17 flags',
+    ),
+    ('box-missing', person(lambda one: one.pop('bbox')), 'annotation 3: no bbox'),
+    ('box-malformed', person(lambda one: one.update(bbox=[1, 2, 3])), 'annotation 3: bbox [1, 2, 3]'),
+    (
+        'box-malformed',
+        person(lambda one: one.update(bbox=[1, 2, math.nan, 4])),
+        'annotation 3: bbox [1, 2, nan, 4]',
+    ),
+    ('box-empty', person(lambda one: one.update(bbox=[9, 9, 0, 50])), 'annotation 3: bbox [9.0, 9.0, 0.0, 50.0]'),
+    (
+        'box-outside',
+        person(lambda one: one.update(bbox=[-900, 9, 800, 800])),
+        'annotation 3: bbox [-900.0, 9.0, 800.0, 800.0]',
+    ),
+    (
+        'box-half-outside',
+        person(lambda one: one.update(bbox=[-900, 9, 1100, 200])),
+        'annotation 3: bbox [-900.0, 9.0, 1100.0, 200.0]',
+    ),
+    ('image-unknown', person(lambda one: one.update(image_id=999)), 'annotation 3: image_id 999'),
+    ('entry-malformed', person(lambda one: one.pop('id')), 'annotations[2] (id None) has no id'),
+    ('entry-malformed', person(lambda one: one.update(id='x')), "annotations[2] has id='x'"),
+    ('duplicate-id', person(lambda one: one.update(id=2)), 'annotation id 2: 2 times'),
+    (
+        'duplicate-file',
+        lambda content: content['images'][1].update(file_name=content['images'][0]['file_name']),
+        'file_name ',
+    ),
+    ('coordinates', scale(0.001), 'no labelled coordinate is above 0.'),
+    ('coordinates', scale(20), '7 of 7 people have keypoints outside their picture'),
+    ('keypoint-order', names(exchange), "category 'person': keypoints[5] is 'right_shoulder', in metainfo 'left_shou"),
+    ('keypoint-names', names(lambda one: one.__setitem__(0, 'chin')), "category 'person': keypoints[0] is 'chin'"),
+    ('keypoint-names-missing', names(list.clear), 'no entry of categories has keypoints'),
+    ('keypoint-count', names(lambda one: one.append('tail')), "category 'person' names 18 keypoints, metainfo 17"),
+]
+ACCOMPANIED = {
+    'box-outside': {'keypoint-far'},
+    'box-empty': set(),
+    'coordinates': {'keypoint-outside', 'keypoint-far'},
+}
+
+
+class TestAnnotations:
+    @pytest.mark.parametrize(('kind', 'change', 'where'), ANNOTATION_FAULTS)
+    def test_fault(self, spoil, check, kind, change, where):
+        spoil(change)
+        report = check(splits=['train'])
+        found = kinds(report)
+        assert found[kind][0] == 1 and found[kind][1].startswith(where)
+        assert set(found) - {kind} <= ACCOMPANIED.get(kind, set())
+        assert report.ok() == (KINDS[kind].level == 'warning') and not report.ok(strict=True)
+
+    def test_a_category_that_names_too_few(self, spoil, check):
+        spoil(names(list.pop))
+        spoil(lambda content: [one.update(keypoints=one['keypoints'][:48]) for one in content['annotations']])
+        found = kinds(check())
+        assert found['keypoints-length'][0] == 7 and found['no-people'][0] == 1
+        assert found['keypoint-count'][1] == "category 'person' names 16 keypoints, metainfo 17"
+
+    def test_a_picture_without_size(self, spoil, check):
+        spoil(lambda content: content['images'][0].pop('width'))
+        found = kinds(check())
+        assert found['entry-malformed'] == (1, 'images[0] (id 1) has no width')
+        assert found['image-unknown'][0] >= 1
+
+    def test_the_same_picture_id_twice(self, spoil, check):
+        spoil(lambda content: content['images'][1].update(id=1))
+        assert kinds(check())['duplicate-id'] == (1, 'image id 1: 2 times')
+
+    def test_crowds_and_the_unlabelled_are_dropped_silently(self, spoil, check):
+        spoil(person(lambda one: one.update(iscrowd=1, keypoints=[7.0] * 50), 0))
+        spoil(person(lambda one: one.update(keypoints=[0] * 51, num_keypoints=0, bbox=[0, 0, 0, 0]), 1))
+        report = check()
+        assert report.found == {}
+        assert report.splits[0]['dropped'] == {'crowd': 1, 'no labelled keypoint': 1}
+        assert (report.splits[0]['people'], report.splits[0]['annotations']) == (5, 7)
+        assert 'train: MMPose drops of 7 annotations: 1 crowd, 1 no labelled keypoint' in report.to_text()
+
+    def test_nobody(self, spoil, check):
+        spoil(lambda content: content.update(annotations=[]))
+        report = check()
+        assert kinds(report) == {'no-people': (1, '6 pictures, 0 people, none that MMPose uses')}
+        assert report.splits[0]['pictures_without_people'] == 6
+
+    def test_examples_are_limited(self, spoil, check):
+        spoil(lambda content: [one.update(num_keypoints=9) for one in content['annotations']])
+        report = check(num_examples=2)
+        (entry,) = report.to_json()['problems']
+        assert (entry['count'], entry['of'], entry['level']) == (7, 7, 'warning')
+        assert [text.split(':')[0] for text in entry['examples']] == ['annotation 1', 'annotation 2']
+        assert 'num-keypoints: 7 of 7 people (100.00%)' in report.to_text()
+        assert '... and 5 more' in report.to_text()
+
+    def test_pictures_alone_will_do_where_there_are_detector_boxes(self, spoil, check):
+        name = 'annotations/person_keypoints_val.json'
+        spoil(lambda content: [content.pop('annotations'), content.pop('categories')], name)
+        assert check().found == {}
+        with pytest.raises(InputError, match=f'{name} is not in COCO format: it has no list "annotations"'):
+            check(change={'val_dataloader.dataset.bbox_file': None, 'test_dataloader.dataset.bbox_file': None})
+
+    def test_a_file_that_is_something_else(self, spoil, check):
+        spoil(dict.clear)
+        with pytest.raises(InputError, match=f'{TRAIN} is not in COCO format: it has no list "images"'):
+            check()
+
+
+class TestPictures:
+    @pytest.fixture
+    def picture(self, root):
+        return root / 'train' / '000000000002.jpg'
+
+    def test_missing(self, check, picture):
+        picture.unlink()
+        found = kinds(check(images=True))
+        assert found == {'picture-missing': (1, f'image 2: {picture} (No such file or directory)')}
+
+    @pytest.mark.parametrize('share', [0, 0.5, 0.99])
+    def test_truncated(self, check, picture, share):
+        content = picture.read_bytes()
+        picture.write_bytes(content[: int(share * len(content))])
+        found = kinds(check(images=True))
+        assert found == {'picture-damaged': (1, f'image 2: {picture} ({int(share * len(content))} bytes)')}
+
+    def test_another_size(self, check, picture):
+        image = cv2.imread(str(picture))
+        cv2.imwrite(str(picture), image[:-1])
+        h, w = image.shape[:2]
+        assert kinds(check(images=True)) == {'picture-size': (1, f'image 2: {picture} is {w}x{h - 1}, not {w}x{h}')}
+
+    def test_a_copy_within_the_split(self, check, spoil, picture):
+        other = picture.with_name('000000000001.jpg')
+        shutil.copy(picture, other)
+        found = kinds(check(images=True))
+        assert found['duplicate-picture'] == (1, f'{picture} is {other}')
+        assert set(found) <= {'duplicate-picture', 'picture-size'}
+
+    def test_a_copy_in_another_split(self, check, spoil, root, picture):
+        copy = root / 'val' / '000000000003.jpg'
+        shutil.copy(picture, copy)
+        h, w = cv2.imread(str(copy)).shape[:2]
+        spoil(lambda one: one['images'][2].update(width=w, height=h), 'annotations/person_keypoints_val.json')
+        report = check(images=True)
+        assert report.found['val, test', 'leak-copy'].examples == [f'{copy} is {picture}']
+        assert not report.ok()
+
+    def test_the_same_file_in_two_splits(self, check, root):
+        options = {
+            f'{split}_dataloader.dataset.{key}': value
+            for split in ('val', 'test')
+            for key, value in (('data_prefix', dict(img='./train')), ('bbox_file', None))
+        }
+        shutil.copy(root / TRAIN, root / 'annotations' / 'person_keypoints_val.json')
+        report = check(images=True, change=options)
+        assert {kind: count for kind, (count, _) in kinds(report).items()} == {'leak': 6}
+        assert report.found['val, test', 'leak'].examples[0].endswith('train/000000000001.jpg')
+
+    def test_only_some(self, check, root):
+        for path in (root / 'train').iterdir():
+            path.unlink()
+        found = kinds(check(images=True, max_images=2, num_examples=9))
+        assert found['picture-missing'][0] == 2
+        assert check(images=False).found == {}
+
+
+class TestDetections:
+    def entry(self, change):
+        return lambda boxes: change(boxes[0])
+
+    def test_malformed(self, check, spoil):
+        spoil(self.entry(lambda box: box.update(bbox=[1, 2])), BOXES)
+        count, text = kinds(check())['detections']
+        assert count == 1 and 'person_detections_val.json: entry 0 has the box [1, 2]' in text
+
+    @pytest.mark.parametrize('score', [1.5, -0.1, math.nan, 'high', None])
+    def test_score(self, check, spoil, score):
+        spoil(self.entry(lambda box: box.update(score=score)), BOXES)
+        report = check()
+        count, text = kinds(report)['detection-score']
+        assert count == 1 and text.endswith(f'entry 0 has score {score!r}') and not report.ok()
+
+    def test_category(self, check, spoil):
+        spoil(lambda boxes: [box.update(category_id=3) for box in boxes], BOXES)
+        assert kinds(check())['detection-category'][1].endswith('categories [3]')
+
+    def test_a_picture_without_boxes(self, check, spoil):
+        spoil(lambda boxes: boxes.__setitem__(slice(None), [box for box in boxes if box['image_id'] != 2]), BOXES)
+        report = check()
+        assert kinds(report) == {'picture-without-box': (1, 'image 2')}
+        assert report.ok() and not report.ok(strict=True)
+
+
+class TestConfigs:
+    @pytest.mark.parametrize(
+        ('change', 'words'),
+        [
+            ({'train_dataloader.dataset.type': 'NoDataset'}, 'train_dataloader.dataset.*NoDataset'),
+            ({'train_dataloader.dataset.ann_file': 'none.json'}, 'none.json does not exist'),
+            ({'train_dataloader.dataset.data_mode': 'sideways'}, 'train_dataloader.dataset.*sideways'),
+        ],
+    )
+    def test_mistakes(self, check, change, words):
+        with pytest.raises(InputError, match=words):
+            check(change=change)
+
+    @pytest.mark.parametrize(
+        ('keypoint', 'links'),
+        [(dict(name='nose', swap='nase'), {}), (dict(name='nose'), {0: dict(link=('nose', 'nase'))})],
+    )
+    def test_unknown_names_in_metainfo(self, check, keypoint, links):
+        metainfo = dict(dataset_name='a', keypoint_info={0: keypoint}, skeleton_info=links, joint_weights=[], sigmas=[])
+        with pytest.raises(
+            InputError, match='train_dataloader.dataset: .*nase.* is not known; correct type or metainfo'
+        ):
+            check(change={'train_dataloader.dataset.metainfo': metainfo})
+
+    def test_a_split_without_a_loader(self, check):
+        with pytest.raises(InputError, match='the config has no val_dataloader with a dataset; leave val out'):
+            check(change=dict(val_dataloader=None), splits=['val'])
+        assert [one['split'] for one in check(change=dict(val_dataloader=None)).splits] == ['train', 'test']
+
+    def test_the_head(self, check):
+        report = check(change={'model.head.out_channels': 16})
+        text = 'model.head.out_channels is 16, the data set has 17'
+        assert kinds(report) == {'keypoint-count': (1, text)} and len(report.found) == 2
+
+    def test_half_body(self, check):
+        info = {k: dict(name=f'point{k}', id=k, type='upper', swap='') for k in range(17)}
+        metainfo = dict(
+            dataset_name='points',
+            keypoint_info=info,
+            skeleton_info={},
+            joint_weights=[1.0] * 17,
+            sigmas=[0.05] * 17,
+        )
+        pipeline = [dict(type='RandomHalfBody')]
+        change = {'train_dataloader.dataset.metainfo': metainfo, 'train_dataloader.dataset.pipeline': pipeline}
+        found = kinds(check(change=change, splits=['train']))
+        assert found['half-body'] == (1, "no keypoint in keypoint_info has type='lower'")
+        assert found['keypoint-names'][1].endswith("in metainfo 'point0'; 17 of 17 differ")
+        assert set(found) == {'half-body', 'keypoint-names'}
+
+
+class TestOtherLayouts:
+    """Data sets that MMPose reads in their own way."""
+
+    def config(self, kind, root, num, **dataset):
+        dataset = dict(type=kind, data_root=str(root), ann_file='a.json', data_prefix=dict(img=''), **dataset)
+        return Config(dict(train_dataloader=dict(dataset=dataset), model=dict(head=dict(out_channels=num))))
+
+    def test_mpii(self, tmp_path):
+        joints = [[100 + 5 * k, 100 + 3 * k] for k in range(16)]
+        one = dict(image='1.jpg', center=[130, 120], scale=1.0, joints=joints, joints_vis=[1] * 16)
+        for k, change in enumerate((dict(joints=joints[:15], joints_vis=[1] * 15), dict(joints_vis=[0] * 16)), 2):
+            (tmp_path / 'a.json').write_text(json.dumps([one, {**one, 'image': f'{k}.jpg', **change}]))
+            report = check_dataset(self.config('MpiiDataset', tmp_path, 16), images=k == 2)
+            assert report.splits[0]['annotations'] == report.splits[0]['pictures'] == 2
+            if k == 2:
+                assert kinds(report)['keypoints-length'] == (1, 'annotation 1: 15 keypoints, metainfo has 16')
+                assert kinds(report)['picture-missing'][0] == 2 and len(report.found) == 2
+            else:
+                assert report.found == {}
+        (tmp_path / 'a.json').write_text(json.dumps([{**one, 'center': None}]))
+        with pytest.raises(InputError, match='a.json cannot be read by MpiiDataset: IndexError'):
+            check_dataset(self.config('MpiiDataset', tmp_path, 16), images=False)
+
+    def test_whole_body(self, people, tmp_path):
+        content = json.loads((people / TRAIN).read_text())
+        for one in content['annotations']:
+            for part, count in (('foot', 6), ('face', 68), ('lefthand', 21), ('righthand', 21)):
+                one[f'{part}_kpts'] = [0, 0, 0] * count
+        content['annotations'][4]['face_kpts'] = [0, 0, 0] * 67
+        (tmp_path / 'a.json').write_text(json.dumps(content))
+        report = check_dataset(self.config('CocoWholeBodyDataset', tmp_path, 133), images=False)
+        assert kinds(report) == {'keypoints-length': (1, 'annotation 5: 132 keypoints, metainfo has 133')}
+        assert report.splits[0]['people'] == 6 and report.splits[0]['keypoints_per_person'] == 17
+
+    def test_combined(self, people, tmp_path):
+        shutil.copy(people / TRAIN, tmp_path / 'a.json')
+        inner = self.config('CocoDataset', tmp_path, 17).train_dataloader.dataset
+        converter = dict(type='KeypointConverter', num_keypoints=14, mapping=[(k, k) for k in range(14)])
+        combined = dict(
+            type='CombinedDataset',
+            metainfo=dict(from_file='configs/_base_/datasets/aic.py'),
+            datasets=[dict(inner, pipeline=[converter])],
+        )
+        for num, expected in (
+            (14, {}),
+            (17, {'keypoint-count': (1, 'model.head.out_channels is 17, the data set has 14')}),
+        ):
+            cfg = Config(dict(train_dataloader=dict(dataset=combined), model=dict(head=dict(out_channels=num))))
+            assert kinds(check_dataset(cfg, images=False)) == expected
+
+
+class TestCommandLine:
+    @pytest.fixture
+    def tool(self, run_tool, root):
+        def tool(*flags):
+            return run_tool('check_dataset', SYNTHETIC_CONFIG, *flags, '--cfg-options', f'data_root={root}')
+
+        return tool
+
+    def test_clean(self, tool, capsys):
+        assert tool('--strict') == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0].split()[:2] == ['split', 'pictures']
+        assert lines[1].split() == ['train', '6', '0', '7', '17.0', TRAIN]
+
+    def test_warnings_and_errors(self, tool, spoil, capsys, tmp_path):
+        spoil(person(lambda one: one.update(num_keypoints=12)))
+        assert tool('--no-images') == 0 and tool('--no-images', '--strict') == 1
+        spoil(person(lambda one: one.pop('bbox'), 5))
+        capsys.readouterr()
+        assert tool('--no-images', '--json', tmp_path / 'found.json') == 1
+        out = capsys.readouterr().out
+        assert out.index('error: train: box-missing: 1 of 7 people') < out.index('warning: train: num-keypoints')
+        found = json.loads((tmp_path / 'found.json').read_text())
+        assert [entry['kind'] for entry in found['problems']] == ['box-missing', 'num-keypoints']
+        assert found['splits'][0]['dropped'] == {'no bbox': 1}
+
+    @pytest.mark.parametrize('flags', [('--max-images', '0'), ('--num-workers', '0'), ('--examples', '-1')])
+    def test_numbers(self, tool, flags):
+        with pytest.raises(InputError, match=f'{flags[0]} {flags[1]} is too small'):
+            tool(*flags)
+
+    def test_help(self, run_tool, capsys):
+        with pytest.raises(SystemExit):
+            run_tool('check_dataset', '--help')
+        assert 'mmtranspose check-dataset configs/' in capsys.readouterr().out

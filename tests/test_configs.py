@@ -1,0 +1,325 @@
+"""Every config: what its name says, and a run of it on a tiny data set in its data's own format."""
+
+import functools
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+from mmengine.config import Config
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.model import BaseModel
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmpose.registry import MODELS
+from mmpose.visualization import PoseLocalVisualizer
+from tiny_datasets import LOADERS, metainfo, write_datasets
+
+from mmtranspose.apis.config import check_data, load_config
+
+CONFIGS = {path.stem: path for path in sorted((ROOT / 'configs').rglob('td-hm_*.py'))}
+NAME = re.compile(
+    r'td-hm_transpose-(?P<variant>[a-z]+-[a-z0-9]+)_((?P<change>[a-z-]+)-)?(?P<gpus>\d+)xb(?P<batch>\d+)-'
+    r'(?P<epochs>\d+)e_(?P<data>[a-z0-9-]+)-(?P<height>\d+)x(?P<width>\d+)'
+)
+# The paper's table 1: stem, its channels and stride; layers, token channels, heads, hidden channels; deconvolutions
+VARIANTS = {
+    'r-a3': ('resnet-50', 512, 8, 3, 256, 8, 1024, 1),
+    'r-a4': ('resnet-50', 512, 8, 4, 256, 8, 1024, 1),
+    'h-s': ('hrnet-w32', 32, 4, 4, 64, 1, 128, 0),
+    'h-a4': ('hrnet-w48', 48, 4, 4, 96, 1, 192, 0),
+    'h-a6': ('hrnet-w48', 48, 4, 6, 96, 1, 192, 0),
+    'r-tiny': ('resnet-18', 64, 8, 2, 96, 2, 192, 1),  # this project's own
+}
+LOADED = ('coco-transfer', 'finetune')  # start from the authors' weights
+PERFECT = {'MpiiPCKAccuracy': 100, 'AUC': 0.95}  # percent; the mean over 20 thresholds, of which the first is 0
+
+every_config = pytest.mark.parametrize('name', CONFIGS)
+
+
+def named(name: str) -> dict:
+    """The parts of a config's name, numbers as such."""
+    match = NAME.fullmatch(name)
+    assert match, f'{name} is not of the form {NAME.pattern}'
+    return {key: int(value) if str(value).isdigit() else value for key, value in match.groupdict().items()}
+
+
+def find(config, key: str) -> list[dict]:
+    """All dicts in a config that have the key."""
+    if isinstance(config, dict):
+        found = [config] if key in config else []
+        return found + [one for value in config.values() for one in find(value, key)]
+    if isinstance(config, (list, tuple)):
+        return [one for value in config for one in find(value, key)]
+    return []
+
+
+def evaluators(cfg: Config) -> list[dict]:
+    return cfg.val_evaluator if isinstance(cfg.val_evaluator, list) else [cfg.val_evaluator]
+
+
+def test_there_are_configs():
+    assert len(CONFIGS) >= 22
+    assert len(list((ROOT / 'configs').rglob('td-hm_*.py'))) == len(CONFIGS)  # names are unique
+    stray = [p for p in (ROOT / 'configs').rglob('*.py') if '_base_' not in p.parts and p.stem not in CONFIGS]
+    assert not stray
+
+
+def shapes_only(cfg: Config) -> BaseModel:
+    """The model at full size, its parameters without memory."""
+    init_default_scope(cfg.default_scope)
+    with torch.device('meta'):
+        return MODELS.build(cfg.model)
+
+
+@functools.cache
+def unchanged(name: str) -> Config:
+    return load_config(str(CONFIGS[name]))
+
+
+@every_config
+class TestName:
+    @pytest.fixture
+    def cfg(self, name):
+        return unchanged(name)
+
+    def test_variant(self, name, cfg):
+        model, neck = cfg.model, cfg.model.neck
+        stem = model.backbone.get('arch') or model.backbone.depth
+        found = (
+            f'{"hrnet" if model.backbone.type == "HRNetSmall" else "resnet"}-{stem}',
+            neck.in_channels,
+            4 if model.backbone.type == 'HRNetSmall' else 8,
+            neck.num_layers,
+            neck.embed_dims,
+            neck.num_heads,
+            neck.feedforward_channels,
+            len(model.head.get('deconv_out_channels') or ()),
+        )
+        assert found == VARIANTS[named(name)['variant']]
+        assert model.head.in_channels == neck.embed_dims
+        assert model.test_cfg == dict(flip_test=True, flip_mode='heatmap', shift_heatmap=False)
+
+    def test_change(self, name, cfg):
+        words, neck = named(name), cfg.model.neck
+        assert words['change'] in (None, 'no-position', 'learnable-position', *LOADED)
+        expected = {'no-position': None, 'learnable-position': 'learnable'}.get(words['change'], 'sine')
+        assert neck.position_encoding == expected
+        if expected == 'learnable':
+            stride = VARIANTS[words['variant']][2]
+            assert tuple(neck.grid) == (words['height'] // stride, words['width'] // stride)
+        if words['change'] not in LOADED:
+            assert cfg.load_from is None and 'allow_partial' not in cfg
+            assert words['variant'] == 'r-tiny' or cfg.model.backbone.init_cfg['type'] == 'Pretrained'
+
+    def test_released_weights(self, name, cfg):
+        if named(name)['change'] in LOADED:
+            stem, _, _, layers, dims, heads, hidden, _ = VARIANTS[named(name)['variant']]
+            stem = {'resnet-50': 'r', 'hrnet-w32': 'h_32', 'hrnet-w48': 'h_48'}[stem]
+            file = f'tp_{stem}_256x192_enc{layers}_d{dims}_h{hidden}_mh{heads}.pth'
+            assert cfg.load_from == f'https://github.com/yangsenius/TransPose/releases/download/Hub/{file}'
+            assert cfg.model.backbone.init_cfg is None
+            assert cfg.allow_partial is True and cfg.model.head.out_channels != 17
+
+    def test_schedule(self, name, cfg):
+        words = named(name)
+        assert cfg.train_cfg.max_epochs == words['epochs']
+        assert cfg.param_scheduler[-1].type == 'CosineAnnealingLR' and cfg.param_scheduler[-1].by_epoch
+        assert cfg.param_scheduler[-1].T_max == words['epochs']
+        assert cfg.train_dataloader.batch_size == words['batch']
+        assert cfg.auto_scale_lr.base_batch_size == words['gpus'] * words['batch']
+        assert 'weight_decay' not in cfg.optim_wrapper.optimizer
+
+    def test_data(self, name, cfg):
+        """The name begins as the folder of the data; what else it says is in the annotation file's name."""
+        test, data = cfg.test_dataloader.dataset, named(name)['data']
+        folder = Path(test.data_root).name
+        assert data.startswith(folder)
+        assert data.removeprefix(folder).lstrip('-') in test.ann_file
+        assert CONFIGS[name].parent.name in (folder, metainfo(test)['dataset_name'].replace('_', '-'))
+        assert cfg.data_root.startswith('data/') and all(cfg[one].dataset.data_root[:5] == 'data/' for one in LOADERS)
+
+    def test_input_size(self, name, cfg):
+        words, codec = named(name), cfg.model.head.decoder
+        size = (words['width'], words['height'])
+        assert tuple(codec.heatmap_size) == (size[0] // 4, size[1] // 4)
+        sizes = [tuple(one['input_size']) for one in find(cfg.to_dict(), 'input_size')]
+        assert set(sizes) == {size} and len(sizes) >= 6  # crops, targets and decoder
+        for loader in LOADERS:
+            crops = [step.input_size for step in cfg[loader].dataset.pipeline if step.type == 'UnbiasedTopdownAffine']
+            assert len(crops) == 1
+
+    def test_codec(self, name, cfg):
+        encoders = [step.encoder for step in cfg.train_dataloader.dataset.pipeline if 'encoder' in step]
+        decoder = {key: value for key, value in cfg.model.head.decoder.items() if key != '_scope_'}
+        assert encoders == [decoder] == [cfg.codec] and decoder['type'] == 'UnbiasedHeatmap'
+
+    def test_keypoints(self, name, cfg):
+        for loader in LOADERS:
+            meta = metainfo(cfg[loader].dataset)
+            count = cfg.model.head.out_channels
+            assert count == meta['num_keypoints'] == len(meta['flip_indices'])
+            by_similarity = any(one.type.startswith('Coco') for one in evaluators(cfg))
+            assert len(meta['sigmas']) == count if by_similarity else len(meta['sigmas']) in (0, count)
+            assert len(meta['dataset_keypoint_weights']) == count
+            assert [meta['flip_indices'][i] for i in meta['flip_indices']] == list(range(count))
+
+    def test_full_size_model(self, name, cfg):
+        """Without memory or arithmetic: shapes from the input to the heatmaps."""
+        model, (width, height) = shapes_only(cfg).eval(), cfg.codec.input_size
+        with torch.device('meta'):
+            features = model.extract_feat(torch.empty(1, 3, height, width))
+            heatmaps = model.head(features)
+        stride = VARIANTS[named(name)['variant']][2]
+        assert features[-1].shape == (1, cfg.model.neck.embed_dims, height // stride, width // stride)
+        assert heatmaps.shape == (1, cfg.model.head.out_channels, *cfg.codec.heatmap_size[::-1])
+
+
+@pytest.mark.parametrize('name', [name for name in CONFIGS if named(name)['change'] in LOADED])
+def test_learning_rates_of_transfer(name):
+    """1e-4 for the final layer, which starts anew, and 1e-5 for all that is loaded."""
+    cfg = load_config(str(CONFIGS[name]))
+    model = shapes_only(cfg)
+    optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
+    rates = {id(p): group['lr'] for group in optimizer.param_groups for p in group['params']}
+    found = {key: rates.pop(id(value)) for key, value in model.named_parameters()}
+    assert not rates and len(found) > 50
+    final = {key: found.pop(key) for key in ('head.final_layer.weight', 'head.final_layer.bias')}
+    assert list(final.values()) == pytest.approx([1e-4, 1e-4])
+    assert list(found.values()) == pytest.approx([1e-5] * len(found))
+
+
+def narrow_stem(backbone: dict) -> tuple[dict, int]:
+    """A stem of the same kind with few channels, and how many come out."""
+    if backbone['type'] == 'ResNetSmall':
+        return dict(type='ResNetSmall', depth=18, stem_channels=8, base_channels=8), 16
+    stage = dict(num_modules=1, block='BASIC')
+    arch = dict(
+        stage1=dict(num_modules=1, num_branches=1, block='BOTTLENECK', num_blocks=(1,), num_channels=(8,)),
+        stage2=dict(stage, num_branches=2, num_blocks=(1, 1), num_channels=(8, 16)),
+        stage3=dict(stage, num_branches=3, num_blocks=(1, 1, 1), num_channels=(8, 16, 32)),
+    )
+    return dict(type='HRNetSmall', arch=arch), 8
+
+
+def shrunk(config):
+    """The config with input, heatmaps and token grid a quarter as high and wide."""
+    if isinstance(config, dict):
+        config = {key: shrunk(value) for key, value in config.items()}
+        for key in ('input_size', 'heatmap_size', 'grid'):
+            if config.get(key) is not None:
+                config[key] = tuple(length // 4 for length in config[key])
+        if 'sigma' in config:
+            config['sigma'] /= 2
+        return config
+    return type(config)(shrunk(value) for value in config) if isinstance(config, (list, tuple)) else config
+
+
+@pytest.fixture
+def data(name, tmp_path, monkeypatch):
+    """The config with its data set, tiny, in a temporary folder; and its people by loader."""
+    monkeypatch.chdir(tmp_path)  # work_dirs/ are here
+    root = tmp_path / 'moved' / load_config(str(CONFIGS[name])).data_root
+    cfg = load_config(str(CONFIGS[name]), dict(data_root=str(root)))
+    people = write_datasets(cfg)
+    check_data(cfg, LOADERS)
+    (tmp_path / 'data').write_text('a file, so that nothing is found or written below data/')
+    return cfg, people
+
+
+def run_config(cfg: Config, small: bool) -> Runner:
+    """A runner of one training step, validation and test, with a narrow stem and, if asked for, small pictures."""
+    for kind in (PoseLocalVisualizer, MessageHub, MMLogger):
+        kind._instance_dict.clear()  # mmengine's runs of one process would share them
+    cfg = Config(shrunk(cfg.to_dict()) if small else cfg.to_dict(), format_python_code=False)
+    cfg.model.backbone, cfg.model.neck.in_channels = narrow_stem(cfg.model.backbone)
+    cfg.load_from = None
+    cfg.work_dir, cfg.experiment_name, cfg.log_level = 'work', f'small_{small}', 'WARNING'
+    cfg.train_cfg.update(max_epochs=1, val_interval=1)
+    cfg.train_dataloader.update(batch_size=2, num_batch_per_epoch=1)
+    for loader in LOADERS:
+        cfg[loader].update(num_workers=0, persistent_workers=False)
+    return Runner.from_cfg(cfg)
+
+
+def see_truth(model, people, monkeypatch) -> None:
+    """Give the head true heatmaps: each person's keypoints encoded, to be decoded and brought back to the picture."""
+
+    def true_heatmaps(sample):
+        center, scale, size = (np.asarray(sample.metainfo[f'input_{key}']) for key in ('center', 'scale', 'size'))
+        there = [p for p in people if p.image_id == sample.img_id]
+        middles = [np.add(p.bbox[:2], np.divide(p.bbox[2:], 2)) for p in there]
+        person = there[np.argmin([np.linalg.norm(middle - center) for middle in middles])]
+        points = (person.keypoints - (center - scale / 2)) / scale * (size - 1)
+        return torch.from_numpy(model.head.decoder.encode(points[None])['heatmaps'])
+
+    def predict(feats, samples, test_cfg):
+        return model.head.decode(torch.stack([true_heatmaps(sample) for sample in samples]))
+
+    monkeypatch.setattr(model, 'extract_feat', lambda inputs: None)
+    monkeypatch.setattr(model.head, 'predict', predict)
+
+
+@every_config
+class TestRun:
+    def test_untrained(self, name, data, tmp_path):
+        """One step of training, validation and test run; the checkpoint is kept by a metric that there is."""
+        cfg, _ = data
+        cfg.default_hooks.checkpoint.save_optimizer = False
+        runner = run_config(cfg, small=True)
+        before = {key: value.clone() for key, value in runner.model.named_parameters()}
+        runner.train()
+        assert runner.iter == runner.epoch == 1
+        moved = [key for key, value in runner.model.named_parameters() if not torch.equal(before[key], value)]
+        assert {key.split('.')[0] for key in moved} == {'backbone', 'neck', 'head'}
+        metric = cfg.default_hooks.checkpoint.save_best
+        assert list((tmp_path / 'work').glob(f'best_{metric.replace("/", "_")}_epoch_1.pth'))
+        untrained = runner.message_hub.get_scalar(f'val/{metric}').current()
+        assert untrained < 0.5 * perfect(cfg)
+        tested = runner.test()
+        assert (metric in tested) != submits(cfg)
+
+    def test_truth_is_perfect(self, name, data, tmp_path, monkeypatch):
+        """At full size, true keypoints through codec, boxes and metric are perfect in validation and test."""
+        cfg, people = data
+        metric, best = cfg.default_hooks.checkpoint.save_best, pytest.approx(perfect(cfg), abs=1e-6)
+        cfg.default_hooks.checkpoint = None  # keeps a best checkpoint in training alone
+        runner = run_config(cfg, small=False)
+        see_truth(runner.model, people['val_dataloader'], monkeypatch)
+        assert runner.val()[metric] == best
+        see_truth(runner.model, people['test_dataloader'], monkeypatch)
+        metrics = runner.test()
+        if submits(cfg):
+            assert metrics == {}
+            check_submission(
+                tmp_path / f'{cfg.test_evaluator.outfile_prefix}.keypoints.json', people['test_dataloader']
+            )
+        else:
+            assert metrics[metric] == best
+
+
+def submits(cfg: Config) -> bool:
+    """Whether the test writes predictions for a server instead of evaluating them."""
+    return isinstance(cfg.test_evaluator, dict) and bool(cfg.test_evaluator.get('format_only'))
+
+
+def perfect(cfg: Config) -> float:
+    """The best value of the metric that the best checkpoint is kept by."""
+    metric = cfg.default_hooks.checkpoint.save_best
+    return PERFECT.get(metric, PERFECT.get(evaluators(cfg)[0].type, 1))
+
+
+def check_submission(path: Path, people: list) -> None:
+    """COCO's result format: one entry for each detector box, with the true keypoints."""
+    entries = json.loads(path.read_text())
+    assert len(entries) == len(people)
+    for person in people:
+        there = [one for one in entries if one['image_id'] == person.image_id]
+        found = [np.reshape(one['keypoints'], (17, 3))[:, :2] for one in there]
+        assert min(np.abs(keypoints - person.keypoints).max() for keypoints in found) < 0.5
+    assert {one['category_id'] for one in entries} == {1}
+    assert all(0 < one['score'] <= 1 for one in entries)

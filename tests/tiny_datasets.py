@@ -1,0 +1,169 @@
+"""Tiny data sets in the formats and places that configs name: pictures, annotations, head boxes, detector boxes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.config import Config, ConfigDict
+from mmpose.registry import DATASETS
+from scipy.io import savemat
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+WIDTH, HEIGHT = 160, 128
+BOXES = ((1, (8, 10, 62, 100)), (1, (84, 14, 66, 104)), (2, (40, 8, 84, 112)), (3, (20, 20, 70, 96)))  # picture, xywh
+WITHOUT_AREA = ('aic', 'crowdpose')  # folders of data sets whose annotations have no area
+WHOLE_BODY = dict(keypoints=17, foot_kpts=6, face_kpts=68, lefthand_kpts=21, righthand_kpts=21)
+
+
+@dataclass
+class Person:
+    """The truth about one person (or animal, or hand).
+
+    Attributes:
+        id (int): Of the annotation.
+        image_id (int): Of the picture.
+        category_id (int): 1, but for data sets of several categories.
+        bbox (tuple): x, y, w, h in pixels of the picture.
+        keypoints (np.ndarray): (K, 2) as (x, y), in pixels of the picture, inside the box.
+        labelled (np.ndarray): (K,) bool.
+    """
+
+    id: int
+    image_id: int
+    category_id: int
+    bbox: tuple[int, int, int, int]
+    keypoints: np.ndarray
+    labelled: np.ndarray
+
+    @property
+    def triples(self) -> list[float]:
+        """x, y, v of each keypoint, as COCO writes them."""
+        flags = np.where(self.labelled, 2.0, 0.0)
+        return (np.column_stack([self.keypoints, flags]) * self.labelled[:, None]).ravel().tolist()
+
+
+def metainfo(dataset: ConfigDict) -> dict:
+    """A data set's metainfo, parsed; nothing is read."""
+    return DATASETS.build(dict(dataset, lazy_init=True, pipeline=[])).metainfo
+
+
+def write_datasets(cfg: Config) -> dict[str, list[Person]]:
+    """Write all files that the data loaders of a config name.
+
+    Returns:
+        dict: The people by the loader's name; loaders with the same annotation file share them.
+    """
+    written, people = {}, {}
+    for number, name in enumerate(LOADERS):
+        dataset = cfg[name].dataset
+        path = Path(dataset.data_root, dataset.ann_file)
+        if path not in written:
+            written[path] = list(_people(dataset, first=10 * number + 1))
+            _write_pictures(dataset, written[path])
+            WRITERS.get(dataset.type, _write_coco)(dataset, path, written[path])
+        if dataset.get('bbox_file'):
+            _write_detections(Path(dataset.bbox_file), written[path])
+        people[name] = written[path]
+    return people
+
+
+def _people(dataset: ConfigDict, first: int) -> Iterator[Person]:
+    """Four in three pictures, the first picture and person numbered ``first``; one keypoint of each is not labelled."""
+    rng = np.random.default_rng(first)
+    num_keypoints = metainfo(dataset)['num_keypoints']
+    for index, (picture, (x, y, w, h)) in enumerate(BOXES):
+        keypoints = rng.uniform((x + 6, y + 6), (x + w - 6, y + h - 6), (num_keypoints, 2)).round(1)
+        labelled = np.arange(num_keypoints) != index
+        category = 1 + index % 2 if dataset.type == 'AP10KDataset' else 1
+        yield Person(first + index, first + picture - 1, category, (x, y, w, h), keypoints, labelled)
+
+
+def _file_name(image_id: int) -> str:
+    return f'{image_id:012d}.jpg'
+
+
+def _write_pictures(dataset: ConfigDict, people: list[Person]) -> None:
+    folder = Path(dataset.data_root, dataset.data_prefix.img)
+    folder.mkdir(parents=True, exist_ok=True)
+    for image_id in {person.image_id for person in people}:
+        noise = np.random.default_rng(image_id).integers(0, 256, (8, 10, 3), dtype=np.uint8)
+        assert cv2.imwrite(str(folder / _file_name(image_id)), cv2.resize(noise, (WIDTH, HEIGHT)))
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def _write_coco(dataset: ConfigDict, path: Path, people: list[Person]) -> None:
+    """COCO's format, with what the data set has more or less than COCO; image_info files have no annotations."""
+    images = [dict(id=i, file_name=_file_name(i), width=WIDTH, height=HEIGHT) for i in _image_ids(people)]
+    if path.name.startswith('image_info'):
+        return _write_json(path, dict(images=images, categories=[dict(id=1, name='person')]))
+    if dataset.type == 'CrowdPoseDataset':
+        for image, crowding in zip(images, (0.1, 0.5, 0.9)):
+            image['crowdIndex'] = crowding
+    names = list(metainfo(dataset)['keypoint_name2id'])
+    if dataset.type == 'CocoWholeBodyDataset':
+        names = names[: WHOLE_BODY['keypoints']]  # its categories list the body's alone
+    categories = [dict(id=i, name=f'kind {i}', keypoints=names) for i in sorted({p.category_id for p in people})]
+    annotations = [_annotation(dataset, person) for person in people]
+    _write_json(path, dict(images=images, annotations=annotations, categories=categories))
+
+
+def _image_ids(people: list[Person]) -> list[int]:
+    return sorted({person.image_id for person in people})
+
+
+def _annotation(dataset: ConfigDict, person: Person) -> dict:
+    x, y, w, h = person.bbox
+    annotation = dict(
+        id=person.id,
+        image_id=person.image_id,
+        category_id=person.category_id,
+        bbox=list(person.bbox),
+        iscrowd=0,
+        num_keypoints=int(person.labelled.sum()),
+        keypoints=person.triples,
+    )
+    if Path(dataset.data_root).name not in WITHOUT_AREA:
+        annotation.update(area=0.6 * w * h, segmentation=[[x, y, x + w, y, x + w, y + h, x, y + h]])
+    if dataset.type == 'CocoWholeBodyDataset':
+        triples = person.triples
+        for part, count in WHOLE_BODY.items():
+            annotation[part], triples = triples[: 3 * count], triples[3 * count :]
+    return annotation
+
+
+def _write_mpii(dataset: ConfigDict, path: Path, people: list[Person]) -> None:
+    """MPII's JSON, which counts pixels from 1 and gives boxes as middle and size / 200, and its file of head boxes."""
+    entries = []
+    for person in people:
+        x, y, w, h = person.bbox
+        entries.append(
+            dict(
+                image=_file_name(person.image_id),
+                center=[x + w / 2 + 1, y + h / 2 + 1],
+                scale=max(w, h) / 200,
+                joints=person.keypoints.tolist(),
+                joints_vis=person.labelled.astype(int).tolist(),
+            )
+        )
+    _write_json(path, entries)
+    if dataset.get('headbox_file'):
+        corners = [[(x, y), (x + 24, y + 32)] for x, y, _, _ in (person.bbox for person in people)]
+        savemat(dataset.headbox_file, dict(headboxes_src=np.moveaxis(np.array(corners, float), 0, -1)))
+
+
+def _write_detections(path: Path, people: list[Person]) -> None:
+    """Boxes 2 pixels off, with scores."""
+    boxes = [(person, [person.bbox[0] + 2, person.bbox[1] - 2, *person.bbox[2:]]) for person in people]
+    _write_json(path, [dict(image_id=p.image_id, category_id=1, bbox=box, score=0.9) for p, box in boxes])
+
+
+WRITERS = {'MpiiDataset': _write_mpii}

@@ -155,8 +155,11 @@ class TestName:
 
     def test_codec(self, name, cfg):
         encoders = [step.encoder for step in cfg.train_dataloader.dataset.pipeline if 'encoder' in step]
-        decoder = {key: value for key, value in cfg.model.head.decoder.items() if key != '_scope_'}
-        assert encoders == [decoder] == [cfg.codec] and decoder['type'] == 'UnbiasedHeatmap'
+        codecs = [
+            {key: value for key, value in codec.items() if key != '_scope_'}  # of a base with mmtranspose::
+            for codec in (*encoders, cfg.model.head.decoder, cfg.codec)
+        ]
+        assert codecs == [codecs[0]] * 3 and codecs[0]['type'] == 'UnbiasedHeatmap'
 
     def test_keypoints(self, name, cfg):
         for loader in LOADERS:

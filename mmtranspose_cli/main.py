@@ -37,7 +37,7 @@ def package() -> Path:
     """
     spec = importlib.util.find_spec('mmtranspose')
     if spec is None or spec.origin is None:
-        sys.exit('mmtranspose is not installed in this Python: pip install mmtranspose')
+        sys.exit('mmtranspose is not installed in this Python: see README, "Install"')
     return Path(spec.origin).parent
 
 

@@ -1,12 +1,15 @@
 """Checkpoints that are refused, and how."""
 
+import json
 import os
 import pickle
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 from mmengine.runner import Runner
+from safetensors.torch import save_file
 from torch import nn
 
 from mmtranspose.apis import init_model
@@ -219,3 +222,48 @@ def test_tools_refuse_it(tool, content, tiny_config, tiny_checkpoint, people, ru
     with pytest.raises(InputError, match=f'checkpoint {path} .*({words})'):
         run_tool(tool, tiny_config, *arguments)
     assert not out.exists()
+
+
+@pytest.fixture
+def released(tiny_model) -> dict:
+    """The tiny checkpoint's weights in the release's names."""
+    weights = {released_name(name): value.clone() for name, value in tiny_model.state_dict().items()}
+    return {**weights, 'pos_embedding': tiny_model.neck.position_encoding.table(8, 6)[:, None].clone()}
+
+
+@pytest.mark.parametrize('kind', ['bare', 'training', 'safetensors'])
+def test_released_files_are_evaluated(kind, released, tiny_config, tested, run_tool, tmp_path):
+    """``tools/test.py`` on every kind of file of the release: the metrics of our own checkpoint."""
+    path = tmp_path / ('released.safetensors' if kind == 'safetensors' else 'released.pth')
+    if kind == 'safetensors':
+        save_file(released, path)
+    elif kind == 'bare':
+        torch.save(released, path)
+    else:
+        state = {f'module.{name}': value for name, value in released.items()}
+        optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(3))])
+        torch.save(
+            {
+                'epoch': 229,
+                'model': 'transpose',
+                'state_dict': state,
+                'best_state_dict': released,
+                'perf': np.float64(0.7),
+                'optimizer': optimizer.state_dict(),
+            },
+            path,
+        )
+    outputs = ('--work-dir', tmp_path / 'work', '--out', tmp_path / 'metrics.json')
+    run_tool('test', tiny_config, path, *outputs, '--cfg-options', f'experiment_name={kind}')
+    assert json.loads((tmp_path / 'metrics.json').read_text()) == tested.metrics
+
+
+@pytest.mark.parametrize('position', ['sine', 'learnable'])
+def test_our_learnable_positions_are_no_sine(tiny_model, position):
+    weights = dict(tiny_model.state_dict())
+    if position == 'learnable':
+        weights['neck.position_encoding.weight'] = torch.zeros(48, 32)
+        with pytest.raises(InputError, match='1 unknown to the model: neck.position_encoding.weight'):
+            require_match(tiny_model, weights, 'a.pth')
+    else:
+        require_match(tiny_model, weights, 'a.pth')

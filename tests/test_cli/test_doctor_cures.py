@@ -139,6 +139,20 @@ def test_torchvision_that_works_beside_another_torch_is_a_note():
     assert remarks(facts({'torchvision': '0.25.0'})) == {'torchvision': ('note', 'made for another torch')}
 
 
+@pytest.mark.parametrize(
+    ('torch', 'torchvision', 'fits'),
+    [('2.13.0', '0.28.0', True), ('2.14.0', '0.29.1', True), ('2.15.0', '0.29.2', True), ('2.13.0', '0.29.0', False)],
+)
+def test_pairs_of_torch_and_torchvision(torch, torchvision, fits):
+    found = remarks(facts({'torch': torch, 'torchvision': torchvision}))
+    assert found == ({} if fits else {'torchvision': ('note', 'made for another torch')})
+
+
+def test_torch_brings_no_setuptools_that_is_too_new():
+    assert '"setuptools>=70.1,<81"' in cure(facts({'torch': None, 'torchvision': None}))[0]
+    assert 'setuptools' not in cure(facts({'tqdm': None}))[0]
+
+
 def test_torchvision_of_the_right_version_that_fails_is_another_build():
     failed = Outcome('failed', 'RuntimeError: operator torchvision::nms does not exist')
     finding = diagnose(facts(outcomes={'torchvision': failed}))[0]

@@ -7,7 +7,7 @@ import re
 from mmtranspose_cli.doctor.cures import INSTALL, REINSTALL, Step
 from mmtranspose_cli.doctor.environment import Environment
 from mmtranspose_cli.doctor.faults.finding import broken, note
-from mmtranspose_cli.doctor.faults.requirements import numpy_step, wheel_serves, xtcocotools_steps
+from mmtranspose_cli.doctor.faults.requirements import SETUPTOOLS, numpy_step, wheel_serves, xtcocotools_steps
 from mmtranspose_cli.doctor.needs import OPENCV, SCIENCE
 
 OTHER_NUMPY = re.compile(
@@ -101,7 +101,7 @@ def setuptools_without_pkg_resources(env: Environment) -> list:
             'no pkg_resources',
             f'mmengine 0.10.7 imports pkg_resources, for `mmpose::` configs and mmpose.apis, and {found}; '
             'setuptools below 81 has it.',
-            Step(INSTALL, 'setuptools>=70.1,<81'),
+            SETUPTOOLS,
         )
     if env.parsed('pkg_resources') < (81,):
         return []
@@ -110,5 +110,5 @@ def setuptools_without_pkg_resources(env: Environment) -> list:
         'a later one drops pkg_resources',
         f'setuptools {version} still has pkg_resources, which mmengine 0.10.7 imports; later ones do not.',
         'Do not upgrade it, or go back:',
-        (Step(INSTALL, 'setuptools>=70.1,<81'),),
+        (SETUPTOOLS,),
     )

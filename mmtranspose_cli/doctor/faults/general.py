@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmtranspose_cli.doctor.cures import INSTALL, REINSTALL, Step
 from mmtranspose_cli.doctor.environment import Environment
 from mmtranspose_cli.doctor.faults.finding import BROKEN, Finding, broken, note
-from mmtranspose_cli.doctor.faults.requirements import has_numpy_2, numpy_step, torchvision_range
+from mmtranspose_cli.doctor.faults.requirements import SETUPTOOLS, has_numpy_2, numpy_step, torchvision_range
 from mmtranspose_cli.doctor.needs import OURS, Need
 from mmtranspose_cli.doctor.versions import parse
 
@@ -18,6 +18,8 @@ def missing(env: Environment, needs: list) -> list:
     steps = [install(env, need) for need in absent if need.module != 'numpy']
     if any(need.module == 'numpy' for need in absent) or not has_numpy_2(env):
         steps.append(numpy_step(env))  # or another one may bring numpy 2, which the wheels of xtcocotools do not bear
+    if any(need.module == 'torch' for need in absent):
+        steps.append(SETUPTOOLS)  # torch asks for setuptools, and pip would bring one without pkg_resources
     titles = tuple(need.title for need in absent)
     names = ', '.join(need.distributions[0] for need in absent)
     verb = 'is' if len(absent) == 1 else 'are'

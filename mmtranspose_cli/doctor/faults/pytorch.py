@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmtranspose_cli.doctor.cures import INSTALL, REINSTALL, Step
 from mmtranspose_cli.doctor.environment import Environment
 from mmtranspose_cli.doctor.faults.finding import BROKEN, Finding, broken, note
-from mmtranspose_cli.doctor.faults.requirements import numpy_step, torchvision_range
+from mmtranspose_cli.doctor.faults.requirements import numpy_step, torchvision_fits, torchvision_range
 
 INDEX = 'from the index that torch came from'
 
@@ -30,10 +30,10 @@ def torchvision_of_another_torch(env: Environment) -> list:
     outcome, wanted = env.outcome('torchvision'), torchvision_range(env)
     if not env.works('torch') or outcome.state in ('missing', 'untried') or not wanted:
         return []
-    fits = env.parsed('torchvision')[:2] == (0, int(wanted.split('.')[1]))
+    fits = torchvision_fits(env)
     versions = f'torchvision {env.version("torchvision")} beside torch {env.version("torch")}'
     if outcome.state == 'ok':
-        sentence = f'{versions}: torch 2.n goes with torchvision 0.(n + 15). Its operators work nevertheless.'
+        sentence = f'{versions}: this torch goes with torchvision{wanted}. Its operators work nevertheless.'
         return [] if fits else note('torchvision', 'made for another torch', sentence)
     cause = (
         'one of them is a build for the CPU only, or for another CUDA'

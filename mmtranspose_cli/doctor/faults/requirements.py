@@ -7,6 +7,7 @@ from mmtranspose_cli.doctor.environment import Environment
 
 BUILD_OPTIONS = '--no-build-isolation --no-deps --force-reinstall --no-cache-dir'
 WHEEL = Step(BUILD, '--force-reinstall --no-deps --only-binary xtcocotools "xtcocotools==1.14.3"')
+SETUPTOOLS = Step(INSTALL, 'setuptools>=70.1,<81')  # from 70.1 on it builds wheels by itself
 NUMPY_1 = 'numpy>=1.21,<2'
 NUMPY_TO_BUILD = 'numpy>=2,<2.3'  # built against a newer one, xtcocotools.mask.area fails
 
@@ -21,9 +22,20 @@ def numpy_step(env: Environment) -> Step:
 
 
 def torchvision_range(env: Environment) -> str:
-    """torchvision 0.(n + 15) belongs to torch 2.n; another one would replace torch, or fail when imported."""
+    """The torchvision that belongs to the torch there is; another one would replace torch, or fail when imported.
+
+    0.(n + 15) belongs to torch 2.n up to 2.13; from 0.29 on torchvision takes torch 2.14 and newer.
+    """
     major, minor = (*env.parsed('torch'), 0)[:2]
-    return f'==0.{minor + 15}.*' if major == 2 else ''
+    if major != 2:
+        return ''
+    return f'==0.{minor + 15}.*' if minor < 14 else '>=0.29'
+
+
+def torchvision_fits(env: Environment) -> bool:
+    """Whether the torchvision there is lies in that range."""
+    wanted, minor = torchvision_range(env), (*env.parsed('torchvision'), 0)[1]
+    return minor >= 29 if wanted.startswith('>=') else wanted == f'==0.{minor}.*'
 
 
 def wheel_serves(env: Environment) -> bool:
@@ -45,7 +57,7 @@ def xtcocotools_steps(env: Environment) -> tuple:
     comment = f'first install {env.building_lacks}' if env.building_lacks else 'compiles, 15 s'
     return (
         Step(INSTALL, 'cython'),
-        Step(INSTALL, 'setuptools>=70.1,<81'),  # older ones need the package wheel to build one
+        SETUPTOOLS,
         numpy_step(env),
         Step(BUILD, f'{BUILD_OPTIONS} --no-binary xtcocotools "xtcocotools==1.14.3"', comment),
     )

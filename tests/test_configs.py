@@ -20,6 +20,7 @@ from mmpose.visualization import PoseLocalVisualizer
 from tiny_datasets import LOADERS, metainfo, write_datasets
 
 from mmtranspose.apis.config import check_data, load_config
+from mmtranspose.apis.dataset_check import check_dataset
 
 CONFIGS = {path.stem: path for path in sorted((ROOT / 'configs').rglob('td-hm_*.py'))}
 NAME = re.compile(
@@ -230,6 +231,7 @@ def data(name, tmp_path, monkeypatch):
     cfg = load_config(str(CONFIGS[name]), dict(data_root=str(root)))
     people = write_datasets(cfg)
     check_data(cfg, LOADERS)
+    assert check_dataset(cfg).ok()
     (tmp_path / 'data').write_text('a file, so that nothing is found or written below data/')
     return cfg, people
 

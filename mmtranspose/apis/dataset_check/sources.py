@@ -16,6 +16,9 @@ from mmtranspose.errors import InputError
 
 SPLITS = tuple(name.removesuffix('_dataloader') for name in LOADERS)
 
+# What only data sets in test mode take; the check reads all of them as training does, annotations included
+TESTED_WITH = ('bbox_file', 'headbox_file', 'test_mode')
+
 
 @dataclass
 class Source:
@@ -88,7 +91,7 @@ def _leaves(dataset: ConfigDict, outer: dict) -> Iterator[tuple[ConfigDict, dict
 
 
 def _build(dataset: ConfigDict, split: str) -> BaseDataset:
-    options = {key: value for key, value in dataset.items() if key not in ('bbox_file', 'test_mode')}
+    options = {key: value for key, value in dataset.items() if key not in TESTED_WITH}
     try:
         built = DATASETS.build(dict(options, pipeline=[], lazy_init=True))
     except KeyError as error:  # a name in swap or skeleton_info, or a registry's sentence

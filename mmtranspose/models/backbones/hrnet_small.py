@@ -9,8 +9,6 @@ from mmpose.registry import MODELS
 
 from mmtranspose.models.backbones.pretrained import require_pretrained
 
-CLASSIFIER = ('transition3.', 'stage4.', 'incre_modules.', 'downsamp_modules.', 'final_layer.', 'classifier.')
-
 
 def _arch(width: int) -> dict:
     channels = (width, 2 * width, 4 * width)
@@ -57,7 +55,7 @@ class HRNetSmall(HRNet):
         """As MMPose's, but a pretrained start must set the whole stem; stage 4, the fusions into it and the
         classifier are left over."""
         fusions = f'stage3.{self.extra["stage3"]["num_modules"] - 1}.fuse_layers.'
-        require_pretrained(self, leftover=[*CLASSIFIER, f'{fusions}1.', f'{fusions}2.'])
+        require_pretrained(self, ['transition3.', 'stage4.', f'{fusions}1.', f'{fusions}2.'])
         super().init_weights()
 
     def _make_stage(self, layer_config, in_channels, multiscale_output=True):

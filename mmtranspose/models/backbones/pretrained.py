@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmtranspose.errors import InputError
 
+CLASSIFIERS = ('fc.', 'classifier.', 'head.', 'incre_modules.', 'downsamp_modules.', 'final_layer.')
 
-def require_pretrained(backbone: BaseModule, leftover: Sequence[str]) -> None:
-    """Refuse an ``init_cfg`` whose file does not set every parameter of the backbone; mmengine would only warn.
+
+def require_pretrained(backbone: BaseModule, later: Sequence[str]) -> None:
+    """Refuse an ``init_cfg`` whose file is not of this stem; mmengine would only warn.
 
     Args:
         backbone (BaseModule): With ``init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...)``; any other start
             is left alone.
-        leftover (Sequence[str]): What the names of tensors that the file may have besides begin with.
+        later (Sequence[str]): What the names of the network's later layers begin with, which the stem does without.
 
     Raises:
-        InputError: A parameter is missing or has another shape, or the file has others than ``leftover``.
+        InputError: A parameter is missing or has another shape, or one of the stem's layers has more of them than the
+            stem. (Others that are neither later layers nor a classifier's get a warning.)
     """
     start = backbone.init_cfg
     if not isinstance(start, dict) or start.get('type') != 'Pretrained':
@@ -28,17 +33,19 @@ def require_pretrained(backbone: BaseModule, leftover: Sequence[str]) -> None:
     content = CheckpointLoader.load_checkpoint(start['checkpoint'], map_location='cpu')
     weights = content.get('state_dict', content)
     weights = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
-    wanted = backbone.state_dict()
-    unset = [
-        name
-        for name, value in wanted.items()
-        if not name.endswith('num_batches_tracked') and (name not in weights or weights[name].shape != value.shape)
-    ]
-    unknown = [name for name in weights if name not in wanted and not name.startswith(tuple(leftover))]
-    for names, what in ((unset, 'does not set'), (unknown, 'brings unknown')):
+    wanted = {name: value for name, value in backbone.state_dict().items() if not name.endswith('num_batches_tracked')}
+    unset = [name for name, value in wanted.items() if getattr(weights.get(name), 'shape', None) != value.shape]
+    ours = {name.split('.')[0] for name in wanted}
+    known = (*later, *CLASSIFIERS)
+    extra = [name for name in weights if name not in backbone.state_dict() and not name.startswith(known)]
+    of_ours = [name for name in extra if name.split('.')[0] in ours]
+    for names, what in ((unset, 'does not set'), (of_ours, 'brings unknown')):
         if names:
             raise InputError(
                 f'backbone.init_cfg: {start["checkpoint"]} {what} {", ".join(names[:10])} '
                 f'({len(names)} in all) of {type(backbone).__name__}; give ImageNet weights of this network, '
                 'or init_cfg=None to start from nothing'
             )
+    if extra:
+        words = f'{start["checkpoint"]} has {len(extra)} tensors that no {type(backbone).__name__} knows: {extra[:10]}'
+        print_log(words, logger='current', level=logging.WARNING)

@@ -34,5 +34,5 @@ class ResNetSmall(ResNet):
     def init_weights(self) -> None:
         """As MMPose's, but a pretrained start must set the whole stem; later layers are left over."""
         later = [f'layer{stage}.' for stage in range(self.num_stages + 1, 5)]
-        require_pretrained(self, leftover=[*later, 'fc.'])
+        require_pretrained(self, later)
         super().init_weights()

@@ -2,6 +2,7 @@
 
 from mmtranspose import zoo
 from mmtranspose.apis.command_line import parser, run
+from mmtranspose.errors import InputError
 
 
 def main() -> None:
@@ -21,6 +22,8 @@ def main() -> None:
         names = zoo.names_of(model)
         if any(args.pattern.lower() in name.lower() for name in names):
             rows.append((names[-1], *zoo.summary(model), zoo.relative(model['Config'])))
+    if len(rows) == 1:
+        raise InputError(f'no model has {args.pattern!r} in a name')
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print('  '.join(f'{cell:{width}}' for cell, width in zip(row, widths)).rstrip())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from mmtranspose.apis.comparison import compare, shortlist
 from mmtranspose.apis.variant import looks_like
 from mmtranspose.compat import checkpoint_files
-from mmtranspose.errors import InputError
+from mmtranspose.errors import InputError, reason
 
 
 def read_checkpoint(filename: str) -> dict:
@@ -38,12 +39,17 @@ def read_checkpoint(filename: str) -> dict:
     try:
         checkpoint = CheckpointLoader.load_checkpoint(filename, map_location='cpu')
     except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f'checkpoint {filename} is damaged or holds more than weights; refused ({reason})') from error
+        wanted = re.search(r'GLOBAL ([\w.]+)', str(error))
+        if wanted:
+            raise InputError(
+                f'checkpoint {filename} is refused: besides weights it holds {wanted[1]}, which could run code'
+            ) from error
+        raise InputError(f'checkpoint {filename} is damaged or no checkpoint') from error
     except Exception as error:  # noqa: BLE001  torch raises many types, by what is damaged
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if '://' in filename and isinstance(error, OSError):
+            raise InputError(f'checkpoint {filename} cannot be downloaded: {reason(error)}') from error
         raise InputError(
-            f'checkpoint {filename} cannot be read; it is truncated or no checkpoint ({reason})'
+            f'checkpoint {filename} cannot be read; it is truncated or no checkpoint ({reason(error)})'
         ) from error
     if not isinstance(checkpoint, dict):
         raise InputError(f'checkpoint {filename} holds a {type(checkpoint).__name__}, not a dict of weights')

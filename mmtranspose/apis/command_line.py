@@ -19,7 +19,8 @@ from mmtranspose.errors import InputError
 def run(main: Callable[[], int | None]) -> None:
     """Run a command line's ``main`` and exit: 2 after a mistake in what was given, whose message alone is printed.
 
-    Such are :class:`InputError`, and pictures that MMPose's ``LoadImage`` could not read, perhaps in a worker.
+    Such are :class:`InputError`, and pictures that MMPose's ``LoadImage`` could not read, perhaps in a worker. Files
+    that cannot be read or written (no permission, a full disk) are one sentence too, and exit status 1.
     """
     keep_memory.apply()
     # MMPose's data sets name their metainfo by a path below MMPose, and warn that they find it there.
@@ -31,6 +32,9 @@ def run(main: Callable[[], int | None]) -> None:
         sys.exit(2)
     except (AssertionError, OSError, cv2.error) as error:
         unread = re.search('`([^`]*)` occurs when loading `([^`]*)`', str(error))
+        if unread is None and getattr(error, 'filename', None):
+            print(f'error: {error.filename}: {error.strerror}', file=sys.stderr)
+            sys.exit(1)
         if unread is None:
             raise
         print(f'error: picture {unread[2]} is missing or damaged: {" ".join(unread[1].split())}', file=sys.stderr)

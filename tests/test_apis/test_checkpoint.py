@@ -58,7 +58,7 @@ class TestRead:
         whole = path.read_bytes()
         for length in [*range(0, 120), *range(120, len(whole) - 1, 23)]:
             path.write_bytes(whole[:length])
-            with pytest.raises(InputError, match=f'checkpoint {path} (cannot be read|is damaged)'):
+            with pytest.raises(InputError, match=f'checkpoint {path} (cannot be read|is damaged|is refused)'):
                 read_checkpoint(str(path))
 
     @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ class TestRead:
         victim = tmp_path / 'victim'
         victim.touch()
         path = save(tmp_path, {'state_dict': Remove(victim)})
-        with pytest.raises(InputError, match=f'checkpoint {path} is damaged or holds more than weights; refused'):
+        with pytest.raises(InputError, match=f'{path} is refused: besides weights it holds [a-z]+.remove, which'):
             read_checkpoint(str(path))
         (tmp_path / 'plain.pth').write_bytes(pickle.dumps(Remove(victim)))
-        with pytest.raises(InputError, match='refused'):
+        with pytest.raises(InputError, match='plain.pth is (refused|damaged)'):
             read_checkpoint(str(tmp_path / 'plain.pth'))
         assert victim.exists()
 

@@ -445,4 +445,4 @@ class TestCommandLine:
     def test_help(self, run_tool, capsys):
         with pytest.raises(SystemExit):
             run_tool('check_dataset', '--help')
-        assert 'mmtranspose check-dataset configs/' in capsys.readouterr().out
+        assert 'mmtranspose check-dataset transpose-r-a3 --cfg-options' in capsys.readouterr().out

@@ -85,9 +85,14 @@ def test_code_from_a_url_is_not_run(server, tmp_path):
     torch.save({'state_dict': Remove(tmp_path / 'victim')}, tmp_path / 'served' / 'a.pth')
     with pytest.raises(pickle.UnpicklingError):
         CheckpointLoader.load_checkpoint(f'{server}/a.pth', map_location='cpu')
-    with pytest.raises(InputError, match='holds more than weights; refused'):
+    with pytest.raises(InputError, match='is refused: besides weights it holds'):
         read_checkpoint(f'{server}/a.pth')
     assert (tmp_path / 'victim').exists()
+
+
+def test_a_server_without_the_file(server):
+    with pytest.raises(InputError, match=f'checkpoint {server}/none.pth cannot be downloaded: HTTP Error 404'):
+        read_checkpoint(f'{server}/none.pth')
 
 
 def test_the_fault_is_still_there(server, tmp_path):

@@ -98,6 +98,14 @@ def test_others_get_a_warning(resnet_file, tmp_path, name, warned):
     )
 
 
+@pytest.mark.parametrize('content', [None, b'', b'<html>'], ids=str)
+def test_files_that_cannot_be_loaded(tmp_path, content):
+    if content is not None:
+        (tmp_path / 'a.pth').write_bytes(content)
+    with pytest.raises(InputError, match=f'init_cfg: {tmp_path}/a.pth cannot be loaded .*; give the path'):
+        build('ResNetSmall', tmp_path / 'a.pth', depth=50).init_weights()
+
+
 def test_other_starts_are_left_alone():
     backbone = MODELS.build(dict(type='ResNetSmall', depth=18, init_cfg=dict(type='Constant', layer='Conv2d', val=2)))
     backbone.init_weights()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pickle import UnpicklingError
 
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from mmtranspose.errors import InputError
+from mmtranspose.errors import InputError, reason
 
 CLASSIFIERS = ('fc.', 'classifier.', 'head.', 'incre_modules.', 'downsamp_modules.', 'final_layer.')
 
@@ -23,14 +24,20 @@ def require_pretrained(backbone: BaseModule, later: Sequence[str]) -> None:
         later (Sequence[str]): What the names of the network's later layers begin with, which the stem does without.
 
     Raises:
-        InputError: A parameter is missing or has another shape, or one of the stem's layers has more of them than the
-            stem. (Others that are neither later layers nor a classifier's get a warning.)
+        InputError: The file cannot be loaded; a parameter is missing or has another shape; one of the stem's layers has
+            more of them than the stem. (Others that are neither later layers nor a classifier's get a warning.)
     """
     start = backbone.init_cfg
     if not isinstance(start, dict) or start.get('type') != 'Pretrained':
         return
     prefix = start.get('prefix') or ''
-    content = CheckpointLoader.load_checkpoint(start['checkpoint'], map_location='cpu')
+    try:
+        content = CheckpointLoader.load_checkpoint(start['checkpoint'], map_location='cpu')
+    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+        raise InputError(
+            f'backbone.init_cfg: {start["checkpoint"]} cannot be loaded ({reason(error)}); give the path of '
+            'a file, or init_cfg=None to start from nothing'
+        ) from error
     weights = content.get('state_dict', content)
     weights = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
     wanted = {name: value for name, value in backbone.state_dict().items() if not name.endswith('num_batches_tracked')}

@@ -27,8 +27,8 @@ def run(*command, **options):
 
 
 @pytest.fixture(scope='module')
-def wheel(tmp_path_factory):
-    """Built from a copy of the checkout, so that nothing is left behind in it."""
+def source(tmp_path_factory):
+    """A copy of the checkout, so that nothing is left behind in it."""
     root = tmp_path_factory.mktemp('source')
     files = subprocess.run(
         ['git', 'ls-files', '--cached', '--others', '--exclude-standard'], cwd=ROOT, capture_output=True, text=True
@@ -37,9 +37,15 @@ def wheel(tmp_path_factory):
         pytest.skip('needs a git checkout')
     kept = [name for name in files.stdout.splitlines() if (ROOT / name).exists() and not name.startswith('tests/')]
     subprocess.run(['cp', '--parents', '--no-dereference', *kept, str(root)], cwd=ROOT, check=True)
-    built = run('-m', 'pip', 'wheel', '--no-deps', '--no-build-isolation', '-w', root / 'out', root)
+    return root
+
+
+@pytest.fixture(scope='module')
+def wheel(source, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('wheel')
+    built = run('-m', 'pip', 'wheel', '--no-deps', '--no-build-isolation', '-w', folder, source)
     assert built.returncode == 0, built.stderr
-    (path,) = (root / 'out').iterdir()
+    (path,) = folder.iterdir()
     return path
 
 
@@ -91,3 +97,21 @@ def test_trains_without_the_checkout(installed, people, tiny_config, tmp_path):
     done = run(*command, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / 'work' / 'epoch_1.pth').is_file()
+
+
+def test_editable_install_follows_the_checkout(source, tmp_path):
+    """Into a virtual environment that sees this one's packages."""
+    assert run('-m', 'venv', '--without-pip', tmp_path / 'venv').returncode == 0
+    python = tmp_path / 'venv' / 'bin' / 'python'
+    (packages,) = (tmp_path / 'venv' / 'lib').glob('python*/site-packages')
+    (packages / 'zz.pth').write_text('\n'.join(path for path in sys.path if path.endswith('-packages')))
+    pip = ('-m', 'pip', '--python', python, 'install', '--no-deps', '--no-build-isolation', '-e', source)
+    environment = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
+    installed = run(*pip, env=environment)
+    assert installed.returncode == 0, installed.stderr
+    assert not (packages / 'mmtranspose').exists()  # where pkg_resources says that it is
+    options = dict(cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run([python, '-c', USE, str(source)], **options)
+    assert done.stdout.endswith('fine\n'), done.stdout + done.stderr
+    done = subprocess.run([python.with_name('mmtranspose'), 'list', 'transpose-h-s'], **options)
+    assert done.returncode == 0 and 'transpose-h-s' in done.stdout, done.stderr

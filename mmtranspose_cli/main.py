@@ -74,11 +74,12 @@ def run(command: str, arguments: list[str]) -> int | None:
     if not tool.is_file():
         sys.exit(f'{tool} is missing: install mmtranspose again')
     if tool.suffix == '.sh':
-        os.execvpe('bash', ['bash', str(tool), *arguments], {'PYTHON': sys.executable, **os.environ})
+        variables = {**os.environ, 'PYTHON': sys.executable, 'COMMAND': f'mmtranspose {command}'}
+        os.execvpe('bash', ['bash', str(tool), *arguments], variables)
     sys.argv = [f'mmtranspose {command}', *arguments]
     try:
         start, tool_main = load(tool)
-    except (ImportError, AssertionError, RuntimeError, ValueError) as error:  # how a broken stack shows
+    except Exception as error:  # noqa: BLE001  a broken stack shows in many ways
         print(f'error: {error}\n`mmtranspose doctor` says what is wrong and how to cure it.', file=sys.stderr)
         return 1
     return start(tool_main)
@@ -108,6 +109,7 @@ def main(arguments: list[str] | None = None) -> int | None:
         return run(command, rest)
     if command:
         close = difflib.get_close_matches(command, COMMANDS, n=1)
-        print(f'mmtranspose has no command {command!r}' + (f'; did you mean {close[0]}?' if close else ''))
+        hint = f'; did you mean {close[0]}?' if close else ''
+        print(f'mmtranspose has no command {command!r}{hint}', file=sys.stderr)
     print(usage(), file=sys.stderr)
     return 2

@@ -3,5 +3,5 @@
 # Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT from the environment.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
-need 2 'CONFIG PROCESSES [options of tools/train.py]' "$@"
+need 2 'CONFIG PROCESSES [options of `mmtranspose train`]' 'transpose-r-a3 4 --amp' "$@"
 distributed "$2" tools/train.py "$1" "${@:3}"

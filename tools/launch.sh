@@ -2,10 +2,20 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 
-# need COUNT USAGE "$@": stop with the usage where fewer than COUNT arguments are given.
+# need COUNT USAGE EXAMPLE "$@": explain with --help; stop with the usage where fewer than COUNT arguments are given.
 need() {
-    if (($# - 2 < $1)); then
-        echo "usage: $0 $2" >&2
+    local count=$1 usage="usage: ${COMMAND:-$0} $2" example=$3 argument
+    shift 3
+    for argument in "$@"; do
+        if [[ $argument == --help || $argument == -h ]]; then
+            printf '%s\n\n' "$usage"
+            sed -n '2,/^[^#]/s/^# //p' "$0"
+            printf '\nexample:\n  %s %s\n' "${COMMAND:-$0}" "$example"
+            exit 0
+        fi
+    done
+    if (($# < count)); then
+        echo "$usage" >&2
         exit 2
     fi
 }

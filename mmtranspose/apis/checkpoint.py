@@ -16,6 +16,8 @@ from mmtranspose.apis.variant import looks_like
 from mmtranspose.compat import checkpoint_files
 from mmtranspose.errors import InputError, reason
 
+ADVICE = 'To start from what fits (transfer to other keypoints), use --allow-partial.'
+
 
 def read_checkpoint(filename: str) -> dict:
     """A checkpoint's content, on the CPU; loaded with ``weights_only=True``.
@@ -32,7 +34,7 @@ def read_checkpoint(filename: str) -> dict:
             f'checkpoint {filename} is not loaded: torch {torch.__version__} would run the code that a file brings; '
             'install torch 2.6 or newer'
         )
-    if '://' in filename and filename.endswith('.safetensors'):
+    if '://' in filename and filename.lower().endswith('.safetensors'):
         raise InputError(f'checkpoint {filename}: download the file first; .safetensors is read from disk only')
     if '://' not in filename:
         _check_file(Path(filename).expanduser())
@@ -45,6 +47,8 @@ def read_checkpoint(filename: str) -> dict:
                 f'checkpoint {filename} is refused: besides weights it holds {wanted[1]}, which could run code'
             ) from error
         raise InputError(f'checkpoint {filename} is damaged or no checkpoint') from error
+    except ImportError as error:
+        raise InputError(f'checkpoint {error}') from error
     except Exception as error:  # noqa: BLE001  torch raises many types, by what is damaged
         if '://' in filename and isinstance(error, OSError):
             raise InputError(f'checkpoint {filename} cannot be downloaded: {reason(error)}') from error
@@ -78,14 +82,20 @@ def weights_of(checkpoint: dict, filename: str) -> dict[str, Tensor]:
     weights = checkpoint.get('state_dict', checkpoint)
     if not isinstance(weights, dict):
         raise InputError(f'checkpoint {filename} holds a {type(weights).__name__} as state_dict, not a dict of weights')
-    others = [str(name) for name, value in weights.items() if not isinstance(value, Tensor)]
+    others = [str(name) for name, value in weights.items() if not (isinstance(name, str) and _is_plain(value))]
     if others or not weights:
-        held = f'holds {shortlist(others)}, which are no tensors' if others else 'holds no weights'
+        held = f'holds {shortlist(others)}, which are no named, dense tensors' if others else 'holds no weights'
         raise InputError(f'checkpoint {filename} {held}; a state dict, or a dict with state_dict, is wanted')
     return {name.removeprefix('module.'): value for name, value in weights.items()}
 
 
-def require_match(model: nn.Module, checkpoint: dict, filename: str, allow_partial: bool = False) -> None:
+def _is_plain(value: object) -> bool:
+    return isinstance(value, Tensor) and value.layout is torch.strided
+
+
+def require_match(
+    model: nn.Module, checkpoint: dict, filename: str, allow_partial: bool = False, advice: str = ADVICE
+) -> None:
     """Refuse a checkpoint that leaves a parameter of the model unset or brings one that the model does not have.
 
     Args:
@@ -93,6 +103,7 @@ def require_match(model: nn.Module, checkpoint: dict, filename: str, allow_parti
         checkpoint (dict): From :func:`read_checkpoint`.
         filename (str): For messages.
         allow_partial (bool): Take what fits and log what was kept, left as initialised, and not used.
+        advice (str): Ends the message.
 
     Raises:
         InputError: It does not match; lists the differences, says which model of ours the file looks like. With
@@ -111,7 +122,7 @@ def require_match(model: nn.Module, checkpoint: dict, filename: str, allow_parti
     if not allow_partial:
         raise InputError(
             f'checkpoint {filename} does not match the model of this config. {looks_like(weights)} Differences: '
-            f'{found.differences()}. To start from what fits (transfer to other keypoints), use --allow-partial.'
+            f'{found.differences()}. {advice}'.rstrip()
         )
     total = len(found.kept) + len(found.reshaped) + len(found.missing)
     print_log(
@@ -119,3 +130,22 @@ def require_match(model: nn.Module, checkpoint: dict, filename: str, allow_parti
         f'{found.differences()}.',
         logger='current',
     )
+
+
+def meta_of(checkpoint: dict) -> dict:
+    """A checkpoint's ``meta``; empty where it has none."""
+    meta = checkpoint.get('meta')
+    return meta if isinstance(meta, dict) else {}
+
+
+def require_resumable(checkpoint: dict, filename: str) -> None:
+    """Refuse to resume from weights alone.
+
+    Raises:
+        InputError: The checkpoint does not say how far its training went.
+    """
+    if not {'epoch', 'iter'} <= set(meta_of(checkpoint)):
+        raise InputError(
+            f'checkpoint {filename} holds weights alone, so no training can be resumed from it; to start from these '
+            f'weights, use --cfg-options load_from={filename}'
+        )

@@ -15,12 +15,14 @@ from mmengine.config import DictAction
 from mmtranspose.compat import keep_memory
 from mmtranspose.errors import InputError
 
+PARTIAL = r'\.\d+\.partial$'  # of a file that is written beside its name
+
 
 def run(main: Callable[[], int | None]) -> None:
     """Run a command line's ``main`` and exit: 2 after a mistake in what was given, whose message alone is printed.
 
     Such are :class:`InputError`, and pictures that MMPose's ``LoadImage`` could not read, perhaps in a worker. Files
-    that cannot be read or written (no permission, a full disk) are one sentence too, and exit status 1.
+    that cannot be read or written (no permission, a full disk) are one sentence too.
     """
     keep_memory.apply()
     # MMPose's data sets name their metainfo by a path below MMPose, and warn that they find it there.
@@ -33,8 +35,8 @@ def run(main: Callable[[], int | None]) -> None:
     except (AssertionError, OSError, cv2.error) as error:
         unread = re.search('`([^`]*)` occurs when loading `([^`]*)`', str(error))
         if unread is None and getattr(error, 'filename', None):
-            print(f'error: {error.filename}: {error.strerror}', file=sys.stderr)
-            sys.exit(1)
+            print(f'error: {re.sub(PARTIAL, "", str(error.filename))}: {error.strerror}', file=sys.stderr)
+            sys.exit(2)
         if unread is None:
             raise
         print(f'error: picture {unread[2]} is missing or damaged: {" ".join(unread[1].split())}', file=sys.stderr)

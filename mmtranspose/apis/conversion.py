@@ -21,8 +21,11 @@ from mmtranspose.version import __version__
 
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
     with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
+        for block in iter(lambda: file.read(1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def convert_official(source: str, output_root: str, config: str | None = None) -> Path:
@@ -40,11 +43,14 @@ def convert_official(source: str, output_root: str, config: str | None = None) -
 
     Returns:
         Path: ``CONFIG-HASH8_YYYYMMDD.pth`` in that folder: the first 8 digits of the file's SHA-256, today's date, as
-        MMPose names what it publishes. The hash depends on source and config alone.
+        MMPose names what it publishes. The hash depends on the source, the config and mmtranspose's version alone.
 
     Raises:
         InputError: The source cannot be read, is not in the release's names, or does not match the config.
     """
+    if '://' in source:
+        raise InputError(f'{source}: download the file first; a conversion starts from a file')
+    source = str(Path(source).expanduser())
     weights = weights_of(content := read_checkpoint(source), source)
     if not is_released(weights):
         raise InputError(f"{source} does not have the names of the authors' release; nothing to convert")
@@ -52,7 +58,7 @@ def convert_official(source: str, output_root: str, config: str | None = None) -
     cfg = load_config(path)
     cfg.model.backbone.init_cfg = None
     model = init_model(cfg)
-    require_match(model, content, source)
+    require_match(model, content, source, advice='')
     name = Path(cfg.filename).stem
     meta = dict(
         cfg=cfg.pretty_text,
@@ -78,7 +84,8 @@ def _publish(checkpoint: dict, folder: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f'{name}.{os.getpid()}.partial'
     try:
-        torch.save(checkpoint, partial)
+        with open(partial, 'wb') as file:  # torch would write a path's name into the file, and change its hash
+            torch.save(checkpoint, file)
         final = folder / f'{name}-{sha256(partial)[:8]}_{datetime.date.today():%Y%m%d}.pth'
         os.replace(partial, final)
     finally:

@@ -17,7 +17,7 @@ from mmpose.apis import init_model as mmpose_init_model
 from mmpose.structures import PoseDataSample
 from torch import nn
 
-from mmtranspose.apis.checkpoint import read_checkpoint, require_match
+from mmtranspose.apis.checkpoint import meta_of, read_checkpoint, require_match
 from mmtranspose.apis.config import load_config, read_json
 from mmtranspose.errors import InputError
 
@@ -62,7 +62,9 @@ def init_model(
     if content is not None:
         require_match(model, content, checkpoint, allow_partial)
         _load_checkpoint_to_model(model, content)
-        model.dataset_meta = content.get('meta', {}).get('dataset_meta', model.dataset_meta)
+        meta = meta_of(content).get('dataset_meta') or {}
+        if meta.get('num_keypoints') == model.head.out_channels:  # else of what a part was taken from
+            model.dataset_meta = meta
     return model.to(device)
 
 

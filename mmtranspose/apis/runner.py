@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmtranspose.apis.checkpoint import read_checkpoint, require_match
+from mmtranspose.apis.checkpoint import read_checkpoint, require_match, require_resumable
 from mmtranspose.apis.config import check_data, load_config
 from mmtranspose.compat import cpu_distributed
 from mmtranspose.compat.auto_resume import find_latest_checkpoint
@@ -93,6 +93,8 @@ def test_config(args: argparse.Namespace) -> Config:
         by_loss = badcase.get('metric_type', 'loss') == 'loss'
         badcase.setdefault('metric', cfg.model.head.loss if by_loss else cfg.test_evaluator)
     cfg.merge_from_dict(args.cfg_options)  # once more: options go before flags, as in MMPose's tools
+    if 'allow_partial' in cfg:  # the config's own word is for training
+        cfg.allow_partial = args.allow_partial
     if args.out is not None:
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='SaveMetricsHook', path=args.out)]
     if args.dump is not None:
@@ -116,12 +118,22 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
     check_data(cfg, loaders)
     if cpu_distributed.init_process_group(cfg.launcher):
         cpu_distributed.wrap_on_cpu(cfg)
-    checkpoint = read_checkpoint(cfg.load_from) if cfg.get('load_from') else None
+    load_from = cfg.get('load_from')
+    on_disk = load_from is not None and '://' not in load_from
+    checkpoint = read_checkpoint(load_from) if on_disk else None  # before anything is built or written
     try:
         runner = Runner.from_cfg(cfg)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f'config {cfg.filename}: {error}') from error
-    if checkpoint is not None:
-        model = runner.model.module if hasattr(runner.model, 'module') else runner.model
-        require_match(model, checkpoint, cfg.load_from, cfg.get('allow_partial', False) and not cfg.get('resume'))
+    if load_from is not None:  # a URL is fetched now: only rank 0 does it once there is a process group
+        _check_checkpoint(runner, checkpoint if on_disk else read_checkpoint(load_from), cfg)
     return runner
+
+
+def _check_checkpoint(runner: Runner, checkpoint: dict, cfg: Config) -> None:
+    model = runner.model.module if hasattr(runner.model, 'module') else runner.model
+    if cfg.get('resume'):
+        require_resumable(checkpoint, cfg.load_from)
+        require_match(model, checkpoint, cfg.load_from, advice='A run is resumed with the config that it began with.')
+    else:
+        require_match(model, checkpoint, cfg.load_from, cfg.get('allow_partial', False))

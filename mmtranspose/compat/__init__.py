@@ -31,7 +31,8 @@ def apply() -> None:
 
 def apply_to_runner() -> None:
     """Put the work-arounds for mmengine's runner in place."""
-    from mmtranspose.compat import auto_resume, checkpoint_retention
+    from mmtranspose.compat import auto_resume, checkpoint_files, checkpoint_retention
 
+    checkpoint_files.apply_to_runner()
     for fault in (auto_resume, checkpoint_retention):
         fault.apply()

@@ -12,28 +12,27 @@ from collections.abc import Callable
 from importlib.abc import MetaPathFinder
 
 _waiting: dict[str, list[Callable[[], None]]] = {}
+_sought: set[str] = set()
 
 
 class _Finder(MetaPathFinder):
     """Finds the awaited modules with the other finders, and lets their loaders call what waits for them."""
 
     def find_spec(self, name, path=None, target=None):
-        if name not in _waiting:
+        if name not in _waiting or name in _sought:
             return None
-        functions = _waiting.pop(name)  # or the search below would come back here
-        spec = importlib.util.find_spec(name)
+        _sought.add(name)  # the search below asks this finder too
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            _sought.discard(name)
         if spec is None or spec.loader is None:
-            _waiting[name] = functions
             return spec
         load = spec.loader.exec_module
 
         def exec_module(module):
-            try:
-                load(module)
-            except BaseException:
-                _waiting[name] = functions  # another import may succeed
-                raise
-            for function in functions:
+            load(module)
+            for function in _waiting.pop(name, ()):
                 function()
 
         spec.loader.exec_module = exec_module

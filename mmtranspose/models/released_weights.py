@@ -53,9 +53,9 @@ def released_name(name: str) -> str:
 
 def is_sine_table(table: Tensor, encoding: SinePositionEncoding) -> bool:
     """Whether a table (h * w, d) is what ``encoding`` computes for some grid (h, w)."""
-    tokens, channels = table.shape
-    if channels != encoding.embed_dims:
+    if table.ndim != 2 or table.shape[1] != encoding.embed_dims:
         return False
+    tokens = len(table)
     heights = (h for h in range(1, tokens + 1) if tokens % h == 0)
     return any(torch.allclose(encoding.table(h, tokens // h), table.float(), atol=1e-3) for h in heights)
 
@@ -75,7 +75,7 @@ def convert_released(state_dict: dict, model: nn.Module, prefix: str = '') -> No
     for name in [name for name in state_dict if name.startswith(prefix)]:
         state_dict[prefix + rename(name[len(prefix) :])] = state_dict.pop(name)
     if position is not None:
-        table = position.flatten(0, -2)
+        table = position.flatten(0, -2) if position.ndim > 1 else position[None]
         encoding = model.neck.position_encoding
         if not (isinstance(encoding, SinePositionEncoding) and is_sine_table(table, encoding)):
             state_dict[prefix + OUR_POSITION] = table

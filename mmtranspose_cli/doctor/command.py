@@ -28,8 +28,8 @@ examples:
 
 def seconds(text: str) -> float:
     value = float(text)
-    if not 0 < value < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text} is not a positive number of seconds')
+    if not 0 < value <= 86400:
+        raise argparse.ArgumentTypeError(f'{text} is not a number of seconds, at most a day')
     return value
 
 

@@ -183,7 +183,15 @@ class TestMatch:
 
     @pytest.mark.parametrize(
         'content',
-        [{}, {'state_dict': {}}, {'state_dict': None}, {'state_dict': [1]}, {'state_dict': {'w': 1}}],
+        [
+            {},
+            {'state_dict': {}},
+            {'state_dict': None},
+            {'state_dict': [1]},
+            {'state_dict': {'w': 1}},
+            {3: torch.zeros(1)},
+            {'0.weight': torch.zeros(2, 3).to_sparse()},
+        ],
         ids=str,
     )
     def test_no_weights_at_all(self, model, content):
@@ -210,7 +218,7 @@ def test_weights_arrive_in_the_model(tiny_config, tiny_checkpoint, tmp_path, pre
 @pytest.mark.parametrize('content', ['truncated', 'foreign'])
 @pytest.mark.parametrize('tool', ['train', 'test', 'infer'])
 def test_tools_refuse_it(tool, content, tiny_config, tiny_checkpoint, people, run_tool, tmp_path, monkeypatch):
-    path = save(tmp_path, {'state_dict': {'fc.weight': torch.zeros(3, 3)}})
+    path = save(tmp_path, {'state_dict': {'fc.weight': torch.zeros(3, 3)}, 'meta': dict(epoch=1, iter=3)})
     if content == 'truncated':
         path.write_bytes(open(tiny_checkpoint, 'rb').read()[:-2000])
     for name in ('train', 'test'):
@@ -267,3 +275,26 @@ def test_our_learnable_positions_are_no_sine(tiny_model, position):
             require_match(tiny_model, weights, 'a.pth')
     else:
         require_match(tiny_model, weights, 'a.pth')
+
+
+@pytest.mark.parametrize('meta', [None, [1], 'text', {}], ids=str)
+def test_odd_meta(meta, tiny_config, tiny_checkpoint, tmp_path):
+    weights = torch.load(tiny_checkpoint, weights_only=True)['state_dict']
+    path = save(tmp_path, {'state_dict': weights, 'meta': meta})
+    assert init_model(tiny_config, str(path)).dataset_meta['num_keypoints'] == 17
+
+
+@pytest.mark.parametrize('table', [torch.tensor(3.0), torch.zeros(5)], ids=['scalar', 'vector'])
+def test_odd_position_tables(released, tiny_config, tmp_path, table):
+    path = save(tmp_path, {**released, 'pos_embedding': table})
+    with pytest.raises(InputError, match='1 unknown to the model: pos_embedding'):
+        init_model(tiny_config, str(path))
+
+
+def test_a_part_does_not_bring_its_keypoints_names(tiny_config, tiny_checkpoint):
+    content = torch.load(tiny_checkpoint, weights_only=True)
+    content['meta']['dataset_meta']['dataset_name'] = 'changed'
+    with mock.patch('mmtranspose.apis.inference.read_checkpoint', return_value=content):
+        whole = init_model(tiny_config, 'a.pth')
+        part = init_model(tiny_config, 'a.pth', cfg_options={'model.head.out_channels': 3}, allow_partial=True)
+    assert (whole.dataset_meta['dataset_name'], part.dataset_meta['dataset_name']) == ('changed', 'coco')

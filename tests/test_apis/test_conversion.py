@@ -37,7 +37,8 @@ def test_name(converted):
     assert [path.name for path in converted.parent.iterdir()] == [converted.name]
 
 
-def test_the_same_source_gives_the_same_file(source, converted, tmp_path):
+def test_the_same_source_gives_the_same_file(source, converted, tmp_path, monkeypatch):
+    monkeypatch.setattr('os.getpid', lambda: 1)  # another process
     assert convert_official(str(source), str(tmp_path)).read_bytes() == converted.read_bytes()
 
 
@@ -98,6 +99,16 @@ def test_a_training_checkpoint(converted, tmp_path):
     ours = torch.load(convert_official(str(tmp_path / 'checkpoint.pth'), str(tmp_path)), weights_only=True)
     assert ours['state_dict'].keys() == theirs.keys()
     assert all(torch.equal(ours['state_dict'][name], theirs[name]) for name in theirs)
+
+
+def test_urls_are_refused(tmp_path):
+    with pytest.raises(InputError, match='https://example.com/a.pth: download the file first'):
+        convert_official('https://example.com/a.pth', str(tmp_path))
+
+
+def test_home(source, tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(source.parent))
+    assert convert_official(f'~/{source.name}', str(tmp_path)).name.startswith(NAME)
 
 
 def test_other_files_are_refused(converted, tmp_path):

@@ -301,7 +301,40 @@ class TestTransfer:
             expected = before[name] if name.startswith('head.final_layer') else file[name]
             torch.testing.assert_close(value, expected, rtol=0, atol=0)
 
-    def test_not_when_resuming(self, tiny_config, other, monkeypatch, tmp_path):
+    def test_the_configs_word_is_for_training(self, tiny_config, other, monkeypatch, tmp_path):
+        cfg = Config.fromfile(tiny_config)
+        cfg.allow_partial = True
+        cfg.dump(tmp_path / 'transfer.py')
+        assert ours('train', monkeypatch, str(tmp_path / 'transfer.py')).allow_partial is True
+        assert ours('test', monkeypatch, str(tmp_path / 'transfer.py'), other).allow_partial is False
+        assert ours('test', monkeypatch, str(tmp_path / 'transfer.py'), other, '--allow-partial').allow_partial is True
+
+    def test_weights_alone_are_not_resumed(self, tiny_config, tiny_checkpoint, monkeypatch, tmp_path):
+        weights = torch.load(tiny_checkpoint, weights_only=True)['state_dict']
+        torch.save(weights, tmp_path / 'bare.pth')
+        bare = str(tmp_path / 'bare.pth')
+        _, build = self.build(tiny_config, monkeypatch, tmp_path, 'bare', '--resume', bare)
+        with pytest.raises(InputError, match=f'{bare} holds weights alone, .* use --cfg-options load_from={bare}'):
+            build()
+
+    def test_moving_averages_of_a_bare_state_dict(self, tiny_config, tiny_checkpoint, monkeypatch, tmp_path):
+        weights = torch.load(tiny_checkpoint, weights_only=True)['state_dict']
+        torch.save({f'module.{name}': value for name, value in weights.items()}, tmp_path / 'bare.pth')
+        cfg, build = self.build(tiny_config, monkeypatch, tmp_path, 'averages')
+        cfg.load_from, cfg.custom_hooks = str(tmp_path / 'bare.pth'), [dict(type='EMAHook')]
+        runner = build()
+        runner.call_hook('before_run')
+        runner.load_or_resume()
+        (hook,) = (hook for hook in runner.hooks if type(hook).__name__ == 'EMAHook')
+        averaged = hook.ema_model.module.state_dict()
+        for name, value in weights.items():
+            torch.testing.assert_close(averaged[name], value, rtol=0, atol=0)
+
+    def test_not_when_resuming(self, tiny_config, tiny_checkpoint, other, monkeypatch, tmp_path):
         cfg, build = self.build(tiny_config, monkeypatch, tmp_path, 'resuming', '--resume', other, '--allow-partial')
-        with pytest.raises(InputError, match='2 of another shape'):
+        with pytest.raises(InputError, match='holds weights alone'):
+            build()
+        meta = torch.load(tiny_checkpoint, weights_only=True)['meta']
+        torch.save({**torch.load(other, weights_only=True), 'meta': meta}, other)
+        with pytest.raises(InputError, match='2 of another shape.*A run is resumed with the config that it began with'):
             build()

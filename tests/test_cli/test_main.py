@@ -44,7 +44,7 @@ def test_version(capsys):
 def test_mistakes(arguments, words, capsys):
     assert cli.main(arguments) == 2
     output = capsys.readouterr()
-    assert words in output.out + output.err and 'usage: mmtranspose COMMAND' in output.err
+    assert words in output.err and 'usage: mmtranspose COMMAND' in output.err and not output.out
 
 
 def test_a_tool_runs_under_its_command():
@@ -75,6 +75,16 @@ def test_a_broken_stack_points_to_the_doctor(tmp_path):
         'error: numpy.dtype size changed',
         '`mmtranspose doctor` says what is wrong and how to cure it.',
     ]
+
+
+@pytest.mark.parametrize('command', ['dist-train', 'dist-test', 'slurm-train', 'slurm-test'])
+def test_help_of_shell_scripts(command):
+    process = run(command, '--help')
+    assert process.returncode == 0
+    usage, *lines = process.stdout.splitlines()
+    assert usage.startswith(f'usage: mmtranspose {command} ')
+    assert lines[-2] == 'example:' and lines[-1].startswith(f'  mmtranspose {command} ')
+    assert [line for line in lines if 'under Slurm' in line or 'several GPUs' in line]
 
 
 def test_shell_scripts():

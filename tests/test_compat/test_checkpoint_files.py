@@ -14,6 +14,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors.torch import save_file
 
 from mmtranspose.apis.checkpoint import read_checkpoint
+from mmtranspose.compat.checkpoint_files import with_state_dict
 from mmtranspose.errors import InputError
 
 WEIGHTS = {'a.weight': torch.arange(6.0).reshape(2, 3), 'b.bias': torch.ones(2, dtype=torch.int64)}
@@ -88,6 +89,36 @@ def test_code_from_a_url_is_not_run(server, tmp_path):
     with pytest.raises(InputError, match='is refused: besides weights it holds'):
         read_checkpoint(f'{server}/a.pth')
     assert (tmp_path / 'victim').exists()
+
+
+def test_code_in_a_file_is_not_run_whatever_the_environment_says(tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    (tmp_path / 'victim').touch()
+    torch.save({'state_dict': Remove(tmp_path / 'victim')}, tmp_path / 'a.pth')
+    with pytest.raises(pickle.UnpicklingError):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'), map_location='cpu')
+    assert (tmp_path / 'victim').exists()
+
+
+@pytest.mark.parametrize('name', ['a.safetensors', 'A.SafeTensors', 'a.pth'])
+def test_home(tmp_path, monkeypatch, name):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    save = torch.save if name.endswith('.pth') else save_file
+    save(WEIGHTS, tmp_path / name)
+    assert same(read_checkpoint(f'~/{name}'), WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    'content',
+    [{'module.a': 1}, {'state_dict': {'module.a': 1}, 'meta': 2}, {'a': 1}, {'state_dict': {'a': 1}}],
+    ids=str,
+)
+def test_hooks_get_a_state_dict(content):
+    loaded = with_state_dict(lambda: content)()
+    assert loaded['state_dict'] == {'a': 1}
+    assert {key: value for key, value in loaded.items() if key != 'state_dict'} == (
+        {'meta': 2} if 'meta' in content else {}
+    )
 
 
 def test_a_server_without_the_file(server):

@@ -1,6 +1,7 @@
 """Functions that wait for a module."""
 
 import importlib
+import importlib.util
 import sys
 
 import pytest
@@ -47,6 +48,14 @@ def test_a_module_that_fails_may_succeed_later(package, tmp_path):
     (tmp_path / 'slow' / 'part.py').write_text('value = 2\n')
     importlib.invalidate_caches()
     assert importlib.import_module(package).value == 2
+    assert calls == [1]
+
+
+def test_looking_for_it_is_not_importing_it(package):
+    calls = []
+    when_imported(package, lambda: calls.append(1))
+    assert importlib.util.find_spec(package) is not None and not calls
+    importlib.import_module(package)
     assert calls == [1]
 
 

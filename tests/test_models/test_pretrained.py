@@ -69,6 +69,30 @@ def test_part_of_a_pose_model(resnet_file, tmp_path):
     torch.testing.assert_close(backbone.conv1.weight, weights['backbone.conv1.weight'], rtol=0, atol=0)
 
 
+@pytest.mark.parametrize('kind', ['module.', 'prefix without dot', 'list of starts'])
+def test_forms_that_mmengine_takes(resnet_file, tmp_path, kind):
+    weights = torch.load(resnet_file, weights_only=True)
+    prefix = {'module.': 'module.', 'prefix without dot': 'backbone.', 'list of starts': ''}[kind]
+    torch.save({prefix + name: value for name, value in weights.items()}, tmp_path / 'a.pth')
+    start = dict(prefix='backbone') if kind == 'prefix without dot' else {}
+    backbone = build('ResNetSmall', tmp_path / 'a.pth', depth=50, start=start)
+    if kind == 'list of starts':
+        backbone.init_cfg = [backbone.init_cfg]
+    backbone.init_weights()
+    torch.testing.assert_close(backbone.conv1.weight, weights['conv1.weight'], rtol=0, atol=0)
+    del weights['conv1.weight']
+    torch.save({prefix + name: value for name, value in weights.items()}, tmp_path / 'a.pth')
+    backbone._is_init = False
+    with pytest.raises(InputError, match='does not set conv1.weight'):
+        backbone.init_weights()
+
+
+def test_a_file_without_a_dict(tmp_path):
+    torch.save([torch.zeros(1)], tmp_path / 'a.pth')
+    with pytest.raises(InputError, match='a.pth holds no dict of weights'):
+        build('ResNetSmall', tmp_path / 'a.pth', depth=50).init_weights()
+
+
 def test_another_resnet(resnet_file):
     with pytest.raises(InputError, match=f'{resnet_file} does not set layer1.0.conv1.weight, .*ResNetSmall'):
         build('ResNetSmall', resnet_file, depth=18).init_weights()

@@ -1,8 +1,9 @@
 """Which of our models a file of weights is said to be."""
 
+import numpy as np
 import pytest
 import torch
-from golden import CONFIG_OF, released_state_dict
+from golden import CONFIG_OF, fill, released_state_dict
 
 from mmtranspose import zoo
 from mmtranspose.apis import InputError, init_model
@@ -76,3 +77,18 @@ def test_other_models(weights):
 def test_a_stem_alone_is_not_enough():
     stem = {name: value for name, value in released('h-a4').items() if name.startswith(('stage', 'layer', 'conv'))}
     assert closest_model(stem) is None
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
+def test_a_released_file_of_every_variant_loads_in_one_call(variant, tmp_path):
+    """Filled by the reference's rule (its scales are known for two variants alone); every value arrives."""
+    shapes = {name: list(value.shape) for name, value in released(variant).items()}
+    weights = {name: torch.from_numpy(np.asarray(fill(name, shape, {}))) for name, shape in shapes.items()}
+    weights = {name: value if value.dtype == torch.int64 else value.float() for name, value in weights.items()}
+    weights['pos_embedding'] = released(variant)['pos_embedding']
+    torch.save(weights, tmp_path / 'released.pth')
+    model = init_model(f'transpose-{variant}', str(tmp_path / 'released.pth'))
+    ours = {released_name(name): value for name, value in model.state_dict().items()}
+    del weights['pos_embedding']
+    assert ours.keys() == weights.keys()
+    assert all(torch.equal(ours[name], weights[name]) for name in weights)

@@ -18,7 +18,7 @@ from mmpose.structures import PoseDataSample
 from torch import nn
 
 from mmtranspose.apis.checkpoint import meta_of, read_checkpoint, require_match
-from mmtranspose.apis.config import load_config, read_json
+from mmtranspose.apis.config import load_config, read_json, require_model
 from mmtranspose.errors import InputError
 
 
@@ -54,6 +54,7 @@ def init_model(
         raise InputError(f'device {device} is not there: this PyTorch sees no GPU; use --device cpu')
     content = None if checkpoint is None else read_checkpoint(checkpoint)
     cfg = config if isinstance(config, Config) else load_config(str(config), cfg_options)
+    require_model(cfg)
     name = cfg.filename or 'config'
     try:
         model = mmpose_init_model(cfg, None, device='cpu', cfg_options=None)

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmtranspose.apis.checkpoint import read_checkpoint, require_match, require_resumable
-from mmtranspose.apis.config import check_data, load_config
+from mmtranspose.apis.config import check_data, load_config, merge_options, require_model
 from mmtranspose.compat import cpu_distributed
 from mmtranspose.compat.auto_resume import find_latest_checkpoint
 from mmtranspose.errors import InputError
@@ -25,6 +25,7 @@ def runner_config(args: argparse.Namespace) -> Config:
         InputError: The config cannot be read, or lacks the hook that pictures of predictions need.
     """
     cfg = load_config(args.config, args.cfg_options)
+    require_model(cfg)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -75,7 +76,7 @@ def train_config(args: argparse.Namespace) -> Config:
         if not cfg.get('auto_scale_lr', {}).get('base_batch_size'):
             raise InputError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')
         cfg.auto_scale_lr.enable = True
-    cfg.merge_from_dict(args.cfg_options)  # once more: options go before flags, as in MMPose's tools
+    merge_options(cfg, args.cfg_options)  # once more: options go before flags, as in MMPose's tools
     return cfg
 
 
@@ -92,7 +93,7 @@ def test_config(args: argparse.Namespace) -> Config:
         badcase.update(enable=True, show=args.show, wait_time=args.wait_time, interval=args.interval)
         by_loss = badcase.get('metric_type', 'loss') == 'loss'
         badcase.setdefault('metric', cfg.model.head.loss if by_loss else cfg.test_evaluator)
-    cfg.merge_from_dict(args.cfg_options)  # once more: options go before flags, as in MMPose's tools
+    merge_options(cfg, args.cfg_options)  # once more: options go before flags, as in MMPose's tools
     if 'allow_partial' in cfg:  # the config's own word is for training
         cfg.allow_partial = args.allow_partial
     if args.out is not None:

@@ -8,7 +8,15 @@ import pytest
 from conftest import CONFIGS, SYNTHETIC_CONFIG
 from mmengine.config import Config
 
-from mmtranspose.apis.config import check_data, check_detections, load_config, move_data_root, read_json
+from mmtranspose.apis.config import (
+    check_data,
+    check_detections,
+    load_config,
+    merge_options,
+    move_data_root,
+    read_json,
+    require_model,
+)
 from mmtranspose.errors import InputError
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -78,6 +86,74 @@ class TestLoadConfig:
         path.write_text(text)
         with pytest.raises(InputError, match=f'config {path} cannot be read: .*{reason}'):
             load_config(str(path))
+
+
+class TestOptions:
+    """Options that do not fit the config; the first that does not is named."""
+
+    @pytest.fixture
+    def cfg(self):
+        return Config(
+            dict(
+                model=dict(backbone=dict(init_cfg=None), depth=50),
+                param_scheduler=[dict(T_max=50), dict(T_max=60)],
+                size=(1, 2),
+                numbers=[7, 8],
+            )
+        )
+
+    def test_they_are_merged(self, cfg):
+        merge_options(cfg, {'param_scheduler.1.T_max': 3, 'model.backbone.init_cfg': 'none', 'new.one': 1})
+        merge_options(cfg, None)
+        assert cfg.to_dict() == dict(
+            model=dict(backbone=dict(init_cfg='none'), depth=50),
+            param_scheduler=[dict(T_max=50), dict(T_max=3)],
+            size=(1, 2),
+            numbers=[7, 8],
+            new=dict(one=1),
+        )
+
+    @pytest.mark.parametrize(
+        ('name', 'reason'),
+        [
+            ('param_scheduler.5.T_max', 'param_scheduler is a list of 2, whose entries are numbered from 0'),
+            ('param_scheduler.last.T_max', 'param_scheduler is a list of 2, whose entries are numbered from 0'),
+            ('model.backbone.init_cfg.type', 'model.backbone.init_cfg is None, which has no type; set the whole of'),
+            ('model.depth.a.b', 'model.depth is 50, which has no a; set the whole of model.depth in the config file'),
+            ('size.0.a', 'size is (1, 2), which has no 0'),
+            ('param_scheduler.0', 'param_scheduler.0 is a dict; set its fields one by one'),
+            ('numbers.1', 'numbers.1 is 8; change it in the config file'),
+        ],
+    )
+    def test_the_one_at_fault_is_named(self, cfg, name, reason):
+        before = cfg.to_dict()
+        with pytest.raises(InputError) as caught:
+            merge_options(cfg, {'model.width': 7, name: 3, 'model.height': 4})
+        assert str(caught.value).startswith(f'option {name}=3 does not fit the config: {reason}')
+        assert cfg.to_dict() == before
+
+    def test_a_dict_for_nothing(self, cfg):
+        with pytest.raises(InputError, match='model.backbone.init_cfg is None; change it in the config file'):
+            merge_options(cfg, {'model.backbone.init_cfg': dict(type='Pretrained')})
+
+    def test_two_that_contradict_each_other(self, cfg):
+        with pytest.raises(InputError, match='option a.b=3 does not fit the config: a is 2, which has no b'):
+            merge_options(cfg, {'a': 2, 'a.b': 3})
+
+    def test_of_a_file(self):
+        with pytest.raises(InputError, match='option param_scheduler.5.T_max=3 does not fit the config: param_sched'):
+            load_config(str(COCO), {'param_scheduler.5.T_max': 3})
+
+
+@pytest.mark.parametrize(('text', 'good'), [('model = dict()', True), ('model = None', False), ('a = 1', False)])
+def test_require_model(tmp_path, text, good):
+    path = tmp_path / 'part.py'
+    path.write_text(text)
+    if good:
+        require_model(load_config(str(path)))
+    else:
+        with pytest.raises(InputError, match=f'config {path} has no model; give the config of a model'):
+            require_model(load_config(str(path)))
 
 
 class TestDataRoot:
@@ -176,6 +252,38 @@ class TestCheckData:
         cfg.model.head.out_channels = 14
         check_data(cfg, ('val_dataloader',))
 
+    @pytest.mark.parametrize(
+        ('categories', 'words'),
+        [
+            (None, ' is None; a list of dicts is wanted'),
+            ('person', " is 'person'; a list of dicts is wanted"),
+            (3, ' is 3; a list of dicts is wanted'),
+            ([3], r'\[0\] is 3; a dict with an id is wanted'),
+            ([{}], r'\[0\] is {}; a dict with an id is wanted'),
+            ([dict(id=1, keypoints=7)], r'\[0\] has keypoints=7; a list of names is wanted'),
+        ],
+    )
+    def test_categories_that_are_something_else(self, cfg, tmp_path, categories, words):
+        path = tmp_path / 'annotations' / 'person_keypoints_val.json'
+        path.write_text(json.dumps({**json.loads(path.read_text()), 'categories': categories}))
+        with pytest.raises(InputError, match=f'annotation file {path}: categories{words}'):
+            check_data(cfg, LOADERS)
+
+    @pytest.mark.parametrize('categories', [None, [], [dict(id=1)], [dict(id=1.0, keypoints=None)]])
+    def test_categories_that_name_no_keypoints(self, cfg, tmp_path, categories):
+        path = tmp_path / 'annotations' / 'person_keypoints_val.json'
+        content = json.loads(path.read_text())
+        content.pop('categories') if categories is None else content.update(categories=categories)
+        path.write_text(json.dumps(content))
+        check_data(cfg, LOADERS)
+
+    @pytest.mark.parametrize('images', [None, 3, ['a'], [{}], [dict(id=[1])]])
+    def test_pictures_without_ids(self, cfg, tmp_path, images):
+        path = tmp_path / 'annotations' / 'person_keypoints_val.json'
+        path.write_text(json.dumps({**json.loads(path.read_text()), 'images': images}))
+        with pytest.raises(InputError, match=f'annotation file {path}: "images" must be a list of dicts with an id'):
+            check_data(cfg, LOADERS)
+
     def test_missing_pictures(self, cfg, tmp_path):
         (tmp_path / 'val').rmdir()
         with pytest.raises(InputError, match=f'picture folder {tmp_path / "val"} of val_dataloader does not exist'):
@@ -244,6 +352,15 @@ class TestCheckDetections:
         with pytest.raises(InputError, match=f'file of detector boxes {path}: entry 2 has no {field}'):
             check_detections(path)
 
+    @pytest.mark.parametrize('field', ['image_id', 'category_id'])
+    @pytest.mark.parametrize('value', [[1], {}, None, 1.5], ids=str)
+    def test_ids_that_are_none(self, write, field, value):
+        path = write([detection(), detection(**{field: value})])
+        with pytest.raises(InputError) as caught:
+            check_detections(path, {1})
+        words = f'entry 1 has {field}={value!r}; a whole number is wanted'
+        assert str(caught.value) == f'file of detector boxes {path}: {words}'
+
     @pytest.mark.parametrize('entry', [3, None, [1, 2, 3, 4], 'box'], ids=str)
     def test_entries_that_are_no_dicts(self, write, entry):
         path = write([entry])
@@ -264,6 +381,10 @@ def test_read_json(tmp_path):
     path = tmp_path / 'a.json'
     path.write_text('{"ä": [1, null]}', encoding='utf-8')
     assert read_json(path, 'file') == {'ä': [1, None]}
+    for text in ('[' * 100_000, '1' * 5000):  # too deep and too long for Python's reader
+        path.write_text(text)
+        with pytest.raises(InputError, match=f'recipe {path} is not JSON: '):
+            read_json(path, 'recipe')
     with pytest.raises(InputError, match=f'recipe {tmp_path} is not JSON|recipe {tmp_path} .*directory'):
         read_json(tmp_path, 'recipe')
 

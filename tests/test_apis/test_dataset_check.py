@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from conftest import SYNTHETIC_CONFIG
 from mmengine.config import Config
+from mmpose.evaluation import CocoMetric
 
 from mmtranspose.apis.config import load_config
 from mmtranspose.apis.dataset_check import check_dataset
@@ -100,6 +101,9 @@ class TestCleanData:
         assert [one['split'] for one in check(splits=['test']).splits] == ['test']
 
 
+HUGE = 10**400  # JSON's numbers have no end, a float's do
+
+
 ANNOTATION_FAULTS = [
     ('visibility', keypoint(0, 100, 100, 3), 'annotation 3: keypoint 0 (nose) 100, 100, 3'),
     ('keypoints-not-finite', keypoint(9, math.nan), 'annotation 3: keypoint 9 (left_wrist) nan'),
@@ -140,6 +144,11 @@ ANNOTATION_FAULTS = [
     ('image-unknown', person(lambda one: one.update(image_id=999)), 'annotation 3: image_id 999'),
     ('entry-malformed', person(lambda one: one.pop('id')), 'annotations[2] (id None) has no id'),
     ('entry-malformed', person(lambda one: one.update(id='x')), "annotations[2] has id='x'"),
+    ('entry-malformed', person(lambda one: one.update(category_id=[1])), 'annotations[2] has category_id=[1]'),
+    ('keypoints-length', keypoint(4, HUGE), f'annotation 3: keypoints has {HUGE!r:.40} among 51 entries'),
+    ('box-malformed', person(lambda one: one.update(bbox=[1, 2, HUGE, 4])), 'annotation 3: bbox [1, 2, 1000'),
+    ('num-keypoints', person(lambda one: one.update(num_keypoints=[1])), 'annotation 3: num_keypoints [1], not a num'),
+    ('num-keypoints', person(lambda one: one.update(num_keypoints=HUGE)), 'annotation 3: num_keypoints 10000000000'),
     ('duplicate-id', person(lambda one: one.update(id=2)), 'annotation id 2: 2 times'),
     (
         'duplicate-file',
@@ -183,6 +192,29 @@ class TestAnnotations:
         assert found['entry-malformed'] == (1, 'images[0] (id 1) has no width')
         assert found['image-unknown'][0] >= 1
 
+    @pytest.mark.parametrize(('name', 'value'), [('width', HUGE), ('height', '480'), ('id', 1.5), ('id', [1])])
+    def test_a_picture_whose_numbers_are_none(self, spoil, check, name, value):
+        spoil(lambda content: content['images'][0].update({name: value}))
+        found = kinds(check())
+        assert found['entry-malformed'] == (1, f'images[0] has {name}={value!r:.40}')
+        assert found['image-unknown'][0] >= 1
+
+    @pytest.mark.parametrize(
+        ('categories', 'words'),
+        [
+            (None, ' is None; a list of dicts is wanted'),
+            (3, ' is 3; a list of dicts is wanted'),
+            ('person', " is 'person'; a list of dicts is wanted"),
+            ([3], r'\[0\] is 3; a dict with an id is wanted'),
+            ([dict(id=1), dict(id=[1])], r"\[1\] is {'id': \[1\]}; a dict with an id is wanted"),
+            ([dict(id=1, keypoints=7)], r'\[0\] has keypoints=7; a list of names is wanted'),
+        ],
+    )
+    def test_categories_that_are_something_else(self, spoil, check, categories, words):
+        spoil(lambda content: content.update(categories=categories))
+        with pytest.raises(InputError, match=f'{TRAIN}: categories{words}'):
+            check()
+
     def test_the_same_picture_id_twice(self, spoil, check):
         spoil(lambda content: content['images'][1].update(id=1))
         assert kinds(check())['duplicate-id'] == (1, 'image id 1: 2 times')
@@ -224,6 +256,80 @@ class TestAnnotations:
             check()
 
 
+class TestAreas:
+    """``CocoMetric`` needs the area of every annotation of a picture with predictions."""
+
+    VAL = 'annotations/person_keypoints_val.json'
+
+    @pytest.fixture
+    def without(self, root):
+        """Takes ``area`` from all annotations of val, or gives them another."""
+
+        def without(area=None):
+            content = json.loads((root / self.VAL).read_text())
+            for one in content['annotations']:
+                one.pop('area') if area is None else one.update(area=area)
+            (root / self.VAL).write_text(json.dumps(content))
+
+        return without
+
+    def test_missing(self, without, check):
+        without()
+        report = check()
+        assert {key: group.count for key, group in report.found.items()} == {('val, test', 'area-missing'): 5}
+        assert kinds(report)['area-missing'][1] == 'annotation 1' and not report.ok()
+        assert 'area-missing: 5 of 5 people (100.00%): CocoMetric stops without' in report.to_text()
+
+    def test_no_number(self, without, check):
+        without(math.nan)
+        assert check().found == {}
+        without(HUGE)
+        assert kinds(check())['entry-malformed'][0] == 5  # the data set class stops
+
+    @pytest.mark.parametrize(
+        ('evaluator', 'stops'),
+        [
+            (dict(type='CocoMetric'), True),
+            (dict(type=CocoMetric, use_area=True), True),
+            (dict(type='CocoWholeBodyMetric'), True),
+            ([dict(type='PCKAccuracy'), dict(type='mmpose.CocoMetric')], True),
+            (dict(type='CocoMetric', ann_file='train/../annotations/person_keypoints_val.json'), True),
+            (dict(type='CocoMetric', ann_file='annotations/other.json'), False),
+            (dict(type='CocoMetric', use_area=False), False),
+            (dict(type='CocoMetric', format_only=True), False),
+            (dict(type='PCKAccuracy'), False),
+            (None, False),
+        ],
+    )
+    @pytest.mark.parametrize('split', ['val', 'test'])
+    def test_evaluators(self, without, root, monkeypatch, evaluator, stops, split):
+        without()
+        monkeypatch.chdir(root)
+        cfg = load_config(str(SYNTHETIC_CONFIG), dict(data_root=str(root)))
+        cfg.val_evaluator = cfg.test_evaluator = None
+        cfg[f'{split}_evaluator'] = evaluator
+        assert ('area-missing' in kinds(check_dataset(cfg, images=False))) == stops
+
+    def test_only_pictures_with_predictions(self, root, spoil, check):
+        """An unlabelled person counts where another is predicted in the picture, and nowhere else."""
+
+        pictures = [one['image_id'] for one in json.loads((root / self.VAL).read_text())['annotations']]
+        beside = next(k for k, picture in enumerate(pictures) if pictures.count(picture) == 2)
+        alone = next(k for k, picture in enumerate(pictures) if pictures.count(picture) == 1)
+
+        def change(content):
+            for k in (beside, alone):
+                content['annotations'][k].update(keypoints=[0] * 51, num_keypoints=0)
+                content['annotations'][k].pop('area')
+
+        spoil(change, self.VAL)
+        assert kinds(check()) == {'area-missing': (1, f'annotation {beside + 1}')}
+
+    def test_training_needs_none(self, spoil, check):
+        spoil(lambda content: [one.pop('area') for one in content['annotations']])
+        assert check().found == {}
+
+
 class TestPictures:
     @pytest.fixture
     def picture(self, root):
@@ -233,6 +339,17 @@ class TestPictures:
         picture.unlink()
         found = kinds(check(images=True))
         assert found == {'picture-missing': (1, f'image 2: {picture} (No such file or directory)')}
+
+    @pytest.mark.parametrize(
+        ('name', 'shown'),
+        [('a\0b.jpg', 'a\0b.jpg'), ('\ud800.jpg', '\\ud800.jpg'), ('a\0b/c.jpg', 'a\0b/c.jpg')],
+    )
+    def test_names_that_no_file_can_have(self, spoil, check, root, name, shown):
+        spoil(lambda content: content['images'][1].update(file_name=name))
+        report = check(images=True)
+        count, where = kinds(report)['picture-missing']
+        assert count == 1 and where.startswith(f'image 2: {root}/train/{shown} (') and len(report.found) == 1
+        assert shown.encode() in report.to_text().encode()
 
     @pytest.mark.parametrize('share', [0, 0.5, 0.99])
     def test_truncated(self, check, picture, share):
@@ -297,6 +414,11 @@ class TestDetections:
         report = check()
         count, text = kinds(report)['detection-score']
         assert count == 1 and text.endswith(f'entry 0 has score {score!r}') and not report.ok()
+
+    @pytest.mark.parametrize('field', ['image_id', 'category_id'])
+    def test_ids_that_are_none(self, check, spoil, field):
+        spoil(self.entry(lambda box: box.update({field: [1]})), BOXES)
+        assert kinds(check())['detections'][1].endswith(f'entry 0 has {field}=[1]; a whole number is wanted')
 
     def test_category(self, check, spoil):
         spoil(lambda boxes: [box.update(category_id=3) for box in boxes], BOXES)

@@ -11,11 +11,10 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 
-from mmtranspose.apis.config import read_json
+from mmtranspose.apis.config import read_categories, read_json
+from mmtranspose.apis.dataset_check.entries import are_numbers, described, is_number, well_formed
 from mmtranspose.apis.dataset_check.problems import Problem
 from mmtranspose.errors import InputError
-
-REQUIRED = dict(images=('id', 'file_name', 'width', 'height'), annotations=('id', 'image_id', 'category_id'))
 
 
 @dataclass
@@ -36,7 +35,8 @@ class Annotations:
     ``sizes`` (N, 2): w, h of the person's picture, NaN where unknown; ``kept`` (N,): MMPose uses the person;
     ``claimed`` (N,): ``num_keypoints``, NaN where there is none, and ``counted`` (N,) what the flags of ``keypoints``
     in the file say;
-    ``dropped``: people whom MMPose drops, by reason.
+    ``dropped``: people whom MMPose drops, by reason; ``without_area``: (id, image_id) of all annotations that give no
+    area, crowds and the dropped included.
     """
 
     num_keypoints: int
@@ -53,6 +53,7 @@ class Annotations:
     claimed: np.ndarray | list = field(default_factory=list)
     counted: np.ndarray | list = field(default_factory=list)
     dropped: Counter = field(default_factory=Counter)
+    without_area: list[tuple] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     @property
@@ -64,6 +65,11 @@ class Annotations:
     def visible(self) -> np.ndarray:
         """(N, K) bool: flag 2; all labelled ones where the file never uses 2, as MPII's."""
         return self.keypoints[..., 2] >= (2 if (self.keypoints[..., 2] == 2).any() else 1)
+
+    @property
+    def pictures_with_people(self) -> list:
+        """Ids, each once, of the pictures with somebody whom MMPose uses."""
+        return list(dict.fromkeys(id for id, kept in zip(self.image_ids, self.kept) if kept))
 
     def person(self, index: int) -> str:
         """How messages call a person."""
@@ -130,43 +136,21 @@ def _read_coco(dataset: BaseDataset, found: Annotations, may_be_bare: bool) -> N
     for key in ('images', 'annotations'):
         if not isinstance(raw, dict) or not isinstance(raw.get(key), list):
             raise InputError(f'annotation file {dataset.ann_file} is not in COCO format: it has no list "{key}"')
-    found.categories = [one for one in raw.get('categories') or [] if isinstance(one, dict)]
+    found.categories = read_categories(raw, dataset.ann_file)
     found.num_entries = len(raw['annotations'])
     images = {}
-    for image in _well_formed(raw, 'images', found):
+    for image in well_formed(raw['images'], 'images', found.problems):
         path = osp.join(dataset.data_prefix.get('img', ''), image['file_name'])
         found.pictures.append(Picture(image['id'], path, (image['width'], image['height'])))
         images[image['id']] = dict(image, img_id=image['id'], img_path=path)
-    for entry in _well_formed(raw, 'annotations', found):
+    for entry in well_formed(raw['annotations'], 'annotations', found.problems):
         where = f'annotation {entry["id"]}'
         if entry['image_id'] not in images:
             found.problems.append(Problem('image-unknown', f'{where}: image_id {entry["image_id"]!r}'))
-        else:
-            _read_person(entry, images[entry['image_id']], dataset, found)
-
-
-def _well_formed(raw: dict, key: str, found: Annotations) -> list[dict]:
-    good = []
-    for index, entry in enumerate(raw[key]):
-        fault = _fault(entry, key)
-        if fault:
-            found.problems.append(Problem('entry-malformed', f'{key}[{index}] {fault}'))
-        else:
-            good.append(entry)
-    return good
-
-
-def _fault(entry: object, key: str) -> str | None:
-    if not isinstance(entry, dict):
-        return f'is {entry!r:.40}, not a dict'
-    lacking = [name for name in REQUIRED[key] if name not in entry]
-    if lacking:
-        return f'(id {entry.get("id")}) has no {", ".join(lacking)}'
-    numbers = ('id', 'width', 'height') if key == 'images' else ('id', 'image_id')
-    wrong = [name for name in numbers if isinstance(entry[name], bool) or not isinstance(entry[name], (int, float))]
-    if key == 'images' and not isinstance(entry['file_name'], str):
-        wrong.append('file_name')
-    return f'has {wrong[0]}={entry[wrong[0]]!r:.40}' if wrong else None
+            continue
+        if not is_number(entry.get('area')):
+            found.without_area.append((entry['id'], entry['image_id']))
+        _read_person(entry, images[entry['image_id']], dataset, found)
 
 
 def _read_person(entry: dict, image: dict, dataset: BaseDataset, found: Annotations) -> None:
@@ -175,11 +159,11 @@ def _read_person(entry: dict, image: dict, dataset: BaseDataset, found: Annotati
     kind = None
     if flat is None:
         kind, text = 'keypoints-missing', 'no keypoints'
-    elif not _numbers(flat) or len(flat) % 3:
-        kind, text = 'keypoints-length', f'keypoints has {_size(flat)}, not 3 x {found.num_keypoints} numbers'
+    elif not are_numbers(flat) or len(flat) % 3:
+        kind, text = 'keypoints-length', f'keypoints has {described(flat)}, not 3 x {found.num_keypoints} numbers'
     elif box is None:
         kind, text = 'box-missing', 'no bbox'
-    elif not _numbers(box) or len(box) != 4 or not np.isfinite(box).all():
+    elif not are_numbers(box) or len(box) != 4 or not np.isfinite(box).all():
         kind, text = 'box-malformed', f'bbox {box!r:.80}'
     if kind:
         if not crowd:
@@ -191,7 +175,7 @@ def _read_person(entry: dict, image: dict, dataset: BaseDataset, found: Annotati
     try:
         # the segmentation is copied by MMPose for every person, and nothing here needs it
         info = dataset.parse_data_info(dict(raw_ann_info=dict(entry, segmentation=[]), raw_img_info=image))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         reason = f'{type(error).__name__}: {error}'
         found.problems.append(Problem('entry-malformed', f'{where}: {type(dataset).__name__} fails with {reason}'))
         return
@@ -200,14 +184,6 @@ def _read_person(entry: dict, image: dict, dataset: BaseDataset, found: Annotati
         _add_person(info, found, flags, size, dataset, entry)
     else:
         found.dropped[f'refused by {type(dataset).__name__}'] += 1
-
-
-def _numbers(value: object) -> bool:
-    return isinstance(value, (list, tuple)) and all(isinstance(one, (int, float)) for one in value)
-
-
-def _size(value: object) -> str:
-    return f'{len(value)} entries' if isinstance(value, (list, tuple)) else repr(value)[:40]
 
 
 def _add_person(info: dict, found: Annotations, flags, size: tuple, dataset: BaseDataset, entry: dict | None = None):
@@ -229,5 +205,8 @@ def _add_person(info: dict, found: Annotations, flags, size: tuple, dataset: Bas
     x1, y1, x2, y2 = info['bbox'][0].tolist()
     box = (x1, y1, x2 - x1, y2 - y1) if entry is None else entry['bbox']
     claimed = np.nan if entry is None else entry.get('num_keypoints', np.nan)
+    if not is_number(claimed):
+        found.problems.append(Problem('num-keypoints', f'{where}: num_keypoints {claimed!r:.40}, not a number'))
+        claimed = np.nan
     counted = np.nan if entry is None else np.count_nonzero(flags > 0)
     found.add(info['id'], info['img_id'], np.column_stack((points, visible)), box, size, kept, claimed, counted)

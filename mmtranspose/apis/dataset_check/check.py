@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmtranspose.apis.dataset_check.annotations import Annotations, read_annotations
 from mmtranspose.apis.dataset_check.boxes import check_boxes
 from mmtranspose.apis.dataset_check.detections import check_box_file
+from mmtranspose.apis.dataset_check.evaluation import check_areas
 from mmtranspose.apis.dataset_check.identity import check_copies, check_duplicates, check_leak, check_same_pictures
 from mmtranspose.apis.dataset_check.keypoints import check_coordinates, check_counts, check_keypoints
 from mmtranspose.apis.dataset_check.metainfo import (
@@ -58,6 +59,7 @@ def check_dataset(
         found = read_annotations(source.dataset, may_be_bare=bool(source.boxes))
         report.add_split(source, found)
         report.add(source.name, _annotation_problems(source, found, out_channels))
+        report.add(source.name, check_areas(cfg, source, found))
         files.append((source, found.pictures))
     digests = {}
     for source, pictures in files if images else []:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from mmtranspose.apis.config import check_detections, read_json
 from mmtranspose.apis.dataset_check.annotations import Annotations
 from mmtranspose.apis.dataset_check.problems import Problem
@@ -33,7 +31,6 @@ def check_box_file(path: str, found: Annotations) -> Iterator[Problem]:
         yield Problem('detection-category', f'{path}: categories {sorted(categories, key=str)}')
         return
     seen = {box['image_id'] for box in boxes if box['category_id'] == PERSON}
-    people = dict.fromkeys(np.array(found.image_ids, object)[found.kept])
-    for image_id in people:
+    for image_id in found.pictures_with_people:
         if image_id not in seen:
             yield Problem('picture-without-box', f'image {image_id}')

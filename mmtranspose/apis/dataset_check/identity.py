@@ -57,7 +57,10 @@ def check_same_pictures(digests: dict[str, bytes]) -> Iterator[Problem]:
 
 @cache
 def _real_folder(path: str) -> str:
-    return osp.realpath(path)
+    try:
+        return osp.realpath(path)
+    except ValueError:  # no folder can have such a name
+        return path
 
 
 def _real(path: str) -> str:

@@ -27,8 +27,9 @@ def read_picture(picture: Picture) -> tuple[Problem | None, bytes | None]:
     """Read and decode one picture as training will; what is wrong with it, and a digest of its file."""
     try:
         content = Path(picture.path).read_bytes()
-    except OSError as error:
-        return Problem('picture-missing', f'image {picture.id}: {picture.path} ({error.strerror})'), None
+    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+        reason = getattr(error, 'strerror', None) or error
+        return Problem('picture-missing', f'image {picture.id}: {picture.path} ({reason})'), None
     digest = hashlib.blake2b(content, digest_size=16).digest()
     try:
         h, w = read_image(picture.path).shape[:2]

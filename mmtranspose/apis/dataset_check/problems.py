@@ -51,6 +51,9 @@ KINDS = {
     'keypoint-far': Kind('warning', 'person', "a visible keypoint lies far outside the person's box"),
     'keypoint-at-origin': Kind('warning', 'person', 'a keypoint at (0, 0) is flagged as labelled; flag it 0'),
     'coordinates': Kind('error', '', 'the coordinates are not pixels of these pictures; rescale them'),
+    'area-missing': Kind(
+        'error', 'person', 'CocoMetric stops without a number as area; add it, or set use_area=False in the evaluator'
+    ),
     'box-missing': Kind('error', 'person', 'MMPose drops a person without a box silently'),
     'box-malformed': Kind('error', 'person', 'a box is four finite numbers x, y, width, height in pixels'),
     'box-empty': Kind('error', 'person', 'MMPose drops a person whose box has no positive width and height'),

@@ -34,7 +34,7 @@ class Report:
             group = self.found.setdefault((split, problem.kind), Found(split, problem.kind))
             group.count += 1
             if len(group.examples) < self.num_examples:
-                group.examples.append(problem.where)
+                group.examples.append(_printable(problem.where))
 
     def add_split(self, source: Source, found: Annotations) -> None:
         """Describe a split: how much there is in it, and what MMPose leaves of it."""
@@ -46,7 +46,7 @@ class Report:
                 pictures=len(found.pictures),
                 people=int(found.kept.sum()),
                 keypoints_per_person=float(labelled.mean()) if len(labelled) else 0.0,
-                pictures_without_people=len(found.pictures) - len(_pictures_with_people(found)),
+                pictures_without_people=len(found.pictures) - len(found.pictures_with_people),
                 dropped=dict(found.dropped),
                 annotations=found.num_entries,
             )
@@ -112,9 +112,10 @@ class Report:
         return lines
 
 
+def _printable(text: str) -> str:
+    # a name in JSON can have half of a surrogate pair, which no output takes
+    return text.encode('utf-8', 'backslashreplace').decode()
+
+
 def _plural(unit: str) -> str:
     return dict(person='people').get(unit, f'{unit}s')
-
-
-def _pictures_with_people(found: Annotations) -> set:
-    return {image_id for image_id, kept in zip(found.image_ids, found.kept) if kept}

@@ -79,14 +79,15 @@ def weights_of(checkpoint: dict, filename: str) -> dict[str, Tensor]:
     Raises:
         InputError: It holds no weights, or something else among them.
     """
-    weights = checkpoint.get('state_dict', checkpoint)
-    if not isinstance(weights, dict):
-        raise InputError(f'checkpoint {filename} holds a {type(weights).__name__} as state_dict, not a dict of weights')
+    weights = checkpoint_files.state_dict_of(checkpoint)
+    if weights is None:
+        kind = type(checkpoint['state_dict']).__name__
+        raise InputError(f'checkpoint {filename} holds a {kind} as state_dict, not a dict of weights')
     others = [str(name) for name, value in weights.items() if not (isinstance(name, str) and _is_plain(value))]
     if others or not weights:
         held = f'holds {shortlist(others)}, which are no named, dense tensors' if others else 'holds no weights'
         raise InputError(f'checkpoint {filename} {held}; a state dict, or a dict with state_dict, is wanted')
-    return {name.removeprefix('module.'): value for name, value in weights.items()}
+    return weights
 
 
 def _is_plain(value: object) -> bool:

@@ -17,6 +17,7 @@ import os
 import torch
 
 SAFETENSORS = r'(?!\w+://).*\.(?i:safetensors)$'  # local files
+# Before 2.6 weights_only=True itself could be made to run code (CVE-2025-32434)
 RUNS_NO_CODE = tuple(int(number) for number in torch.__version__.split('.')[:2]) >= (2, 6)
 
 
@@ -52,18 +53,28 @@ def apply() -> None:
         checkpoint.load_url = functools.partial(checkpoint.load_url, weights_only=True)
 
 
+def state_dict_of(content: object) -> dict | None:
+    """The weights in what a file holds, bare or under ``state_dict``, without the ``module.`` of a parallel wrapper.
+
+    Returns:
+        dict | None: Names to values as they are; None where the file holds no dict of them.
+    """
+    weights = content.get('state_dict', content) if isinstance(content, dict) else None
+    if not isinstance(weights, dict):
+        return None
+    return {name.removeprefix('module.') if isinstance(name, str) else name: value for name, value in weights.items()}
+
+
 def with_state_dict(load):
     """mmengine's ``_load_checkpoint``, whose result always has ``state_dict``, without ``module.`` before the names."""
 
     @functools.wraps(load)
     def wrapper(*args, **kwargs):
         content = load(*args, **kwargs)
-        if not isinstance(content, dict):
+        state_dict = state_dict_of(content)
+        if state_dict is None:
             return content
-        content = content if 'state_dict' in content else dict(state_dict=content)
-        names = {name: name.removeprefix('module.') for name in content['state_dict']}
-        state_dict = {names[name]: value for name, value in content['state_dict'].items()}
-        return {**content, 'state_dict': state_dict}
+        return {**(content if 'state_dict' in content else {}), 'state_dict': state_dict}
 
     wrapper.gives_state_dict = True
     return wrapper

@@ -11,6 +11,7 @@ from mmengine.model import BaseModule
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
+from mmtranspose.compat.checkpoint_files import state_dict_of
 from mmtranspose.errors import InputError, reason
 
 CLASSIFIERS = ('fc.', 'classifier.', 'head.', 'incre_modules.', 'downsamp_modules.', 'final_layer.')
@@ -43,13 +44,13 @@ def _load(checkpoint: str, prefix: str) -> dict[str, Tensor]:
             f'backbone.init_cfg: {checkpoint} cannot be loaded ({reason(error)}); give the path of a file, or '
             'init_cfg=None to start from nothing'
         ) from error
-    weights = content.get('state_dict', content) if isinstance(content, dict) else None
-    if not isinstance(weights, dict):
+    weights = state_dict_of(content)
+    if weights is None:
         raise InputError(f'backbone.init_cfg: {checkpoint} holds no dict of weights')
     if prefix:  # as mmengine takes it, with or without the dot
         prefix = prefix.rstrip('.') + '.'
         return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
-    return {name.removeprefix('module.'): value for name, value in weights.items()}
+    return weights
 
 
 def _compare(backbone: BaseModule, weights: dict[str, Tensor], checkpoint: str, leftover: tuple[str, ...]) -> None:

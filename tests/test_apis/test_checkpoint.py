@@ -14,6 +14,8 @@ from torch import nn
 
 from mmtranspose.apis import init_model
 from mmtranspose.apis.checkpoint import read_checkpoint, require_match
+from mmtranspose.apis.comparison import Comparison, compare
+from mmtranspose.compat.checkpoint_files import state_dict_of
 from mmtranspose.errors import InputError
 from mmtranspose.models.released_weights import released_name
 
@@ -113,6 +115,7 @@ class TestMatch:
     def test_own_weights(self, model):
         require_match(model, model.state_dict(), 'a.pth')
         require_match(model, {'state_dict': model.state_dict(), 'meta': {}}, 'a.pth')
+        assert compare(model, model.state_dict()) == Comparison(list(model.state_dict()), [], [], [])
 
     def test_differences_are_listed(self, model):
         weights = {'0.bias': torch.zeros(2), '1.weight': torch.zeros(5), 'head.weight': torch.zeros(9)}
@@ -149,7 +152,9 @@ class TestMatch:
         require_match(model, weights, 'a.pth')
 
     def test_weights_of_a_wrapped_model(self, model):
-        require_match(model, {'state_dict': {f'module.{k}': v for k, v in model.state_dict().items()}}, 'a.pth')
+        wrapped = {'state_dict': {f'module.{k}': v for k, v in model.state_dict().items()}}
+        require_match(model, wrapped, 'a.pth')
+        assert list(state_dict_of(wrapped)) == list(model.state_dict())
 
     @pytest.mark.parametrize('prefix', ['', 'module.'])
     def test_names_of_the_release(self, tiny_model, prefix):

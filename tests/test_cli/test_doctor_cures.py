@@ -4,6 +4,7 @@ import re
 import sys
 
 import pytest
+from stack import STACK
 
 from mmtranspose_cli.doctor import environment
 from mmtranspose_cli.doctor.cures import BUILD, INSTALL, NO_DEPS, REINSTALL, UNINSTALL, Step, commands
@@ -14,19 +15,6 @@ from mmtranspose_cli.doctor.probing import Outcome
 from mmtranspose_cli.doctor.report import as_text, rows, table_lines
 from mmtranspose_cli.doctor.versions import limits, parse
 
-FOUND = {
-    'torch': '2.11.0',
-    'torchvision': '0.26.0',
-    'mmengine': '0.10.7',
-    'mmcv': '2.1.0',
-    'mmdet': '3.3.0',
-    'mmpose': '1.3.2',
-    'mmtranspose': '0.1.0',
-    'numpy': '1.26.4',
-    'cv2': '4.11.0.86',
-    'xtcocotools': '1.14.3',
-    'pkg_resources': '80.10.2',
-}
 OLD_NUMPY = Outcome('failed', 'ValueError: numpy.dtype size changed, may indicate binary incompatibility')
 BUILT = '--no-build-isolation --no-deps --force-reinstall --no-cache-dir --no-binary xtcocotools "xtcocotools==1.14.3"'
 
@@ -34,7 +22,7 @@ BUILT = '--no-build-isolation --no-deps --force-reinstall --no-cache-dir --no-bi
 def facts(versions=(), outcomes=(), also=(), **others):
     """A whole environment with some other versions (None: the module is missing) and outcomes."""
     needs = all_needs(also)
-    known = {**dict.fromkeys((need.module for need in needs), '9'), **FOUND, **dict(versions)}
+    known = {**dict.fromkeys((need.module for need in needs), '9'), **STACK, **dict(versions)}
     info = {'mmcv': {'compiled': True, 'operators': ''}, 'cuda': {'gpus': []}, 'torch': {'cuda': '13.0'}}
     tried = {name: Outcome('ok' if version else 'missing', info=info.get(name, {})) for name, version in known.items()}
     there = {need.distributions[0].replace('_', '-'): known[need.module] for need in needs if known[need.module]}

@@ -9,25 +9,13 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from stack import STACK
 
 from mmtranspose_cli.doctor.needs import all_needs
 from mmtranspose_cli.doctor.probing import run_once
 
 ROOT = Path(__file__).resolve().parents[2]
 
-VERSIONS = {
-    'torch': '2.11.0',
-    'torchvision': '0.26.0',
-    'mmengine': '0.10.7',
-    'mmcv': '2.1.0',
-    'mmdet': '3.3.0',
-    'mmpose': '1.3.2',
-    'mmtranspose': '0.1.0',
-    'numpy': '1.26.4',
-    'cv2': '4.11.0.86',
-    'xtcocotools': '1.14.3',
-    'pkg_resources': '80.10.2',
-}
 TORCH = """
 class Tensor(list):
     def add(self, other): return self
@@ -78,7 +66,7 @@ def stack(tmp_path, bare_python, monkeypatch):
     monkeypatch.setenv('PATH', os.pathsep.join([str(folder / 'tools'), os.defpath]))
 
     def make(files=(), versions=(), distributions=(), missing=()):
-        known = {**VERSIONS, **dict(versions)}
+        known = {**STACK, **dict(versions)}
         names = dict(distributions)
         for need in all_needs():
             if need.module not in missing:

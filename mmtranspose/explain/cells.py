@@ -1,9 +1,16 @@
-"""From predictions to the cells of the token grid that they were made in."""
+"""From heatmap peaks to the cells of the token grid that they were read from."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+
+def heatmap_peaks(heatmaps: Tensor) -> Tensor:
+    """Where each heatmap (B, K, H, W) is highest: (B, K, 2), integer (row, col) of the heatmap."""
+    width = heatmaps.shape[-1]
+    peak = heatmaps.flatten(2).argmax(-1)
+    return torch.stack([peak.div(width, rounding_mode='floor'), peak % width], dim=-1)
 
 
 def peak_cells(heatmaps: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -16,8 +23,47 @@ def peak_cells(heatmaps: Tensor, grid: tuple[int, int]) -> Tensor:
     Returns:
         Tensor: (B, K, 2), integer (row, col) of the token grid.
     """
-    height, width = heatmaps.shape[-2:]
-    peak = heatmaps.flatten(2).argmax(-1)
-    row = peak.div(width, rounding_mode='floor') * grid[0] // height
-    col = peak % width * grid[1] // width
-    return torch.stack([row, col], dim=-1)
+    return nearest_cells(heatmap_peaks(heatmaps), tuple(heatmaps.shape[-2:]), grid)[0][:, :, 0]
+
+
+def nearest_cells(peaks: Tensor, heatmap_size: tuple[int, int], grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """The one token whose area holds each peak, with weight 1; arguments and result as in :func:`bilinear_cells`."""
+    size, tokens = _like(peaks, heatmap_size), _like(peaks, grid)
+    cells = (peaks * tokens).div(size, rounding_mode='floor')
+    return cells.unsqueeze(2), torch.ones_like(cells[..., :1], dtype=torch.float32)
+
+
+def bilinear_cells(peaks: Tensor, heatmap_size: tuple[int, int], grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """The four tokens next to each peak, with bilinear weights.
+
+    The middle of heatmap cell v lies at token coordinate (v + 0.5) g / G - 0.5. Where a head doubles the resolution by
+    a 4x4 deconvolution of stride 2 (TransPose-R), those four tokens are the ones that the heatmap's cell is computed
+    from; where it does not (TransPose-H), the peak is one token's, and the others get no weight.
+
+    Args:
+        peaks (Tensor): (B, K, 2), integer (row, col) of the heatmap.
+        heatmap_size (tuple[int, int]): (H, W).
+        grid (tuple[int, int]): Token grid (h, w).
+
+    Returns:
+        tuple: cells (B, K, P, 2), integer (row, col) of the token grid; weights (B, K, P), float32, summing to 1. P is
+        4, or 1 where every peak is one token's.
+    """
+    size, tokens = _like(peaks, heatmap_size), _like(peaks, grid)
+    position = ((peaks + 0.5) * tokens / size - 0.5).clamp(min=0).minimum(tokens - 1)
+    low = position.floor()
+    high_share = position - low
+    corners = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]], device=peaks.device)
+    cells = (low.long().unsqueeze(2) + corners).minimum(tokens.long() - 1)
+    shares = torch.where(corners == 1, high_share.unsqueeze(2), 1 - high_share.unsqueeze(2))
+    weights = shares.prod(-1)
+    if (weights[..., 0] == 1).all():
+        return cells[:, :, :1], weights[..., :1].float()
+    return cells, weights.float()
+
+
+CELLS = {'bilinear': bilinear_cells, 'nearest': nearest_cells}
+
+
+def _like(peaks: Tensor, size: tuple[int, int]) -> Tensor:
+    return torch.tensor(size, device=peaks.device)

@@ -2,5 +2,7 @@
 
 from mmtranspose.explain.attention import attention_maps
 from mmtranspose.explain.cells import peak_cells
+from mmtranspose.explain.pose_explanation import PoseExplanation
+from mmtranspose.explain.target import Target
 
-__all__ = ['attention_maps', 'peak_cells']
+__all__ = ['PoseExplanation', 'Target', 'attention_maps', 'peak_cells']

@@ -7,12 +7,14 @@ prediction depends on, column j the places that cell j affects.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from mmtranspose.explain.recording import AttentionInput, evaluating, recorded_attention
-from mmtranspose.models.necks import TransPoseNeck
+from mmtranspose.explain.recording import AttentionInput, recorded_forward
+from mmtranspose.explain.target import Target
+from mmtranspose.models.layers import SelfAttention
 
 BLOCK_ELEMENTS = 2**24  # of one block of attention held while columns are normalised: 64 MiB in float32
 
@@ -42,58 +44,100 @@ def attention_maps(
         Tensor: (L, B, Q, h, w), or (L, B, heads, Q, h, w) for ``heads='all'``; float32.
 
     Raises:
-        TypeError: The model has no :class:`TransPoseNeck`, or ``cells`` is not integer.
+        TypeError: The model has no :class:`TransPoseNeck` or is compiled (see :func:`require_transpose`), or ``cells``
+            is not integer.
         ValueError: ``cells`` has another shape or lies outside the grid; ``direction`` or ``heads`` is unknown.
     """
+    _check_choice(direction, heads)
+    run = recorded_forward(model, inputs, with_heatmaps=False)
+    return maps_from(run.records, cells, run.grid, direction, heads)
+
+
+def target_maps(
+    records: Sequence[AttentionInput], target: Target, direction: str = 'dependency', heads: str = 'mean'
+) -> Tensor:
+    """Attention of every recorded layer from, or to, the peaks of a target.
+
+    Returns:
+        Tensor: (L, B, K, h, w), or (L, B, heads, K, h, w): the cells' maps, weighted.
+    """
+    return target.pooled(maps_from(records, target.cells.flatten(1, 2), target.grid, direction, heads))
+
+
+@torch.no_grad()
+def maps_from(
+    records: Sequence[AttentionInput],
+    cells: Tensor,
+    grid: tuple[int, int],
+    direction: str = 'dependency',
+    heads: str = 'mean',
+) -> Tensor:
+    """:func:`attention_maps` of layers whose inputs were recorded before."""
+    _check_choice(direction, heads)
+    tokens = _flat_indices(cells.to(records[0].tokens.device), grid, len(records[0].tokens))
+    compute = dependency_rows if direction == 'dependency' else affect_columns
+    layers = []
+    for record in records:
+        maps = compute(record, tokens)  # (B, heads, Q, N)
+        layers.append(maps.mean(1) if heads == 'mean' else maps)
+    return torch.stack(layers).unflatten(-1, grid)
+
+
+def _check_choice(direction: str, heads: str) -> None:
     if direction not in ('dependency', 'affect'):
         raise ValueError(f"direction={direction!r} is unknown; choose 'dependency' or 'affect'")
     if heads not in ('mean', 'all'):
         raise ValueError(f"heads={heads!r} is unknown; choose 'mean' or 'all'")
-    if not isinstance(getattr(model, 'neck', None), TransPoseNeck):
-        raise TypeError(f'{type(model).__name__} has no TransPoseNeck whose attention could be read')
-    with evaluating(model), recorded_attention(model.neck.encoder) as records:
-        (features,) = model.extract_feat(inputs)
-    grid = tuple(features.shape[-2:])
-    tokens = _flat_indices(cells.to(features.device), grid, len(inputs))
-    compute = dependency_rows if direction == 'dependency' else affect_columns
-    maps = torch.stack([compute(record, tokens) for record in records])  # (L, B, heads, Q, N)
-    return (maps.mean(2) if heads == 'mean' else maps).unflatten(-1, grid)
 
 
 def dependency_rows(record: AttentionInput, tokens: Tensor) -> Tensor:
     """Rows ``tokens`` (B, Q) of a layer's attention: (B, heads, Q, N), each summing to 1."""
-    q, k = _scaled_query_key(record)
-    return (_take(q, tokens) @ k.transpose(-1, -2)).softmax(-1)
+    layer, x, pos = _in_float32(record)
+    q = layer.query(_take(x, tokens), None if pos is None else _take(pos.expand_as(x), tokens))
+    return (_scaled(q) @ layer.key(x, pos).transpose(-1, -2)).softmax(-1)
 
 
 def affect_columns(record: AttentionInput, tokens: Tensor) -> Tensor:
     """Columns ``tokens`` (B, Q) of a layer's attention: (B, heads, Q, N)."""
-    q, k = _scaled_query_key(record)
-    logits = q @ _take(k, tokens).transpose(-1, -2)  # (B, heads, N, Q)
+    q, k = scaled_query_key(record)
+    index = tokens[:, None, :, None].expand(-1, k.shape[1], -1, k.shape[-1])
+    logits = q @ k.gather(2, index).transpose(-1, -2)  # (B, heads, N, Q)
     return (logits - _log_normaliser(q, k)).exp().transpose(-1, -2)
+
+
+def row_blocks(q: Tensor) -> Sequence[Tensor]:
+    """Queries (B, heads, N, c) in blocks of rows whose attention is small enough to hold."""
+    rows = max(1, BLOCK_ELEMENTS // (q.shape[0] * q.shape[1] * q.shape[2]))
+    return q.split(rows, dim=2)
 
 
 def _log_normaliser(q: Tensor, k: Tensor) -> Tensor:
     """log of each attention row's denominator, (B, heads, N, 1), over blocks of rows."""
-    rows = max(1, BLOCK_ELEMENTS // (q.shape[0] * q.shape[1] * k.shape[2]))
-    blocks = [(block @ k.transpose(-1, -2)).logsumexp(-1, keepdim=True) for block in q.split(rows, dim=2)]
-    return torch.cat(blocks, dim=2)
+    return torch.cat([(block @ k.transpose(-1, -2)).logsumexp(-1, keepdim=True) for block in row_blocks(q)], dim=2)
 
 
-def _scaled_query_key(record: AttentionInput) -> tuple[Tensor, Tensor]:
-    tokens = record.tokens
-    pos = None if record.pos is None else record.pos.float()
-    with torch.autocast(tokens.device.type, enabled=False):
-        half = record.layer.in_proj_weight.dtype != torch.float32
-        layer = copy.deepcopy(record.layer).float() if half else record.layer
-        q, k = layer.query_key(tokens.float(), pos)
-    return q * q.shape[-1] ** -0.5, k
+def scaled_query_key(record: AttentionInput) -> tuple[Tensor, Tensor]:
+    """Queries, divided by the root of their channels, and keys of a layer, each (B, heads, N, c), float32.
+
+    ``(q @ k.transpose(-1, -2)).softmax(-1)`` is the layer's attention.
+    """
+    layer, x, pos = _in_float32(record)
+    return _scaled(layer.query(x, pos)), layer.key(x, pos)
+
+
+def _scaled(q: Tensor) -> Tensor:
+    return q * q.shape[-1] ** -0.5
+
+
+def _in_float32(record: AttentionInput) -> tuple[SelfAttention, Tensor, Tensor | None]:
+    half = record.layer.in_proj_weight.dtype != torch.float32
+    layer = copy.deepcopy(record.layer).float() if half else record.layer
+    return layer, record.tokens.float(), None if record.pos is None else record.pos.float()
 
 
 def _take(x: Tensor, tokens: Tensor) -> Tensor:
-    """Tokens (B, Q) of ``x`` (B, heads, N, c): (B, heads, Q, c)."""
-    index = tokens[:, None, :, None].expand(-1, x.shape[1], -1, x.shape[-1])
-    return x.gather(2, index)
+    """Tokens (B, Q) of ``x`` (B, N, d): (B, Q, d)."""
+    return x.gather(1, tokens.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
 
 
 def _flat_indices(cells: Tensor, grid: tuple[int, int], batch: int) -> Tensor:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
+from mmtranspose.explain.support import COMPILED, require_transpose
 from mmtranspose.models.layers import SelfAttention
 
 
@@ -54,3 +56,40 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in training.items():
             module.training = mode
+
+
+@dataclass
+class RecordedForward:
+    """One pass of the network.
+
+    Attributes:
+        records (list[AttentionInput]): Of every encoder layer, in order.
+        grid (tuple[int, int]): Token grid (h, w).
+        heatmaps (Tensor | None): (B, K, H, W).
+    """
+
+    records: list[AttentionInput]
+    grid: tuple[int, int]
+    heatmaps: Tensor | None
+
+
+@torch.no_grad()
+def recorded_forward(model: nn.Module, inputs: Tensor, with_heatmaps: bool = True) -> RecordedForward:
+    """Run the network once, as always, in evaluation mode, and keep what its attention layers were given.
+
+    Args:
+        model (nn.Module): A pose estimator with a :class:`TransPoseNeck`.
+        inputs (Tensor): (B, 3, H, W), as the network takes them.
+        with_heatmaps (bool): Run the head too.
+
+    Raises:
+        TypeError: The model cannot be explained; see :func:`require_transpose`.
+    """
+    require_transpose(model)
+    with evaluating(model), recorded_attention(model.neck.encoder) as records:
+        features = model.extract_feat(inputs)
+        heatmaps = model.head.forward(features) if with_heatmaps else None
+    expected = sum(isinstance(module, SelfAttention) for module in model.neck.encoder.modules())
+    if len(records) != expected:
+        raise TypeError(f'{len(records)} of {expected} attention layers ran where they could be recorded: {COMPILED}')
+    return RecordedForward(records, tuple(features[-1].shape[-2:]), heatmaps)

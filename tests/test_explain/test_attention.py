@@ -127,7 +127,7 @@ def test_errors(model, cells, kwargs, error, words):
 
 
 def test_model_without_transpose_neck():
-    with pytest.raises(TypeError, match='Linear has no TransPoseNeck'):
+    with pytest.raises(TypeError, match='Linear cannot be explained: it has no neck. Needed is .*TransPoseNeck'):
         attention_maps(nn.Linear(1, 1), torch.zeros(1, 3, 64, 48), CELLS)
 
 

@@ -32,7 +32,12 @@ class SelfAttention(nn.Module):
         self.in_proj_weight = nn.Parameter(torch.empty(3 * embed_dims, embed_dims))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * embed_dims))
         self.out_proj = nn.Linear(embed_dims, embed_dims)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the input projection anew, Xavier-uniform, with every bias 0, as ``torch.nn.MultiheadAttention`` does."""
         nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.in_proj_bias)
         nn.init.zeros_(self.out_proj.bias)
 
     def split_heads(self, x: Tensor) -> Tensor:
@@ -41,16 +46,25 @@ class SelfAttention(nn.Module):
 
     def query_key(self, x: Tensor, pos: Tensor | None) -> tuple[Tensor, Tensor]:
         """Queries and keys of tokens ``x`` (B, N, d), each (B, heads, N, d / heads)."""
-        d = self.embed_dims
-        with_position = x if pos is None else x + pos
-        qk = F.linear(with_position, self.in_proj_weight[: 2 * d], self.in_proj_bias[: 2 * d])
-        q, k = qk.chunk(2, dim=-1)
+        q, k = self._project(x if pos is None else x + pos, 0, 2).chunk(2, dim=-1)
         return self.split_heads(q), self.split_heads(k)
+
+    def query(self, x: Tensor, pos: Tensor | None) -> Tensor:
+        """Queries alone, as in :meth:`query_key`."""
+        return self.split_heads(self._project(x if pos is None else x + pos, 0, 1))
+
+    def key(self, x: Tensor, pos: Tensor | None) -> Tensor:
+        """Keys alone, as in :meth:`query_key`."""
+        return self.split_heads(self._project(x if pos is None else x + pos, 1, 2))
 
     def value(self, x: Tensor) -> Tensor:
         """Values of tokens ``x`` (B, N, d): (B, heads, N, d / heads)."""
-        d = self.embed_dims
-        return self.split_heads(F.linear(x, self.in_proj_weight[2 * d :], self.in_proj_bias[2 * d :]))
+        return self.split_heads(self._project(x, 2, 3))
+
+    def _project(self, x: Tensor, first: int, last: int) -> Tensor:
+        """The parts ``first`` to ``last`` of (query, key, value)."""
+        part = slice(first * self.embed_dims, last * self.embed_dims)
+        return F.linear(x, self.in_proj_weight[part], self.in_proj_bias[part])
 
     def forward(self, x: Tensor, pos: Tensor | None = None) -> Tensor:
         """Attend.

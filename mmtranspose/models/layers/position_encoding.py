@@ -74,7 +74,12 @@ class LearnablePositionEncoding(nn.Module):
                 "input height and width divided by the backbone's stride"
             )
         self.grid = tuple(grid)
-        self.weight = nn.Parameter(torch.randn(self.grid[0] * self.grid[1], embed_dims))
+        self.weight = nn.Parameter(torch.empty(self.grid[0] * self.grid[1], embed_dims))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the vectors anew."""
+        nn.init.normal_(self.weight)
 
     def forward(self, grid: tuple[int, int], like: Tensor) -> Tensor:
         """The table of a grid (h, w): (h * w, d), rows in row-major order, with ``like``'s dtype."""

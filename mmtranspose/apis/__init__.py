@@ -1,6 +1,7 @@
-"""What people import: models, inference, and what the command lines are made of."""
+"""What people import: models, inference, explanation, and what the command lines are made of."""
 
+from mmtranspose.apis.explanation import explain_topdown
 from mmtranspose.apis.inference import inference_topdown, init_model, load_bboxes
 from mmtranspose.errors import InputError
 
-__all__ = ['InputError', 'inference_topdown', 'init_model', 'load_bboxes']
+__all__ = ['InputError', 'explain_topdown', 'inference_topdown', 'init_model', 'load_bboxes']

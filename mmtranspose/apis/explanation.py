@@ -1,58 +1,86 @@
-"""What a predicted joint rests on, for one person in one picture."""
+"""What predictions rest on, for the people in given boxes of one picture."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
-import torch
+from mmengine.config import ConfigDict
+from mmpose.registry import TRANSFORMS
 from torch import nn
 
-from mmtranspose.apis.inference import prepare_crops
-from mmtranspose.explain import attention_maps, peak_cells
+from mmtranspose.apis.inference import prepare_crops, read_image
+from mmtranspose.datasets.transforms import UnbiasedTopdownAffine
+from mmtranspose.errors import InputError
+from mmtranspose.explain import ExplainOptions, PoseExplanation, explain_batch
+from mmtranspose.explain.support import require_transpose
 
 
-@dataclass
-class JointDependency:
-    """Dependency areas of one person's keypoints, on the crop that the network saw.
+def explain_topdown(
+    model: nn.Module,
+    image: np.ndarray | str,
+    bboxes: np.ndarray | Sequence[Sequence[float]],
+    affect: bool = False,
+    heads: str = 'mean',
+    cell: str = 'bilinear',
+    methods: Sequence[str] = (),
+    score_thr: float = 0.3,
+    flip_test: bool | None = None,
+    batch_size: int = 8,
+) -> list[PoseExplanation]:
+    """Explain the pose in each box of one picture.
 
-    Attributes:
-        crop (np.ndarray): (H, W, 3), BGR, uint8: the network's input before normalisation.
-        points (np.ndarray): (K, 2), (x, y) of each heatmap's peak in pixels of the crop.
-        scores (np.ndarray): (K,), heights of the peaks.
-        maps (np.ndarray): (L, K, h, w), head-averaged attention rows; each sums to 1.
-        names (list[str]): Of the K keypoints.
-    """
-
-    crop: np.ndarray
-    points: np.ndarray
-    scores: np.ndarray
-    maps: np.ndarray
-    names: list[str]
-
-
-@torch.no_grad()
-def joint_dependency(model: nn.Module, image: np.ndarray, bbox: np.ndarray) -> JointDependency:
-    """Dependency areas of every keypoint of the person in a box, from a single pass without flip.
+    Keypoints and scores are those of :func:`mmtranspose.apis.inference_topdown`.
 
     Args:
         model (nn.Module): From :func:`mmtranspose.apis.init_model`.
-        image (np.ndarray): (h, w, 3), BGR, uint8.
-        bbox (np.ndarray): (4,) or (5,), xyxy in pixels.
+        image (np.ndarray | str): (h, w, 3), BGR, uint8; or a file.
+        bboxes (np.ndarray | Sequence): (N, 4) or (N, 5), xyxy in pixels and perhaps a score; none at all: no people.
+        affect (bool): Columns of attention too: which places draw on each keypoint's.
+        heads (str): ``'mean'`` averages the heads, ``'all'`` keeps them apart (an axis of one where there is one head).
+        cell (str): ``'bilinear'``: a keypoint's map is that of the four tokens next to its heatmap's peak, by their
+            bilinear shares; ``'nearest'``: of the one token that the authors' floor gives.
+        methods (Sequence[str]): Further methods, into ``relevance``: :mod:`mmtranspose.explain.methods` names them.
+        score_thr (float): Keypoints with a lower score are marked as ``uncertain``, not dropped.
+        flip_test (bool | None): Explain the prediction averaged over the picture and its mirror; None: as the model
+            predicts (``test_cfg.flip_test``).
+        batch_size (int): Boxes that go through the network together.
+
+    Returns:
+        list[PoseExplanation]: One a box, in order.
 
     Raises:
-        InputError: The box is not finite, has no positive size, or lies outside the picture.
+        InputError: The model cannot be explained (no :class:`TransPoseNeck`, compiled, or exported); an option is
+            unknown; a box is not finite, has no positive size, or lies outside the picture.
     """
-    batch = prepare_crops(model, image, np.asarray(bbox)[None])
-    crop = batch['inputs'][0].permute(1, 2, 0).numpy()
-    inputs = model.data_preprocessor(batch, training=False)['inputs']
-    features = model.extract_feat(inputs)
-    heatmaps = model.head(features)
-    cells = peak_cells(heatmaps, tuple(features[-1].shape[-2:]))
-    maps = attention_maps(model, inputs, cells)[:, 0]
-    height, width = heatmaps.shape[-2:]
-    score, peak = heatmaps[0].flatten(1).max(-1)
-    cell_to_pixel = (np.array(crop.shape[1::-1]) - 1) / (np.array([width, height]) - 1)
-    xy = np.stack([peak.cpu() % width, peak.cpu() // width], axis=-1)
-    names = [model.dataset_meta['keypoint_id2name'][k] for k in range(len(xy))]
-    return JointDependency(crop, xy * cell_to_pixel, score.cpu().numpy(), maps.cpu().numpy(), names)
+    require_explainable(model)
+    image = read_image(image) if isinstance(image, str) else image
+    bboxes = np.asarray(bboxes, dtype=np.float32)
+    if bboxes.size == 0:
+        return []
+    options = ExplainOptions(affect, heads, cell, tuple(methods), score_thr, flip_test)
+    udp = cuts_udp(model.cfg.test_dataloader.dataset.pipeline)
+    explanations = []
+    for start in range(0, len(bboxes), batch_size):
+        batch = prepare_crops(model, image, bboxes[start : start + batch_size])
+        explanations.extend(explain_batch(model, batch, options, udp))
+    return explanations
+
+
+def require_explainable(model: nn.Module) -> None:
+    """Check that a model's attention can be read.
+
+    Raises:
+        InputError: It cannot; says what is needed.
+    """
+    try:
+        require_transpose(model)
+    except TypeError as error:
+        raise InputError(str(error)) from None
+
+
+def cuts_udp(pipeline: Sequence[ConfigDict]) -> bool:
+    """Whether a pipeline's crops span their box from first to last pixel (UDP), not from edge to edge."""
+    return any(
+        step.get('use_udp', False) or TRANSFORMS.get(step['type']) is UnbiasedTopdownAffine for step in pipeline
+    )

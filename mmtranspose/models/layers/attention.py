@@ -35,7 +35,7 @@ class SelfAttention(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the input projection anew, Xavier-uniform, with every bias 0, as ``torch.nn.MultiheadAttention`` does."""
+        """Draw the input projection anew (Xavier-uniform) and put biases to 0, as ``torch.nn.MultiheadAttention``."""
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.in_proj_bias)
         nn.init.zeros_(self.out_proj.bias)

@@ -1,0 +1,177 @@
+"""From a batch of crops to one explanation a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from mmpose.models.utils.tta import flip_heatmaps
+from mmpose.structures import PoseDataSample
+from torch import Tensor, nn
+
+from mmtranspose.explain.attention import target_maps
+from mmtranspose.explain.geometry import crop_to_image, token_to_crop
+from mmtranspose.explain.pose_explanation import PoseExplanation
+from mmtranspose.explain.recording import RecordedForward, evaluating, recorded_forward
+from mmtranspose.explain.support import require_transpose
+from mmtranspose.explain.target import Target, mirror_maps
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """What an explanation holds.
+
+    Attributes:
+        affect (bool): Columns of attention too.
+        heads (str): ``'mean'`` averages them, ``'all'`` keeps them apart (an axis of one where there is one head).
+        cell (str): ``'bilinear'``: the four tokens next to a heatmap's peak, by their shares; ``'nearest'``: the one
+            that the authors' floor gives.
+        methods (tuple[str, ...]): Names of further methods; see :mod:`mmtranspose.explain.methods`.
+        score_thr (float): Keypoints with a lower score are marked as uncertain.
+        flip_test (bool | None): Explain the prediction averaged over the picture and its mirror; None: as the model
+            predicts (``test_cfg.flip_test``).
+    """
+
+    affect: bool = False
+    heads: str = 'mean'
+    cell: str = 'bilinear'
+    methods: tuple[str, ...] = ()
+    score_thr: float = 0.3
+    flip_test: bool | None = None
+
+
+def explain_batch(
+    model: nn.Module, batch: dict, options: ExplainOptions | None = None, udp: bool = True
+) -> list[PoseExplanation]:
+    """Explain the prediction for every crop of a batch.
+
+    Keypoints and scores are those of ``model.test_step``. With the flip test the maps are those of the averaged
+    prediction: the mirrored picture's maps, mirrored back and with counterparts swapped, are averaged in.
+
+    Args:
+        model (nn.Module): A pose estimator with a :class:`TransPoseNeck`, with ``dataset_meta``.
+        batch (dict): ``inputs`` (B, 3, H, W) or B tensors (3, H, W), BGR, uint8; ``data_samples``. As a data loader
+            gives it.
+        options (ExplainOptions | None): None for the defaults.
+        udp (bool): How the crops were cut; see :func:`mmtranspose.explain.geometry.crop_to_image`.
+
+    Returns:
+        list[PoseExplanation]: One a crop, in order.
+
+    Raises:
+        TypeError: The model cannot be explained; see :func:`require_transpose`.
+        ValueError: An option is unknown, or ``dataset_meta`` names another number of keypoints than the head predicts.
+    """
+    options = options or ExplainOptions()
+    require_transpose(model)
+    names = _keypoint_names(model)
+    with evaluating(model):
+        data = model.data_preprocessor(batch, training=False)
+        flip = _flip_settings(model, data['data_samples'], options.flip_test)
+        explained = _explain(model, data['inputs'], options, flip)
+        samples = _predict(model, explained.heatmaps, data['data_samples'])
+    crops = [crop.permute(1, 2, 0).cpu().numpy() for crop in batch['inputs']]
+    cell_size = getattr(model.head.decoder, 'scale_factor', None)
+    if cell_size is None:
+        cell_size = np.array(crops[0].shape[1::-1]) / np.array(explained.target.heatmap_size[::-1])
+    tokens = token_to_crop(explained.target.grid, explained.target.heatmap_size, cell_size)
+    return [
+        PoseExplanation(
+            keypoints=np.array(sample.pred_instances.keypoints[0], float),
+            scores=np.array(sample.pred_instances.keypoint_scores[0], float),
+            bbox=np.array(sample.gt_instances.bboxes[0], float),
+            crop=crop,
+            names=names,
+            skeleton=[tuple(link) for link in model.dataset_meta.get('skeleton_links', [])],
+            score_thr=options.score_thr,
+            token_to_crop=tokens,
+            crop_to_image=crop_to_image(*(sample.metainfo[f'input_{key}'] for key in ('center', 'scale', 'size')), udp),
+            **explained.of_sample(index),
+        )
+        for index, (sample, crop) in enumerate(zip(samples, crops))
+    ]
+
+
+@dataclass
+class _Explained:
+    heatmaps: Tensor
+    target: Target
+    dependency: np.ndarray
+    affect: np.ndarray | None
+    relevance: dict[str, np.ndarray]
+
+    def of_sample(self, index: int) -> dict:
+        """What :class:`PoseExplanation` holds of them, for one of the batch's crops."""
+        return dict(
+            dependency=self.dependency[:, index],
+            affect=None if self.affect is None else self.affect[:, index],
+            relevance={name: maps[index] for name, maps in self.relevance.items()},
+            cells=self.target.cells[index].cpu().numpy(),
+            cell_weights=self.target.weights[index].cpu().numpy(),
+        )
+
+
+@dataclass(frozen=True)
+class _Flip:
+    """The flip test's settings, as MMPose's ``test_cfg`` has them."""
+
+    indices: Sequence[int]
+    shift_heatmap: bool
+
+
+def _explain(model: nn.Module, inputs: Tensor, options: ExplainOptions, flip: _Flip | None) -> _Explained:
+    run = recorded_forward(model, inputs)
+    mirrored = None if flip is None else recorded_forward(model, inputs.flip(-1))
+    heatmaps = run.heatmaps
+    if flip is not None:
+        back = flip_heatmaps(mirrored.heatmaps, flip.indices, shift_heatmap=flip.shift_heatmap)
+        heatmaps = (run.heatmaps + back) * 0.5
+    target = Target.of(heatmaps, run.grid, options.cell)
+
+    def averaged(maps_of: Callable[[RecordedForward, Tensor, Target], Tensor]) -> np.ndarray:
+        maps = maps_of(run, inputs, target)
+        if flip is not None:
+            other = maps_of(mirrored, inputs.flip(-1), target.mirrored(flip.indices, flip.shift_heatmap))
+            maps = (maps + mirror_maps(other, flip.indices)) / 2
+        return maps.cpu().numpy()
+
+    def attention(direction: str) -> np.ndarray:
+        return averaged(lambda run, inputs, target: target_maps(run.records, target, direction, options.heads))
+
+    relevance = {}
+    for name in options.methods:
+        from mmtranspose.explain.methods import build_method
+
+        method = build_method(name, model)
+        relevance[name] = averaged(lambda run, inputs, target, method=method: method(model, inputs, target))
+    return _Explained(
+        heatmaps, target, attention('dependency'), attention('affect') if options.affect else None, relevance
+    )
+
+
+def _flip_settings(model: nn.Module, samples: Sequence[PoseDataSample], flip_test: bool | None) -> _Flip | None:
+    test_cfg = model.test_cfg or {}
+    if not (test_cfg.get('flip_test', False) if flip_test is None else flip_test):
+        return None
+    mode = test_cfg.get('flip_mode', 'heatmap')
+    if mode != 'heatmap':
+        raise ValueError(f"test_cfg.flip_mode={mode!r}: only 'heatmap' can be explained; set flip_test to False")
+    return _Flip(samples[0].metainfo['flip_indices'], test_cfg.get('shift_heatmap', False))
+
+
+@torch.no_grad()
+def _predict(model: nn.Module, heatmaps: Tensor, samples: Sequence[PoseDataSample]) -> list[PoseDataSample]:
+    return model.add_pred_to_datasample(model.head.decode(heatmaps), None, samples)
+
+
+def _keypoint_names(model: nn.Module) -> list[str]:
+    meta = getattr(model, 'dataset_meta', None) or {}
+    id2name = meta.get('keypoint_id2name', {})
+    if len(id2name) != model.head.out_channels:
+        raise ValueError(
+            f'model.dataset_meta names {len(id2name)} keypoints, the head predicts {model.head.out_channels}: config '
+            'and checkpoint are of different data sets; build both from one config with mmtranspose.apis.init_model'
+        )
+    return [id2name[k] for k in range(len(id2name))]

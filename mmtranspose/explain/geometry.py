@@ -1,0 +1,47 @@
+"""Where tokens lie in the crop, and where the crop lies in the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def token_to_crop(grid: tuple[int, int], heatmap_size: tuple[int, int], cell_size: Sequence[float]) -> np.ndarray:
+    """The affine from a token's (col, row) to (x, y) in pixels of the crop.
+
+    Token t's middle is heatmap cell (t + 0.5) G / g - 0.5, and heatmap cell v is pixel v times the codec's
+    ``scale_factor``: (W - 1) / (G - 1) in the unbiased mapping, so that maps and decoded keypoints share one frame.
+
+    Args:
+        grid (tuple[int, int]): Token grid (h, w).
+        heatmap_size (tuple[int, int]): (H, W).
+        cell_size (Sequence[float]): (x, y), pixels of the crop from one heatmap cell to the next.
+
+    Returns:
+        np.ndarray: (2, 3).
+    """
+    ratio = np.array(heatmap_size[::-1]) / np.array(grid[::-1])
+    scale = ratio * np.asarray(cell_size, float)
+    offset = (ratio / 2 - 0.5) * np.asarray(cell_size, float)
+    return np.column_stack([np.diag(scale), offset])
+
+
+def crop_to_image(center: np.ndarray, scale: np.ndarray, input_size: tuple[int, int], udp: bool) -> np.ndarray:
+    """The exact inverse of the affine by which MMPose's ``TopdownAffine`` cut an unrotated crop.
+
+    Args:
+        center (np.ndarray): (2,), ``input_center``, in pixels of the picture.
+        scale (np.ndarray): (2,), ``input_scale`` (w, h), in pixels of the picture.
+        input_size (tuple[int, int]): (w, h) of the crop.
+        udp (bool): The crop's first and last pixels, not its edges, span ``scale`` (``use_udp=True``).
+
+    Returns:
+        np.ndarray: (2, 3), from (x, y) in pixels of the crop to pixels of the picture.
+    """
+    center, scale, size = (np.asarray(value, float).reshape(2) for value in (center, scale, input_size))
+    if udp:
+        factor = scale / (size - 1)
+        return np.column_stack([np.diag(factor), center - scale / 2])
+    factor = np.full(2, scale[0] / size[0])
+    return np.column_stack([np.diag(factor), center - factor * size / 2])

@@ -45,9 +45,16 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmtranspose', 'mmtranspose.*', 'mmtranspose_cli', 'mmtranspose_cli.*']),
-    package_data={'mmtranspose': ['py.typed', *mim_files()]},
+    package_data={
+        'mmtranspose': ['py.typed', *mim_files()],
+        'mmtranspose.visualization.explanation_page': ['*.html', '*.css', '*.js'],
+    },
     include_package_data=False,
     python_requires='>=3.10',
-    extras_require={'dev': ['pytest', 'ruff'], 'safetensors': ['safetensors']},
+    extras_require={
+        'dev': ['playwright', 'pytest', 'ruff'],
+        'explain': ['captum'],
+        'safetensors': ['safetensors'],
+    },
     entry_points={'console_scripts': ['mmtranspose = mmtranspose_cli.main:main']},
 )

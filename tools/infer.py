@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from mmtranspose.apis.command_line import add_allow_partial, parser, run
-from mmtranspose.apis.inference import inference_topdown, init_model, load_bboxes, read_image, whole_image
+from mmtranspose.apis.image_arguments import add_image_and_bboxes, read_image_and_bboxes
+from mmtranspose.apis.inference import inference_topdown, init_model
 from mmtranspose.apis.results import results_dict, write_json
 from mmtranspose.errors import InputError
 from mmtranspose.visualization import draw_poses, write_image
@@ -14,18 +15,7 @@ def main() -> None:
         'Estimate poses in given boxes of a picture.',
         'mmtranspose infer transpose-r-a3 released.pth --input street.jpg --bboxes boxes.json --output-root results',
     )
-    arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
-    arguments.add_argument(
-        'checkpoint', help="checkpoint: ours or the authors' released one; .pth, .safetensors or a URL"
-    )
-    arguments.add_argument('--input', required=True, metavar='IMAGE', help='picture')
-    arguments.add_argument(
-        '--bboxes',
-        required=True,
-        metavar='BOXES.json|whole-image',
-        help='JSON list of boxes [x1, y1, x2, y2(, score)] in pixels, or of {"bbox": [x, y, w, h], "score": s}; or '
-        '"whole-image" for one box around the picture',
-    )
+    add_image_and_bboxes(arguments)
     arguments.add_argument('--output-root', required=True, metavar='DIR', help='where the picture and the JSON go')
     arguments.add_argument('--device', default='cpu', help='cpu (default), cuda:0, ...')
     arguments.add_argument(
@@ -40,8 +30,7 @@ def main() -> None:
     for given in (args.input, args.bboxes):
         if Path(given).resolve() in [result.resolve() for result in results]:
             raise InputError(f'--output-root {root} would overwrite {given}; choose another folder')
-    image = read_image(args.input)
-    bboxes = whole_image(image) if args.bboxes == 'whole-image' else load_bboxes(args.bboxes)
+    image, bboxes = read_image_and_bboxes(args)
     model = init_model(args.config, args.checkpoint, args.device, allow_partial=args.allow_partial)
     samples = inference_topdown(model, image, bboxes)
     picture = draw_poses(image, samples, model.dataset_meta, args.kpt_thr, args.draw_bbox)

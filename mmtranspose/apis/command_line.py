@@ -64,6 +64,11 @@ def add_runner_arguments(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument('--wait-time', type=float, default=1, help='seconds a window stays (default: 1)')
     add_cfg_options(arguments)
     add_allow_partial(arguments)
+    add_launcher(arguments)
+
+
+def add_launcher(arguments: argparse.ArgumentParser) -> None:
+    """The arguments of a command line that several processes may run together."""
     arguments.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='who started the processes'
     )

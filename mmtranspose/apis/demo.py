@@ -15,14 +15,13 @@ from mmengine.config import Config
 from torch import nn
 
 from mmtranspose.apis.config import load_config
-from mmtranspose.apis.explanation import joint_dependency
+from mmtranspose.apis.explanation import explain_topdown
 from mmtranspose.apis.inference import inference_topdown, init_model, read_image
 from mmtranspose.apis.runner import build_runner
 from mmtranspose.datasets.synthetic import generate_dataset
-from mmtranspose.visualization import contact_sheet, draw_dependency, draw_poses, write_image
+from mmtranspose.visualization import contact_sheet, draw_poses, explanation_figure, write_image, write_page
 
 METRICS = {'AP': 'coco/AP', 'AP50': 'coco/AP .5', 'AP75': 'coco/AP .75', 'AR': 'coco/AR'}
-PREFERRED_JOINTS = ('left_wrist', 'right_ankle', 'nose')
 
 
 @dataclass
@@ -122,18 +121,25 @@ class Demo:
         return pairs
 
     def draw(self, model: nn.Module, count: int = 12) -> None:
-        """A sheet of held-out pictures with poses, and the dependency areas of one person's joints."""
+        """A sheet of held-out pictures with poses; and for the surest of them what the poses rest on.
+
+        That is a figure of one person (layers x joints) and a page of all people in the picture.
+        """
         drawn, best = [], None
         for image, boxes in self.held_out(count):
             samples = inference_topdown(model, image, boxes)
             drawn.append(draw_poses(image, samples, model.dataset_meta))
-            for sample, box in zip(samples, boxes):
+            for person, sample in enumerate(samples):
                 score = float(sample.pred_instances.keypoint_scores.min())
                 if best is None or score > best[0]:
-                    best = (score, image, box)
+                    best = (score, image, boxes, person)
         self.write('poses', contact_sheet(drawn))
         if best is not None:
-            self.write('dependency', dependency_sheet(model, best[1], best[2]))
+            _, image, boxes, person = best
+            explanations = explain_topdown(model, image, boxes, affect=True, heads='all')
+            self.write('dependency', explanation_figure(explanations[person]))
+            self.files['explanation'] = str(self.root / 'explanation.html')
+            write_page(self.files['explanation'], image, explanations, 'Held-out picture of the demo')
 
     def write(self, name: str, picture: np.ndarray) -> None:
         self.files[name] = str(self.root / f'{name}.png')
@@ -146,15 +152,3 @@ class Demo:
         rows += [('in all, s', f'{sum(self.seconds.values()):.0f}'), *self.files.items()]
         width = max(len(name) for name, _ in rows)
         return '\n'.join(f'{name:<{width}}  {value}' for name, value in rows)
-
-
-def dependency_sheet(model: nn.Module, image: np.ndarray, box: np.ndarray, joints: int = 3) -> np.ndarray:
-    """The last layer's dependency areas of a person's joints, side by side (BGR, uint8)."""
-    found = joint_dependency(model, image, box)
-    order = [found.names.index(name) for name in PREFERRED_JOINTS if name in found.names]
-    order += [k for k in np.argsort(-found.scores) if k not in order]
-    panels = [
-        draw_dependency(found.crop, found.maps[-1, k], tuple(found.points[k]), found.names[k].replace('_', ' '))
-        for k in order[:joints]
-    ]
-    return np.hstack(panels)

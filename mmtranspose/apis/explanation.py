@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from mmengine.config import ConfigDict
-from mmpose.registry import TRANSFORMS
 from torch import nn
 
 from mmtranspose.apis.inference import prepare_crops, read_image
-from mmtranspose.datasets.transforms import UnbiasedTopdownAffine
 from mmtranspose.errors import InputError
 from mmtranspose.explain import ExplainOptions, PoseExplanation, explain_batch
+from mmtranspose.explain.geometry import cuts_udp
 from mmtranspose.explain.support import require_transpose
 
 
@@ -77,10 +75,3 @@ def require_explainable(model: nn.Module) -> None:
         require_transpose(model)
     except TypeError as error:
         raise InputError(str(error)) from None
-
-
-def cuts_udp(pipeline: Sequence[ConfigDict]) -> bool:
-    """Whether a pipeline's crops span their box from first to last pixel (UDP), not from edge to edge."""
-    return any(
-        step.get('use_udp', False) or TRANSFORMS.get(step['type']) is UnbiasedTopdownAffine for step in pipeline
-    )

@@ -125,6 +125,12 @@ def scaled_query_key(record: AttentionInput) -> tuple[Tensor, Tensor]:
     return _scaled(layer.query(x, pos)), layer.key(x, pos)
 
 
+def head_values(record: AttentionInput) -> Tensor:
+    """Values of a layer, (B, heads, N, c), float32: its heads put out attention times these."""
+    layer, x, _ = _in_float32(record)
+    return layer.value(x)
+
+
 def _scaled(q: Tensor) -> Tensor:
     return q * q.shape[-1] ** -0.5
 

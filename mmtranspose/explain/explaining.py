@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mmtranspose.explain.attention import target_maps
 from mmtranspose.explain.geometry import crop_to_image, token_to_crop
+from mmtranspose.explain.methods import build_method
 from mmtranspose.explain.pose_explanation import PoseExplanation
 from mmtranspose.explain.recording import RecordedForward, evaluating, recorded_forward
 from mmtranspose.explain.support import require_transpose
@@ -142,9 +143,7 @@ def _explain(model: nn.Module, inputs: Tensor, options: ExplainOptions, flip: _F
 
     relevance = {}
     for name in options.methods:
-        from mmtranspose.explain.methods import build_method
-
-        method = build_method(name, model)
+        method = build_method(name, len(model.neck.encoder.layers))
         relevance[name] = averaged(lambda run, inputs, target, method=method: method(model, inputs, target))
     return _Explained(
         heatmaps, target, attention('dependency'), attention('affect') if options.affect else None, relevance

@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from mmengine.config import ConfigDict
+from mmpose.registry import TRANSFORMS
+
+from mmtranspose.datasets.transforms import UnbiasedTopdownAffine
+
+
+def cuts_udp(pipeline: Sequence[ConfigDict]) -> bool:
+    """Whether a pipeline's crops span their box from first to last pixel (UDP), not from edge to edge."""
+    return any(step.get('use_udp', False) or TRANSFORMS.get(step['type']) is UnbiasedTopdownAffine for step in pipeline)
 
 
 def token_to_crop(grid: tuple[int, int], heatmap_size: tuple[int, int], cell_size: Sequence[float]) -> np.ndarray:

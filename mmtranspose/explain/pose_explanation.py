@@ -71,8 +71,12 @@ class PoseExplanation:
     @property
     def crop_keypoints(self) -> np.ndarray:
         """(K, 2), (x, y) of the keypoints in pixels of the crop."""
+        return self.to_crop(self.keypoints)
+
+    def to_crop(self, points: np.ndarray) -> np.ndarray:
+        """Points (..., 2), (x, y) in pixels of the picture, in pixels of the crop."""
         linear, offset = self.crop_to_image[:, :2], self.crop_to_image[:, 2]
-        return (self.keypoints - offset) @ np.linalg.inv(linear).T
+        return (points - offset) @ np.linalg.inv(linear).T
 
     def maps(self, direction: str = 'dependency', head: int | None = None) -> np.ndarray:
         """Maps (L, K, h, w) of one head, or of all heads averaged.

@@ -1,7 +1,24 @@
-"""Poses and maps as pictures. Nothing is computed here but colours."""
+"""Poses, maps and their statistics as pictures. Nothing is computed here but colours."""
 
-from mmtranspose.visualization.dependency import draw_dependency
+from mmtranspose.visualization.dataset_figures import faithfulness_figure, layer_profile_figure, randomization_figure
+from mmtranspose.visualization.dependency_matrix import dependency_matrix_figure
+from mmtranspose.visualization.explanation_figure import explanation_figure, relevance_figure
+from mmtranspose.visualization.explanation_page import write_page
+from mmtranspose.visualization.overlay import overlay_on_image, overlay_people
 from mmtranspose.visualization.pose import draw_poses
 from mmtranspose.visualization.sheet import contact_sheet, write_image
 
-__all__ = ['contact_sheet', 'draw_dependency', 'draw_poses', 'write_image']
+__all__ = [
+    'contact_sheet',
+    'dependency_matrix_figure',
+    'draw_poses',
+    'explanation_figure',
+    'faithfulness_figure',
+    'layer_profile_figure',
+    'overlay_on_image',
+    'overlay_people',
+    'randomization_figure',
+    'relevance_figure',
+    'write_image',
+    'write_page',
+]

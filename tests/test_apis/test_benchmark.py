@@ -4,7 +4,8 @@ import golden
 import pytest
 import torch
 
-from mmtranspose.apis.benchmark import MaterialisedAttention, _step, build_encoder
+from mmtranspose.apis.benchmark.encoder import _step, build_encoder
+from mmtranspose.apis.benchmark.materialised import MaterialisedAttention
 
 TINY = str(golden.CONFIGS / 'synthetic' / 'td-hm_transpose-r-tiny_1xb16-10e_synthetic-128x96.py')
 

@@ -1,16 +1,18 @@
-"""What a predicted joint rests on: the right crop, the right places, the right maps."""
+"""What a predicted pose rests on: the prediction's own keypoints, the right rows, the flip test's average."""
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from mmpose.codecs import MSRAHeatmap
+from mmpose.registry import MODELS
 
-from mmtranspose.apis import InputError, init_model
-from mmtranspose.apis.explanation import joint_dependency
+from mmtranspose.apis import InputError, explain_topdown, inference_topdown, init_model
 from mmtranspose.apis.inference import prepare_crops
-from mmtranspose.explain import attention_maps
+from mmtranspose.explain import ExplainOptions, Target, attention_maps, explain_batch
+from mmtranspose.explain.methods import build_method
 
-BOX = np.array([30, 20, 180, 300], np.float32)
+BOXES = np.array([[30, 20, 180, 300], [-20, 40, 100.5, 330]], np.float32)
 
 
 @pytest.fixture(scope='module')
@@ -27,61 +29,185 @@ def image(people):
     return cv2.imread(str(people / 'val' / '000000000001.jpg'))
 
 
-@pytest.fixture(scope='module')
-def explained(model, image):
-    return joint_dependency(model, image, BOX)
+def inputs_of(model, image, boxes=BOXES):
+    return model.data_preprocessor(prepare_crops(model, image, boxes), training=False)['inputs']
 
 
-def test_crop_is_what_the_network_saw(model, image, explained):
-    crop = prepare_crops(model, image, BOX[None])['inputs'][0]
-    assert explained.crop.dtype == np.uint8 and explained.crop.shape == (64, 48, 3)
-    np.testing.assert_array_equal(explained.crop, crop.permute(1, 2, 0).numpy())
-
-
-def test_points_and_scores_are_the_heatmaps_peaks(model, image, explained):
-    crop = torch.from_numpy(explained.crop[..., ::-1].copy()).permute(2, 0, 1).float()
-    mean, std = (torch.tensor(v)[:, None, None] for v in ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]))
+def heatmaps_of(model, inputs):
     with torch.no_grad():
-        heatmaps = model.head(model.extract_feat(((crop - mean) / std)[None]))[0].numpy()
-    for k, heatmap in enumerate(heatmaps):
-        row, col = np.unravel_index(heatmap.argmax(), heatmap.shape)
-        assert explained.scores[k] == pytest.approx(heatmap.max(), abs=1e-6)
-        # cell 0 to pixel 0, cell n - 1 to pixel m - 1
-        assert explained.points[k] == pytest.approx([col * 47 / 11, row * 63 / 15])
-    assert len(np.unique(explained.points, axis=0)) > 3
+        return model.head.forward(model.extract_feat(inputs))
 
 
-def test_maps_are_the_attention_at_the_peaks(model, image, explained):
-    batch = prepare_crops(model, image, BOX[None])
-    inputs = model.data_preprocessor(batch, training=False)['inputs']
-    col, row = (explained.points * np.array([11 / 47, 15 / 63])).round().astype(
-        int
-    ).T // 2  # 2 x 2 heatmap cells a token
-    cells = torch.from_numpy(np.stack([row, col], -1))[None]
-    expected = attention_maps(model, inputs, cells)[:, 0].numpy()
-    assert explained.maps.shape == (2, 17, 8, 6)
-    np.testing.assert_allclose(explained.maps, expected, atol=1e-6)
-    np.testing.assert_allclose(explained.maps.sum((-1, -2)), 1, atol=1e-5)
-    assert explained.maps.max() > 2 / 48  # not even
+@pytest.mark.parametrize('flip_test', [True, False])
+def test_keypoints_are_the_prediction(model, image, flip_test, monkeypatch):
+    monkeypatch.setitem(model.test_cfg, 'flip_test', flip_test)
+    explained = explain_topdown(model, image, BOXES)
+    for person, sample in zip(explained, inference_topdown(model, image, BOXES)):
+        np.testing.assert_array_equal(person.keypoints, sample.pred_instances.keypoints[0])
+        np.testing.assert_allclose(person.scores, sample.pred_instances.keypoint_scores[0], rtol=1e-6)
+    assert explained[0].names[9] == 'left_wrist' and (15, 13) in explained[0].skeleton
 
 
-def test_names(explained):
-    assert explained.names[:2] == ['nose', 'left_eye'] and explained.names[16] == 'right_ankle'
-    assert len(explained.names) == 17
+def test_crop_and_the_way_back(model, image):
+    for person, crop in zip(explain_topdown(model, image, BOXES), prepare_crops(model, image, BOXES)['inputs']):
+        np.testing.assert_array_equal(person.crop, crop.permute(1, 2, 0).numpy())
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        again = cv2.warpAffine(image, person.crop_to_image, (48, 64), flags=flags)
+        assert np.abs(again.astype(int) - person.crop).mean() < 0.1
 
 
-def test_a_score_of_the_box_changes_nothing(model, image, explained):
-    again = joint_dependency(model, image, np.append(BOX, 0.4))
-    np.testing.assert_array_equal(again.maps, explained.maps)
-    np.testing.assert_array_equal(again.points, explained.points)
+def test_maps_are_the_attention_of_the_four_tokens_at_the_peak(model, image):
+    inputs = inputs_of(model, image)
+    explained = explain_topdown(model, image, BOXES, affect=True, heads='all', flip_test=False)
+    heatmaps = heatmaps_of(model, inputs)
+    for b, person in enumerate(explained):
+        for k in (0, 7, 16):
+            row, col = np.unravel_index(heatmaps[b, k].argmax(), (16, 12))
+            row, col = np.clip([(row - 0.5) / 2, (col - 0.5) / 2], 0, [7, 5])  # in tokens
+            for direction in ('dependency', 'affect'):
+                expected = 0
+                for r, c in [(0, 0), (0, 1), (1, 0), (1, 1)]:
+                    cell = torch.tensor([[[min(int(row) + r, 7), min(int(col) + c, 5)]]])
+                    share = abs(1 - r - row % 1) * abs(1 - c - col % 1)
+                    expected += share * attention_maps(model, inputs[b : b + 1], cell, direction, 'all')[:, 0, :, 0]
+                found = getattr(person, direction)[:, :, k]
+                np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
+    mean = explain_topdown(model, image, BOXES, flip_test=False)
+    np.testing.assert_allclose(mean[0].dependency, explained[0].dependency.mean(1), atol=1e-6)
+    assert mean[0].affect is None
 
 
-@pytest.mark.parametrize('box', [[300, 20, 400, 60], [5, 5, 5, 9], [1, 2, np.nan, 5]])
-def test_boxes_that_cannot_be_used(model, image, box):
-    with pytest.raises(InputError, match='box 0 '):
-        joint_dependency(model, image, np.array(box))
+def test_nearest_cell(model, image):
+    person = explain_topdown(model, image, BOXES[:1], cell='nearest', flip_test=False)[0]
+    row, col = np.unravel_index(heatmaps_of(model, inputs_of(model, image, BOXES[:1]))[0, 5].argmax(), (16, 12))
+    assert person.cells[5].tolist() == [[row // 2, col // 2]]
+    expected = attention_maps(model, inputs_of(model, image, BOXES[:1]), torch.tensor([[[row // 2, col // 2]]]))
+    np.testing.assert_allclose(person.dependency[:, 5], expected[:, 0, 0].numpy(), atol=1e-6)
 
 
-def test_nothing_is_left_behind(model, explained):
-    assert not any(module._forward_pre_hooks for module in model.modules())
-    assert not model.training
+def test_flip_test_averages_the_mirrored_pictures_maps(model, image):
+    """By hand: the averaged heatmap's peak, its mirror image in the mirrored picture for the counterpart joint."""
+    inputs = inputs_of(model, image, BOXES[:1])
+    flip = model.dataset_meta['flip_indices']
+    heatmaps = (heatmaps_of(model, inputs) + heatmaps_of(model, inputs.flip(-1)).flip(-1)[:, flip]) / 2
+    person = explain_topdown(model, image, BOXES[:1], cell='nearest', methods=['input-gradient'], flip_test=True)[0]
+    for k in (0, 9):
+        row, col = np.unravel_index(heatmaps[0, k].argmax(), (16, 12))
+        assert person.scores[k] == pytest.approx(heatmaps[0, k].max().item(), abs=1e-6)
+        plain = attention_maps(model, inputs, torch.tensor([[[row // 2, col // 2]]]))[:, 0, 0]
+        mirrored = attention_maps(model, inputs.flip(-1), torch.tensor([[[row // 2, (11 - col) // 2]]]))[:, 0, 0]
+        np.testing.assert_allclose(person.dependency[:, k], (plain + mirrored.flip(-1)).numpy() / 2, atol=1e-6)
+        assert not torch.allclose(plain, mirrored.flip(-1), atol=1e-3)
+        gradients = []
+        for picture, joint, column in ((inputs, k, col), (inputs.flip(-1), flip[k], 11 - col)):
+            picture = picture.clone().requires_grad_()
+            model.head.forward(model.extract_feat(picture))[0, joint, row, column].backward()
+            gradients.append(picture.grad.abs().sum(1)[0].unflatten(0, (8, 8)).unflatten(2, (6, 8)).sum((1, 3)))
+        model.zero_grad()
+        expected = (gradients[0] + gradients[1].flip(-1)) / 2
+        np.testing.assert_allclose(person.relevance['input-gradient'][k], expected.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_mirrored_crop_gives_the_mirrored_explanation(model, image):
+    """With the flip test, swapping the crop and its mirror changes nothing but the side."""
+    batch = prepare_crops(model, image, BOXES)
+    mirrored = dict(batch, inputs=[crop.flip(-1) for crop in batch['inputs']])
+    options = ExplainOptions(flip_test=True)
+    flip = model.dataset_meta['flip_indices']
+    for person, mirror in zip(explain_batch(model, batch, options), explain_batch(model, mirrored, options)):
+        np.testing.assert_allclose(mirror.dependency[:, flip][..., ::-1], person.dependency, atol=1e-6)
+        assert np.abs(mirror.dependency - person.dependency).max() > 1e-3
+
+
+def test_methods_are_the_methods(model, image):
+    inputs = inputs_of(model, image)
+    explained = explain_topdown(model, image, BOXES, methods=['rollout', 'gaussian'], flip_test=False)
+    assert list(explained[0].relevance) == ['rollout', 'gaussian']
+    target = Target.of(heatmaps_of(model, inputs), (8, 6))
+    for name in ('rollout', 'gaussian'):
+        maps = build_method(name, 2)(model, inputs, target)
+        np.testing.assert_allclose(explained[1].relevance[name], maps[1].numpy(), rtol=1e-5)
+
+
+def test_batches_change_nothing(model, image):
+    together, apart = (explain_topdown(model, image, BOXES, batch_size=size) for size in (8, 1))
+    np.testing.assert_allclose(together[1].dependency, apart[1].dependency, atol=1e-6)
+    np.testing.assert_allclose(together[1].keypoints, apart[1].keypoints, atol=0.1)  # a flat peak magnifies rounding
+
+
+def test_leaves_the_model_as_it_was(model, image):
+    model.train()
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    before = explain_topdown(model, image, BOXES, methods=['gradient-attention'])
+    assert model.training and model.neck.training
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    assert all(not m._forward_pre_hooks and not m._forward_hooks for m in model.modules())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    model.eval()
+    np.testing.assert_array_equal(before[0].dependency, explain_topdown(model, image, BOXES)[0].dependency)
+
+
+def test_uncertain_keypoints_are_marked_not_dropped(model, image):
+    person = explain_topdown(model, image, BOXES[:1])[0]
+    middle = float(np.median(person.scores))
+    again = explain_topdown(model, image, BOXES[:1], score_thr=middle)[0]
+    np.testing.assert_array_equal(again.uncertain, person.scores < middle)
+    assert again.uncertain.sum() == 8 and again.dependency.shape[1] == 17
+
+
+def test_biased_codec_and_crop(tiny_config, image):
+    """MMPose's usual pipeline: cells of 4 pixels, crops from edge to edge."""
+    codec = dict(type='MSRAHeatmap', input_size=(48, 64), heatmap_size=(12, 16), sigma=1.0)
+    step = dict(type='TopdownAffine', input_size=(48, 64))
+    model = init_model(tiny_config)
+    model.head.decoder = MSRAHeatmap(**{key: value for key, value in codec.items() if key != 'type'})
+    pipeline = model.cfg.test_dataloader.dataset.pipeline
+    pipeline[[s['type'] for s in pipeline].index('UnbiasedTopdownAffine')] = step
+    person = explain_topdown(model, image, BOXES[:1])[0]
+    np.testing.assert_allclose(person.token_to_crop, [[8, 0, 2], [0, 8, 2]])  # tokens of 2 cells
+    again = cv2.warpAffine(image, person.crop_to_image, (48, 64), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    assert np.abs(again.astype(int) - person.crop).mean() < 0.1
+
+
+@pytest.mark.parametrize('boxes', [[], np.zeros((0, 4)), np.zeros((0, 5))])
+def test_no_people(model, image, boxes):
+    assert explain_topdown(model, image, boxes) == []
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'words'),
+    [
+        (dict(bboxes=[[10, 10, 5, 50]]), 'box 0 .* no positive width'),
+        (dict(bboxes=[[1000, 10, 1100, 50]]), 'lies outside the picture'),
+        (dict(heads='some'), "heads='some' is unknown"),
+        (dict(cell='near'), "cell='near' is unknown"),
+        (dict(methods=['lime']), "method 'lime' is unknown; choose from attention-1, attention-2, rollout"),
+        (dict(image='missing.jpg'), 'missing.jpg does not exist'),
+    ],
+)
+def test_mistakes(model, image, kwargs, words):
+    with pytest.raises(ValueError, match=words):
+        explain_topdown(model, **(dict(image=image, bboxes=BOXES) | kwargs))
+
+
+def test_models_that_cannot_be_explained(model, image, tiny_config):
+    with pytest.raises(InputError, match='is compiled.*before torch.compile'):
+        explain_topdown(torch.compile(model), image, BOXES)
+    other = init_model(tiny_config)
+    other.neck = MODELS.build(dict(type='FeatureMapProcessor'))
+    with pytest.raises(InputError, match='its neck is a FeatureMapProcessor. Needed is .*TransPoseNeck'):
+        explain_topdown(other, image, BOXES)
+
+
+def test_data_set_of_another_joint_count(tiny_config, image):
+    model = init_model(tiny_config)
+    model.dataset_meta = dict(model.dataset_meta, keypoint_id2name={0: 'a', 1: 'b'})
+    with pytest.raises(ValueError, match='names 2 keypoints, the head predicts 17: config and checkpoint'):
+        explain_topdown(model, image, BOXES)
+
+
+def test_one_head_kept_apart_is_an_axis_of_one(tiny_config, image):
+    model = init_model(tiny_config, cfg_options={'model.neck.num_heads': 1})
+    apart, mean = (explain_topdown(model, image, BOXES[:1], heads=heads)[0] for heads in ('all', 'mean'))
+    assert apart.num_heads == 1 and apart.dependency.shape == (2, 1, 17, 8, 6)
+    np.testing.assert_allclose(apart.dependency[:, 0], mean.dependency, atol=1e-7)

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import resource
 import time
 
 import torch
 from mmengine.config import Config
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmtranspose.models.layers import SelfAttention, TransformerEncoder, build_position_encoding
-
-
-class MaterialisedAttention(nn.Module):
-    """The baseline: ``nn.MultiheadAttention(need_weights=True)`` with a :class:`SelfAttention`'s own weights."""
-
-    def __init__(self, layer: SelfAttention):
-        super().__init__()
-        self.attention = nn.MultiheadAttention(layer.embed_dims, layer.num_heads, layer.dropout, batch_first=True)
-        self.attention.load_state_dict(layer.state_dict())
-
-    def forward(self, x: Tensor, pos: Tensor | None = None) -> Tensor:
-        """(B, N, d) -> (B, N, d); the (B, N, N) weights are made and dropped."""
-        qk = x if pos is None else x + pos
-        return self.attention(qk, qk, x, need_weights=True)[0]
+from mmtranspose.apis.benchmark.materialised import materialise
+from mmtranspose.apis.benchmark.process import PeakMemory, in_own_process
+from mmtranspose.models.layers import TransformerEncoder, build_position_encoding
 
 
 def build_encoder(config: str, materialised: bool) -> tuple[TransformerEncoder, Tensor]:
@@ -40,8 +26,7 @@ def build_encoder(config: str, materialised: bool) -> tuple[TransformerEncoder, 
         dropout=0.0,
     )
     if materialised:
-        for layer in encoder.layers:
-            layer.self_attn = MaterialisedAttention(layer.self_attn)
+        materialise(encoder)
     w, h = (size // (2 if cfg.model.head.get('deconv_out_channels') else 1) for size in head.heatmap_size)
     return encoder, build_position_encoding('sine', neck.embed_dims, None).table(h, w)
 
@@ -52,11 +37,7 @@ def _step(config: str, batch: int, materialised: bool, device: str, repeats: int
     torch.manual_seed(1)
     tokens = torch.randn(batch, *pos.shape).to(device).requires_grad_()
     cuda = torch.device(device).type == 'cuda'
-    if cuda:
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-    else:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    memory = PeakMemory(device)
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -65,10 +46,7 @@ def _step(config: str, batch: int, materialised: bool, device: str, repeats: int
         if cuda:
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
-    after = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return dict(
-        peak_mib=(after - before) / 2**20, seconds=sorted(seconds)[repeats // 2], checksum=out.double().norm().item()
-    )
+    return dict(peak_mib=memory.mib, seconds=sorted(seconds)[repeats // 2], checksum=out.double().norm().item())
 
 
 def compare_encoders(config: str, batch: int = 4, device: str = 'cpu', repeats: int = 3) -> dict[str, dict[str, float]]:
@@ -89,8 +67,7 @@ def compare_encoders(config: str, batch: int = 4, device: str = 'cpu', repeats: 
     """
     results = {}
     for name, materialised in (('fused', False), ('materialised', True)):
-        with multiprocessing.get_context('spawn').Pool(1) as pool:
-            results[name] = pool.apply(_step, (config, batch, materialised, device, repeats))
+        results[name] = in_own_process(_step, config, batch, materialised, device, repeats)
     a, b = results['fused'].pop('checksum'), results['materialised'].pop('checksum')
     if abs(a - b) > 1e-4 * abs(b):
         raise RuntimeError(f'the two encoders disagree: output norms {a} and {b}')

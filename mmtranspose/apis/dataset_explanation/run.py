@@ -1,0 +1,106 @@
+"""Measure, over the people of a data set, what predictions rest on."""
+
+from __future__ import annotations
+
+import copy
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.dist import barrier, get_rank, get_world_size, is_main_process
+from torch import nn
+from tqdm import tqdm
+
+from mmtranspose.apis.dataset_explanation.measures import measure_attention, measure_faithfulness
+from mmtranspose.apis.dataset_explanation.parts import Parts
+from mmtranspose.apis.dataset_explanation.people import LabelledPeople
+from mmtranspose.apis.dataset_explanation.report import write_report
+from mmtranspose.apis.dataset_explanation.settings import DatasetExplanationSettings
+from mmtranspose.apis.dataset_explanation.summary import summarise
+from mmtranspose.apis.explanation import require_explainable
+from mmtranspose.errors import InputError
+from mmtranspose.explain.geometry import cuts_udp
+from mmtranspose.explain.methods import Method, build_method, method_names
+from mmtranspose.explain.randomization import cascade_blocks
+
+
+def explain_dataset(
+    model: nn.Module, root: str | Path, settings: DatasetExplanationSettings | None = None, progress: bool = True
+) -> dict | None:
+    """Measure what a model's predictions rest on, over the labelled people of its config's test data.
+
+    Where the attention of each layer lies, split by visible and occluded keypoints; and, for some of the people, how
+    faithful the explanation methods are beside two controls. One pass a person in the annotated box, without flip
+    test. Batches are kept below ``root/parts`` as they come: the same call goes on after a stop. In several processes
+    (mmengine's process group) each takes its share.
+
+    Args:
+        model (nn.Module): From :func:`mmtranspose.apis.init_model`; its ``cfg`` names the data.
+        root (str | Path): Where measurements, ``explanation.json``, tables (``.csv``) and figures go.
+        settings (DatasetExplanationSettings | None): None for the defaults.
+        progress (bool): Show a bar.
+
+    Returns:
+        dict | None: What ``explanation.json`` holds (see :func:`summarise`); None on other ranks than 0.
+
+    Raises:
+        InputError: The model cannot be explained, the data cannot be read, a method is unknown, or ``root`` holds
+            measurements of something else.
+    """
+    settings = settings or DatasetExplanationSettings()
+    require_explainable(model)
+    methods = chosen_methods(settings.methods, len(model.neck.encoder.layers))
+    cfg = copy.deepcopy(model.cfg)
+    people = LabelledPeople(cfg, settings.max_samples, settings.seed)
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    parts = Parts(Path(root) / 'parts', _made_by(model, cfg, settings, people, methods))
+    barrier()
+    size = settings.batch_size
+    count = -(-len(people) // size)
+    mine = [number for number in range(get_rank(), count, get_world_size()) if not parts.has(number)]
+    for number in tqdm(mine, desc='explaining', unit='batch', disable=not (progress and is_main_process())):
+        batch, truths = people.batch(number * size, (number + 1) * size)
+        arrays, found = measure_attention(model, batch, truths, people.metainfo, settings, cuts_udp(pipeline))
+        tested = max(0, settings.faithfulness_samples - number * size)
+        if tested:
+            first = {key: values[:tested] for key, values in batch.items()}
+            arrays |= measure_faithfulness(model, first, found.first(tested), methods, settings)
+        parts.write(number, arrays)
+    barrier()
+    if not is_main_process():
+        return None
+    names = [people.metainfo['keypoint_id2name'][k] for k in range(people.metainfo['num_keypoints'])]
+    summary = summarise(
+        parts.read(count), names, [method.name for method in methods], list(cascade_blocks(model)), settings
+    )
+    write_report(Path(root), summary)
+    return summary
+
+
+def chosen_methods(names: Sequence[str], num_layers: int) -> list[Method]:
+    """The methods of given names; none given: all but integrated gradients, which need captum and twenty passes.
+
+    Raises:
+        InputError: A name is unknown, or a package is missing.
+    """
+    names = names or [name for name in method_names(num_layers) if name != 'integrated-gradients']
+    try:
+        return [build_method(name, num_layers) for name in names]
+    except (ValueError, ModuleNotFoundError) as error:
+        raise InputError(str(error)) from None
+
+
+def _made_by(
+    model: nn.Module, cfg: Config, settings: DatasetExplanationSettings, people: LabelledPeople, methods: list[Method]
+) -> dict:
+    weights = 0
+    for tensor in model.state_dict().values():
+        weights = zlib.crc32(np.ascontiguousarray(tensor.cpu().float().numpy()).tobytes(), weights)
+    dataset = cfg.test_dataloader.dataset
+    return dict(
+        weights=weights,
+        data=[dataset.data_root, dataset.ann_file, len(people.dataset)],
+        **settings.as_dict() | dict(methods=[method.name for method in methods]),
+    )

@@ -1,0 +1,56 @@
+"""What is measured, and how."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from mmtranspose.errors import InputError
+from mmtranspose.explain.cells import CELLS
+
+
+@dataclass(frozen=True)
+class DatasetExplanationSettings:
+    """What :func:`explain_dataset` measures.
+
+    Attributes:
+        max_samples (int | None): People, drawn from the data set by ``seed``; None takes all.
+        faithfulness_samples (int): The first of them whose explanations are tested for faithfulness, which takes
+            hundreds of passes a person and method.
+        methods (tuple[str, ...]): Methods to test; empty: all that need no other package than PyTorch, and the
+            controls.
+        cell (str): ``'bilinear'`` or ``'nearest'``; see :func:`explain_topdown`.
+        score_thr (float): Faithfulness is that of keypoints with at least this score.
+        oks_level (float): A joint's disc ends where OKS has fallen to this.
+        steps (int): Fractions of deletion and insertion between nothing and all.
+        percentiles (tuple[float, ...]): Of ROAD.
+        batch_size (int): People that go through the network together.
+        seed (int): Of all that is drawn.
+
+    Raises:
+        InputError: A number is out of range, or ``cell`` is unknown.
+    """
+
+    max_samples: int | None = None
+    faithfulness_samples: int = 32
+    methods: tuple[str, ...] = ()
+    cell: str = 'bilinear'
+    score_thr: float = 0.3
+    oks_level: float = 0.5
+    steps: int = 16
+    percentiles: tuple[float, ...] = (10, 30, 50, 70, 90)
+    batch_size: int = 8
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.max_samples is not None and self.max_samples < 1:
+            raise InputError(f'max_samples={self.max_samples} must be at least 1')
+        if self.faithfulness_samples < 0 or self.batch_size < 1 or self.steps < 1:
+            raise InputError('faithfulness_samples must be at least 0, batch_size and steps at least 1')
+        if not 0 < self.oks_level < 1:
+            raise InputError(f'oks_level={self.oks_level} must lie between 0 and 1')
+        if self.cell not in CELLS:
+            raise InputError(f'cell={self.cell!r} is unknown; choose {" or ".join(CELLS)}')
+
+    def as_dict(self) -> dict:
+        """For JSON."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}

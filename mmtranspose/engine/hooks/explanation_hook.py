@@ -1,0 +1,81 @@
+"""What predictions rest on, seen while a model is trained."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmpose.registry import HOOKS
+
+from mmtranspose.explain import ExplainOptions, explain_batch
+from mmtranspose.explain.geometry import cuts_udp
+from mmtranspose.explain.support import require_transpose
+from mmtranspose.visualization import explanation_figure
+
+
+@HOOKS.register_module()
+class ExplanationHook(Hook):
+    """Gives the figure (layers x joints) of the first validation samples to the runner's visualiser, from rank 0.
+
+    The visualiser's backends (local files, TensorBoard, W&B) get one picture a sample and validation, called
+    ``explanation/val_N``, at the step of the training iteration. From a config alone::
+
+        custom_hooks = [dict(type='ExplanationHook', num_samples=4)]
+
+    Args:
+        num_samples (int): Samples, counted over rank 0's batches.
+        interval (int): Validations from one drawn to the next.
+        direction (str): ``'dependency'`` or ``'affect'``.
+        threshold (float | None): Weights at or below it are not drawn.
+        score_thr (float): Keypoints with a lower score are marked.
+
+    Raises:
+        ValueError: ``num_samples`` or ``interval`` is less than 1, or ``direction`` is unknown.
+        TypeError: When a run begins: the model has no :class:`TransPoseNeck`.
+    """
+
+    priority = 'LOW'
+
+    def __init__(
+        self,
+        num_samples: int = 4,
+        interval: int = 1,
+        direction: str = 'dependency',
+        threshold: float | None = None,
+        score_thr: float = 0.3,
+    ):
+        if num_samples < 1 or interval < 1:
+            raise ValueError(f'num_samples={num_samples} and interval={interval} must be at least 1')
+        if direction not in ('dependency', 'affect'):
+            raise ValueError(f"direction={direction!r} is unknown; choose 'dependency' or 'affect'")
+        self.num_samples = num_samples
+        self.interval = interval
+        self.direction = direction
+        self.threshold = threshold
+        self.options = ExplainOptions(affect=direction == 'affect', score_thr=score_thr)
+        self.validations = 0
+        self.drawn = 0
+
+    def before_run(self, runner) -> None:
+        """Check the model, before hours of training."""
+        require_transpose(_estimator(runner))
+
+    def before_val_epoch(self, runner) -> None:
+        """Begin to count anew."""
+        self.drawn = 0 if self.validations % self.interval == 0 else self.num_samples
+        self.validations += 1
+
+    def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        """Explain and draw what is still wanted of this batch."""
+        wanted = self.num_samples - self.drawn
+        if runner.rank != 0 or wanted <= 0:
+            return
+        batch = {key: values[:wanted] for key, values in data_batch.items()}
+        udp = cuts_udp(runner.cfg.val_dataloader.dataset.pipeline)
+        for explanation in explain_batch(_estimator(runner), batch, self.options, udp):
+            figure = explanation_figure(explanation, self.direction, threshold=self.threshold)
+            runner.visualizer.add_image(f'explanation/val_{self.drawn}', figure[..., ::-1], step=runner.iter)
+            self.drawn += 1
+
+
+def _estimator(runner):
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -1,0 +1,36 @@
+"""Raw attention of one layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from mmtranspose.explain.attention import target_maps
+from mmtranspose.explain.methods.base import Method
+from mmtranspose.explain.recording import recorded_forward
+from mmtranspose.explain.target import Target
+
+
+@dataclass
+class AttentionMap(Method):
+    """Rows of a layer's head-averaged attention at the target's cells (TransPose, arXiv 2012.14214, section 3.3).
+
+    Each map sums to 1.
+
+    Args:
+        layer (int): From 1 to the encoder's number of layers.
+    """
+
+    layer: int
+
+    @property
+    def name(self) -> str:
+        """``attention-1``, ``attention-2``, ..."""
+        return f'attention-{self.layer}'
+
+    def maps(self, model: nn.Module, inputs: Tensor, target: Target) -> Tensor:
+        records = recorded_forward(model, inputs, with_heatmaps=False).records
+        if not 1 <= self.layer <= len(records):
+            raise ValueError(f'layer={self.layer} is not there: the encoder has {len(records)}, numbered from 1')
+        return target_maps(records[self.layer - 1 : self.layer], target)[0]

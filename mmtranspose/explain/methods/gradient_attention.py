@@ -1,0 +1,98 @@
+"""Gradient times attention."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from mmtranspose.explain.attention import head_values
+from mmtranspose.explain.methods.base import Method, peak_values
+from mmtranspose.explain.methods.row_product import row_product, target_rows
+from mmtranspose.explain.recording import AttentionInput, recorded_attention
+from mmtranspose.explain.support import require_transpose
+from mmtranspose.explain.target import Target
+from mmtranspose.models.layers import SelfAttention
+
+
+@dataclass
+class GradientAttention(Method):
+    """Attention weighted by what it does for the value (Chefer, Gur and Wolf, ICCV 2021, arXiv 2103.15679).
+
+    Their rule for self-attention: with A a layer's attention and dA the gradient of the heatmap's value at the peak
+    with respect to it, ``A_bar`` is the mean over heads of ``relu(dA * A)``, and from the first layer to the last
+    ``R <- R + A_bar R``, from the identity on. The map is made of the target's rows of R, weighted. What the identity
+    leaves there, the target's own cells with weight 1 in all, is not in the same units as the rest and thousands of
+    times larger; as in the paper's equations 8 and 9, the rest is divided by its sum, so that both have the same
+    weight. The map is their mean and sums to 1 (a half where attention brings nothing).
+
+    No N x N matrix is held: ``dA[i, j] = g_i . v_j``, where g is the gradient with respect to what a head's attention
+    puts out and v are its values, and only the target's rows are carried, from the last layer to the first:
+    ``r <- r + r A_bar``. One backward pass through head and encoder for each keypoint; the gradients held take
+    O(L K N d) for each picture.
+
+    Args:
+        identity (bool): Count the target's own cells as above. Without, the map is what attention brings alone: easier
+            to see in a picture, but a keypoint rests on its own place too, and deletion tells the difference.
+    """
+
+    name: ClassVar[str] = 'gradient-attention'
+    identity: bool = True
+
+    def maps(self, model: nn.Module, inputs: Tensor, target: Target) -> Tensor:
+        records, gradients = _context_gradients(model, inputs, target)
+        start = target_rows(target)
+        brought = torch.zeros_like(start)
+        for record, gradient in zip(reversed(records), reversed(gradients)):
+            brought += row_product(record, start + brought, _Relevance(record, gradient))
+        brought /= brought.sum(-1, keepdim=True).clamp(min=torch.finfo(brought.dtype).tiny)
+        return ((start + brought) / 2 if self.identity else brought).unflatten(-1, target.grid)
+
+
+class _Relevance:
+    """Rows of ``relu(dA * A)`` from those of A, for each keypoint."""
+
+    def __init__(self, record: AttentionInput, gradient: Tensor):
+        self.gradient = gradient  # (B, K, heads, N, c)
+        with torch.autocast(gradient.device.type, enabled=False):
+            self.values = head_values(record).unsqueeze(1)  # (B, 1, heads, N, c)
+
+    def __call__(self, attention: Tensor, tokens: Tensor) -> Tensor:
+        return (self.gradient[..., tokens, :] @ self.values.transpose(-1, -2)).mul_(attention).relu_()
+
+
+def _context_gradients(model: nn.Module, inputs: Tensor, target: Target) -> tuple[list[AttentionInput], list[Tensor]]:
+    """What every layer was given, and the values' gradients (B, K, heads, N, c) by what its heads put out."""
+    require_transpose(model)
+    with torch.no_grad():
+        features = model.backbone(inputs)
+    features = tuple(feature.detach().requires_grad_() for feature in features)  # a graph for frozen networks too
+    encoder = model.neck.encoder
+    with recorded_attention(encoder) as records, _recorded_contexts(encoder) as contexts:
+        values = peak_values(model.head.forward(model.neck(features)), target)
+    by_keypoint = [torch.autograd.grad(value.sum(), contexts, retain_graph=True) for value in values.unbind(1)]
+    gradients = [
+        record.layer.split_heads(torch.stack(layer, 1).flatten(0, 1)).unflatten(0, values.shape).float()
+        for record, layer in zip(records, zip(*by_keypoint))
+    ]
+    return [replace(record, tokens=record.tokens.detach()) for record in records], gradients
+
+
+@contextmanager
+def _recorded_contexts(encoder: nn.Module) -> Iterator[list[Tensor]]:
+    """Record what the heads of every attention layer put out, (B, N, d), before the output projection."""
+    contexts: list[Tensor] = []
+    handles = [
+        module.out_proj.register_forward_pre_hook(lambda _, args: contexts.append(args[0]))
+        for module in encoder.modules()
+        if isinstance(module, SelfAttention)
+    ]
+    try:
+        yield contexts
+    finally:
+        for handle in handles:
+            handle.remove()

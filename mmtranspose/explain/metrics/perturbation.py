@@ -1,0 +1,183 @@
+"""Deletion and insertion: does the keypoint go, or come, with the places that a map holds relevant?
+
+RISE (Petsiuk et al., BMVC 2018, arXiv 1806.07421), where the probability of a class is the value measured. Here it is
+the keypoint's heatmap at its unperturbed peak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torchvision.transforms.functional import gaussian_blur
+
+from mmtranspose.explain.metrics.drift import keypoint_oks, peak_drift
+from mmtranspose.explain.metrics.perturbed import (
+    Reading,
+    check_arguments,
+    normalised,
+    read_cases,
+    read_pictures,
+)
+from mmtranspose.explain.metrics.ranking import cell_counts, cell_ranks, first_cells, pixel_masks
+from mmtranspose.explain.recording import evaluating
+from mmtranspose.explain.target import Target
+
+
+@dataclass(frozen=True)
+class PerturbationCurve:
+    """What becomes of each keypoint while the picture is deleted or inserted, most relevant cells first.
+
+    Attributes:
+        fractions (Tensor): (S,), shares of the cells deleted or inserted, from 0 to 1.
+        values (Tensor): (B, K, S), heatmaps at the unperturbed peaks, divided by their unperturbed values. NaN where
+            the unperturbed value is not positive and finite.
+        drift (Tensor): (B, K, S), distance between the heatmap's peak and the target's, in pixels of the crop.
+        oks (Tensor | None): (B, K, S), that distance as OKS; None unless ``areas`` and ``sigmas`` were given.
+    """
+
+    fractions: Tensor
+    values: Tensor
+    drift: Tensor
+    oks: Tensor | None
+
+    @property
+    def auc(self) -> Tensor:
+        """(B, K), area under ``values`` by the trapezium rule; good is low for deletion, and high for insertion."""
+        return torch.trapezoid(self.values, self.fractions)
+
+
+@torch.no_grad()
+def deletion(
+    model: nn.Module,
+    inputs: Tensor,
+    target: Target,
+    maps: Tensor,
+    *,
+    steps: int = 16,
+    fill: float = 0.0,
+    areas: Tensor | Sequence[float] | None = None,
+    sigmas: Tensor | Sequence[float] | None = None,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> PerturbationCurve:
+    """Cover a picture's cells with a flat colour, the most relevant first.
+
+    Measured on the network's single pass, without flip test, in evaluation mode. B + B + B K steps pictures go through
+    the network: the end points are the same for all keypoints of a person.
+
+    Args:
+        model (nn.Module): The pose estimator.
+        inputs (Tensor): (B, 3, H, W), as the network takes them (normalised).
+        target (Target): The peaks of the unperturbed heatmaps.
+        maps (Tensor): (B, K, h, w) over the token grid; the higher, the more relevant. A cell is a patch of the input.
+        steps (int): Fractions between 0 and 1, evenly spaced; these two come besides. Each is rounded to whole cells.
+        fill (float): The colour, in normalised units: 0 is the mean colour of the data that the network was made for.
+        areas (Tensor | Sequence[float] | None): (B,), of the people in pixels of the crop, squared; for OKS.
+        sigmas (Tensor | Sequence[float] | None): (K,), of the data set's keypoints; for OKS.
+        seed (int): Of the order of cells that are equally relevant.
+        batch_size (int): Pictures in a forward pass.
+
+    Returns:
+        PerturbationCurve: Over the share of cells deleted.
+
+    Raises:
+        ValueError: ``maps`` or ``inputs`` do not belong to the target, ``maps`` are not finite, ``steps`` or
+            ``batch_size`` is below 1, or only one of ``areas`` and ``sigmas`` is given.
+    """
+    ends = (inputs, torch.full_like(inputs, fill))
+    return _curve(model, ends, 0, target, maps, steps, (areas, sigmas), seed, batch_size)
+
+
+@torch.no_grad()
+def insertion(
+    model: nn.Module,
+    inputs: Tensor,
+    target: Target,
+    maps: Tensor,
+    *,
+    steps: int = 16,
+    blur: float = 0.05,
+    areas: Tensor | Sequence[float] | None = None,
+    sigmas: Tensor | Sequence[float] | None = None,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> PerturbationCurve:
+    """Uncover the cells of a blurred picture, the most relevant first.
+
+    As :func:`deletion`, but for:
+
+    Args:
+        blur (float): Standard deviation of the Gaussian that blurs, as a share of the crop's longer side.
+
+    Returns:
+        PerturbationCurve: Over the share of cells inserted.
+
+    Raises:
+        ValueError: Also where ``blur`` is not positive.
+    """
+    ends = (blurred(inputs, blur), inputs)
+    return _curve(model, ends, 1, target, maps, steps, (areas, sigmas), seed, batch_size)
+
+
+def blurred(inputs: Tensor, blur: float) -> Tensor:
+    """Pictures (B, 3, H, W) under a Gaussian of ``blur`` times their longer side; borders are mirrored.
+
+    Raises:
+        ValueError: ``blur`` is not positive.
+    """
+    if not blur > 0:
+        raise ValueError(f'blur={blur} must be positive: a share of the crop, such as 0.05')
+    sigma = blur * max(inputs.shape[-2:])
+    height, width = (2 * min(round(3 * sigma), size - 1) + 1 for size in inputs.shape[-2:])  # mirrored once, no more
+    rows_blurred = gaussian_blur(inputs, [width, 1], [sigma, sigma])  # (kernel x, kernel y)
+    return gaussian_blur(rows_blurred, [1, height], [sigma, sigma])
+
+
+def _curve(
+    model: nn.Module,
+    ends: tuple[Tensor, Tensor],
+    unperturbed: int,
+    target: Target,
+    maps: Tensor,
+    steps: int,
+    people: tuple,
+    seed: int,
+    batch_size: int,
+) -> PerturbationCurve:
+    """From the first of two pictures to the second, most relevant cells first; ``unperturbed``: 0 or 1."""
+    rest, first = ends
+    check_arguments(first, target, maps, batch_size)
+    if steps < 1:
+        raise ValueError(f'steps={steps} must be at least 1')
+    size, device = tuple(first.shape[-2:]), first.device
+    counts = cell_counts(torch.linspace(0, 1, steps + 2, device=device), target.grid).unique()
+    ranks = cell_ranks(maps.to(device), seed)
+
+    def pictures(person: Tensor, keypoint: Tensor, step: Tensor) -> Tensor:
+        masks = pixel_masks(first_cells(ranks[person, keypoint], counts[1:-1][step]), size)
+        return torch.where(masks.unsqueeze(1), first[person], rest[person])
+
+    with evaluating(model):
+        ended = [read_pictures(model, end, target, batch_size) for end in ends]
+        between = read_cases(model, target, len(counts) - 2, pictures, batch_size)
+    values, peaks = _joined(ended[0], between, ended[1])
+    drift = peak_drift(peaks, target.peaks.unsqueeze(2), target.heatmap_size, size)
+    fractions = counts / (target.grid[0] * target.grid[1])
+    return PerturbationCurve(fractions, normalised(values, ended[unperturbed].values), drift, _oks(drift, *people))
+
+
+def _joined(start: Reading, between: Reading, end: Reading) -> Reading:
+    values = torch.cat([start.values.unsqueeze(2), between.values, end.values.unsqueeze(2)], dim=2)
+    return Reading(values, torch.cat([start.peaks.unsqueeze(2), between.peaks, end.peaks.unsqueeze(2)], dim=2))
+
+
+def _oks(drift: Tensor, areas: Sequence[float] | None, sigmas: Sequence[float] | None) -> Tensor | None:
+    if areas is None and sigmas is None:
+        return None
+    if areas is None or sigmas is None:
+        raise ValueError('OKS takes both areas and sigmas: give both or neither')
+    areas, sigmas = (torch.as_tensor(x, dtype=drift.dtype, device=drift.device) for x in (areas, sigmas))
+    return keypoint_oks(drift, areas, sigmas)

@@ -1,0 +1,165 @@
+"""How much of each keypoint's attention lies on each body part, as coloured matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from mmtranspose.visualization.canvas import (
+    DPI,
+    FAINT,
+    INK,
+    LETTERS,
+    TITLE,
+    new_figure,
+    rendered,
+    spaced,
+    text_height,
+    text_width,
+    wrapped,
+    write_title,
+)
+
+SHARES, DIFFERENCES = matplotlib.colormaps['viridis'], matplotlib.colormaps['RdBu_r']
+MISSING = '#e4e4e8'
+MOST_NUMBERS = 24  # columns of a matrix whose cells still hold their numbers
+
+
+def dependency_matrix_figure(
+    shares: ArrayLike,
+    names: Sequence[str],
+    part_names: Sequence[str],
+    title: str | None = None,
+    occluded: ArrayLike | None = None,
+    dpi: float = DPI,
+) -> np.ndarray:
+    """How much of each keypoint's attention lies on each body part, one matrix a layer.
+
+    With ``occluded``, three rows: visible keypoints, occluded ones on the same colour scale, and the difference
+    (occluded minus visible), its colours centred at 0. Missing values are hatched.
+
+    Args:
+        shares (ArrayLike): (L, K, J), mean share of a keypoint's attention, 0 to 1; NaN where there is none.
+        names (Sequence[str]): Of the K keypoints.
+        part_names (Sequence[str]): Of the J body parts.
+        title (str | None): Drawn above.
+        occluded (ArrayLike | None): (L, K, J), of occluded keypoints; ``shares`` is then of visible ones.
+        dpi (float): Pixels an inch.
+
+    Returns:
+        np.ndarray: BGR, uint8.
+
+    Raises:
+        ValueError: Shapes do not agree.
+    """
+    shares = _matrices(shares, names, part_names)
+    rows = [('', shares, SHARES, 0.0)]
+    if occluded is not None:
+        hidden = _matrices(occluded, names, part_names)
+        if hidden.shape != shares.shape:
+            raise ValueError(f'occluded must have the shape of shares, {shares.shape}, not {hidden.shape}')
+        change = hidden - shares
+        rows = [('visible', shares, SHARES, 0.0), ('occluded', hidden, SHARES, 0.0)]
+        rows.append(('occluded − visible', change, DIFFERENCES, -_top(change)))
+    tops = [_top(*(row[1] for row in rows if row[2] is colours)) for _, _, colours, _ in rows]
+    figure, grid = _matrix_grid(len(rows), shares.shape, names, part_names, title, dpi)
+    for (row_name, matrices, colours, low), top, line in zip(rows, tops, grid, strict=True):
+        for layer, (axes, matrix) in enumerate(zip(line, matrices, strict=False), start=1):
+            _draw_matrix(axes, matrix, colours, low, top)
+            axes.set_title(f'layer {layer}' + (row_name and f', {row_name}'), fontsize=LETTERS + 2, color=INK)
+            _label_matrix(axes, names if layer == 1 else (), part_names if line is grid[-1] else ())
+        _draw_scale(figure, line[-1], line[0].images[0], 'share of attention' if low == 0 else 'difference')
+    return rendered(figure)
+
+
+def _matrices(values: ArrayLike, names: Sequence[str], part_names: Sequence[str]) -> np.ndarray:
+    values = np.asarray(values, float)
+    if values.ndim != 3 or values.shape[1:] != (len(names), len(part_names)) or not values.size:
+        raise ValueError(f'shares must have shape (L, {len(names)}, {len(part_names)}), not {values.shape}')
+    return values
+
+
+def _top(*values: np.ndarray) -> float:
+    """The largest magnitude, where there is a value; 1e-6 at least, so that a scale has a length."""
+    return max([1e-6, *(float(np.abs(part[np.isfinite(part)]).max(initial=0)) for part in values)])
+
+
+def _matrix_grid(
+    rows: int,
+    shape: tuple[int, ...],
+    names: Sequence[str],
+    part_names: Sequence[str],
+    title: str | None,
+    dpi: float,
+) -> tuple[Figure, list[list[Axes]]]:
+    """A figure with a matrix for each row and layer, and at each row's end axes for its scale, placed in inches."""
+    layers, height, width = shape
+    cell = 0.21 if width <= MOST_NUMBERS else 0.115
+    left = max(text_width(spaced(name), LETTERS) for name in names) + 0.25
+    below = max(text_width(spaced(name), LETTERS) for name in part_names) + 0.2
+    across, down = max(width * cell, 0.9), max(height * cell, 0.6)
+    total = left + layers * (across + 0.15) + 0.95
+    title = wrapped(title or '', total - 0.3, TITLE)
+    header = 0.2 + text_height(title, TITLE)
+    size = (total, header + rows * (down + 0.35) + below)
+    figure = new_figure(*size, dpi)
+    write_title(figure, title)
+    grid = []
+    for row in range(rows):
+        bottom = size[1] - header - (row + 1) * (down + 0.35) + 0.05
+        lefts = [left + layer * (across + 0.15) for layer in range(layers)]
+        line = [figure.add_axes(_share((x, bottom, across, down), size)) for x in lefts]
+        tall = min(down, 3.0)
+        line.append(figure.add_axes(_share((lefts[-1] + across + 0.12, bottom + down - tall, 0.13, tall), size)))
+        grid.append(line)
+    return figure, grid
+
+
+def _share(box: tuple[float, float, float, float], size: tuple[float, float]) -> tuple[float, float, float, float]:
+    """(left, bottom, width, height) in inches as shares of the figure's size."""
+    return box[0] / size[0], box[1] / size[1], box[2] / size[0], box[3] / size[1]
+
+
+def _draw_matrix(axes: Axes, matrix: np.ndarray, colours: Any, low: float, top: float) -> None:
+    axes.set_facecolor(MISSING)
+    image = axes.imshow(matrix, cmap=colours, vmin=low, vmax=top, aspect='auto', interpolation='nearest')
+    missing = np.ma.masked_where(np.isfinite(matrix), np.zeros_like(matrix))
+    if missing.count():
+        hatched = axes.pcolor(np.arange(matrix.shape[1] + 1) - 0.5, np.arange(matrix.shape[0] + 1) - 0.5, missing)
+        hatched.set(facecolor='none', edgecolor='#b4b4bc', hatch='//////', linewidth=0)
+    axes.tick_params(length=0, labelsize=LETTERS, labelcolor=INK)
+    axes.spines[:].set_visible(False)
+    if matrix.shape[1] > MOST_NUMBERS:
+        return
+    for (row, column), value in np.ndenumerate(matrix):
+        if np.isfinite(value):
+            r, g, b = image.cmap(image.norm(value))[:3]
+            ink = 'white' if 0.3 * r + 0.59 * g + 0.11 * b < 0.5 else INK
+            style = dict(fontsize=5.5, color=ink, ha='center', va='center_baseline')
+            axes.text(column, row, _percent(value), **style)
+
+
+def _percent(value: float) -> str:
+    """A share in per cent without its sign of per cent; a dot for what rounds to nothing."""
+    number = round(100 * value)
+    return f'{number:d}'.replace('-', '−') if number else '·'
+
+
+def _label_matrix(axes: Axes, names: Sequence[str], part_names: Sequence[str]) -> None:
+    """Keypoints' names beside a matrix, body parts' below it; none where none are given."""
+    axes.set_yticks(range(len(names)), [spaced(name) for name in names])
+    axes.set_xticks(range(len(part_names)), [spaced(name) for name in part_names], rotation=90)
+
+
+def _draw_scale(figure: Figure, axes: Axes, image: Any, label: str) -> None:
+    bar = figure.colorbar(image, cax=axes)
+    bar.ax.yaxis.set_major_formatter(lambda value, _: f'{100 * value:.3g} %')
+    bar.ax.tick_params(labelsize=LETTERS, length=2, color=FAINT, labelcolor=INK)
+    bar.set_label(label, fontsize=LETTERS, color=FAINT)
+    bar.outline.set_visible(False)

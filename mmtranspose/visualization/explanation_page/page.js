@@ -1,0 +1,449 @@
+// Draws the maps of the page's data, and lets people choose which. What the data holds: page.py.
+
+const $ = (id) => document.getElementById(id);
+const short = (value) => String(Number(value.toPrecision(3)));
+const percent = (value) => `${short(100 * value)} %`;
+const spoken = (name) => name.replaceAll('_', ' ');
+
+const data = JSON.parse($('data').textContent);
+const heat = { ...data.heat, palette: bytes(data.heat.palette) };
+const canvas = $('map');
+const prefersDark = matchMedia('(prefers-color-scheme: dark)');
+const narrow = matchMedia('(max-width: 900px)'); // as page.css: the stage stays in sight above what is scrolled
+
+const state = {
+  person: 0, kind: 'dependency', joint: 0, layer: Infinity, head: null, // null: the heads' mean
+  view: 'crop', scale: 'layer', smooth: true, grey: true, pose: true, opacity: heat.opacity,
+  thresholds: { dependency: data.threshold, affect: data.threshold }, // by kind: their units differ
+  preview: null, // the joint under the pointer
+  cell: null, // [row, col] that is read out
+};
+
+// ---- What is chosen
+
+const person = () => data.people[state.person];
+const kind = () => person().kinds.find(({ name }) => name === state.kind) ?? person().kinds[0];
+const joint = () => state.preview ?? state.joint;
+const layer = () => (kind().layers ? state.layer : 0);
+const head = () => (kind().shape[1] > 1 ? state.head : null);
+const threshold = () => state.thresholds[kind().name] ?? 0;
+const above = (value) => (value > threshold() ? value : 0);
+const tokens = () => person().grid[0] * person().grid[1];
+const mapOf = (ofLayer) => readMap(kind(), tokens(), ofLayer, head(), joint());
+
+/** The value that is drawn in the brightest colour. */
+function topOf(ofLayer) {
+  return state.scale === 'map' ? largest(mapOf(ofLayer)) : layerTop(kind(), tokens(), ofLayer, head());
+}
+
+/** From the crop's pixels to a view that shows crop or picture `width` CSS pixels wide. */
+function cropToView(view, width) {
+  const scale = width / (view === 'crop' ? person().crop : data.image).size[0];
+  const toView = [scale, 0, scale / 2, 0, scale, scale / 2]; // a pixel's middle lies half a pixel from its edge
+  return view === 'crop' ? toView : compose(toView, person().cropToImage);
+}
+
+const stageToView = () => cropToView(state.view, canvas.clientWidth);
+
+// ---- Drawing
+
+function drawMap(context, ofLayer, toView, detail) {
+  const [rows, cols] = person().grid;
+  const factor = state.smooth ? Math.ceil(detail / rows) : 1;
+  const values = mapOf(ofLayer).map(above);
+  const drawn = coloured(values, [rows, cols], topOf(ofLayer), heat, state.opacity, factor, 1);
+  const [a, b, c, d, e, f] = compose(toView, person().tokenToCrop);
+  context.save();
+  outline(context, toView, -0.5, -0.5, person().crop.size[0] - 0.5, person().crop.size[1] - 0.5);
+  context.clip();
+  context.imageSmoothingEnabled = state.smooth;
+  context.transform(a, d, b, e, c, f);
+  context.drawImage(drawn, -1.5, -1.5, cols + 2, rows + 2);
+  context.restore();
+}
+
+function drawLimbs(context, points) {
+  context.beginPath();
+  for (const [from, to] of person().skeleton) {
+    context.moveTo(...points[from]);
+    context.lineTo(...points[to]);
+  }
+  stroke(context, 1, 'rgb(255 255 255 / 0.55)', 'rgb(0 0 0 / 0.25)');
+}
+
+function drawJoint(context, point, each) {
+  const chosen = each === joint();
+  const doubtful = person().uncertain[each];
+  const radius = person().names.length > 40 ? 2 : 3.5;
+  context.beginPath();
+  context.arc(...point, chosen ? 9 : radius, 0, 2 * Math.PI);
+  context.fillStyle = chosen || doubtful ? 'transparent' : '#fff';
+  context.fill();
+  context.setLineDash(doubtful ? [3, 2.5] : []);
+  stroke(context, chosen ? 2.5 : 1.2, '#fff');
+  context.setLineDash([]);
+}
+
+function drawPose(context, toView, width, height) {
+  const points = person().keypoints.map((point) => apply(toView, point));
+  if (state.pose) {
+    drawLimbs(context, points);
+    points.forEach((point, each) => drawJoint(context, point, each));
+  } else {
+    drawJoint(context, points[joint()], joint());
+  }
+  drawLabel(context, spoken(person().names[joint()]), points[joint()], width, height);
+}
+
+function drawBoxes(context, width, weight) {
+  const scale = width / data.image.size[0];
+  data.people.forEach(({ bbox: [left, top, right, bottom] }, index) => {
+    const chosen = index === state.person;
+    outline(context, [scale, 0, scale / 2, 0, scale, scale / 2], left, top, right, bottom);
+    stroke(context, (chosen ? 2.2 : 1.4) * weight, chosen ? '#ffd166' : 'rgb(255 255 255 / 0.85)');
+  });
+}
+
+function drawCell(context, toView, [row, col]) {
+  outline(context, compose(toView, person().tokenToCrop), col - 0.5, row - 0.5, col + 0.5, row + 0.5);
+  stroke(context, 1.5, '#7df9ff');
+}
+
+function drawStage() {
+  const picture = state.view === 'crop' ? person().crop : data.image;
+  const tallest = narrow.matches ? 0.42 * window.innerHeight : Math.max(window.innerHeight - 300, 320);
+  const [width, height] = fitted(picture.size, $('stage'), tallest);
+  const context = prepared(canvas, width, height);
+  const toView = cropToView(state.view, width);
+  drawPicture(context, picture, width, height, state.grey && heat);
+  drawMap(context, layer(), toView, 480);
+  if (state.view === 'image') drawBoxes(context, width, 1);
+  drawPose(context, toView, width, height);
+  if (state.cell) drawCell(context, toView, state.cell);
+}
+
+function drawBar() {
+  const [width, top] = [$('bar-box').clientWidth, topOf(layer())];
+  const context = prepared($('bar'), width, 12);
+  const steps = Float64Array.from({ length: 256 }, (_, i) => (top * i) / 255);
+  context.fillStyle = grey(heat.darkest + 128 * heat.contrast); // as over a picture in grey
+  context.fillRect(0, 0, width, 12);
+  context.drawImage(coloured(steps.map(above), [1, 256], top, heat, state.opacity, 1), 0, 0, width, 12);
+  const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => short(share * Math.max(top, 0)));
+  $('ticks').replaceChildren(...ticks.map((textContent) => element('span', { textContent })));
+}
+
+function drawOverview() {
+  const [width, height] = fitted(data.image.size, $('overview-box'), 260);
+  const context = prepared($('overview'), width, height);
+  drawPicture(context, data.image, width, height);
+  drawBoxes(context, width, 0.9);
+}
+
+/** A small picture of the map in every layer. */
+function drawStrip() {
+  [...$('strip').children].forEach((button, each) => {
+    const [width, height] = fitted(person().crop.size, button, 104);
+    const context = prepared(button.firstChild, width, height);
+    drawPicture(context, person().crop, width, height, state.grey && heat);
+    drawMap(context, each, cropToView('crop', width), 96);
+    button.setAttribute('aria-pressed', String(each === layer()));
+  });
+}
+
+function draw() {
+  drawStage();
+  drawBar();
+  drawOverview();
+  drawStrip();
+}
+
+// ---- Words
+
+function lead(name) {
+  if (kind().name === 'dependency') return `Where ${name} looks: the row of attention at its peak.`;
+  if (kind().name === 'affect') return `What looks at ${name}: the column of attention at its peak.`;
+  return `What ${name} rests on by ${spoken(kind().name)}, in the method’s own unit.`;
+}
+
+function about(values, name) {
+  const drawn = values.map(above);
+  const cells = `${drawn.filter(Boolean).length} of ${values.length} cells drawn`;
+  const share = total(values) > 0 ? `, ${percent(total(drawn) / total(values))} of the sum` : '';
+  return `${lead(name)} Sum ${short(total(values))}; ${cells}${share}.`;
+}
+
+function reading(values, name) {
+  const peak = values.indexOf(largest(values));
+  const cols = person().grid[1];
+  const [row, col] = state.cell ?? [Math.floor(peak / cols), peak % cols];
+  const value = values[row * cols + col];
+  const share = values[peak] > 0 && state.cell ? `, ${percent(value / values[peak])} of the map’s largest` : '';
+  const which = state.cell ? '' : 'largest weight at ';
+  const hidden = value > threshold() ? '' : ', not drawn';
+  return `${name} · ${which}row ${row}, column ${col}: ${short(value)}${share}${hidden}`;
+}
+
+function describe() {
+  const [values, name] = [mapOf(layer()), spoken(person().names[joint()])];
+  const doubt = person().uncertain[joint()] ? ', uncertain' : '';
+  const where = kind().layers ? `, layer ${layer() + 1}` : '';
+  canvas.setAttribute('aria-label', `${spoken(kind().name)} map of ${name}${doubt}${where}`);
+  $('about').textContent = about(values, name);
+  if ($('readout').textContent !== reading(values, name)) $('readout').textContent = reading(values, name);
+  $('uncertain-note').textContent = person().uncertain.some(Boolean)
+    ? `Dashed: score below ${short(person().scoreThreshold)}, so the place itself is doubtful.` : '';
+  Object.assign(canvas.dataset, {
+    person: state.person, joint: joint(), layer: layer(), head: head() ?? 'mean', direction: kind().name,
+    view: state.view,
+  });
+}
+
+// ---- Controls
+
+/** Radio buttons in `box`, one an option; `choose` gets its value. */
+function radios(box, group, options, choose) {
+  const labels = options.map(({ value, text, content = [], doubtful = false }) => {
+    const input = element('input', { type: 'radio', name: group, value });
+    input.addEventListener('change', () => choose(value));
+    const label = element('label', {}, input, element('span', { className: 'name', textContent: text }), ...content);
+    label.classList.toggle('uncertain', doubtful);
+    return label;
+  });
+  box.replaceChildren(...labels);
+  return labels;
+}
+
+const options = (texts) => Object.entries(texts).map(([value, text]) => ({ value, text }));
+
+function buildPeople() {
+  const shown = data.people.map(({ crop }, value) => {
+    const [width, height] = [Math.round((56 * crop.size[0]) / crop.size[1]), 56];
+    const thumbnail = element('canvas', {});
+    drawPicture(prepared(thumbnail, width, height), crop, width, height);
+    return { value, text: `Person ${value + 1}`, content: [thumbnail] };
+  });
+  radios($('people'), 'person', shown, (index) => update({ person: index }));
+  $('people').hidden = data.people.length === 1;
+}
+
+function buildJoints() {
+  const { names, scores, uncertain } = person();
+  const shown = names.map((name, value) => {
+    const textContent = scores[value] === null ? '–' : scores[value].toFixed(2);
+    const title = uncertain[value] ? 'score, below the threshold' : 'score';
+    return { value, text: spoken(name), content: [element('span', { className: 'score', textContent, title })],
+      doubtful: uncertain[value] };
+  });
+  const labels = radios($('joints'), 'joint', shown, (index) => update({ joint: index, preview: null, cell: null }));
+  labels.forEach((label, index) => {
+    label.addEventListener('pointerenter', (event) => event.pointerType === 'mouse' && update({ preview: index }));
+    label.addEventListener('pointerleave', () => update({ preview: null }));
+  });
+}
+
+function buildKinds() {
+  const shown = person().kinds.map(({ name }) => ({ value: name, text: spoken(name) }));
+  radios($('kinds'), 'kind', shown, (name) => update({ kind: name }));
+}
+
+function buildLayers() {
+  const [layers, heads] = kind().shape;
+  const shown = kind().layers && layers > 1 ? layers : 0;
+  const buttons = [...Array(shown).keys()].map((index) => {
+    const number = element('span', { textContent: index + 1 });
+    const button = element('button', { type: 'button' }, element('canvas', {}), number);
+    button.setAttribute('aria-label', `Layer ${index + 1}`);
+    button.addEventListener('click', () => update({ layer: index }));
+    return button;
+  });
+  $('strip').replaceChildren(...buttons);
+  Object.assign($('layer'), { max: layers, disabled: shown === 0 });
+  Object.assign($('head'), { max: heads, disabled: heads === 1 });
+  $('head-row').hidden = person().kinds.every(({ shape }) => shape[1] === 1);
+}
+
+function show(id, value, words) {
+  $(id).value = value;
+  $(id).setAttribute('aria-valuetext', words);
+  const output = $(`${id}-value`);
+  if (output !== document.activeElement) output.value = words;
+}
+
+function showChoices() {
+  const [layers, heads] = kind().shape;
+  const top = largest(kind().high);
+  show('layer', layer() + 1, kind().layers ? `${layer() + 1} of ${layers}` : '–');
+  show('head', head() === null ? 0 : head() + 1, head() === null ? 'mean' : `${head() + 1} of ${heads}`);
+  show('opacity', 100 * state.opacity, percent(state.opacity));
+  show('threshold', top > 0 ? 1000 * Math.cbrt(clamp(threshold() / top, 0, 1)) : 0, short(threshold()));
+  for (const name of ['smooth', 'grey', 'pose']) $(name).checked = state[name];
+  for (const group of ['kind', 'person', 'joint', 'view', 'scale']) {
+    for (const input of document.getElementsByName(group)) input.checked = input.value === String(state[group]);
+  }
+}
+
+// ---- State
+
+let built = {};
+let frame = null;
+
+/** Takes changes of the state, makes them fit the person and kind, and shows them. */
+function update(changes) {
+  Object.assign(state, changes);
+  if ('person' in changes) Object.assign(state, { preview: null, cell: null });
+  state.kind = kind().name;
+  state.joint = clamp(state.joint, 0, person().names.length - 1);
+  if (kind().layers) state.layer = clamp(state.layer, 0, kind().shape[0] - 1);
+  if (head() >= kind().shape[1]) state.head = null;
+  if (built.person !== person()) { buildJoints(); buildKinds(); }
+  if (built.kind !== kind()) buildLayers();
+  built = { person: person(), kind: kind() };
+  showChoices();
+  describe();
+  frame ??= requestAnimationFrame(() => { frame = null; draw(); });
+}
+
+const setThreshold = (value) => update({ thresholds: { ...state.thresholds, [kind().name]: value } });
+
+const SLIDERS = {
+  layer: (value) => update({ layer: value - 1 }),
+  head: (value) => update({ head: value ? value - 1 : null }),
+  opacity: (value) => update({ opacity: value / 100 }),
+  threshold: (value) => setThreshold(largest(kind().high) * (value / 1000) ** 3), // fine near 0, where most weights are
+  'threshold-value': (value) => setThreshold(Math.max(value, 0)),
+};
+
+function stepJoint(by) {
+  const count = person().names.length;
+  update({ joint: (state.joint + by + count) % count, preview: null, cell: null });
+}
+
+function stepLayer(by) {
+  if (kind().layers) update({ layer: state.layer + by });
+}
+
+// ---- Pointer and keys
+
+/** [x, y] of an event in CSS pixels of a canvas. */
+function place(event, target) {
+  const box = target.getBoundingClientRect();
+  return [event.clientX - box.left, event.clientY - box.top];
+}
+
+/** The joint that is nearest to a point of the stage, if any is within `reach` CSS pixels. */
+function jointAt([x, y], reach) {
+  const distances = person().keypoints.map((point) => {
+    const [u, v] = apply(stageToView(), point);
+    return Math.hypot(u - x, v - y);
+  });
+  const nearest = distances.indexOf(Math.min(...distances));
+  return distances[nearest] <= reach ? nearest : null;
+}
+
+/** [row, col] of the token at a point of the stage; null outside the crop. */
+function cellAt(point) {
+  const { grid: [rows, cols], crop: { size: [width, height] }, tokenToCrop } = person();
+  const [x, y] = apply(inverse(stageToView()), point);
+  if (x < -0.5 || y < -0.5 || x > width - 0.5 || y > height - 0.5) return null;
+  const [col, row] = apply(inverse(tokenToCrop), [x, y]).map(Math.round);
+  return [clamp(row, 0, rows - 1), clamp(col, 0, cols - 1)];
+}
+
+/** Whose box holds a point of the picture: the smallest one's, and this person's before others'. */
+function personAt([x, y], width) {
+  const scale = data.image.size[0] / width;
+  const area = ({ bbox: [left, top, right, bottom] }) => (right - left) * (bottom - top);
+  const holds = ({ bbox: [left, top, right, bottom] }) =>
+    x * scale >= left && x * scale <= right && y * scale >= top && y * scale <= bottom;
+  if (holds(person())) return state.person;
+  const [found] = data.people.filter(holds).sort((one, other) => area(one) - area(other));
+  return found ? data.people.indexOf(found) : null;
+}
+
+function hover(event) {
+  if (event.pointerType !== 'mouse') return;
+  const point = place(event, canvas);
+  update({ preview: jointAt(point, 9), cell: cellAt(point) });
+}
+
+function choose(event) {
+  const point = place(event, canvas);
+  const near = jointAt(point, event.pointerType === 'mouse' ? 14 : 24);
+  const whose = state.view === 'image' && near === null ? personAt(point, canvas.clientWidth) : null;
+  if (near !== null) update({ joint: near, preview: null });
+  else if (whose !== null && whose !== state.person) update({ person: whose });
+  else update({ cell: cellAt(point) });
+}
+
+function moveCell([down, right]) {
+  const [rows, cols] = person().grid;
+  const values = mapOf(layer());
+  const peak = values.indexOf(largest(values));
+  const [row, col] = state.cell ?? [Math.floor(peak / cols), peak % cols];
+  update({ cell: [clamp(row + down, 0, rows - 1), clamp(col + right, 0, cols - 1)] });
+}
+
+function arrows(event) {
+  const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+  const move = moves[event.key];
+  if (!move || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  if (event.shiftKey) moveCell(move);
+  else if (move[1]) stepJoint(move[1]);
+  else stepLayer(-move[0]);
+}
+
+function brackets(event) {
+  if (event.target.type === 'number' || event.ctrlKey || event.metaKey) return;
+  if (event.key === '[') stepLayer(-1);
+  if (event.key === ']') stepLayer(1);
+}
+
+const isDark = () => (document.documentElement.dataset.theme ?? (prefersDark.matches ? 'dark' : 'light')) === 'dark';
+const nameTheme = () => { $('theme').textContent = isDark() ? 'Light theme' : 'Dark theme'; };
+
+function switchTheme() {
+  document.documentElement.dataset.theme = isDark() ? 'light' : 'dark';
+  nameTheme();
+}
+
+function listen() {
+  canvas.addEventListener('pointermove', hover);
+  canvas.addEventListener('pointerleave', () => update({ preview: null, cell: null }));
+  canvas.addEventListener('click', choose);
+  canvas.addEventListener('keydown', arrows);
+  document.addEventListener('keydown', brackets);
+  $('overview').addEventListener('click', (event) => {
+    const whose = personAt(place(event, $('overview')), $('overview').clientWidth);
+    if (whose !== null) update({ person: whose });
+  });
+  for (const [id, take] of Object.entries(SLIDERS)) {
+    $(id).addEventListener('input', () => take(Number($(id).value)));
+  }
+  for (const name of ['smooth', 'grey', 'pose']) {
+    $(name).addEventListener('change', () => update({ [name]: $(name).checked }));
+  }
+  $('theme').addEventListener('click', switchTheme);
+  prefersDark.addEventListener('change', nameTheme);
+  new ResizeObserver(draw).observe($('stage'));
+}
+
+async function loadPicture(picture) {
+  picture.bitmap = element('img', { src: picture.src });
+  await picture.bitmap.decode();
+}
+
+async function start() {
+  await Promise.all([data.image, ...data.people.map(({ crop }) => crop)].map(loadPicture));
+  buildPeople();
+  const [views, scales] = [{ crop: 'Crop', image: 'Whole' }, { layer: 'Layer', map: 'Map' }];
+  radios($('view'), 'view', options(views), (view) => update({ view }));
+  radios($('scale'), 'scale', options(scales), (scale) => update({ scale }));
+  nameTheme();
+  update({});
+  listen();
+  window.explanation = { state, map: () => Array.from(mapOf(layer()), above) }; // for scripts and tests
+}
+
+start();

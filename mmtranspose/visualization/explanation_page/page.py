@@ -1,0 +1,148 @@
+"""The page itself: template, styles, script and data in one file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+import numpy as np
+from mmengine.fileio import put_text
+
+from mmtranspose.visualization import heat
+from mmtranspose.visualization.explanation_page.packing import numbers, packed_maps, packed_picture
+
+if TYPE_CHECKING:
+    from mmtranspose.explain.pose_explanation import PoseExplanation
+
+ASSETS = Path(__file__).parent
+LONGEST = 1280  # side of the whole picture, in pixels
+
+
+def write_page(
+    path: str | Path,
+    image: np.ndarray,
+    explanations: Sequence[PoseExplanation],
+    title: str,
+    threshold: float | None = None,
+) -> None:
+    """Write one HTML page that shows what each person's keypoints rest on; it opens from disk, without a network.
+
+    The page carries the picture (its longer side shrunk to 1280 pixels), the crops and all maps, a byte a value:
+    each is off by at most 1/255 of its map's maximum, small values by far less (see
+    :func:`~mmtranspose.visualization.explanation_page.packing.quantise`). Texts are escaped, and a content security
+    policy keeps any script but the page's own from running and anything from being fetched.
+
+    Args:
+        path (str | Path): Of the file; missing folders are made. It is written whole or not at all.
+        image (np.ndarray): (h, w, 3), BGR, uint8: the picture that the people are in.
+        explanations (Sequence[PoseExplanation]): One a person.
+        title (str): Headline, such as the picture's file name.
+        threshold (float | None): Where the threshold of dependency and affect stands at first: weights at or below it
+            are not drawn. None is 0.
+
+    Raises:
+        ValueError: There are no people, the picture is not (h, w, 3) uint8, or a map or a keypoint's
+            place is not finite.
+        OSError: The file cannot be written.
+    """
+    put_text(render_page(image, explanations, title, threshold), str(path))
+
+
+def render_page(
+    image: np.ndarray, explanations: Sequence[PoseExplanation], title: str, threshold: float | None = None
+) -> str:
+    """The page's text; arguments and errors as in :func:`write_page`."""
+    if not len(explanations):
+        raise ValueError('there is no person to show: a page needs at least one explanation')
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f'the picture must be (h, w, 3) uint8, not {image.shape} {image.dtype}')
+    style, script = _asset('page.css'), _asset('maps.js') + _asset('page.js')
+    return Template(_asset('page.html')).substitute(
+        policy=_policy(style, script),
+        title=html.escape(title.encode('utf-8', 'replace').decode('utf-8')),
+        style=style,
+        script=script,
+        data=_json(
+            dict(
+                heat=_heat(),
+                threshold=float(threshold or 0),
+                image=packed_picture(image, LONGEST),
+                people=[_person(explanation) for explanation in explanations],
+            )
+        ),
+    )
+
+
+def _person(explanation: PoseExplanation) -> dict:
+    return dict(
+        names=[str(name) for name in explanation.names],
+        scores=numbers(explanation.scores),
+        uncertain=[bool(flag) for flag in explanation.uncertain],
+        scoreThreshold=numbers(explanation.score_thr),
+        keypoints=numbers(_finite(explanation.crop_keypoints)),
+        skeleton=[[int(a), int(b)] for a, b in explanation.skeleton],
+        bbox=numbers(np.asarray(explanation.bbox)[:4]),
+        crop=packed_picture(explanation.crop, quality=92),
+        grid=[int(side) for side in explanation.grid],
+        tokenToCrop=numbers(explanation.token_to_crop.ravel()),
+        cropToImage=numbers(explanation.crop_to_image.ravel()),
+        kinds=_kinds(explanation),
+    )
+
+
+def _finite(keypoints: np.ndarray) -> np.ndarray:
+    if not np.isfinite(keypoints).all():
+        raise ValueError(f'keypoint {np.argwhere(~np.isfinite(keypoints))[0, 0]} has no finite place in the crop')
+    return keypoints
+
+
+def _kinds(explanation: PoseExplanation) -> list[dict]:
+    """Every kind of map that there is, each as (L, heads, K, h, w); ``layers`` says whether L counts layers."""
+    kinds = []
+    for direction in ('dependency', 'affect'):
+        maps = getattr(explanation, direction)
+        if maps is not None:
+            apart = maps if maps.ndim == 5 else maps[:, None]
+            kinds.append(dict(layers=True, **packed_maps(direction, apart)))
+    for method, maps in explanation.relevance.items():
+        kinds.append(dict(layers=False, **packed_maps(str(method), maps[None, None])))
+    return kinds
+
+
+def _heat() -> dict:
+    """How weights look: as in figures and overlays."""
+    rgb = np.rint(heat.COLOURS[:, ::-1]).astype(np.uint8)
+    return dict(
+        palette=base64.b64encode(rgb.tobytes()).decode('ascii'),
+        opacity=heat.OPACITY,
+        growth=heat.GROWTH,
+        darkest=heat.DARKEST,
+        contrast=heat.CONTRAST,
+    )
+
+
+def _json(value: object) -> str:
+    """JSON that cannot end the element it stands in: ASCII, and no character that HTML reads."""
+    text = json.dumps(value, separators=(',', ':'), allow_nan=False)
+    for character in '<>&':
+        text = text.replace(character, f'\\u{ord(character):04x}')
+    return text
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing is fetched, and no other style or script counts than these two."""
+    rules = ["default-src 'none'", "base-uri 'none'", "form-action 'none'", 'img-src data:']
+    for name, text in (('style-src', style), ('script-src', script)):
+        digest = base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')
+        rules.append(f"{name} 'sha256-{digest}'")
+    return '; '.join(rules)
+
+
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding='utf-8')

@@ -1,0 +1,231 @@
+"""Maps laid over the picture that the people were found in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from mmtranspose.visualization.heat import OPACITY, heat, laid_over, top_of
+from mmtranspose.visualization.selection import joint_index, layer_index
+
+if TYPE_CHECKING:
+    from mmtranspose.explain import PoseExplanation
+
+OUTLINE = (164, 179, 0)
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+BAND_PIXELS = 2**21  # worked on at a time, so that memory does not grow with the picture
+FONT = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf'
+SMALLEST_LETTERS = 7  # pixels
+
+
+def overlay_on_image(
+    image: np.ndarray,
+    explanation: PoseExplanation,
+    weights: np.ndarray,
+    joint: int | str | None = None,
+    caption: str | None = None,
+    top: float | None = None,
+    threshold: float | None = None,
+    opacity: float = OPACITY,
+) -> np.ndarray:
+    """One map over the whole picture, with the outline of the crop that the network saw and the keypoint marked.
+
+    Pixels outside the crop keep their values, those of outline, mark and caption apart.
+
+    Args:
+        image (np.ndarray): (height, width, 3), BGR, uint8: the picture explained.
+        explanation (PoseExplanation): Of one person in it.
+        weights (np.ndarray): (h, w) over the token grid; or (K, h, w), of which ``joint``'s is drawn, on the colour
+            scale of all.
+        joint (int | str | None): The keypoint to mark, by number or name; a cross where its score is below the
+            threshold.
+        caption (str | None): In the upper left corner, where the picture is large enough; None writes the joint's name
+            and score, ``''`` nothing.
+        top (float | None): The weight that gets the last colour; None takes the highest of ``weights``.
+        threshold (float | None): Weights at or below it are not drawn.
+        opacity (float): Where the weight is highest, 0 to 1.
+
+    Returns:
+        np.ndarray: (height, width, 3), BGR, uint8.
+
+    Raises:
+        IndexError: The joint's number is not there.
+        TypeError: The picture is not uint8.
+        ValueError: The picture or the weights have another shape, the joint's name is unknown, or ``weights`` has one
+            map a keypoint and no joint is given.
+    """
+    _check_image(image)
+    number = None if joint is None else joint_index(explanation, joint)
+    chosen = _chosen(explanation, np.asarray(weights), number)
+    top = top_of(np.asarray(weights)) if top is None else top
+    drawn = _painted(image, [explanation], [chosen], top, threshold, opacity)
+    _draw_outline(drawn, explanation)
+    if number is not None:
+        _draw_mark(drawn, explanation, number)
+        caption = f'{explanation.names[number]} {explanation.scores[number]:.2f}' if caption is None else caption
+    _draw_caption(drawn, caption or '')
+    return drawn
+
+
+def overlay_people(
+    image: np.ndarray,
+    explanations: Sequence[PoseExplanation],
+    joint: int | str,
+    layer: int,
+    direction: str = 'dependency',
+    head: int | None = None,
+    caption: str | None = None,
+    threshold: float | None = None,
+    opacity: float = OPACITY,
+) -> np.ndarray:
+    """One joint's maps of all people over the picture, on one colour scale; where crops overlap the higher weight.
+
+    Args:
+        image (np.ndarray): (height, width, 3), BGR, uint8: the picture explained.
+        explanations (Sequence[PoseExplanation]): One a person; none at all gives a copy of the picture.
+        joint (int | str): Keypoint by number or name.
+        layer (int): From 0 on.
+        direction (str): ``'dependency'`` or ``'affect'``.
+        head (int | None): From 0 on; None averages the heads.
+        caption (str | None): In the upper left corner, where the picture is large enough; None writes layer (from 1
+            on), direction and joint, ``''`` nothing.
+        threshold (float | None): Weights at or below it are not drawn; the authors suggest 0.01.
+        opacity (float): Where the weight is highest, 0 to 1.
+
+    Returns:
+        np.ndarray: (height, width, 3), BGR, uint8.
+
+    Raises:
+        IndexError: The joint's number or the layer is not there.
+        TypeError: The picture is not uint8.
+        ValueError: The picture has another shape, the joint's name is unknown; ``direction``, ``head``: see
+            :meth:`PoseExplanation.maps`.
+    """
+    _check_image(image)
+    if not explanations:
+        return image.copy()
+    numbers = [joint_index(person, joint) for person in explanations]
+    maps = [
+        person.maps(direction, head)[layer_index(person, layer), number]
+        for person, number in zip(explanations, numbers, strict=True)
+    ]
+    drawn = _painted(image, explanations, maps, max(map(top_of, maps)), threshold, opacity)
+    for person in explanations:
+        _draw_outline(drawn, person)
+    for person, number in zip(explanations, numbers, strict=True):
+        _draw_mark(drawn, person, number)
+    if caption is None:
+        caption = f'layer {layer + 1}, {direction}: {explanations[0].names[numbers[0]]}'
+    _draw_caption(drawn, caption)
+    return drawn
+
+
+def _check_image(image: np.ndarray) -> None:
+    if image.dtype != np.uint8:
+        raise TypeError(f'the picture must be uint8, not {image.dtype}')
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f'the picture must have shape (height, width, 3), not {image.shape}')
+
+
+def _chosen(explanation: PoseExplanation, weights: np.ndarray, joint: int | None) -> np.ndarray:
+    """The one map (h, w) to draw."""
+    if weights.ndim == 2:
+        return weights
+    if weights.ndim != 3 or len(weights) != len(explanation.names):
+        shape = (len(explanation.names), *explanation.grid)
+        raise ValueError(f'weights must have shape {shape[1:]} or {shape}, not {weights.shape}')
+    if joint is None:
+        raise ValueError('weights has a map for each keypoint: say which one by joint')
+    return weights[joint]
+
+
+def _painted(
+    image: np.ndarray,
+    people: Sequence[PoseExplanation],
+    maps: Sequence[np.ndarray],
+    top: float,
+    threshold: float | None,
+    opacity: float,
+) -> np.ndarray:
+    """The picture with the highest of the people's maps (h, w) at each pixel."""
+    weights = np.zeros(image.shape[:2], np.float32)
+    for person, tokens in zip(people, maps, strict=True):
+        for band in _bands(person, image.shape[:2]):
+            weights[band] = np.fmax(weights[band], _sampled(person, tokens, band))
+    drawn = image.copy()
+    for person in people:
+        for band in _bands(person, image.shape[:2]):
+            drawn[band] = laid_over(image[band], *heat(weights[band], top, threshold, opacity))
+    return drawn
+
+
+def _sampled(person: PoseExplanation, tokens: np.ndarray, band: tuple[slice, slice]) -> np.ndarray:
+    """The map (h, w) over one rectangle of the picture."""
+    rows, columns = band
+    to_band = person.crop_to_image - [[0, 0, columns.start], [0, 0, rows.start]]
+    shape = (rows.stop - rows.start, columns.stop - columns.start)
+    return replace(person, crop_to_image=to_band).on_image(tokens, shape)
+
+
+def _bands(person: PoseExplanation, size: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """The pixels of a picture (height, width) about the crop, in rectangles of a bounded number of pixels."""
+    corners = _corners(person)
+    left, first = np.maximum(np.floor(corners.min(0)), 0).astype(int)
+    right, last = np.minimum(np.ceil(corners.max(0)) + 1, size[::-1]).astype(int)
+    step = max(1, BAND_PIXELS // max(right - left, 1))
+    for row in range(first, last, step) if right > left else ():
+        yield slice(row, min(row + step, last)), slice(left, right)
+
+
+def _corners(person: PoseExplanation) -> np.ndarray:
+    """(4, 2), (x, y) of the crop's outer corners in the picture."""
+    height, width = person.crop.shape[:2]
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
+    return corners @ person.crop_to_image[:, :2].T + person.crop_to_image[:, 2]
+
+
+def _stroke(image: np.ndarray) -> int:
+    return max(1, round(max(image.shape[:2]) / 500))
+
+
+def _draw_outline(image: np.ndarray, person: PoseExplanation) -> None:
+    corners = np.rint(_corners(person)).astype(np.int32)
+    cv2.polylines(image, [corners], True, OUTLINE, _stroke(image), cv2.LINE_AA)
+
+
+def _draw_mark(image: np.ndarray, person: PoseExplanation, joint: int) -> None:
+    """A ring, or a cross where the score is below the threshold, in white on black."""
+    point, stroke = person.keypoints[joint], _stroke(image)
+    if not np.isfinite(point).all():
+        return
+    x, y = np.rint(point).astype(int).tolist()
+    arm = max(4, round(max(image.shape[:2]) / 110))
+    for colour, width in ((BLACK, stroke + 2), (WHITE, stroke)):
+        if person.uncertain[joint]:
+            cv2.line(image, (x - arm, y - arm), (x + arm, y + arm), colour, width, cv2.LINE_AA)
+            cv2.line(image, (x - arm, y + arm), (x + arm, y - arm), colour, width, cv2.LINE_AA)
+        else:
+            cv2.circle(image, (x, y), arm, colour, width, cv2.LINE_AA)
+
+
+def _draw_caption(image: np.ndarray, caption: str) -> None:
+    """Letters on a dark strip in the upper left corner; none where they would not fit or could not be read."""
+    height, width = image.shape[:2]
+    size = max(SMALLEST_LETTERS, min(round(height / 24), round(width / 30)))
+    font = ImageFont.truetype(str(FONT), size)
+    if caption and font.getlength(caption) + size > width:
+        size = int(size * width / (font.getlength(caption) + size))
+        font = font.font_variant(size=max(size, 1))
+    strip = (round(font.getlength(caption)) + size, round(1.6 * size))
+    if not caption or size < SMALLEST_LETTERS or strip[1] > height / 3:
+        return
+    label = Image.new('L', strip, 28)
+    ImageDraw.Draw(label).text((size / 2, strip[1] / 2), caption, fill=255, font=font, anchor='lm')
+    image[: strip[1], : strip[0]] = np.asarray(label)[:height, :width, None]

@@ -1,0 +1,229 @@
+"""Explanations over a data set: truth, shares by hand, intervals, resuming, several processes."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from mmpose.structures import PoseDataSample
+
+from mmtranspose.apis import InputError, explain_topdown, init_model
+from mmtranspose.apis.dataset_explanation import DatasetExplanationSettings, explain_dataset
+from mmtranspose.apis.dataset_explanation.measures import MEASURES, others_coverage, torso_lengths
+from mmtranspose.apis.dataset_explanation.people import LabelledPeople, truth_of
+from mmtranspose.apis.dataset_explanation.summary import matched_difference
+from mmtranspose.apis.inference import read_image
+
+SETTINGS = dict(max_samples=4, faithfulness_samples=1, methods=('attention-2', 'random'), steps=2, percentiles=(50,))
+
+
+@pytest.fixture(scope='module')
+def model(tiny_config, tiny_checkpoint):
+    return init_model(tiny_config, tiny_checkpoint)
+
+
+@pytest.fixture(scope='module')
+def annotations(people):
+    return json.loads((people / 'annotations' / 'person_keypoints_val.json').read_text())
+
+
+@pytest.fixture(scope='module')
+def explained(model, tmp_path_factory):
+    root = tmp_path_factory.mktemp('explained') / 'out'
+    settings = DatasetExplanationSettings(**SETTINGS, batch_size=3)
+    return root, explain_dataset(model, root, settings, progress=False)
+
+
+def test_truth_is_the_annotations(model, annotations):
+    people = LabelledPeople(model.cfg.copy(), None, seed=0)
+    assert len(people) == sum(a['num_keypoints'] > 0 for a in annotations['annotations'])
+    by_box = {tuple(np.round(a['bbox'], 1)): a for a in annotations['annotations']}
+    batch, truths = people.batch(0, 2)
+    for sample, truth in zip(batch['data_samples'], truths):
+        x1, y1, x2, y2 = sample.gt_instances.bboxes[0]
+        raw = by_box[tuple(np.round([x1, y1, x2 - x1, y2 - y1], 1))]
+        triples = np.array(raw['keypoints'], float).reshape(-1, 3)
+        np.testing.assert_array_equal(truth.visibility, triples[:, 2])
+        labelled = triples[:, 2] > 0
+        np.testing.assert_allclose(truth.keypoints[labelled], triples[labelled, :2], atol=1e-3)
+        assert np.isnan(truth.keypoints[~labelled]).all()
+        assert truth.area == raw['area']
+
+
+def test_order_is_seeded(model):
+    orders = [LabelledPeople(model.cfg.copy(), None, seed).order for seed in (0, 0, 1)]
+    assert orders[0] == orders[1] != orders[2] and sorted(orders[0]) == sorted(orders[2])
+    assert LabelledPeople(model.cfg.copy(), 2, 0).order == orders[0][:2]
+
+
+def test_truth_without_flags_or_area():
+    sample = PoseDataSample(metainfo=dict(raw_ann_info=None))
+    from mmengine.structures import InstanceData
+
+    sample.gt_instances = InstanceData(
+        keypoints=np.array([[[1, 2], [3, 4.0]]]),
+        keypoints_visible=np.array([[1, 0.0]]),
+        bboxes=np.array([[10, 20, 30, 60.0]]),
+    )
+    truth = truth_of(7, sample)
+    assert truth.visibility.tolist() == [2, 0] and truth.area == pytest.approx(0.53 * 20 * 40)
+    np.testing.assert_array_equal(truth.keypoints, [[1, 2], [np.nan, np.nan]])
+
+
+def test_torso_by_hand():
+    names = dict(left_shoulder=0, right_shoulder=1, left_hip=2, right_hip=3)
+    points = np.array([[[0, 0], [4, 0], [1, 10], [3, 10]], [[0, 0], [4, 0], [np.nan, 10], [3, 10]]], float)
+    np.testing.assert_allclose(torso_lengths(points, names), [10, np.nan])
+    assert np.isnan(torso_lengths(points, dict(nose=0))).all()
+
+
+def test_others_coverage_by_hand():
+    coverage = torch.tensor([[[[1.0, 0.5, 0]], [[0.2, 0.8, 0]], [[float('nan')] * 3], [[0, 0, 0.4]]]])
+    others = others_coverage(coverage)[0, :, 0]
+    expected = [[0, 0.3, 0.4], [0.8, 0, 0.4], [np.nan] * 3, [1, 0.8, 0]]
+    np.testing.assert_allclose(others.numpy(), expected, atol=1e-6)
+
+
+def test_matched_difference_by_hand():
+    nan = np.nan
+    visible = np.array([[1, 5], [3, 5], [nan, nan], [nan, 5.0]])
+    occluded = np.array([[nan, nan], [nan, nan], [4, 6], [6, nan]])
+    row = matched_difference(visible, occluded)
+    # keypoint 0: 5 - 2, occluded twice; keypoint 1: 6 - 5, once
+    assert row.mean == pytest.approx((2 * 3 + 1 * 1) / 3) and row.n == 2
+    assert row.low <= row.mean <= row.high
+    never = matched_difference(visible, np.full((4, 2), nan))
+    assert np.isnan(never.mean) and never.n == 0
+
+
+def test_matched_difference_compares_each_keypoint_with_itself():
+    """Keypoint 1 is higher anyway and occluded more often: the plain means differ, the matched ones do not."""
+    rng = np.random.default_rng(0)
+    values = np.array([0, 10]) + 0.1 * rng.standard_normal((400, 2))
+    hidden = rng.random((400, 2)) < [0.1, 0.8]
+    visible, occluded = np.where(hidden, np.nan, values), np.where(hidden, values, np.nan)
+    assert np.nanmean(occluded) - np.nanmean(visible) > 4
+    row = matched_difference(visible, occluded)
+    assert row.low < 0 < row.high and abs(row.mean) < 0.05
+
+
+def test_measurements_of_a_person_by_hand(model, explained, people, annotations):
+    """Shares in discs by counting small squares, entropy and reach of one person's maps."""
+    root, summary = explained
+    with np.load(root / 'parts' / '000000.npz') as file:
+        part = dict(file)
+    info = LabelledPeople(model.cfg.copy(), 4, 0).dataset.get_data_info(int(part['id'][0]))
+    raw = info['raw_ann_info']
+    x, y, w, h = raw['bbox']
+    person = explain_topdown(model, read_image(info['img_path']), [[x, y, x + w, y + h]], flip_test=False)[0]
+    np.testing.assert_array_equal(part['visibility'][0], raw['keypoints'][2::3])
+    np.testing.assert_allclose(part['score'][0], person.scores, rtol=1e-4)
+    scale = person.crop_to_image[0, 0]
+    points = person.to_crop(np.array(raw['keypoints'], float).reshape(-1, 3)[:, :2])
+    sigmas = np.array(model.dataset_meta['sigmas'])
+    radii = np.sqrt(raw['area']) / scale * 2 * sigmas * np.sqrt(2 * np.log(2))
+    xs, ys = (
+        person.token_to_crop[axis, axis] * ((np.arange(size * 40) + 0.5) / 40 - 0.5) + person.token_to_crop[axis, 2]
+        for axis, size in ((0, 6), (1, 8))
+    )
+    inside = (xs - points[:, 0, None]) ** 2  # (K, x)
+    discs = inside[:, None] + ((ys - points[:, 1, None]) ** 2)[:, :, None] <= (radii**2)[:, None, None]
+    covered = discs.reshape(17, 8, 40, 6, 40).mean((2, 4))
+    labelled = np.array(raw['keypoints'][2::3]) > 0
+    expected = np.einsum('lkhw,jhw->lkj', person.dependency, covered)
+    np.testing.assert_allclose(
+        part['shares'][0][:, labelled][..., labelled], expected[:, labelled][..., labelled], atol=2e-3
+    )
+    maps = person.dependency.reshape(2, 17, -1)
+    np.testing.assert_allclose(part['entropy'][0], -(maps * np.log(maps)).sum(-1), atol=1e-4)
+    k = int(np.flatnonzero(labelled)[0])
+    middles = np.stack(np.meshgrid(np.arange(6), np.arange(8)), -1) * np.diag(person.token_to_crop[:, :2])
+    distances = np.linalg.norm(middles + person.token_to_crop[:, 2] - points[k], axis=-1).ravel()
+    torso = torso_lengths(points[None], model.dataset_meta['keypoint_name2id'])
+    np.testing.assert_allclose(part['reach'][0][:, k], maps[:, k] @ distances / torso, rtol=1e-4)
+    np.testing.assert_allclose(part['own'][0], np.einsum('lkk->lk', part['shares'][0]))
+
+
+def test_summary_is_the_means(explained):
+    root, summary = explained
+    parts = [dict(np.load(root / 'parts' / f'00000{n}.npz')) for n in (0, 1)]
+    assert [len(part['id']) for part in parts] == [3, 1] and summary['people'] == 4
+    visibility, shares = (np.concatenate([part[name] for part in parts]) for name in ('visibility', 'shares'))
+    assert summary['keypoints']['visible'] == (visibility == 2).sum()
+    row = next(
+        row
+        for row in summary['dependency']
+        if (row['layer'], row['group'], row['keypoint'], row['part']) == (2, 'visible', 'left_hip', 'nose')
+    )
+    values = np.where(visibility[:, 11] == 2, shares[:, 1, 11, 0], np.nan)
+    assert row['mean'] == pytest.approx(np.nanmean(values), nan_ok=True)
+    assert row['n'] == np.isfinite(values).sum()
+    assert len(summary['dependency']) == 3 * 2 * 17 * 17
+    faithfulness = {(row['method'], row['measure']): row for row in summary['faithfulness']}
+    assert set(faithfulness) == {(method, measure) for method in SETTINGS['methods'] for measure in MEASURES}
+    measured = parts[0]['faithfulness']
+    assert measured.shape == (1, 2, len(MEASURES), 17)  # one person tested
+    assert faithfulness['random', 'road']['mean'] == pytest.approx(np.nanmean(measured[0, 1, 2]), nan_ok=True)
+    assert [row['block'] for row in summary['randomization']][0] == 'head.final_layer'
+
+
+def test_files(explained):
+    root, summary = explained
+    names = {path.name for path in root.iterdir()}
+    tables = ('dependency', 'layers', 'occlusion', 'faithfulness', 'randomization')
+    assert {f'{name}.csv' for name in tables} | {'explanation.json'} <= names
+    assert {f'{name}.png' for name in ('dependency', 'layers', 'faithfulness', 'randomization')} <= names
+    written = json.loads((root / 'explanation.json').read_text(), parse_constant=pytest.fail)  # no NaN in JSON
+    assert written['people'] == 4 and len(written['layers']) == len(summary['layers'])
+    lines = (root / 'layers.csv').read_text().splitlines()
+    assert lines[0] == 'layer,group,quantity,mean,low,high,n' and len(lines) == 1 + len(summary['layers'])
+
+
+def test_goes_on_after_a_stop(model, explained, tmp_path, monkeypatch):
+    root, summary = explained
+    shutil.copytree(root / 'parts', tmp_path / 'parts')
+    (tmp_path / 'parts' / '000001.npz').unlink()
+    first = (tmp_path / 'parts' / '000000.npz').stat().st_mtime_ns
+    settings = DatasetExplanationSettings(**SETTINGS, batch_size=3)
+    again = explain_dataset(model, tmp_path, settings, progress=False)
+    assert (tmp_path / 'parts' / '000000.npz').stat().st_mtime_ns == first
+    assert json.dumps(again) == json.dumps(summary)  # NaN and all
+
+
+def test_other_settings_are_not_mixed(model, explained):
+    root, _ = explained
+    with pytest.raises(InputError, match='holds measurements with steps=2, now 3: give another --output-root'):
+        explain_dataset(model, root, DatasetExplanationSettings(**SETTINGS | dict(steps=3), batch_size=3))
+
+
+def test_weights_of_another_model_are_not_mixed(explained, tiny_config):
+    root, _ = explained
+    with pytest.raises(InputError, match='holds measurements with weights='):
+        explain_dataset(init_model(tiny_config), root, DatasetExplanationSettings(**SETTINGS, batch_size=3))
+
+
+@pytest.mark.parametrize(
+    ('settings', 'words'),
+    [
+        (dict(max_samples=0), 'max_samples=0 must be at least 1'),
+        (dict(oks_level=1.0), 'oks_level=1.0 must lie between 0 and 1'),
+        (dict(batch_size=0), 'batch_size and steps at least 1'),
+        (dict(cell='near'), "cell='near' is unknown"),
+        (dict(methods=('lime',)), "method 'lime' is unknown; choose from attention-1"),
+    ],
+)
+def test_mistakes(model, tmp_path, settings, words):
+    with pytest.raises(InputError, match=words):
+        explain_dataset(model, tmp_path / 'out', DatasetExplanationSettings(**settings))
+    assert not (tmp_path / 'out').exists()
+
+
+def test_people_without_labels(tiny_config, tiny_checkpoint, annotations, tmp_path):
+    for annotation in annotations['annotations']:
+        annotation.update(keypoints=[0] * 51, num_keypoints=0)
+    (tmp_path / 'empty.json').write_text(json.dumps(annotations))
+    options = {'test_dataloader.dataset.ann_file': str(tmp_path / 'empty.json')}
+    model = init_model(tiny_config, tiny_checkpoint, cfg_options=options)
+    with pytest.raises(InputError, match='empty.json.*no person with labelled keypoints'):
+        explain_dataset(model, tmp_path / 'out')

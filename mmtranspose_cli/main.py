@@ -17,6 +17,7 @@ COMMANDS = {
     'test': ('test.py', 'evaluate a checkpoint'),
     'infer': ('infer.py', 'poses in boxes of a picture'),
     'explain': ('explain.py', 'what poses rest on: a page to explore, figures, raw maps'),
+    'explain-dataset': ('explain_dataset.py', 'what predictions rest on over a data set, and how faithful that is'),
     'list': ('list_models.py', 'the models that come with mmtranspose'),
     'check-dataset': ('check_dataset.py', "look for mistakes in a config's annotations and pictures"),
     'convert': ('model_converters/convert_official.py', "the authors' weights to an MMPose checkpoint"),
@@ -27,8 +28,10 @@ COMMANDS = {
     'explanation-cost': ('analysis_tools/explanation_cost.py', 'time and memory that explaining adds'),
     'dist-train': ('dist_train.sh', 'train in several processes or on several GPUs'),
     'dist-test': ('dist_test.sh', 'evaluate in several processes or on several GPUs'),
+    'dist-explain-dataset': ('dist_explain_dataset.sh', 'explain-dataset in several processes or on several GPUs'),
     'slurm-train': ('slurm_train.sh', 'train under Slurm'),
     'slurm-test': ('slurm_test.sh', 'evaluate under Slurm'),
+    'slurm-explain-dataset': ('slurm_explain_dataset.sh', 'explain-dataset under Slurm'),
 }
 
 

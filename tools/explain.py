@@ -7,6 +7,7 @@ from mmtranspose.apis.explanation import explain_topdown
 from mmtranspose.apis.explanation_files import write_explanations
 from mmtranspose.apis.image_arguments import add_image_and_bboxes, read_image_and_bboxes
 from mmtranspose.apis.inference import init_model
+from mmtranspose.apis.results import require_writable
 from mmtranspose.errors import InputError
 
 
@@ -51,7 +52,7 @@ def main() -> None:
     image, bboxes = read_image_and_bboxes(args)
     if not len(bboxes):
         raise InputError(f'box file {args.bboxes} is empty: there is nobody to explain (whole-image makes one box)')
-    Path(args.output_root).mkdir(parents=True, exist_ok=True)
+    require_writable(args.output_root)
     model = init_model(args.config, args.checkpoint, args.device, allow_partial=args.allow_partial)
     explanations = explain_topdown(
         model,

@@ -8,6 +8,7 @@ from mmtranspose.apis.config import load_config
 from mmtranspose.apis.dataset_explanation import DatasetExplanationSettings, explain_dataset
 from mmtranspose.apis.dataset_explanation.report import table
 from mmtranspose.apis.inference import init_model
+from mmtranspose.apis.results import require_writable
 from mmtranspose.compat import cpu_distributed
 
 
@@ -70,6 +71,7 @@ def main() -> None:
     if args.launcher != 'none' and not cpu_distributed.init_process_group(args.launcher):
         init_dist(args.launcher)
     device = args.device or (f'cuda:{torch.cuda.current_device()}' if torch.cuda.is_available() else 'cpu')
+    require_writable(args.output_root)
     cfg = load_config(args.config, args.cfg_options)
     model = init_model(cfg, args.checkpoint, device, allow_partial=args.allow_partial)
     summary = explain_dataset(model, args.output_root, settings)

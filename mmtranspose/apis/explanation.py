@@ -10,8 +10,9 @@ from torch import nn
 from mmtranspose.apis.inference import prepare_crops, read_image
 from mmtranspose.errors import InputError
 from mmtranspose.explain import ExplainOptions, PoseExplanation, explain_batch
+from mmtranspose.explain.explaining import check_options, keypoint_names
 from mmtranspose.explain.geometry import cuts_udp
-from mmtranspose.explain.support import require_transpose
+from mmtranspose.explain.methods import Method
 
 
 def explain_topdown(
@@ -51,12 +52,12 @@ def explain_topdown(
         InputError: The model cannot be explained (no :class:`TransPoseNeck`, compiled, or exported); an option is
             unknown; a box is not finite, has no positive size, or lies outside the picture.
     """
-    require_explainable(model)
+    options = ExplainOptions(affect, heads, cell, tuple(methods), score_thr, flip_test)
+    require_explainable(model, options)
     image = read_image(image) if isinstance(image, str) else image
     bboxes = np.asarray(bboxes, dtype=np.float32)
     if bboxes.size == 0:
         return []
-    options = ExplainOptions(affect, heads, cell, tuple(methods), score_thr, flip_test)
     udp = cuts_udp(model.cfg.test_dataloader.dataset.pipeline)
     explanations = []
     for start in range(0, len(bboxes), batch_size):
@@ -65,13 +66,15 @@ def explain_topdown(
     return explanations
 
 
-def require_explainable(model: nn.Module) -> None:
-    """Check that a model's attention can be read.
+def require_explainable(model: nn.Module, options: ExplainOptions) -> list[Method]:
+    """Check that a model can be explained, with these options; returns the methods that they name.
 
     Raises:
         InputError: It cannot; says what is needed.
     """
     try:
-        require_transpose(model)
-    except TypeError as error:
+        methods = check_options(model, options)
+        keypoint_names(model, model.dataset_meta)
+    except (TypeError, ValueError, ModuleNotFoundError) as error:
         raise InputError(str(error)) from None
+    return methods

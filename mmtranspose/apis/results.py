@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.fileio import put_text
 from mmpose.structures import PoseDataSample, merge_data_samples, split_instances
+
+from mmtranspose.errors import InputError
 
 
 def results_dict(image: str, samples: Sequence[PoseDataSample], dataset_meta: dict) -> dict:
@@ -31,3 +34,16 @@ def results_dict(image: str, samples: Sequence[PoseDataSample], dataset_meta: di
 def write_json(path: str | Path, content: dict) -> None:
     """Write a JSON file: beside it first, then renamed."""
     put_text(json.dumps(content, indent=1, default=float), str(path))
+
+
+def require_writable(root: str | Path) -> None:
+    """Check that a folder can be written to, or made; nothing is made yet.
+
+    Raises:
+        InputError: It cannot.
+    """
+    existing = next(path for path in (Path(root), *Path(root).absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise InputError(f'--output-root {root}: {existing} is a file, not a folder; choose another')
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(f'--output-root {root}: {existing} cannot be written to; choose another folder')

@@ -12,10 +12,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from mmtranspose.explain.choices import check_choice
 from mmtranspose.explain.recording import AttentionInput, recorded_forward
 from mmtranspose.explain.target import Target
 from mmtranspose.models.layers import SelfAttention
 
+DIRECTIONS = ('dependency', 'affect')
+HEADS = ('mean', 'all')
 BLOCK_ELEMENTS = 2**24  # of one block of attention held while columns are normalised: 64 MiB in float32
 
 
@@ -48,7 +51,8 @@ def attention_maps(
             is not integer.
         ValueError: ``cells`` has another shape or lies outside the grid; ``direction`` or ``heads`` is unknown.
     """
-    _check_choice(direction, heads)
+    check_choice('direction', direction, DIRECTIONS)
+    check_choice('heads', heads, HEADS)
     run = recorded_forward(model, inputs, with_heatmaps=False)
     return maps_from(run.records, cells, run.grid, direction, heads)
 
@@ -73,7 +77,8 @@ def maps_from(
     heads: str = 'mean',
 ) -> Tensor:
     """:func:`attention_maps` of layers whose inputs were recorded before."""
-    _check_choice(direction, heads)
+    check_choice('direction', direction, DIRECTIONS)
+    check_choice('heads', heads, HEADS)
     tokens = _flat_indices(cells.to(records[0].tokens.device), grid, len(records[0].tokens))
     compute = dependency_rows if direction == 'dependency' else affect_columns
     layers = []
@@ -81,13 +86,6 @@ def maps_from(
         maps = compute(record, tokens)  # (B, heads, Q, N)
         layers.append(maps.mean(1) if heads == 'mean' else maps)
     return torch.stack(layers).unflatten(-1, grid)
-
-
-def _check_choice(direction: str, heads: str) -> None:
-    if direction not in ('dependency', 'affect'):
-        raise ValueError(f"direction={direction!r} is unknown; choose 'dependency' or 'affect'")
-    if heads not in ('mean', 'all'):
-        raise ValueError(f"heads={heads!r} is unknown; choose 'mean' or 'all'")
 
 
 def dependency_rows(record: AttentionInput, tokens: Tensor) -> Tensor:

@@ -11,9 +11,11 @@ from mmpose.models.utils.tta import flip_heatmaps
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
-from mmtranspose.explain.attention import target_maps
+from mmtranspose.explain.attention import HEADS, target_maps
+from mmtranspose.explain.cells import CELLS
+from mmtranspose.explain.choices import check_choice
 from mmtranspose.explain.geometry import crop_to_image, token_to_crop
-from mmtranspose.explain.methods import build_method
+from mmtranspose.explain.methods import Method, build_method
 from mmtranspose.explain.pose_explanation import PoseExplanation
 from mmtranspose.explain.recording import RecordedForward, evaluating, recorded_forward
 from mmtranspose.explain.support import require_transpose
@@ -44,7 +46,11 @@ class ExplainOptions:
 
 
 def explain_batch(
-    model: nn.Module, batch: dict, options: ExplainOptions | None = None, udp: bool = True
+    model: nn.Module,
+    batch: dict,
+    options: ExplainOptions | None = None,
+    udp: bool = True,
+    dataset_meta: dict | None = None,
 ) -> list[PoseExplanation]:
     """Explain the prediction for every crop of a batch.
 
@@ -52,11 +58,13 @@ def explain_batch(
     prediction: the mirrored picture's maps, mirrored back and with counterparts swapped, are averaged in.
 
     Args:
-        model (nn.Module): A pose estimator with a :class:`TransPoseNeck`, with ``dataset_meta``.
+        model (nn.Module): A pose estimator with a :class:`TransPoseNeck`.
         batch (dict): ``inputs`` (B, 3, H, W) or B tensors (3, H, W), BGR, uint8; ``data_samples``. As a data loader
             gives it.
         options (ExplainOptions | None): None for the defaults.
         udp (bool): How the crops were cut; see :func:`mmtranspose.explain.geometry.crop_to_image`.
+        dataset_meta (dict | None): Names and skeleton of the keypoints; None: ``model.dataset_meta``, which
+            ``init_model`` sets.
 
     Returns:
         list[PoseExplanation]: One a crop, in order.
@@ -66,12 +74,13 @@ def explain_batch(
         ValueError: An option is unknown, or ``dataset_meta`` names another number of keypoints than the head predicts.
     """
     options = options or ExplainOptions()
-    require_transpose(model)
-    names = _keypoint_names(model)
+    methods = check_options(model, options)
+    meta = dataset_meta or getattr(model, 'dataset_meta', None) or {}
+    names = keypoint_names(model, meta)
     with evaluating(model):
         data = model.data_preprocessor(batch, training=False)
         flip = _flip_settings(model, data['data_samples'], options.flip_test)
-        explained = _explain(model, data['inputs'], options, flip)
+        explained = _explain(model, data['inputs'], options, methods, flip)
         samples = _predict(model, explained.heatmaps, data['data_samples'])
     crops = [crop.permute(1, 2, 0).cpu().numpy() for crop in batch['inputs']]
     cell_size = getattr(model.head.decoder, 'scale_factor', None)
@@ -85,7 +94,7 @@ def explain_batch(
             bbox=np.array(sample.gt_instances.bboxes[0], float),
             crop=crop,
             names=names,
-            skeleton=[tuple(link) for link in model.dataset_meta.get('skeleton_links', [])],
+            skeleton=[tuple(link) for link in meta.get('skeleton_links', [])],
             score_thr=options.score_thr,
             token_to_crop=tokens,
             crop_to_image=crop_to_image(*(sample.metainfo[f'input_{key}'] for key in ('center', 'scale', 'size')), udp),
@@ -93,6 +102,20 @@ def explain_batch(
         )
         for index, (sample, crop) in enumerate(zip(samples, crops))
     ]
+
+
+def check_options(model: nn.Module, options: ExplainOptions) -> list[Method]:
+    """Check that a model can be explained with options; returns the methods that they name.
+
+    Raises:
+        TypeError: The model cannot be explained.
+        ValueError: An option is unknown.
+        ModuleNotFoundError: A method needs a package that is not installed.
+    """
+    require_transpose(model)
+    check_choice('heads', options.heads, HEADS)
+    check_choice('cell', options.cell, CELLS)
+    return [build_method(name, len(model.neck.encoder.layers)) for name in options.methods]
 
 
 @dataclass
@@ -122,7 +145,9 @@ class _Flip:
     shift_heatmap: bool
 
 
-def _explain(model: nn.Module, inputs: Tensor, options: ExplainOptions, flip: _Flip | None) -> _Explained:
+def _explain(
+    model: nn.Module, inputs: Tensor, options: ExplainOptions, methods: Sequence[Method], flip: _Flip | None
+) -> _Explained:
     run = recorded_forward(model, inputs)
     mirrored = None if flip is None else recorded_forward(model, inputs.flip(-1))
     heatmaps = run.heatmaps
@@ -141,10 +166,10 @@ def _explain(model: nn.Module, inputs: Tensor, options: ExplainOptions, flip: _F
     def attention(direction: str) -> np.ndarray:
         return averaged(lambda run, inputs, target: target_maps(run.records, target, direction, options.heads))
 
-    relevance = {}
-    for name in options.methods:
-        method = build_method(name, len(model.neck.encoder.layers))
-        relevance[name] = averaged(lambda run, inputs, target, method=method: method(model, inputs, target))
+    relevance = {
+        method.name: averaged(lambda run, inputs, target, method=method: method(model, inputs, target))
+        for method in methods
+    }
     return _Explained(
         heatmaps, target, attention('dependency'), attention('affect') if options.affect else None, relevance
     )
@@ -165,12 +190,16 @@ def _predict(model: nn.Module, heatmaps: Tensor, samples: Sequence[PoseDataSampl
     return model.add_pred_to_datasample(model.head.decode(heatmaps), None, samples)
 
 
-def _keypoint_names(model: nn.Module) -> list[str]:
-    meta = getattr(model, 'dataset_meta', None) or {}
-    id2name = meta.get('keypoint_id2name', {})
+def keypoint_names(model: nn.Module, dataset_meta: dict) -> list[str]:
+    """Of the K keypoints that the model predicts.
+
+    Raises:
+        ValueError: ``dataset_meta`` names another number of keypoints.
+    """
+    id2name = dataset_meta.get('keypoint_id2name', {})
     if len(id2name) != model.head.out_channels:
         raise ValueError(
-            f'model.dataset_meta names {len(id2name)} keypoints, the head predicts {model.head.out_channels}: config '
+            f'dataset_meta names {len(id2name)} keypoints, the head predicts {model.head.out_channels}: config '
             'and checkpoint are of different data sets; build both from one config with mmtranspose.apis.init_model'
         )
     return [id2name[k] for k in range(len(id2name))]

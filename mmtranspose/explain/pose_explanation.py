@@ -8,6 +8,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from mmtranspose.explain.choices import check_choice
+
 
 @dataclass
 class PoseExplanation:
@@ -88,8 +90,7 @@ class PoseExplanation:
         Raises:
             ValueError: Affect was not asked for, ``direction`` is unknown, or the heads are not there apart.
         """
-        if direction not in ('dependency', 'affect'):
-            raise ValueError(f"direction={direction!r} is unknown; choose 'dependency' or 'affect'")
+        check_choice('direction', direction, ('dependency', 'affect'))
         maps = getattr(self, direction)
         if maps is None:
             raise ValueError('there are no affect maps: explain with affect=True')

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mmtranspose.explain.cells import CELLS, heatmap_peaks
+from mmtranspose.explain.choices import check_choice
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,7 @@ class Target:
         Raises:
             ValueError: ``cell`` is unknown.
         """
-        if cell not in CELLS:
-            raise ValueError(f'cell={cell!r} is unknown; choose {" or ".join(map(repr, CELLS))}')
+        check_choice('cell', cell, CELLS)
         return cls(peaks, *CELLS[cell](peaks, heatmap_size, grid), heatmap_size, grid, cell)
 
     @classmethod

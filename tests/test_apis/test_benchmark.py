@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mmtranspose.apis.benchmark.encoder import _step, build_encoder
+from mmtranspose.apis.benchmark.explanation import WAYS, _compare, _peak, _prepared
 from mmtranspose.apis.benchmark.materialised import MaterialisedAttention
 
 TINY = str(golden.CONFIGS / 'synthetic' / 'td-hm_transpose-r-tiny_1xb16-10e_synthetic-128x96.py')
@@ -36,3 +37,22 @@ def test_step_measures():
     fused, plain = (_step(TINY, 1, materialised, 'cpu', 1) for materialised in (False, True))
     assert fused['checksum'] == pytest.approx(plain['checksum'], rel=1e-5)
     assert fused['seconds'] > 0 and fused['peak_mib'] >= 0
+
+
+@pytest.mark.parametrize('direction', ['dependency', 'affect'])
+def test_ways_of_explaining_agree(direction):
+    plain, explained, whole = (_prepared(way, TINY, 2, 'cpu', direction)() for way in WAYS)
+    assert torch.equal(plain[0], explained[0]) and plain[1] is None
+    torch.testing.assert_close(whole[0], plain[0], rtol=0, atol=1e-4)
+    assert explained[1].shape == (2, 2, 17, 16, 12)
+    torch.testing.assert_close(explained[1], whole[1], rtol=0, atol=1e-6)
+    _compare(plain, explained, whole)
+    with pytest.raises(RuntimeError, match='maps of the two ways differ'):
+        _compare(plain, explained, (whole[0], whole[1] + 0.01))
+    with pytest.raises(RuntimeError, match='explaining changed the heatmaps'):
+        _compare((plain[0] + 1e-6, None), explained, whole)
+
+
+def test_peak_sees_the_matrices():
+    plain, whole = (_peak(way, TINY, 64, 'cpu', 'dependency') for way in ('forward', 'whole matrices'))
+    assert plain >= 0 and whole >= 0

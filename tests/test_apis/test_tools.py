@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import ROOT
 
-from mmtranspose.apis import InputError, inference_topdown, load_bboxes
+from mmtranspose.apis import InputError, explain_topdown, inference_topdown, load_bboxes
 from mmtranspose.visualization import draw_poses
 
 BOXES = [[20, 15, 120, 290, 0.75], [100.5, 30.25, 230, 300, 0.5]]
@@ -168,6 +168,115 @@ class TestInfer:
         with pytest.raises(InputError, match='street'):
             run_tool('infer', tiny_config, tiny_checkpoint, *files)
         assert ((tmp_path / 'street.png').read_bytes(), (tmp_path / 'street.json').read_bytes()) == before
+
+
+@pytest.fixture(scope='module')
+def first_picture(people):
+    return people / 'val' / '000000000001.jpg'
+
+
+@pytest.fixture(scope='module')
+def explain(run_tool, tiny_config, tiny_checkpoint, first_picture, tmp_path_factory):
+    def explain(boxes, *flags, root=None):
+        folder = tmp_path_factory.mktemp('explain')
+        (folder / 'boxes.json').write_text(json.dumps(boxes))
+        root = root or folder / 'out'
+        files = ('--input', first_picture, '--bboxes', folder / 'boxes.json', '--output-root', root)
+        run_tool('explain', tiny_config, tiny_checkpoint, *files, *flags)
+        return root
+
+    return explain
+
+
+@pytest.fixture(scope='module')
+def explained(explain):
+    return explain(BOXES, '--heads', 'all', '--methods', 'rollout', '--kpt-thr', '0.1')
+
+
+class TestExplain:
+    def test_files(self, explained):
+        figures = [f'000000000001_person{n}_{kind}.png' for n in (1, 2) for kind in ('dependency', 'affect', 'methods')]
+        names = {'000000000001.html', '000000000001.npz', '000000000001_overlays', *figures}
+        assert {path.name for path in explained.iterdir()} == names
+        overlays = sorted(path.name for path in (explained / '000000000001_overlays').iterdir())
+        assert len(overlays) == 17 and overlays[9] == '009_left_wrist.jpg'
+
+    def test_raw_maps_are_the_apis(self, explained, tiny_model, first_picture):
+        people = explain_topdown(tiny_model, str(first_picture), BOXES, affect=True, heads='all', methods=['rollout'])
+        with np.load(explained / '000000000001.npz', allow_pickle=False) as file:
+            assert file['dependency'].shape == (2, 2, 4, 17, 8, 6)
+            for index, person in enumerate(people):
+                for name in ('dependency', 'affect', 'keypoints', 'scores', 'crop_to_image', 'cells'):
+                    np.testing.assert_allclose(file[name][index], getattr(person, name), rtol=1e-4, atol=1e-6)
+                np.testing.assert_allclose(file['relevance_rollout'][index], person.relevance['rollout'], rtol=1e-4)
+                np.testing.assert_array_equal(file['uncertain'][index], person.scores < 0.1)
+            assert file['names'][10] == 'right_wrist'
+
+    def test_overlay_stays_inside_the_crop(self, explained, first_picture, tiny_model):
+        overlay = cv2.imread(str(explained / '000000000001_overlays' / '000_nose.jpg')).astype(int)
+        image = cv2.imread(str(first_picture)).astype(int)
+        assert overlay.shape == image.shape and np.abs(overlay - image).max() > 50
+
+    def test_dependency_alone(self, explain):
+        explained = explain(BOXES[:1], '--no-affect', '--no-flip-test', '--cell', 'nearest', '--threshold', '0.01')
+        with np.load(explained / '000000000001.npz') as file:
+            assert 'affect' not in file and file['cells'].shape == (1, 17, 1, 2)
+        assert not (explained / '000000000001_person1_affect.png').exists()
+
+    @pytest.mark.parametrize(
+        ('boxes', 'flags', 'words'),
+        [
+            ([], (), 'boxes.json is empty: there is nobody to explain'),
+            ([[500, 5, 600, 60]], (), 'box 0 .* lies outside the picture of 240 x 320'),
+            (BOXES, ('--methods', 'lime'), "method 'lime' is unknown; choose from attention-1"),
+        ],
+    )
+    def test_mistakes_leave_nothing(self, explain, tmp_path, boxes, flags, words):
+        with pytest.raises(InputError, match=words):
+            explain(boxes, *flags, root=tmp_path / 'out')
+        assert os.listdir(tmp_path) == []
+
+    def test_unwritable_output(self, explain, tmp_path):
+        (tmp_path / 'out').write_text('a file')
+        with pytest.raises(InputError, match='out is a file, not a folder'):
+            explain(BOXES, root=tmp_path / 'out' / 'deeper')
+        assert (tmp_path / 'out').read_text() == 'a file'
+
+    def test_checkpoint_of_another_joint_count(self, run_tool, tiny_config, tiny_checkpoint, first_picture, tmp_path):
+        content = torch.load(tiny_checkpoint, weights_only=False)
+        for name in ('weight', 'bias'):
+            content['state_dict'][f'head.final_layer.{name}'] = content['state_dict'][f'head.final_layer.{name}'][:14]
+        torch.save(content, tmp_path / 'other.pth')
+        files = ('--input', first_picture, '--bboxes', 'whole-image', '--output-root', tmp_path / 'out')
+        with pytest.raises(InputError, match='other.pth.*head.final_layer'):
+            run_tool('explain', tiny_config, tmp_path / 'other.pth', *files)
+        assert not (tmp_path / 'out').exists()
+
+
+class TestExplainDataset:
+    def test_two_processes_give_what_one_gives(self, tiny_config, tiny_checkpoint, run_tool, tmp_path):
+        flags = ['--faithfulness-samples', '1', '--methods', 'attention-1', 'random', '--batch-size', '2']
+        run_tool('explain_dataset', tiny_config, tiny_checkpoint, '--output-root', tmp_path / 'one', *flags)
+        command = ['bash', ROOT / 'tools' / 'dist_explain_dataset.sh', tiny_config, tiny_checkpoint, '2']
+        environment = {**os.environ, 'PYTHON': sys.executable, 'PORT': '29613'}
+        command += ['--output-root', tmp_path / 'two', *flags]
+        process = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert process.returncode == 0, process.stderr
+        one, two = (json.loads((tmp_path / name / 'explanation.json').read_text()) for name in ('one', 'two'))
+        assert process.stdout.count(f'{one["people"]} people, ') == 1  # rank 0 alone speaks
+        assert (one['people'], one['keypoints']) == (two['people'], two['keypoints'])
+        for table in ('dependency', 'layers', 'occlusion', 'faithfulness'):
+            assert len(one[table]) == len(two[table]) > 0
+            means = [np.array([row['mean'] for row in result[table]], float) for result in (one, two)]
+            np.testing.assert_allclose(*means, rtol=1e-3, atol=1e-4)
+
+    def test_table_on_the_screen(self, tiny_config, tiny_checkpoint, run_tool, tmp_path, capsys):
+        flags = ('--max-samples', '2', '--faithfulness-samples', '0')
+        run_tool('explain_dataset', tiny_config, tiny_checkpoint, '--output-root', tmp_path / 'out', *flags)
+        printed = capsys.readouterr().out
+        assert printed.splitlines()[-1] == f'tables and figures: {tmp_path / "out"}'
+        assert '2 people, ' in printed and 'normalised_entropy' in printed
+        assert not (tmp_path / 'out' / 'faithfulness.csv').exists()
 
 
 def test_an_error_is_one_sentence_and_a_code(tmp_path):

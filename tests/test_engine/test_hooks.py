@@ -3,14 +3,19 @@
 import json
 from types import SimpleNamespace
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from conftest import SYNTHETIC_CONFIG
 from mmengine.config import Config
-from mmpose.registry import HOOKS
+from mmpose.registry import DATASETS, HOOKS
 from torch import nn
 
-from mmtranspose.engine.hooks import ChannelsLastHook, SaveMetricsHook
+from mmtranspose.apis import explain_topdown, init_model
+from mmtranspose.apis.inference import read_image
+from mmtranspose.engine.hooks import ChannelsLastHook, ExplanationHook, SaveMetricsHook
+from mmtranspose.visualization import explanation_figure
 
 
 @pytest.fixture
@@ -70,3 +75,46 @@ def test_metrics_are_written_by_the_main_process(tmp_path, rank, metrics, writte
 
 def test_metrics_are_written_after_other_hooks_saw_them():
     assert SaveMetricsHook.priority == 'LOWEST'
+
+
+@pytest.fixture(scope='module')
+def work_dir(tiny_config, run_tool, tmp_path_factory):
+    """Of a training run whose config has the hook: two validations."""
+    root = tmp_path_factory.mktemp('hook')
+    cfg = Config.fromfile(tiny_config)
+    cfg.custom_hooks = [dict(type='ExplanationHook', num_samples=3)]
+    cfg.train_cfg = dict(by_epoch=True, max_epochs=2, val_interval=1)
+    cfg.val_dataloader.batch_size = 2
+    cfg.experiment_name = 'explained'
+    cfg.dump(str(root / 'tiny.py'))
+    run_tool('train', root / 'tiny.py', '--work-dir', root / 'work')
+    return root / 'work'
+
+
+class TestExplanationHook:
+    def test_figures_of_the_first_samples_of_each_validation(self, work_dir):
+        steps = {int(path.stem.split('_')[1]) for path in work_dir.glob('epoch_*.pth')}
+        assert steps == {1, 2}
+        names = sorted(path.name for path in work_dir.glob('*/vis_data/vis_image/explanation_*.png'))
+        iterations = sorted({name.split('_')[-1] for name in names}, key=lambda name: int(name[:-4]))
+        assert len(iterations) == 2 and len(names) == 6
+        assert {name.rsplit('_', 1)[0] for name in names} == {f'explanation_val_{n}' for n in range(3)}
+
+    def test_figure_is_the_models(self, work_dir, tiny_config):
+        model = init_model(tiny_config, str(work_dir / 'epoch_2.pth'))
+        dataset = DATASETS.build(model.cfg.val_dataloader.dataset)
+        info = dataset.get_data_info(0)
+        person = explain_topdown(model, read_image(info['img_path']), info['bbox'])[0]
+        last = max(work_dir.glob('*/vis_data/vis_image/explanation_val_0_*.png'), key=lambda p: p.stat().st_mtime_ns)
+        drawn, expected = cv2.imread(str(last)).astype(int), explanation_figure(person).astype(int)
+        assert drawn.shape == expected.shape
+        assert np.abs(drawn - expected).max() <= 3  # rounding of weights to colours
+
+    def test_mistakes(self):
+        with pytest.raises(ValueError, match='num_samples=0'):
+            ExplanationHook(num_samples=0)
+        with pytest.raises(ValueError, match="direction='up' is unknown"):
+            ExplanationHook(direction='up')
+        runner = SimpleNamespace(model=nn.Linear(1, 1))
+        with pytest.raises(TypeError, match='Needed is .*TransPoseNeck'):
+            ExplanationHook().before_run(runner)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +19,11 @@ from mmtranspose.apis.dataset_explanation.report import write_report
 from mmtranspose.apis.dataset_explanation.settings import DatasetExplanationSettings
 from mmtranspose.apis.dataset_explanation.summary import summarise
 from mmtranspose.apis.explanation import require_explainable
-from mmtranspose.errors import InputError
+from mmtranspose.explain import ExplainOptions
 from mmtranspose.explain.geometry import cuts_udp
-from mmtranspose.explain.methods import Method, build_method, method_names
+from mmtranspose.explain.methods import Method, method_names
 from mmtranspose.explain.randomization import cascade_blocks
+from mmtranspose.models.necks import TransPoseNeck
 
 
 def explain_dataset(
@@ -50,8 +50,7 @@ def explain_dataset(
             measurements of something else.
     """
     settings = settings or DatasetExplanationSettings()
-    require_explainable(model)
-    methods = chosen_methods(settings.methods, len(model.neck.encoder.layers))
+    methods = require_explainable(model, ExplainOptions(cell=settings.cell, methods=_method_names(model, settings)))
     cfg = copy.deepcopy(model.cfg)
     people = LabelledPeople(cfg, settings.max_samples, settings.seed)
     pipeline = cfg.test_dataloader.dataset.pipeline
@@ -79,17 +78,11 @@ def explain_dataset(
     return summary
 
 
-def chosen_methods(names: Sequence[str], num_layers: int) -> list[Method]:
-    """The methods of given names; none given: all but integrated gradients, which need captum and twenty passes.
-
-    Raises:
-        InputError: A name is unknown, or a package is missing.
-    """
-    names = names or [name for name in method_names(num_layers) if name != 'integrated-gradients']
-    try:
-        return [build_method(name, num_layers) for name in names]
-    except (ValueError, ModuleNotFoundError) as error:
-        raise InputError(str(error)) from None
+def _method_names(model: nn.Module, settings: DatasetExplanationSettings) -> tuple[str, ...]:
+    """Those asked for, or all but integrated gradients, which need captum and twenty passes a keypoint."""
+    neck = getattr(model, 'neck', None)
+    every = method_names(len(neck.encoder.layers)) if isinstance(neck, TransPoseNeck) else ()
+    return settings.methods or tuple(name for name in every if name != 'integrated-gradients')
 
 
 def _made_by(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from mmtranspose.errors import InputError
-from mmtranspose.explain.cells import CELLS
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class DatasetExplanationSettings:
         seed (int): Of all that is drawn.
 
     Raises:
-        InputError: A number is out of range, or ``cell`` is unknown.
+        InputError: A number is out of range.
     """
 
     max_samples: int | None = None
@@ -48,8 +47,6 @@ class DatasetExplanationSettings:
             raise InputError('faithfulness_samples must be at least 0, batch_size and steps at least 1')
         if not 0 < self.oks_level < 1:
             raise InputError(f'oks_level={self.oks_level} must lie between 0 and 1')
-        if self.cell not in CELLS:
-            raise InputError(f'cell={self.cell!r} is unknown; choose {" or ".join(CELLS)}')
 
     def as_dict(self) -> dict:
         """For JSON."""

@@ -7,6 +7,8 @@ from mmengine.model import is_model_wrapper
 from mmpose.registry import HOOKS
 
 from mmtranspose.explain import ExplainOptions, explain_batch
+from mmtranspose.explain.attention import DIRECTIONS
+from mmtranspose.explain.choices import check_choice
 from mmtranspose.explain.geometry import cuts_udp
 from mmtranspose.explain.support import require_transpose
 from mmtranspose.visualization import explanation_figure
@@ -17,7 +19,7 @@ class ExplanationHook(Hook):
     """Gives the figure (layers x joints) of the first validation samples to the runner's visualiser, from rank 0.
 
     The visualiser's backends (local files, TensorBoard, W&B) get one picture a sample and validation, called
-    ``explanation/val_N``, at the step of the training iteration. From a config alone::
+    ``explanation_val_N``, at the step of the training iteration. From a config alone::
 
         custom_hooks = [dict(type='ExplanationHook', num_samples=4)]
 
@@ -45,8 +47,7 @@ class ExplanationHook(Hook):
     ):
         if num_samples < 1 or interval < 1:
             raise ValueError(f'num_samples={num_samples} and interval={interval} must be at least 1')
-        if direction not in ('dependency', 'affect'):
-            raise ValueError(f"direction={direction!r} is unknown; choose 'dependency' or 'affect'")
+        check_choice('direction', direction, DIRECTIONS)
         self.num_samples = num_samples
         self.interval = interval
         self.direction = direction
@@ -71,9 +72,10 @@ class ExplanationHook(Hook):
             return
         batch = {key: values[:wanted] for key, values in data_batch.items()}
         udp = cuts_udp(runner.cfg.val_dataloader.dataset.pipeline)
-        for explanation in explain_batch(_estimator(runner), batch, self.options, udp):
+        meta = runner.val_dataloader.dataset.metainfo
+        for explanation in explain_batch(_estimator(runner), batch, self.options, udp, meta):
             figure = explanation_figure(explanation, self.direction, threshold=self.threshold)
-            runner.visualizer.add_image(f'explanation/val_{self.drawn}', figure[..., ::-1], step=runner.iter)
+            runner.visualizer.add_image(f'explanation_val_{self.drawn}', figure[..., ::-1], step=runner.iter)
             self.drawn += 1
 
 

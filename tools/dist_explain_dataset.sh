@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Explain over a data set on several GPUs of one or more machines, or in several processes on a CPU (gloo).
+# Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT from the environment.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
+need 5 'CONFIG CHECKPOINT PROCESSES --output-root DIR [options of `mmtranspose explain-dataset`]' \
+    'transpose-r-a3 released.pth 4 --output-root explained' "$@"
+distributed "$3" tools/explain_dataset.py "$1" "$2" "${@:4}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def write_explanations(
     last = explanations[0].num_layers - 1
     for joint, joint_name in enumerate(explanations[0].names):
         picture = overlay_people(image, explanations, joint, last, threshold=threshold)
-        draw('overlays', f'{stem}_overlays/{joint:03d}_{joint_name}.jpg', picture)
+        safe = re.sub(r'[^\w-]+', '_', joint_name)
+        draw('overlays', f'{stem}_overlays/{joint:03d}_{safe}.jpg', picture)
     return {kind: [str(root / file) for file in names] for kind, names in files.items()}
 
 

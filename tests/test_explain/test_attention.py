@@ -110,6 +110,36 @@ def test_half_precision_model_gives_float32_rows(model):
     assert torch.allclose(half, full, atol=5e-3)
 
 
+@pytest.mark.parametrize('direction', ['dependency', 'affect'])
+def test_autocast_gives_float32_maps(model, direction):
+    inputs = torch.randn(1, 3, 64, 48)
+    full = attention_maps(model, inputs, CELLS[:1], direction)
+    with torch.autocast('cpu', torch.bfloat16):
+        half = attention_maps(model, inputs, CELLS[:1], direction)
+    assert half.dtype == torch.float32
+    assert torch.allclose(half, full, atol=5e-3) and not torch.equal(half, full)
+    if direction == 'dependency':
+        assert torch.allclose(half.sum((-1, -2)), torch.ones(2, 1, 3), atol=1e-5)
+
+
+@pytest.mark.parametrize('position', ['learnable', None])
+@pytest.mark.parametrize('size', [(64, 48), (96, 40)])
+def test_other_positions_and_input_sizes(position, size):
+    model = tiny_transpose(position_encoding=position, grid=(8, 6)).eval()
+    inputs = torch.randn(2, 3, *size)
+    grid = size[0] // 8, size[1] // 8
+    cells = torch.tensor([[[grid[0] - 1, grid[1] - 1]], [[0, 2]]])
+    with recorded_attention(model.neck.encoder) as records, torch.no_grad():
+        model.extract_feat(inputs)
+    found = attention_maps(model, inputs, cells, heads='all')
+    for layer, record in zip(found, records):
+        qk = record.tokens if record.pos is None else record.tokens + record.pos
+        q, k = record.layer.query_key(qk, None)
+        matrix = (q @ k.transpose(-1, -2) / 2).softmax(-1)  # 4 channels a head
+        for b, (row, col) in enumerate(cells[:, 0].tolist()):
+            assert torch.allclose(layer[b, :, 0].flatten(1), matrix[b, :, row * grid[1] + col], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ('cells', 'kwargs', 'error', 'words'),
     [

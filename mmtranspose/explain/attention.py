@@ -82,9 +82,10 @@ def maps_from(
     tokens = _flat_indices(cells.to(records[0].tokens.device), grid, len(records[0].tokens))
     compute = dependency_rows if direction == 'dependency' else affect_columns
     layers = []
-    for record in records:
-        maps = compute(record, tokens)  # (B, heads, Q, N)
-        layers.append(maps.mean(1) if heads == 'mean' else maps)
+    with torch.autocast(tokens.device.type, enabled=False):
+        for record in records:
+            maps = compute(record, tokens)  # (B, heads, Q, N)
+            layers.append(maps.mean(1) if heads == 'mean' else maps)
     return torch.stack(layers).unflatten(-1, grid)
 
 

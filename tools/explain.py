@@ -11,6 +11,14 @@ from mmtranspose.apis.results import require_writable
 from mmtranspose.errors import InputError
 
 
+def weight(text: str) -> float:
+    """A number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError
+    return value
+
+
 def main() -> None:
     arguments = parser(
         'Show what the poses in given boxes of a picture rest on. Into DIR: NAME.html, one page without network '
@@ -39,7 +47,7 @@ def main() -> None:
     )
     arguments.add_argument(
         '--threshold',
-        type=float,
+        type=weight,
         help="do not draw weights at or below this, in figures and overlays (default: draw all; the authors' "
         'suggestion: 0.01; the page has a slider)',
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from torch import nn
 
-from mmtranspose.apis.inference import prepare_crops, read_image
+from mmtranspose.apis.inference import check_boxes, prepare_crops, read_image
 from mmtranspose.errors import InputError
 from mmtranspose.explain import ExplainOptions, PoseExplanation, explain_batch
 from mmtranspose.explain.explaining import check_options, keypoint_names
@@ -17,7 +18,7 @@ from mmtranspose.explain.methods import Method
 
 def explain_topdown(
     model: nn.Module,
-    image: np.ndarray | str,
+    image: np.ndarray | str | Path,
     bboxes: np.ndarray | Sequence[Sequence[float]],
     affect: bool = False,
     heads: str = 'mean',
@@ -33,7 +34,7 @@ def explain_topdown(
 
     Args:
         model (nn.Module): From :func:`mmtranspose.apis.init_model`.
-        image (np.ndarray | str): (h, w, 3), BGR, uint8; or a file.
+        image (np.ndarray | str | Path): (h, w, 3), BGR, uint8; or a file.
         bboxes (np.ndarray | Sequence): (N, 4) or (N, 5), xyxy in pixels and perhaps a score; none at all: no people.
         affect (bool): Columns of attention too: which places draw on each keypoint's.
         heads (str): ``'mean'`` averages the heads, ``'all'`` keeps them apart (an axis of one where there is one head).
@@ -50,14 +51,20 @@ def explain_topdown(
 
     Raises:
         InputError: The model cannot be explained (no :class:`TransPoseNeck`, compiled, or exported); an option is
-            unknown; a box is not finite, has no positive size, or lies outside the picture.
+            unknown; its heatmaps are not finite; the picture is no (h, w, 3) uint8; a box is not finite, has no
+            positive size, or lies outside the picture.
     """
     options = ExplainOptions(affect, heads, cell, tuple(methods), score_thr, flip_test)
     require_explainable(model, options)
-    image = read_image(image) if isinstance(image, str) else image
+    if batch_size < 1:
+        raise InputError(f'batch_size={batch_size} must be at least 1')
+    image = read_image(str(image)) if isinstance(image, (str, Path)) else image
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise InputError(f'the picture must be (h, w, 3), BGR, uint8, not {image.shape} {image.dtype}')
     bboxes = np.asarray(bboxes, dtype=np.float32)
     if bboxes.size == 0:
         return []
+    check_boxes(bboxes, image.shape[:2])
     udp = cuts_udp(model.cfg.test_dataloader.dataset.pipeline)
     explanations = []
     for start in range(0, len(bboxes), batch_size):
@@ -74,7 +81,7 @@ def require_explainable(model: nn.Module, options: ExplainOptions) -> list[Metho
     """
     try:
         methods = check_options(model, options)
-        keypoint_names(model, model.dataset_meta)
+        keypoint_names(model, getattr(model, 'dataset_meta', None) or {})
     except (TypeError, ValueError, ModuleNotFoundError) as error:
         raise InputError(str(error)) from None
     return methods

@@ -35,6 +35,7 @@ def write_explanations(
         ``figures`` (layers x joints, one a person and direction; methods x joints), ``overlays`` (a joint's last layer
         over the picture, all people).
     """
+    name = name.encode('utf-8', 'replace').decode('utf-8')  # names of files need not be text
     root, stem = Path(root), Path(name).stem
     files = {'page': [f'{stem}.html'], 'maps': [f'{stem}.npz'], 'figures': [], 'overlays': []}
     write_page(root / files['page'][0], image, explanations, name, threshold)
@@ -56,7 +57,7 @@ def write_explanations(
     last = explanations[0].num_layers - 1
     for joint, joint_name in enumerate(explanations[0].names):
         picture = overlay_people(image, explanations, joint, last, threshold=threshold)
-        safe = re.sub(r'[^\w-]+', '_', joint_name)
+        safe = re.sub(r'[^\w-]+', '_', joint_name)[:80]
         draw('overlays', f'{stem}_overlays/{joint:03d}_{safe}.jpg', picture)
     return {kind: [str(root / file) for file in names] for kind, names in files.items()}
 

@@ -156,7 +156,7 @@ def inference_topdown(
     bboxes = np.asarray(bboxes, dtype=np.float32)
     if bboxes.size == 0:
         return []
-    _check_boxes(bboxes, image.shape[:2])
+    check_boxes(bboxes, image.shape[:2])
     results = []
     for start in range(0, len(bboxes), batch_size):
         results.extend(model.test_step(prepare_crops(model, image, bboxes[start : start + batch_size])))
@@ -177,7 +177,7 @@ def prepare_crops(model: nn.Module, image: np.ndarray, bboxes: np.ndarray) -> di
     Raises:
         InputError: A box is not finite, has no positive size, or lies outside the picture.
     """
-    _check_boxes(bboxes, image.shape[:2])
+    check_boxes(bboxes, image.shape[:2])
     init_default_scope(model.cfg.get('default_scope', 'mmpose'))
     pipeline = Compose(model.cfg.test_dataloader.dataset.pipeline)
     return pseudo_collate([pipeline(_sample(model, image, box)) for box in bboxes])
@@ -188,7 +188,12 @@ def _sample(model: nn.Module, image: np.ndarray, box: np.ndarray) -> dict:
     return dict(img=image, bbox=box[None, :4], bbox_score=score, **model.dataset_meta)
 
 
-def _check_boxes(bboxes: np.ndarray, image_shape: tuple[int, int]) -> None:
+def check_boxes(bboxes: np.ndarray, image_shape: tuple[int, int]) -> None:
+    """Check boxes (N, 4) or (N, 5) against the (h, w) of their picture.
+
+    Raises:
+        InputError: A box is not finite, has no positive size, or lies outside the picture.
+    """
     if bboxes.ndim != 2 or bboxes.shape[1] not in (4, 5):
         raise InputError(f'bboxes must have shape (N, 4) or (N, 5), not {bboxes.shape}')
     h, w = image_shape

@@ -19,7 +19,7 @@ from mmtranspose.models.layers import SelfAttention
 
 DIRECTIONS = ('dependency', 'affect')
 HEADS = ('mean', 'all')
-BLOCK_ELEMENTS = 2**24  # of one block of attention held while columns are normalised: 64 MiB in float32
+BLOCK_ELEMENTS = 2**22  # of one block of attention held while columns are normalised: 16 MiB in float32
 
 
 @torch.no_grad()
@@ -135,8 +135,8 @@ def _scaled(q: Tensor) -> Tensor:
 
 
 def _in_float32(record: AttentionInput) -> tuple[SelfAttention, Tensor, Tensor | None]:
-    half = record.layer.in_proj_weight.dtype != torch.float32
-    layer = copy.deepcopy(record.layer).float() if half else record.layer
+    other = record.layer.in_proj_weight.dtype != torch.float32
+    layer = copy.deepcopy(record.layer).float() if other else record.layer
     return layer, record.tokens.float(), None if record.pos is None else record.pos.float()
 
 

@@ -47,7 +47,7 @@ def bilinear_cells(peaks: Tensor, heatmap_size: tuple[int, int], grid: tuple[int
 
     Returns:
         tuple: cells (B, K, P, 2), integer (row, col) of the token grid; weights (B, K, P), float32, summing to 1. P is
-        4, or 1 where every peak is one token's.
+        4, or 1 where the heatmap has the token grid itself.
     """
     size, tokens = _like(peaks, heatmap_size), _like(peaks, grid)
     position = ((peaks + 0.5) * tokens / size - 0.5).clamp(min=0).minimum(tokens - 1)
@@ -57,7 +57,7 @@ def bilinear_cells(peaks: Tensor, heatmap_size: tuple[int, int], grid: tuple[int
     cells = (low.long().unsqueeze(2) + corners).minimum(tokens.long() - 1)
     shares = torch.where(corners == 1, high_share.unsqueeze(2), 1 - high_share.unsqueeze(2))
     weights = shares.prod(-1)
-    if (weights[..., 0] == 1).all():
+    if tuple(heatmap_size) == tuple(grid):
         return cells[:, :, :1], weights[..., :1].float()
     return cells, weights.float()
 

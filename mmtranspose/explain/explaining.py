@@ -11,6 +11,7 @@ from mmpose.models.utils.tta import flip_heatmaps
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain.attention import HEADS, target_maps
 from mmtranspose.explain.cells import CELLS
 from mmtranspose.explain.choices import check_choice
@@ -71,7 +72,8 @@ def explain_batch(
 
     Raises:
         TypeError: The model cannot be explained; see :func:`require_transpose`.
-        ValueError: An option is unknown, or ``dataset_meta`` names another number of keypoints than the head predicts.
+        ValueError: An option is unknown, ``dataset_meta`` names another number of keypoints than the head predicts, or
+            the heatmaps are not finite.
     """
     options = options or ExplainOptions()
     methods = check_options(model, options)
@@ -115,7 +117,10 @@ def check_options(model: nn.Module, options: ExplainOptions) -> list[Method]:
     require_transpose(model)
     check_choice('heads', options.heads, HEADS)
     check_choice('cell', options.cell, CELLS)
-    return [build_method(name, len(model.neck.encoder.layers)) for name in options.methods]
+    mode = (model.test_cfg or {}).get('flip_mode', 'heatmap')
+    if _flips(model, options.flip_test) and mode != 'heatmap':
+        raise ValueError(f"test_cfg.flip_mode={mode!r}: only 'heatmap' can be explained; set flip_test to False")
+    return [build_method(name, len(model.neck.encoder.layers)) for name in dict.fromkeys(options.methods)]
 
 
 @dataclass
@@ -154,6 +159,8 @@ def _explain(
     if flip is not None:
         back = flip_heatmaps(mirrored.heatmaps, flip.indices, shift_heatmap=flip.shift_heatmap)
         heatmaps = (run.heatmaps + back) * 0.5
+    if not heatmaps.isfinite().all():
+        raise InputError('the heatmaps are not finite: the checkpoint holds weights that are not, or the model broke')
     target = Target.of(heatmaps, run.grid, options.cell)
 
     def averaged(maps_of: Callable[[RecordedForward, Tensor, Target], Tensor]) -> np.ndarray:
@@ -175,19 +182,20 @@ def _explain(
     )
 
 
+def _flips(model: nn.Module, flip_test: bool | None) -> bool:
+    return (model.test_cfg or {}).get('flip_test', False) if flip_test is None else flip_test
+
+
 def _flip_settings(model: nn.Module, samples: Sequence[PoseDataSample], flip_test: bool | None) -> _Flip | None:
-    test_cfg = model.test_cfg or {}
-    if not (test_cfg.get('flip_test', False) if flip_test is None else flip_test):
+    if not _flips(model, flip_test):
         return None
-    mode = test_cfg.get('flip_mode', 'heatmap')
-    if mode != 'heatmap':
-        raise ValueError(f"test_cfg.flip_mode={mode!r}: only 'heatmap' can be explained; set flip_test to False")
+    test_cfg = model.test_cfg or {}
     return _Flip(samples[0].metainfo['flip_indices'], test_cfg.get('shift_heatmap', False))
 
 
 @torch.no_grad()
 def _predict(model: nn.Module, heatmaps: Tensor, samples: Sequence[PoseDataSample]) -> list[PoseDataSample]:
-    return model.add_pred_to_datasample(model.head.decode(heatmaps), None, samples)
+    return model.add_pred_to_datasample(model.head.decode(heatmaps.float()), None, samples)
 
 
 def keypoint_names(model: nn.Module, dataset_meta: dict) -> list[str]:

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
 from mmtranspose.apis import InputError, explain_topdown, init_model
@@ -59,15 +60,13 @@ def test_order_is_seeded(model):
 
 def test_truth_without_flags_or_area():
     sample = PoseDataSample(metainfo=dict(raw_ann_info=None))
-    from mmengine.structures import InstanceData
-
     sample.gt_instances = InstanceData(
         keypoints=np.array([[[1, 2], [3, 4.0]]]),
         keypoints_visible=np.array([[1, 0.0]]),
         bboxes=np.array([[10, 20, 30, 60.0]]),
     )
     truth = truth_of(7, sample)
-    assert truth.visibility.tolist() == [2, 0] and truth.area == pytest.approx(0.53 * 20 * 40)
+    assert truth.visibility.tolist() == [3, 0] and truth.area == pytest.approx(0.53 * 20 * 40)
     np.testing.assert_array_equal(truth.keypoints, [[1, 2], [np.nan, np.nan]])
 
 
@@ -111,7 +110,7 @@ def test_matched_difference_compares_each_keypoint_with_itself():
 def test_measurements_of_a_person_by_hand(model, explained, people, annotations):
     """Shares in discs by counting small squares, entropy and reach of one person's maps."""
     root, summary = explained
-    with np.load(root / 'parts' / '000000.npz') as file:
+    with np.load(root / 'parts' / 'attention' / '000000.npz') as file:
         part = dict(file)
     info = LabelledPeople(model.cfg.copy(), 4, 0).dataset.get_data_info(int(part['id'][0]))
     raw = info['raw_ann_info']
@@ -147,7 +146,7 @@ def test_measurements_of_a_person_by_hand(model, explained, people, annotations)
 
 def test_summary_is_the_means(explained):
     root, summary = explained
-    parts = [dict(np.load(root / 'parts' / f'00000{n}.npz')) for n in (0, 1)]
+    parts = [dict(np.load(root / 'parts' / 'attention' / f'00000{n}.npz')) for n in (0, 1)]
     assert [len(part['id']) for part in parts] == [3, 1] and summary['people'] == 4
     visibility, shares = (np.concatenate([part[name] for part in parts]) for name in ('visibility', 'shares'))
     assert summary['keypoints']['visible'] == (visibility == 2).sum()
@@ -162,7 +161,7 @@ def test_summary_is_the_means(explained):
     assert len(summary['dependency']) == 3 * 2 * 17 * 17
     faithfulness = {(row['method'], row['measure']): row for row in summary['faithfulness']}
     assert set(faithfulness) == {(method, measure) for method in SETTINGS['methods'] for measure in MEASURES}
-    measured = parts[0]['faithfulness']
+    measured = np.load(root / 'parts' / 'faithfulness' / '000000.npz')['faithfulness']
     assert measured.shape == (1, 2, len(MEASURES), 17)  # one person tested
     assert faithfulness['random', 'road']['mean'] == pytest.approx(np.nanmean(measured[0, 1, 2]), nan_ok=True)
     assert [row['block'] for row in summary['randomization']][0] == 'head.final_layer'
@@ -180,14 +179,14 @@ def test_files(explained):
     assert lines[0] == 'layer,group,quantity,mean,low,high,n' and len(lines) == 1 + len(summary['layers'])
 
 
-def test_goes_on_after_a_stop(model, explained, tmp_path, monkeypatch):
+def test_goes_on_after_a_stop(model, explained, tmp_path):
     root, summary = explained
     shutil.copytree(root / 'parts', tmp_path / 'parts')
-    (tmp_path / 'parts' / '000001.npz').unlink()
-    first = (tmp_path / 'parts' / '000000.npz').stat().st_mtime_ns
+    (tmp_path / 'parts' / 'attention' / '000001.npz').unlink()
+    first = (tmp_path / 'parts' / 'attention' / '000000.npz').stat().st_mtime_ns
     settings = DatasetExplanationSettings(**SETTINGS, batch_size=3)
     again = explain_dataset(model, tmp_path, settings, progress=False)
-    assert (tmp_path / 'parts' / '000000.npz').stat().st_mtime_ns == first
+    assert (tmp_path / 'parts' / 'attention' / '000000.npz').stat().st_mtime_ns == first
     assert json.dumps(again) == json.dumps(summary)  # NaN and all
 
 
@@ -195,6 +194,45 @@ def test_other_settings_are_not_mixed(model, explained):
     root, _ = explained
     with pytest.raises(InputError, match='holds measurements with steps=2, now 3: give another --output-root'):
         explain_dataset(model, root, DatasetExplanationSettings(**SETTINGS | dict(steps=3), batch_size=3))
+
+
+def test_other_crops_are_not_mixed(explained, tiny_config, tiny_checkpoint):
+    root, _ = explained
+    options = {'test_dataloader.dataset.pipeline.1.padding': 3.0}
+    model = init_model(tiny_config, tiny_checkpoint, cfg_options=options)
+    with pytest.raises(InputError, match='holds measurements with dataset='):
+        explain_dataset(model, root, DatasetExplanationSettings(**SETTINGS, batch_size=3))
+
+
+def test_damaged_part(model, explained, tmp_path):
+    root, _ = explained
+    shutil.copytree(root / 'parts', tmp_path / 'parts')
+    part = tmp_path / 'parts' / 'attention' / '000001.npz'
+    part.write_bytes(part.read_bytes()[:200])
+    with pytest.raises(InputError, match='attention/000001.npz is damaged .*; delete it and run again'):
+        explain_dataset(model, tmp_path, DatasetExplanationSettings(**SETTINGS, batch_size=3), progress=False)
+
+
+def test_data_set_without_sigmas(tiny_config, tiny_checkpoint, tmp_path):
+    model = init_model(tiny_config, tiny_checkpoint)
+    model.cfg.test_dataloader.dataset.metainfo = dict(from_file='configs/_base_/datasets/onehand10k.py')
+    with pytest.raises(InputError, match='CocoDataset has no sigma for each keypoint'):
+        explain_dataset(model, tmp_path / 'out')
+
+
+def test_flags_of_whole_bodies():
+    sample = PoseDataSample(metainfo=dict(raw_ann_info=dict(keypoints=[0, 0, 2] * 2, foot_kpts=[5, 5, 1.0])))
+    sample.gt_instances = InstanceData(
+        keypoints=np.ones((1, 3, 2)), keypoints_visible=np.ones((1, 3)), bboxes=np.array([[10, 20, 30, 60.0]])
+    )
+    assert truth_of(7, sample).visibility.tolist() == [2, 2, 1]
+
+
+def test_weights_that_are_not_finite(tiny_config, tiny_checkpoint, tmp_path):
+    model = init_model(tiny_config, tiny_checkpoint)
+    model.backbone.conv1.weight.data[0] = float('nan')
+    with pytest.raises(InputError, match='the heatmaps are not finite'):
+        explain_dataset(model, tmp_path / 'out', DatasetExplanationSettings(max_samples=1))
 
 
 def test_weights_of_another_model_are_not_mixed(explained, tiny_config):
@@ -210,6 +248,8 @@ def test_weights_of_another_model_are_not_mixed(explained, tiny_config):
         (dict(oks_level=1.0), 'oks_level=1.0 must lie between 0 and 1'),
         (dict(batch_size=0), 'batch_size and steps at least 1'),
         (dict(cell='near'), "cell='near' is unknown"),
+        (dict(seed=-1), 'seed=-1 must not be negative'),
+        (dict(percentiles=(0,)), 'percentiles=.* must lie above 0'),
         (dict(methods=('lime',)), "method 'lime' is unknown; choose from attention-1"),
     ],
 )

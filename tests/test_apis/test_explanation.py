@@ -1,5 +1,7 @@
 """What a predicted pose rests on: the prediction's own keypoints, the right rows, the flip test's average."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -183,10 +185,15 @@ def test_no_people(model, image, boxes):
         (dict(cell='near'), "cell='near' is unknown"),
         (dict(methods=['lime']), "method 'lime' is unknown; choose from attention-1, attention-2, rollout"),
         (dict(image='missing.jpg'), 'missing.jpg does not exist'),
+        (dict(image=Path('missing.jpg')), 'missing.jpg does not exist'),
+        (dict(image=np.zeros((50, 40), np.uint8)), r'the picture must be \(h, w, 3\).* not \(50, 40\) uint8'),
+        (dict(image=np.zeros((50, 40, 3))), r'the picture must be .* float64'),
+        (dict(bboxes=[*BOXES, *BOXES, [1000, 10, 1100, 50]], batch_size=2), 'box 4 .* lies outside the picture'),
+        (dict(batch_size=-1), 'batch_size=-1 must be at least 1'),
     ],
 )
 def test_mistakes(model, image, kwargs, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(InputError, match=words):
         explain_topdown(model, **(dict(image=image, bboxes=BOXES) | kwargs))
 
 
@@ -202,7 +209,21 @@ def test_models_that_cannot_be_explained(model, image, tiny_config):
 def test_data_set_of_another_joint_count(tiny_config, image):
     model = init_model(tiny_config)
     model.dataset_meta = dict(model.dataset_meta, keypoint_id2name={0: 'a', 1: 'b'})
-    with pytest.raises(ValueError, match='names 2 keypoints, the head predicts 17: config and checkpoint'):
+    with pytest.raises(InputError, match='names 2 keypoints, the head predicts 17: config and checkpoint'):
+        explain_topdown(model, image, BOXES)
+
+
+def test_flip_mode_that_cannot_be_explained(model, image, monkeypatch):
+    monkeypatch.setitem(model.test_cfg, 'flip_mode', 'udp_combined')
+    with pytest.raises(InputError, match="flip_mode='udp_combined': only 'heatmap' can be explained"):
+        explain_topdown(model, image, BOXES)
+    assert len(explain_topdown(model, image, BOXES, flip_test=False)) == 2
+
+
+def test_weights_that_are_not_finite(tiny_config, image):
+    model = init_model(tiny_config)
+    model.head.final_layer.bias.data[3] = float('nan')
+    with pytest.raises(InputError, match='the heatmaps are not finite: the checkpoint holds weights that are not'):
         explain_topdown(model, image, BOXES)
 
 

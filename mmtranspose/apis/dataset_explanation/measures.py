@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -74,10 +74,6 @@ class People:
             explanations[0].token_to_crop,
         )
 
-    def first(self, count: int) -> People:
-        """The first ``count`` of them."""
-        return replace(self, points=self.points[:count], areas=self.areas[:count], torsos=self.torsos[:count])
-
 
 def torso_lengths(points: np.ndarray, name2id: dict[str, int]) -> np.ndarray:
     """From the middle of the shoulders to the middle of the hips, (B,), of keypoints (B, K, 2).
@@ -98,13 +94,13 @@ def measure_attention(
     metainfo: dict,
     settings: DatasetExplanationSettings,
     udp: bool,
-) -> tuple[dict[str, np.ndarray], People]:
+) -> dict[str, np.ndarray]:
     """Where the attention of every layer lies.
 
     Returns:
-        tuple: arrays, people first: ``id`` (B,), ``visibility``, ``score`` and ``oks`` of the prediction (B, K);
+        dict: people first: ``id`` (B,), ``visibility``, ``score`` and ``oks`` of the prediction (B, K);
         ``shares`` (B, L, K, J) in each joint's disc; ``own``, ``other`` (in other joints' discs and not in its own),
-        ``entropy``, ``normalised_entropy``, ``reach`` (B, L, K). And the people.
+        ``entropy``, ``normalised_entropy``, ``reach`` (B, L, K).
     """
     explanations = explain_batch(model, batch, ExplainOptions(cell=settings.cell, flip_test=False), udp)
     people = People.of(explanations, truths, metainfo)
@@ -127,7 +123,7 @@ def measure_attention(
     arrays['visibility'] = np.stack([truth.visibility for truth in truths])
     arrays['score'] = np.stack([person.scores for person in explanations])
     arrays['oks'] = keypoint_oks(distances[..., None], people.areas, people.sigmas)[..., 0].numpy()
-    return arrays, people
+    return arrays
 
 
 def others_coverage(coverage: Tensor) -> Tensor:
@@ -147,9 +143,11 @@ def _without(coverage: Tensor, joint: int) -> Tensor:
 def measure_faithfulness(
     model: nn.Module,
     batch: dict,
-    people: People,
+    truths: Sequence[Truth],
+    metainfo: dict,
     methods: Sequence[Method],
     settings: DatasetExplanationSettings,
+    udp: bool,
 ) -> dict[str, np.ndarray]:
     """How faithful each method's maps are, for one pass without flip test.
 
@@ -157,6 +155,7 @@ def measure_faithfulness(
         dict: people first: ``faithfulness`` (B, methods, measures of ``MEASURES``, K); ``randomization``
         (B, methods, blocks, K). NaN for keypoints below the score threshold or without a label.
     """
+    people = People.of(explain_batch(model, batch, ExplainOptions(flip_test=False), udp), truths, metainfo)
     inputs = model.data_preprocessor(batch, training=False)['inputs']
     run = recorded_forward(model, inputs)
     target = Target.of(run.heatmaps, run.grid, settings.cell)

@@ -14,6 +14,8 @@ from mmpose.structures import PoseDataSample
 from mmtranspose.apis.config import check_data
 from mmtranspose.errors import InputError
 
+PARTS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')  # the last four: whole bodies
+UNKNOWN_VISIBILITY = 3
 UNKNOWN_AREA = 0.53  # of the box; MMPose's and COCO's share of a person in a box without a known area
 
 
@@ -24,7 +26,8 @@ class Truth:
     Attributes:
         id (int): Of the sample in the data set.
         keypoints (np.ndarray): (K, 2), (x, y) in pixels of the picture; NaN where not labelled.
-        visibility (np.ndarray): (K,): 2 visible, 1 occluded, 0 not labelled (COCO's flags).
+        visibility (np.ndarray): (K,): 2 visible, 1 occluded, 0 not labelled (COCO's flags); 3 labelled, and which of
+            the two is not known.
         area (float): In pixels of the picture.
     """
 
@@ -43,7 +46,7 @@ class LabelledPeople:
         seed (int): Of the order.
 
     Raises:
-        InputError: A file of the data set is missing, or nobody in it is labelled.
+        InputError: A file of the data set is missing, nobody in it is labelled, or it has no sigmas.
     """
 
     def __init__(self, cfg: Config, max_samples: int | None, seed: int):
@@ -55,10 +58,15 @@ class LabelledPeople:
         labelled = [
             i for i in range(len(self.dataset)) if np.any(self.dataset.get_data_info(i).get('keypoints_visible'))
         ]
+        if len(self.metainfo.get('sigmas', ())) != self.metainfo['num_keypoints']:
+            raise InputError(
+                f"{cfg.test_dataloader.dataset.type} has no sigma for each keypoint, by which OKS and the keypoints' "
+                "discs are scaled; give them in the data set's metainfo"
+            )
         if not labelled:
             raise InputError(
-                f'{cfg.test_dataloader.dataset.ann_file}: no person with labelled keypoints; name annotations by '
-                '--cfg-options test_dataloader.dataset.ann_file=...'
+                f'{cfg.test_dataloader.dataset.get("ann_file")}: no person with labelled keypoints; name annotations '
+                'by --cfg-options test_dataloader.dataset.ann_file=...'
             )
         self.order = np.random.default_rng(seed).permutation(labelled)[:max_samples].tolist()
 
@@ -80,14 +88,13 @@ class LabelledPeople:
 def truth_of(index: int, sample: PoseDataSample) -> Truth:
     """What a sample's annotation says.
 
-    MMPose reduces COCO's flags to labelled or not; where the raw annotation is at hand they come from there. Elsewhere
-    every labelled keypoint counts as visible.
+    MMPose reduces COCO's flags to labelled or not; where the raw annotation is at hand they come from there.
     """
     instances = sample.gt_instances
     keypoints = np.array(instances.keypoints[0][:, :2], float)
-    visibility = np.where(np.asarray(instances.keypoints_visible[0]) > 0, 2, 0)
+    visibility = np.where(np.asarray(instances.keypoints_visible[0]) > 0, UNKNOWN_VISIBILITY, 0)
     raw = sample.metainfo.get('raw_ann_info') or {}
-    flags = np.array(raw.get('keypoints', []), float)[2::3]
+    flags = np.concatenate([np.ravel(raw.get(part, [])) for part in PARTS])[2::3]
     if len(flags) == len(visibility):
         visibility = np.where(visibility > 0, flags, 0).astype(int)
     keypoints[visibility == 0] = np.nan

@@ -115,7 +115,7 @@ def _matrix_figure(summary: dict, people: str) -> np.ndarray:
 
 
 def _profile(summary: dict, quantity: str) -> dict[str, np.ndarray]:
-    groups = [group for group in ('visible', 'occluded') if summary['keypoints'][group]]
+    groups = [group for group in ('visible', 'occluded') if summary['keypoints'][group]] or ['all']
     return {group: _lines(summary['layers'], quantity=quantity, group=group) for group in groups}
 
 

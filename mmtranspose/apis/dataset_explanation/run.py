@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.dist import barrier, get_rank, get_world_size, is_main_process
+from mmengine.dist import is_main_process
 from torch import nn
-from tqdm import tqdm
 
 from mmtranspose.apis.dataset_explanation.measures import measure_attention, measure_faithfulness
 from mmtranspose.apis.dataset_explanation.parts import Parts
@@ -33,14 +33,14 @@ def explain_dataset(
 
     Where the attention of each layer lies, split by visible and occluded keypoints; and, for some of the people, how
     faithful the explanation methods are beside two controls. One pass a person in the annotated box, without flip
-    test. Batches are kept below ``root/parts`` as they come: the same call goes on after a stop. In several processes
-    (mmengine's process group) each takes its share.
+    test. Measurements are kept below ``root/parts`` as they come: the same call goes on after a stop. In several
+    processes (mmengine's process group) each takes its share.
 
     Args:
         model (nn.Module): From :func:`mmtranspose.apis.init_model`; its ``cfg`` names the data.
         root (str | Path): Where measurements, ``explanation.json``, tables (``.csv``) and figures go.
         settings (DatasetExplanationSettings | None): None for the defaults.
-        progress (bool): Show a bar.
+        progress (bool): Show bars.
 
     Returns:
         dict | None: What ``explanation.json`` holds (see :func:`summarise`); None on other ranks than 0.
@@ -51,29 +51,30 @@ def explain_dataset(
     """
     settings = settings or DatasetExplanationSettings()
     methods = require_explainable(model, ExplainOptions(cell=settings.cell, methods=_method_names(model, settings)))
+    methods = [replace(method, seed=settings.seed) if hasattr(method, 'seed') else method for method in methods]
     cfg = copy.deepcopy(model.cfg)
     people = LabelledPeople(cfg, settings.max_samples, settings.seed)
-    pipeline = cfg.test_dataloader.dataset.pipeline
-    parts = Parts(Path(root) / 'parts', _made_by(model, cfg, settings, people, methods))
-    barrier()
-    size = settings.batch_size
-    count = -(-len(people) // size)
-    mine = [number for number in range(get_rank(), count, get_world_size()) if not parts.has(number)]
-    for number in tqdm(mine, desc='explaining', unit='batch', disable=not (progress and is_main_process())):
-        batch, truths = people.batch(number * size, (number + 1) * size)
-        arrays, found = measure_attention(model, batch, truths, people.metainfo, settings, cuts_udp(pipeline))
-        tested = max(0, settings.faithfulness_samples - number * size)
-        if tested:
-            first = {key: values[:tested] for key, values in batch.items()}
-            arrays |= measure_faithfulness(model, first, found.first(tested), methods, settings)
-        parts.write(number, arrays)
-    barrier()
+    udp = cuts_udp(cfg.test_dataloader.dataset.pipeline)
+    made_by = _made_by(model, cfg, settings, people, methods)
+
+    def attention(number: int) -> dict[str, np.ndarray]:
+        batch, truths = people.batch(number * settings.batch_size, (number + 1) * settings.batch_size)
+        return measure_attention(model, batch, truths, people.metainfo, settings, udp)
+
+    def faithfulness(number: int) -> dict[str, np.ndarray]:
+        batch, truths = people.batch(number, number + 1)
+        return measure_faithfulness(model, batch, truths, people.metainfo, methods, settings, udp)
+
+    batches = Parts(Path(root) / 'parts' / 'attention', made_by, -(-len(people) // settings.batch_size))
+    tested = Parts(Path(root) / 'parts' / 'faithfulness', made_by, min(settings.faithfulness_samples, len(people)))
+    batches.fill(attention, progress and 'attention, batches')
+    tested.fill(faithfulness, progress and 'faithfulness, people')
     if not is_main_process():
         return None
     names = [people.metainfo['keypoint_id2name'][k] for k in range(people.metainfo['num_keypoints'])]
-    summary = summarise(
-        parts.read(count), names, [method.name for method in methods], list(cascade_blocks(model)), settings
-    )
+    blocks = list(cascade_blocks(model))
+    arrays = batches.read() | tested.read()
+    summary = summarise(arrays, names, [method.name for method in methods], blocks, settings)
     write_report(Path(root), summary)
     return summary
 
@@ -88,12 +89,19 @@ def _method_names(model: nn.Module, settings: DatasetExplanationSettings) -> tup
 def _made_by(
     model: nn.Module, cfg: Config, settings: DatasetExplanationSettings, people: LabelledPeople, methods: list[Method]
 ) -> dict:
+    """What the measurements depend on, but for the pictures themselves."""
     weights = 0
     for tensor in model.state_dict().values():
         weights = zlib.crc32(np.ascontiguousarray(tensor.cpu().float().numpy()).tobytes(), weights)
     dataset = cfg.test_dataloader.dataset
+    labels = 0
+    for index in range(len(people.dataset)):
+        labels = zlib.crc32(people.dataset.get_data_info(index)['keypoints'].tobytes(), labels)
     return dict(
         weights=weights,
-        data=[dataset.data_root, dataset.ann_file, len(people.dataset)],
+        labels=labels,
+        dataset=repr(dataset.to_dict()),
+        data_preprocessor=repr(cfg.model.get('data_preprocessor')),
+        test_cfg=repr(cfg.model.get('test_cfg')),
         **settings.as_dict() | dict(methods=[method.name for method in methods]),
     )

@@ -23,7 +23,7 @@ class DatasetExplanationSettings:
         steps (int): Fractions of deletion and insertion between nothing and all.
         percentiles (tuple[float, ...]): Of ROAD.
         batch_size (int): People that go through the network together.
-        seed (int): Of all that is drawn.
+        seed (int): Of all that is drawn: people, random orders, weights, noise.
 
     Raises:
         InputError: A number is out of range.
@@ -45,6 +45,10 @@ class DatasetExplanationSettings:
             raise InputError(f'max_samples={self.max_samples} must be at least 1')
         if self.faithfulness_samples < 0 or self.batch_size < 1 or self.steps < 1:
             raise InputError('faithfulness_samples must be at least 0, batch_size and steps at least 1')
+        if self.seed < 0:
+            raise InputError(f'seed={self.seed} must not be negative')
+        if not self.percentiles or not all(0 < percentile <= 100 for percentile in self.percentiles):
+            raise InputError(f'percentiles={self.percentiles} must lie above 0 and up to 100')
         if not 0 < self.oks_level < 1:
             raise InputError(f'oks_level={self.oks_level} must lie between 0 and 1')
 

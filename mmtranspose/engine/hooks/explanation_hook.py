@@ -9,8 +9,8 @@ from mmpose.registry import HOOKS
 from mmtranspose.explain import ExplainOptions, explain_batch
 from mmtranspose.explain.attention import DIRECTIONS
 from mmtranspose.explain.choices import check_choice
+from mmtranspose.explain.explaining import check_options
 from mmtranspose.explain.geometry import cuts_udp
-from mmtranspose.explain.support import require_transpose
 from mmtranspose.visualization import explanation_figure
 
 
@@ -32,7 +32,7 @@ class ExplanationHook(Hook):
 
     Raises:
         ValueError: ``num_samples`` or ``interval`` is less than 1, or ``direction`` is unknown.
-        TypeError: When a run begins: the model has no :class:`TransPoseNeck`.
+        TypeError: When a run begins: the model has no :class:`TransPoseNeck`, or is compiled.
     """
 
     priority = 'LOW'
@@ -58,7 +58,7 @@ class ExplanationHook(Hook):
 
     def before_run(self, runner) -> None:
         """Check the model, before hours of training."""
-        require_transpose(_estimator(runner))
+        check_options(_estimator(runner), self.options)
 
     def before_val_epoch(self, runner) -> None:
         """Begin to count anew."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -84,6 +85,7 @@ def mean_intervals(
     return MeanInterval(*(part.reshape(shape) for part in (means, *ends, n)))
 
 
+@lru_cache(maxsize=2)
 def resample_counts(people: int, resamples: int = 2000, seed: int = 0) -> np.ndarray:
     """How often each person is drawn into each resample of as many people: (resamples, people), float64.
 

@@ -48,4 +48,4 @@ def reach(maps: Tensor, points: Tensor, token_to_crop: np.ndarray | Tensor, leng
     share = distribution(maps)
     middle = token_positions(tuple(maps.shape[-2:]), token_to_crop).to(share.device)
     distance = (middle - points.to(share.device, torch.float64)[:, :, None, None]).norm(dim=-1).to(share)
-    return (share * distance).sum((-1, -2)) / lengths.to(share).where(lengths > 0, torch.nan).unsqueeze(-1)
+    return (share * distance).sum((-1, -2)) / lengths.where(lengths > 0, torch.nan).to(share).unsqueeze(-1)

@@ -11,7 +11,7 @@ from mmpose.structures import PoseDataSample
 
 from mmtranspose.apis import InputError, explain_topdown, init_model
 from mmtranspose.apis.dataset_explanation import DatasetExplanationSettings, explain_dataset
-from mmtranspose.apis.dataset_explanation.measures import MEASURES, others_coverage, torso_lengths
+from mmtranspose.apis.dataset_explanation.measures import MEASURES, counterpart_shares, others_coverage, torso_lengths
 from mmtranspose.apis.dataset_explanation.people import LabelledPeople, truth_of
 from mmtranspose.apis.dataset_explanation.summary import matched_difference
 from mmtranspose.apis.inference import read_image
@@ -82,6 +82,12 @@ def test_others_coverage_by_hand():
     others = others_coverage(coverage)[0, :, 0]
     expected = [[0, 0.3, 0.4], [0.8, 0, 0.4], [np.nan] * 3, [1, 0.8, 0]]
     np.testing.assert_allclose(others.numpy(), expected, atol=1e-6)
+
+
+def test_counterparts_by_hand():
+    shares = torch.arange(9.0).reshape(1, 3, 3)
+    found = counterpart_shares(shares, [0, 2, 1])
+    np.testing.assert_array_equal(found.numpy(), [[np.nan, 5, 7]])
 
 
 def test_matched_difference_by_hand():

@@ -99,8 +99,9 @@ def measure_attention(
 
     Returns:
         dict: people first: ``id`` (B,), ``visibility``, ``score`` and ``oks`` of the prediction (B, K);
-        ``shares`` (B, L, K, J) in each joint's disc; ``own``, ``other`` (in other joints' discs and not in its own),
-        ``entropy``, ``normalised_entropy``, ``reach`` (B, L, K).
+        ``shares`` (B, L, K, J) in each joint's disc; (B, L, K): ``own``, ``counterpart`` (in the disc of the same joint
+        of the other side), ``other`` (in other joints' discs and not in its own), ``entropy``, ``normalised_entropy``,
+        ``reach``.
     """
     explanations = explain_batch(model, batch, ExplainOptions(cell=settings.cell, flip_test=False), udp)
     people = People.of(explanations, truths, metainfo)
@@ -113,6 +114,7 @@ def measure_attention(
     measured = dict(
         shares=shares,
         own=torch.diagonal(shares, dim1=-2, dim2=-1),
+        counterpart=counterpart_shares(shares, metainfo['flip_indices']),
         other=energy_pointing_game(maps, others_coverage(coverage)),
         entropy=entropy(maps),
         normalised_entropy=entropy(maps, normalised=True),
@@ -124,6 +126,13 @@ def measure_attention(
     arrays['score'] = np.stack([person.scores for person in explanations])
     arrays['oks'] = keypoint_oks(distances[..., None], people.areas, people.sigmas)[..., 0].numpy()
     return arrays
+
+
+def counterpart_shares(shares: Tensor, flip_indices: Sequence[int]) -> Tensor:
+    """Of shares (..., K, J = K), those in the disc of each keypoint's counterpart: (..., K); NaN where it has none."""
+    counterparts = torch.tensor(flip_indices)
+    found = shares.gather(-1, counterparts.expand(shares.shape[:-1]).unsqueeze(-1)).squeeze(-1)
+    return found.masked_fill(counterparts == torch.arange(len(counterparts)), torch.nan)
 
 
 def others_coverage(coverage: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from mmtranspose.apis.dataset_explanation.settings import DatasetExplanationSett
 from mmtranspose.explain.metrics import MeanInterval, mean_intervals, resample_counts
 
 GROUPS = {'all': (1, 2, 3), 'visible': (2,), 'occluded': (1,)}  # COCO's flags
-QUANTITIES = ('own', 'other', 'elsewhere', 'entropy', 'normalised_entropy', 'reach')
+QUANTITIES = ('own', 'counterpart', 'other', 'elsewhere', 'entropy', 'normalised_entropy', 'reach')
 
 
 def summarise(

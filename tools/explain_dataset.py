@@ -3,7 +3,15 @@
 import torch
 from mmengine.dist import init_dist, is_main_process
 
-from mmtranspose.apis.command_line import add_allow_partial, add_cfg_options, add_launcher, parse, parser, run
+from mmtranspose.apis.command_line import (
+    add_allow_partial,
+    add_cfg_options,
+    add_launcher,
+    add_model,
+    parse,
+    parser,
+    run,
+)
 from mmtranspose.apis.config import load_config
 from mmtranspose.apis.dataset_explanation import DatasetExplanationSettings, explain_dataset
 from mmtranspose.apis.dataset_explanation.report import table
@@ -21,10 +29,7 @@ def main() -> None:
         'explanation.json, tables (.csv) and figures. Stop it any time: the same command goes on.',
         'mmtranspose explain-dataset transpose-r-a3 released.pth --max-samples 500 --output-root explained',
     )
-    arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
-    arguments.add_argument(
-        'checkpoint', help="checkpoint: ours or the authors' released one; .pth, .safetensors or a URL"
-    )
+    add_model(arguments)
     arguments.add_argument('--output-root', required=True, metavar='DIR', help='where everything goes')
     arguments.add_argument('--max-samples', type=int, metavar='N', help='people, drawn at random (default: all)')
     arguments.add_argument(

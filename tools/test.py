@@ -1,6 +1,6 @@
 """Evaluate a pose model (the flags are those of MMPose's tools/test.py)."""
 
-from mmtranspose.apis.command_line import add_runner_arguments, parse, parser, run
+from mmtranspose.apis.command_line import add_model, add_runner_arguments, parse, parser, run
 from mmtranspose.apis.runner import build_runner, test_config
 
 
@@ -9,10 +9,7 @@ def main() -> None:
         'Test and evaluate a pose model.',
         'mmtranspose test transpose-r-a3 tp_r_256x192_enc3_d256_h1024_mh8.pth --out metrics.json',
     )
-    arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
-    arguments.add_argument(
-        'checkpoint', help="checkpoint: ours or the authors' released one; .pth, .safetensors or a URL"
-    )
+    add_model(arguments)
     arguments.add_argument('--out', metavar='FILE', help='write the metrics to FILE (.json, .yaml or .pkl)')
     arguments.add_argument('--dump', metavar='FILE', help='write the predictions to FILE (.pkl), to evaluate later')
     arguments.add_argument('--badcase', action='store_true', help='save or show the samples with the worst loss')

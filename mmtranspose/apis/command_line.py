@@ -55,6 +55,14 @@ def parser(description: str, example: str) -> argparse.ArgumentParser:
     )
 
 
+def add_model(arguments: argparse.ArgumentParser) -> None:
+    """A trained model: config and checkpoint."""
+    arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
+    arguments.add_argument(
+        'checkpoint', help="checkpoint: ours or the authors' released one; .pth, .safetensors or a URL"
+    )
+
+
 def add_runner_arguments(arguments: argparse.ArgumentParser) -> None:
     """The arguments that ``train.py`` and ``test.py`` have in common, as in MMPose's tools."""
     arguments.add_argument('--work-dir', help='where logs, checkpoints and results go (default: work_dirs/CONFIG_NAME)')

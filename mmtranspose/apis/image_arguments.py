@@ -6,15 +6,13 @@ import argparse
 
 import numpy as np
 
+from mmtranspose.apis.command_line import add_model
 from mmtranspose.apis.inference import load_bboxes, read_image, whole_image
 
 
 def add_image_and_bboxes(arguments: argparse.ArgumentParser) -> None:
     """Model, picture and boxes."""
-    arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
-    arguments.add_argument(
-        'checkpoint', help="checkpoint: ours or the authors' released one; .pth, .safetensors or a URL"
-    )
+    add_model(arguments)
     arguments.add_argument('--input', required=True, metavar='IMAGE', help='picture')
     arguments.add_argument(
         '--bboxes',

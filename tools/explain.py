@@ -28,7 +28,9 @@ def main() -> None:
     )
     add_image_and_bboxes(arguments)
     arguments.add_argument('--output-root', required=True, metavar='DIR', help='where page, pictures and maps go')
-    arguments.add_argument('--heads', choices=['mean', 'all'], default='mean', help="average a layer's heads (default)")
+    arguments.add_argument(
+        '--heads', choices=['mean', 'all'], default='mean', help="average a layer's heads (default), or keep them apart"
+    )
     arguments.add_argument(
         '--cell',
         choices=['bilinear', 'nearest'],
@@ -36,7 +38,7 @@ def main() -> None:
         help="a joint's map: of the four tokens next to its heatmap's peak (default), or of the one that the authors' "
         'floor gives',
     )
-    arguments.add_argument('--no-affect', action='store_true', help='dependency only: half the time and size')
+    arguments.add_argument('--no-affect', action='store_true', help='dependency only: faster, and a smaller page')
     arguments.add_argument(
         '--methods',
         nargs='+',

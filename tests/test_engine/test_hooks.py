@@ -13,7 +13,7 @@ from mmpose.registry import DATASETS, HOOKS
 from torch import nn
 
 from mmtranspose.apis import explain_topdown, init_model
-from mmtranspose.apis.inference import read_image
+from mmtranspose.apis.inference import prepare_crops, read_image, whole_image
 from mmtranspose.engine.hooks import ChannelsLastHook, ExplanationHook, SaveMetricsHook
 from mmtranspose.visualization import explanation_figure
 
@@ -109,6 +109,26 @@ class TestExplanationHook:
         drawn, expected = cv2.imread(str(last)).astype(int), explanation_figure(person).astype(int)
         assert drawn.shape == expected.shape
         assert np.abs(drawn - expected).max() <= 3  # rounding of weights to colours
+
+    def test_a_model_that_has_diverged_ends_no_run(self, tiny_model, people):
+        image = read_image(str(people / 'val' / '000000000001.jpg'))
+        batch = prepare_crops(tiny_model, image, whole_image(image))
+        tiny_model.head.final_layer.bias.data[:] = float('nan')
+        warnings, pictures = [], []
+        runner = SimpleNamespace(
+            model=tiny_model,
+            cfg=tiny_model.cfg,
+            rank=0,
+            iter=5,
+            val_dataloader=SimpleNamespace(dataset=SimpleNamespace(metainfo=tiny_model.dataset_meta)),
+            logger=SimpleNamespace(warning=warnings.append),
+            visualizer=SimpleNamespace(add_image=lambda *args, **kwargs: pictures.append(args)),
+        )
+        hook = ExplanationHook(num_samples=2)
+        hook.before_val_epoch(runner)
+        for step in range(2):
+            hook.after_val_iter(runner, step, batch)
+        assert pictures == [] and len(warnings) == 1 and 'the heatmaps are not finite' in warnings[0]
 
     def test_mistakes(self):
         with pytest.raises(ValueError, match='num_samples=0'):

@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmpose.registry import HOOKS
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain import ExplainOptions, explain_batch
 from mmtranspose.explain.attention import DIRECTIONS
 from mmtranspose.explain.choices import check_choice
@@ -73,7 +74,13 @@ class ExplanationHook(Hook):
         batch = {key: values[:wanted] for key, values in data_batch.items()}
         udp = cuts_udp(runner.cfg.val_dataloader.dataset.pipeline)
         meta = runner.val_dataloader.dataset.metainfo
-        for explanation in explain_batch(_estimator(runner), batch, self.options, udp, meta):
+        try:
+            explanations = explain_batch(_estimator(runner), batch, self.options, udp, meta)
+        except InputError as error:  # a model that has diverged: a picture is no reason to end a run
+            runner.logger.warning(f'nothing is explained at this validation: {error}')
+            self.drawn = self.num_samples
+            return
+        for explanation in explanations:
             figure = explanation_figure(explanation, self.direction, threshold=self.threshold)
             runner.visualizer.add_image(f'explanation_val_{self.drawn}', figure[..., ::-1], step=runner.iter)
             self.drawn += 1

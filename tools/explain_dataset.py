@@ -1,5 +1,7 @@
 """What a model's predictions rest on over a data set, and how faithful its explanations are."""
 
+import argparse
+
 import torch
 from mmengine.dist import init_dist, is_main_process
 
@@ -20,7 +22,8 @@ from mmtranspose.apis.results import require_writable
 from mmtranspose.compat import cpu_distributed
 
 
-def main() -> None:
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
     defaults = DatasetExplanationSettings()
     arguments = parser(
         "Measure what predictions rest on, over the labelled people of the config's test data, in their annotated "
@@ -62,8 +65,11 @@ def main() -> None:
     add_cfg_options(arguments)
     add_allow_partial(arguments)
     add_launcher(arguments)
-    args = parse(arguments)
+    return parse(arguments)
 
+
+def main() -> None:
+    args = parse_arguments()
     settings = DatasetExplanationSettings(
         max_samples=args.max_samples,
         faithfulness_samples=args.faithfulness_samples,

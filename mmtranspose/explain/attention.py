@@ -104,15 +104,11 @@ def affect_columns(record: AttentionInput, tokens: Tensor) -> Tensor:
     return (logits - _log_normaliser(q, k)).exp().transpose(-1, -2)
 
 
-def row_blocks(q: Tensor) -> Sequence[Tensor]:
-    """Queries (B, heads, N, c) in blocks of rows whose attention is small enough to hold."""
-    rows = max(1, BLOCK_ELEMENTS // (q.shape[0] * q.shape[1] * q.shape[2]))
-    return q.split(rows, dim=2)
-
-
 def _log_normaliser(q: Tensor, k: Tensor) -> Tensor:
     """log of each attention row's denominator, (B, heads, N, 1), over blocks of rows."""
-    return torch.cat([(block @ k.transpose(-1, -2)).logsumexp(-1, keepdim=True) for block in row_blocks(q)], dim=2)
+    rows = max(1, BLOCK_ELEMENTS // (q.shape[0] * q.shape[1] * k.shape[2]))
+    blocks = [(block @ k.transpose(-1, -2)).logsumexp(-1, keepdim=True) for block in q.split(rows, dim=2)]
+    return torch.cat(blocks, dim=2)
 
 
 def scaled_query_key(record: AttentionInput) -> tuple[Tensor, Tensor]:

@@ -212,17 +212,16 @@ class TestExplain:
                 np.testing.assert_array_equal(file['uncertain'][index], person.scores < 0.1)
             assert file['names'][10] == 'right_wrist'
 
-    def test_overlay_stays_inside_the_crops(self, explained, first_picture):
-        overlay = cv2.imread(str(explained / '000000000001_overlays' / '000_nose.jpg')).astype(int)
+    def test_overlay_stays_inside_the_crop(self, explain, first_picture):
+        out = explain([[70, 130, 120, 200]], '--no-affect', '--no-flip-test')
+        overlay = cv2.imread(str(out / '000000000001_overlays' / '000_nose.jpg')).astype(int)
         image = cv2.imread(str(first_picture)).astype(int)
-        with np.load(explained / '000000000001.npz') as file:
-            corners = file['crop_to_image'] @ [[-0.5, 47.5], [-0.5, 63.5], [1, 1]]  # people, (x, y), (first, last)
+        with np.load(out / '000000000001.npz') as file:
+            (x1, x2), (y1, y2) = file['crop_to_image'][0] @ [[-0.5, 47.5], [-0.5, 63.5], [1, 1]]
         y, x = np.mgrid[: image.shape[0], : image.shape[1]]
-        outside = np.ones(image.shape[:2], bool)
+        outside = (x < x1 - 16) | (x > x2 + 16) | (y < y1 - 16) | (y > y2 + 16)  # beyond outline and mark
         outside[:40] = False  # the caption
-        for (x1, x2), (y1, y2) in corners:
-            outside &= (x < x1 - 12) | (x > x2 + 12) | (y < y1 - 12) | (y > y2 + 12)
-        assert outside.sum() == 0 or np.abs(overlay - image)[outside].max() < 60  # encoded once more
+        assert outside.sum() > 10_000 and np.abs(overlay - image)[outside].mean() < 3  # encoded once more
         assert np.abs(overlay - image)[~outside].max() > 60
 
     def test_dependency_alone(self, explain):

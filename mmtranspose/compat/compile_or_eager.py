@@ -1,0 +1,49 @@
+"""``torch.compile`` that goes on without a compiler.
+
+Fault: a function compiled by torch.compile raises at its first call where no C++ compiler (CPU) or Triton (GPU) is
+installed, or where its backend cannot translate it; PyTorch's own ``suppress_errors`` is a setting of the process.
+Versions: any torch.
+Can go: never; a machine without a compiler is no fault of PyTorch's.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+
+import torch
+
+
+def compile_or_eager(function: Callable, what: str, **options) -> Callable:
+    """``torch.compile(function, **options)``, which runs ``function`` itself after its first failure.
+
+    Args:
+        function (Callable): What to compile; compiled at its first call.
+        what (str): Its name in the one warning that a failure gives.
+        **options: As in ``torch.compile``.
+
+    Returns:
+        Callable: With the same arguments and results.
+    """
+    compiled = torch.compile(function, **options)
+    failed = False
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        nonlocal failed
+        if not failed:
+            try:
+                return compiled(*args, **kwargs)
+            except Exception as error:  # whatever a backend raises; a fault of the arguments comes again below
+                result = function(*args, **kwargs)
+                failed = True
+                cause = getattr(error, 'inner_exception', error)
+                first_line = next(iter(str(cause).splitlines()), '')
+                warnings.warn(
+                    f'{what} cannot be compiled and runs uncompiled: {type(cause).__name__}: {first_line}', stacklevel=2
+                )
+                return result
+        return function(*args, **kwargs)
+
+    return call

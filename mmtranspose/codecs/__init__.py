@@ -1,3 +1,4 @@
+from mmtranspose.codecs.batch_decoding import BatchDecoder, batch_decoder
 from mmtranspose.codecs.unbiased_heatmap import UnbiasedHeatmap
 
-__all__ = ['UnbiasedHeatmap']
+__all__ = ['BatchDecoder', 'UnbiasedHeatmap', 'batch_decoder']

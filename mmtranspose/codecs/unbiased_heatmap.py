@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from mmpose.codecs import UDPHeatmap
 from mmpose.codecs.utils import get_heatmap_maximum, refine_keypoints_dark
 from mmpose.registry import KEYPOINT_CODECS
+from torch import Tensor
 
 
 @KEYPOINT_CODECS.register_module()
@@ -41,21 +43,38 @@ class UnbiasedHeatmap(UDPHeatmap):
             keypoints_visible (np.ndarray | None): (1, K).
 
         Returns:
-            dict: ``heatmaps`` (K, H, W), Gaussians cut at 3 sigma; ``keypoint_weights`` (1, K), the visibility, 0 where
-            no cell is within 3 sigma.
+            dict: ``heatmaps`` (K, H, W), ``keypoint_weights`` (1, K), both float32, as :meth:`render` gives them.
         """
-        weights = np.ones(keypoints.shape[:2], np.float32) if keypoints_visible is None else keypoints_visible.copy()
-        cells = keypoints[0] / self.scale_factor
-        columns, rows = (self._gaussians(cells[:, axis], size) for axis, size in enumerate(self.heatmap_size))
-        weights[0, ~(columns.any(1) & rows.any(1))] = 0
-        drawn = (weights[0] >= 0.5)[:, None, None]
-        return dict(heatmaps=rows[:, :, None] * columns[:, None, :] * drawn, keypoint_weights=weights)
+        if keypoints_visible is None:
+            keypoints_visible = np.ones(keypoints.shape[:2], np.float32)
+        points = keypoints if keypoints.dtype.kind == 'f' else keypoints.astype(float)
+        heatmaps, weights = self.render(*(torch.from_numpy(given.copy()) for given in (points, keypoints_visible)))
+        return dict(heatmaps=heatmaps[0].numpy(), keypoint_weights=weights.numpy())
 
-    def _gaussians(self, middles: np.ndarray, size: int) -> np.ndarray:
-        """(K, size), float32: along one axis, about each of the middles (K,)."""
-        distance = np.arange(size) - middles[:, None]
-        near = np.abs(np.arange(size) - np.floor(middles[:, None] + 0.5)) <= 3 * self.sigma
-        return (np.exp(-(distance**2) / (2 * self.sigma**2)) * near).astype(np.float32)
+    def render(self, keypoints: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw the targets of a batch, on the keypoints' device.
+
+        Args:
+            keypoints (Tensor): (B, K, 2) as (x, y), in pixels of the input.
+            visible (Tensor): (B, K), the keypoints' visibility.
+
+        Returns:
+            tuple: heatmaps (B, K, H, W), float32, Gaussians cut at 3 sigma where the visibility is 0.5 or more, else 0;
+            weights (B, K), float32, the visibility, 0 where no cell is within 3 sigma.
+        """
+        columns, rows = (self._gaussians(keypoints, axis) for axis in (0, 1))
+        weights = visible.float() * (columns.any(-1) & rows.any(-1))
+        columns = columns * (weights >= 0.5).unsqueeze(-1)
+        return rows.unsqueeze(-1) * columns.unsqueeze(-2), weights
+
+    def _gaussians(self, keypoints: Tensor, axis: int) -> Tensor:
+        """(B, K, W) or (B, K, H), float32: the factor of x (axis 0) or y (axis 1)."""
+        points = keypoints[..., axis]
+        middles = points / torch.full_like(points, float(self.scale_factor[axis]))
+        cells = torch.arange(self.heatmap_size[axis], dtype=torch.float64, device=points.device)
+        near = (cells - (middles + 0.5).floor().unsqueeze(-1)).abs() <= 3 * self.sigma
+        distance = cells - middles.unsqueeze(-1)
+        return torch.where(near, (-(distance**2) / (2 * self.sigma**2)).exp(), 0).float()
 
     def decode(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Decode one person's heatmaps.
@@ -69,7 +88,10 @@ class UnbiasedHeatmap(UDPHeatmap):
         """
         peaks, scores = get_heatmap_maximum(encoded)
         cells = refine_keypoints_dark(peaks[None], encoded.copy(), blur_kernel_size=self.blur_kernel_size)
+        return self.cells_to_input(cells), scores[None]
+
+    def cells_to_input(self, cells: np.ndarray) -> np.ndarray:
+        """From cells of the heatmap to the frame that :meth:`decode` returns, (..., 2) as (x, y)."""
         middle = (np.array(self.heatmap_size) - 1) / 2
         pixels = (cells - middle) * self.scale_factor[0]
-        keypoints = (pixels / (np.array(self.input_size) - 1) + 0.5) * self.input_size
-        return keypoints, scores[None]
+        return (pixels / (np.array(self.input_size) - 1) + 0.5) * self.input_size

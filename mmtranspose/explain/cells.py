@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mmtranspose.codecs.peaks import find_peaks
+
 
 def heatmap_peaks(heatmaps: Tensor) -> Tensor:
     """Where each heatmap (B, K, H, W) is highest: (B, K, 2), integer (row, col) of the heatmap."""
-    width = heatmaps.shape[-1]
-    peak = heatmaps.flatten(2).argmax(-1)
-    return torch.stack([peak.div(width, rounding_mode='floor'), peak % width], dim=-1)
+    peaks = find_peaks(heatmaps)
+    return torch.stack([peaks.rows, peaks.cols], dim=-1)
 
 
 def peak_cells(heatmaps: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -3,10 +3,12 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 from conftest import CONFIGS
 from golden import DATA, config_path
 from mmengine.config import Config
 from mmpose.codecs import UDPHeatmap
+from mmpose.codecs.utils import generate_udp_gaussian_heatmaps
 from mmpose.registry import KEYPOINT_CODECS
 
 from mmtranspose.codecs import UnbiasedHeatmap
@@ -72,8 +74,8 @@ class TestAgainstTheRelease:
     def test_the_configs_of_every_variant_use_it(self):
         for variant in ('r-a3', 'r-a4', 'h-s', 'h-a4', 'h-a6'):
             cfg = Config.fromfile(config_path(variant))
-            encoder = next(step['encoder'] for step in cfg.train_pipeline if 'encoder' in step)
-            assert cfg.model.head.decoder == encoder == cfg.codec
+            encoders = [step['encoder'] for step in cfg.train_pipeline if 'encoder' in step]
+            assert all(encoder == cfg.codec for encoder in (cfg.model.head.decoder, *encoders))
             assert cfg.codec.type == 'UnbiasedHeatmap' and cfg.codec.sigma == 2
 
 
@@ -95,6 +97,67 @@ class TestEncode:
         encoded = codec.encode(points, np.array([[1, 0, 1, 1]]))
         assert encoded['keypoint_weights'].tolist() == [[1, 0, 0, 0]]  # unseen, or far outside
         assert encoded['heatmaps'][1:].max() == 0 < encoded['heatmaps'][0].max()
+
+
+def drawn_cell_by_cell(codec, points, visible):
+    """What encode and render draw, from the formula, in float64: heatmaps (K, H, W) and weights (K,)."""
+    cells = points / codec.scale_factor.astype(points.dtype)
+    heatmaps, weights = np.zeros((len(points), *codec.heatmap_size[::-1])), visible.copy()
+    for k, cell in enumerate(cells):
+        inside = False
+        for row, col in np.ndindex(heatmaps.shape[1:]):
+            if np.abs((col, row) - np.floor(cell + 0.5)).max() <= 3 * codec.sigma:
+                inside = True
+                squares = np.square((col, row) - cell.astype(float)).sum()
+                heatmaps[k, row, col] = np.exp(-squares / (2 * codec.sigma**2)) * (visible[k] >= 0.5)
+        weights[k] *= inside
+    return heatmaps, weights
+
+
+class TestRender:
+    @pytest.fixture
+    def points(self):
+        return np.random.default_rng(0).uniform(-40, 300, (3, 9, 2)).astype(np.float32)
+
+    @pytest.mark.parametrize('sigma', [1.5, 2])  # 3 sigma is no whole number of cells, and is one
+    def test_values(self, points, sigma):
+        codec = UnbiasedHeatmap((96, 128), (24, 32), sigma=sigma)
+        points = points / 2
+        visible = np.random.default_rng(1).choice([0, 0.3, 0.5, 1, 2], (3, 9)).astype(np.float32)
+        heatmaps, weights = codec.render(torch.from_numpy(points), torch.from_numpy(visible))
+        assert heatmaps.dtype == weights.dtype == torch.float32
+        for b in range(3):
+            expected_heatmaps, expected_weights = drawn_cell_by_cell(codec, points[b], visible[b])
+            np.testing.assert_allclose(heatmaps[b].numpy(), expected_heatmaps, rtol=0, atol=1e-6)
+            np.testing.assert_array_equal(weights[b].numpy(), expected_weights)
+        assert 5 < (weights > 0).sum() < 22 and (heatmaps.amax((2, 3)) > 0).sum() >= 5
+
+    def test_batch_is_encode_of_each(self, codec, points):
+        visible = np.random.default_rng(1).integers(0, 3, (3, 9)).astype(np.float32)
+        heatmaps, weights = codec.render(torch.from_numpy(points), torch.from_numpy(visible))
+        for b in range(3):
+            encoded = codec.encode(points[b : b + 1], visible[b : b + 1])
+            np.testing.assert_array_equal(heatmaps[b].numpy(), encoded['heatmaps'])
+            np.testing.assert_array_equal(weights[b : b + 1].numpy(), encoded['keypoint_weights'])
+
+    def test_mmposes_drawing_inside_the_borders(self, codec):
+        points = np.random.default_rng(0).uniform((30, 30), (160, 220), (1, 40, 2)).astype(np.float32)
+        cells = points / codec.scale_factor
+        expected, weights = generate_udp_gaussian_heatmaps((48, 64), cells, np.ones((1, 40), np.float32), sigma=2)
+        found, found_weights = codec.render(torch.from_numpy(points), torch.ones(1, 40))
+        np.testing.assert_allclose(found[0].numpy(), expected, rtol=0, atol=1e-6)
+        np.testing.assert_array_equal(found_weights.numpy(), weights)
+
+    def test_what_was_given_is_left_as_it_is(self, codec, points):
+        visible = np.ones((1, 9), np.float32)
+        before = points.copy()
+        codec.encode(points[:1], visible)
+        np.testing.assert_array_equal(points, before)
+        assert (visible == 1).all()
+
+    def test_a_point_that_is_nowhere(self, codec):
+        heatmaps, weights = codec.render(torch.full((1, 1, 2), torch.nan), torch.ones(1, 1))
+        assert weights.item() == 0 and not heatmaps.any()
 
 
 class TestDecode:

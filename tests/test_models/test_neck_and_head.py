@@ -54,7 +54,7 @@ def test_starts():
     """HRNet variants start projection and final layer at N(0, 0.001); ResNet ones leave projection and deconv."""
     for variant, projection_std in (('h-s', 0.001), ('r-a3', None)):
         cfg = Config.fromfile(golden.config_path(variant)).model
-        cfg.backbone.init_cfg = None
+        cfg.backbone.init_cfg = cfg.data_preprocessor = None
         torch.manual_seed(0)
         model = MODELS.build(cfg)
         default = model.neck.projection.weight.detach().clone()

@@ -1,0 +1,95 @@
+"""Heatmaps of a whole batch to keypoints, on the heatmaps' own device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from mmpose.codecs import MSRAHeatmap, UDPHeatmap
+from mmpose.codecs.base import BaseKeypointCodec
+from torch import Tensor
+
+from mmtranspose.codecs.peaks import find_peaks
+from mmtranspose.codecs.refinement import QuarterStep, Refinement, dark, dark_udp
+from mmtranspose.codecs.unbiased_heatmap import UnbiasedHeatmap
+
+
+def batch_decoder(codec: BaseKeypointCodec | None) -> BatchDecoder | None:
+    """What decodes batches as ``codec.decode`` decodes persons.
+
+    Known are :class:`UnbiasedHeatmap`, MMPose's ``UDPHeatmap`` with ``heatmap_type='gaussian'`` and ``MSRAHeatmap``
+    with ``unbiased`` or without. Their subclasses may decode in a way of their own and are not known.
+
+    Returns:
+        BatchDecoder | None: None if the codec is not known, or if it is one that MMPose refuses to decode with.
+    """
+    kind = type(codec)
+    if kind not in (UnbiasedHeatmap, UDPHeatmap, MSRAHeatmap) or codec.blur_kernel_size % 2 == 0:
+        return None
+    if kind is UnbiasedHeatmap:
+        return BatchDecoder(dark(codec.blur_kernel_size), codec.cells_to_input)
+    if kind is MSRAHeatmap:
+        refinement = dark(codec.blur_kernel_size) if codec.unbiased else QuarterStep()
+        return BatchDecoder(refinement, lambda cells: cells * codec.scale_factor)
+    if codec.heatmap_type != 'gaussian':
+        return None
+    last, size = np.array(codec.heatmap_size) - 1, np.array(codec.input_size)
+    return BatchDecoder(dark_udp(codec.blur_kernel_size), lambda cells: cells / last * size)
+
+
+@dataclass(frozen=True)
+class BatchDecoder:
+    """Decodes the heatmaps of a batch.
+
+    The results are those of MMPose's codec for each person to 0.01 px of the network's input where the position lies
+    within five cells of the peak. Farther steps come from all but singular Hessians, which flat or purely random maps
+    may have, and carry MMPose's float32 rounding, which grows with them. Where a Hessian is singular but for rounding,
+    MMPose's step is a quotient of two roundings, and this takes none.
+
+    A map without a positive value has no peak: its keypoint is cell (-1, -1), its score its maximum. (MMPose moves such
+    a keypoint for ``UDPHeatmap``, by what it reads from the neighbouring map, or to NaN; here it stays.) A map with NaN
+    or an infinity in it has cell (-1, -1) and score 0, and the other maps' results are as without it.
+
+    Args:
+        refinement (Refinement): From the highest cell to a position between cells.
+        to_input (Callable[[np.ndarray], np.ndarray]): From cells (..., 2) as (x, y) to coordinates of the input.
+    """
+
+    refinement: Refinement
+    to_input: Callable[[np.ndarray], np.ndarray]
+
+    def __call__(self, heatmaps: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Decode.
+
+        Args:
+            heatmaps (Tensor): (B, K, H, W), of any floating dtype and memory format.
+
+        Returns:
+            tuple: keypoints (B, 1, K, 2) as (x, y), in the codec's input frame; scores (B, 1, K), float32.
+        """
+        persons, joints, *size = heatmaps.shape
+        if heatmaps.numel() == 0:
+            nothing = np.zeros((persons, 1, joints, 3), np.float32)
+            return self.to_input(nothing[..., :2]), nothing[..., 2]
+        found = self._locate(heatmaps.detach().float().reshape(-1, *size).contiguous())
+        cells = found[:, :2].reshape(persons, 1, joints, 2)
+        return self.to_input(cells), found[:, 2].reshape(persons, 1, joints).copy()
+
+    def _locate(self, maps: Tensor) -> np.ndarray:
+        """(N, 3), float32: column, row and score of the maps (N, H, W), contiguous float32."""
+        peaks = find_peaks(maps)
+        finite = peaks.heights.isfinite() & maps.flatten(1).amin(1).isfinite()
+        peaked = finite & (peaks.heights > 0)
+        steps, inexact = self.refinement.quick(maps, peaks)
+        middles = torch.stack([peaks.cols, peaks.rows], dim=1)
+        cells = torch.where(peaked.unsqueeze(1), middles + steps, -1.0)
+        scores = torch.where(finite, peaks.heights, 0.0)
+        columns = [cells, scores.unsqueeze(1), (inexact & peaked).unsqueeze(1)]
+        found = torch.cat([column.float() for column in columns], dim=1).cpu().numpy()  # the one wait for the device
+        if again := found[:, 3].nonzero()[0].tolist():
+            which = torch.tensor(again, device=maps.device)
+            exact = middles[which] + self.refinement.exact(maps[which], peaks.select(which))
+            found[again, :2] = exact.float().cpu().numpy()
+        return found[:, :3]

@@ -1,7 +1,16 @@
-"""What people import: models, inference, explanation, and what the command lines are made of."""
+"""What people import: models, inference, acceleration, explanation, and what the command lines are made of."""
 
+from mmtranspose.acceleration import accelerate, decelerate
 from mmtranspose.apis.explanation import explain_topdown
 from mmtranspose.apis.inference import inference_topdown, init_model, load_bboxes
 from mmtranspose.errors import InputError
 
-__all__ = ['InputError', 'explain_topdown', 'inference_topdown', 'init_model', 'load_bboxes']
+__all__ = [
+    'InputError',
+    'accelerate',
+    'decelerate',
+    'explain_topdown',
+    'inference_topdown',
+    'init_model',
+    'load_bboxes',
+]

@@ -18,13 +18,18 @@ def require_transpose(model: nn.Module) -> None:
     """Check that the attention of ``model`` can be read.
 
     Raises:
-        TypeError: The model is compiled, scripted or exported, wrapped for distributed training, or has no
-            :class:`TransPoseNeck`.
+        TypeError: The model is accelerated, compiled, scripted or exported, wrapped for distributed training, or has
+            no :class:`TransPoseNeck`.
     """
     if _is_exported(model):
         raise TypeError(f'the model is an exported or scripted {type(model).__name__}: {COMPILED}')
     if not isinstance(model, nn.Module):
         raise TypeError(f'the model must be a pose estimator, not a {type(model).__name__}')
+    if isinstance(getattr(model, 'original', None), nn.Module):
+        raise TypeError(
+            'the model is accelerated: its attention is computed where it cannot be read. Explain decelerate(model), '
+            'the model that it was made from'
+        )
     for name, module in model.named_modules():
         if _is_compiled(module):
             raise TypeError(f'{f"model.{name}" if name else "the model"} is compiled: {COMPILED}')

@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmpose.registry import HOOKS
 
+from mmtranspose.acceleration import AcceleratedPoseEstimator, decelerate
 from mmtranspose.errors import InputError
 from mmtranspose.explain import ExplainOptions, explain_batch
 from mmtranspose.explain.attention import DIRECTIONS
@@ -87,4 +88,5 @@ class ExplanationHook(Hook):
 
 
 def _estimator(runner):
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return decelerate(model) if isinstance(model, AcceleratedPoseEstimator) else model

@@ -6,7 +6,8 @@ from importlib import import_module
 
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
-from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, TRANSFORMS
+from mmengine.registry import FUNCTIONS
+from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, OPTIM_WRAPPERS, TRANSFORMS
 
 from mmtranspose import zoo
 from mmtranspose.compat.when_imported import when_imported
@@ -17,6 +18,8 @@ LOCATIONS = (
     (MODELS, 'mmpose.models', 'mmtranspose.models'),
     (KEYPOINT_CODECS, 'mmpose.codecs', 'mmtranspose.codecs'),
     (TRANSFORMS, 'mmpose.datasets', 'mmtranspose.datasets.transforms'),
+    (OPTIM_WRAPPERS, 'mmpose.engine', 'mmtranspose.engine.optim'),
+    (FUNCTIONS, 'mmengine.dataset', 'mmtranspose.datasets.collate'),
 )
 
 

@@ -149,18 +149,32 @@ class TestName:
         size = (words['width'], words['height'])
         assert tuple(codec.heatmap_size) == (size[0] // 4, size[1] // 4)
         sizes = [tuple(one['input_size']) for one in find(cfg.to_dict(), 'input_size')]
-        assert set(sizes) == {size} and len(sizes) >= 6  # crops, targets and decoder
+        assert set(sizes) == {size} and len(sizes) >= 5  # crops, decoder and codec
         for loader in LOADERS:
             crops = [step.input_size for step in cfg[loader].dataset.pipeline if step.type == 'UnbiasedTopdownAffine']
             assert len(crops) == 1
 
     def test_codec(self, name, cfg):
-        encoders = [step.encoder for step in cfg.train_dataloader.dataset.pipeline if 'encoder' in step]
         codecs = [
             {key: value for key, value in codec.items() if key != '_scope_'}  # of a base with mmtranspose::
-            for codec in (*encoders, cfg.model.head.decoder, cfg.codec)
+            for codec in (cfg.model.head.decoder, cfg.codec)
         ]
-        assert codecs == [codecs[0]] * 3 and codecs[0]['type'] == 'UnbiasedHeatmap'
+        assert codecs == [codecs[0]] * 2 and codecs[0]['type'] == 'UnbiasedHeatmap'
+
+    def test_no_part_waits(self, name, cfg):
+        """Targets are drawn by the head, batches are tensors, the host reads no loss between logs."""
+        train, val, test = (cfg[loader] for loader in LOADERS)
+        steps = [step.type for step in train.dataset.pipeline]
+        assert steps[-2:] == ['KeypointTarget', 'PackPoseInputs'] and 'GenerateTarget' not in steps
+        for loader, keep in ((train, False), (val, True), (test, True)):
+            assert loader.pin_memory is True and loader.collate_fn.type == 'tensor_collate'
+            assert loader.collate_fn.get('keep_samples', False) is keep
+        for loader in (val, test):
+            assert loader.dataset.pipeline[0].type == 'CachedLoadImage' and loader.batch_size == 64
+        assert cfg.model.data_preprocessor.type == 'TransPoseDataPreprocessor'
+        assert cfg.model.data_preprocessor.non_blocking is True
+        assert cfg.default_hooks.runtime_info.type == 'DeferredRuntimeInfoHook'
+        assert cfg.optim_wrapper.optimizer.fused is True
 
     def test_keypoints(self, name, cfg):
         for loader in LOADERS:
@@ -188,6 +202,7 @@ def test_learning_rates_of_transfer(name):
     """1e-4 for the final layer, which starts anew, and 1e-5 for all that is loaded."""
     cfg = load_config(str(CONFIGS[name]))
     model = shapes_only(cfg)
+    cfg.optim_wrapper.optimizer.fused = False  # parameters without memory have no kernels
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
     rates = {id(p): group['lr'] for group in optimizer.param_groups for p in group['params']}
     found = {key: rates.pop(id(value)) for key, value in model.named_parameters()}

@@ -11,10 +11,10 @@ from conftest import ROOT
 from golden import arrays, golden_input, released_state_dict
 from mmengine.config import Config
 from mmengine.infer import BaseInferencer
-from mmengine.registry import DefaultScope
+from mmengine.registry import FUNCTIONS, DefaultScope
 from mmpose.apis import Pose2DInferencer
 from mmpose.apis.inferencers import get_model_aliases
-from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, TRANSFORMS
+from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, OPTIM_WRAPPERS, TRANSFORMS
 
 from mmtranspose import registration, zoo
 
@@ -27,8 +27,11 @@ heavy = {'mmengine.runner', 'mmengine.infer'}
 heavy |= {'mmpose.models', 'mmpose.datasets', 'mmpose.codecs', 'mmpose.engine.hooks'}
 loaded = heavy & set(sys.modules)
 assert not loaded, f'import mmtranspose loads {loaded}'
-from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, TRANSFORMS
+from mmengine.registry import FUNCTIONS
+from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, OPTIM_WRAPPERS, TRANSFORMS
 for registry, ours, theirs in [
+    (FUNCTIONS, 'tensor_collate', 'tensor_collate'),  # mmengine's are there when its data sets are
+    (OPTIM_WRAPPERS, 'Bfloat16OptimWrapper', 'AmpOptimWrapper'),
     (KEYPOINT_CODECS, 'UnbiasedHeatmap', 'UDPHeatmap'),
     (TRANSFORMS, 'UnbiasedTopdownAffine', 'TopdownAffine'),
     (HOOKS, 'ChannelsLastHook', 'PoseVisualizationHook'),
@@ -53,6 +56,8 @@ print('fine')
         (TRANSFORMS, 'ClippedRandomBBoxTransform'),
         (HOOKS, 'ChannelsLastHook'),
         (HOOKS, 'SaveMetricsHook'),
+        (OPTIM_WRAPPERS, 'Bfloat16OptimWrapper'),
+        (FUNCTIONS, 'tensor_collate'),
     ],
 )
 def test_names(registry, name):
@@ -93,7 +98,7 @@ R_A3 = 'body_2d_keypoint/topdown_heatmap/coco/td-hm_transpose-r-a3_1xb28-230e_co
 HUB = f"""
 import mmtranspose
 from mmengine.hub import get_config, get_model
-from mmengine.registry import DefaultScope
+from mmengine.registry import FUNCTIONS, DefaultScope
 cfg = get_config('mmtranspose::{R_A3}', pretrained=True)
 assert cfg.model.neck.num_layers == 3
 assert cfg.model_path.endswith('/Hub/tp_r_256x192_enc3_d256_h1024_mh8.pth'), cfg.model_path

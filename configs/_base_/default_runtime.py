@@ -3,4 +3,7 @@ _base_ = ['mmpose::_base_/default_runtime.py']
 custom_imports = dict(imports=['mmtranspose'], allow_failed_imports=False)
 
 # 'greater': the score to keep the best checkpoint by grows with quality
-default_hooks = dict(checkpoint=dict(save_best='coco/AP', rule='greater', max_keep_ckpts=2))
+default_hooks = dict(
+    runtime_info=dict(type='DeferredRuntimeInfoHook'),
+    checkpoint=dict(save_best='coco/AP', rule='greater', max_keep_ckpts=2),
+)

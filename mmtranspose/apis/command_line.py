@@ -27,6 +27,8 @@ def run(main: Callable[[], int | None]) -> None:
     keep_memory.apply()
     # MMPose's data sets name their metainfo by a path below MMPose, and warn that they find it there.
     warnings.filterwarnings('ignore', message='The metainfo config file')
+    # Loaders of our configs pin memory; without an accelerator PyTorch says at each of them that it does not.
+    warnings.filterwarnings('ignore', message="'pin_memory' argument is set as true but no accelerator is found")
     try:
         sys.exit(main())
     except InputError as error:

@@ -13,6 +13,7 @@ from mmtranspose.apis.checkpoint import read_checkpoint, require_match, require_
 from mmtranspose.apis.config import check_data, load_config, merge_options, require_model
 from mmtranspose.compat import cpu_distributed
 from mmtranspose.compat.auto_resume import find_latest_checkpoint
+from mmtranspose.engine.optim import supports_bfloat16
 from mmtranspose.errors import InputError
 
 
@@ -61,13 +62,7 @@ def train_config(args: argparse.Namespace) -> Config:
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
-        if not torch.cuda.is_available():
-            raise InputError('--amp needs a GPU: mmengine trains in mixed precision on accelerators only')
-        kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
-        if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-            raise InputError(f'--amp cannot be used with optim_wrapper.type={kind!r}')
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        _use_amp(cfg)
     if args.resume is not None:
         checkpoint = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
         if checkpoint or not cfg.get('load_from'):  # else the first start of a transfer, which needs its load_from
@@ -78,6 +73,20 @@ def train_config(args: argparse.Namespace) -> Config:
         cfg.auto_scale_lr.enable = True
     merge_options(cfg, args.cfg_options)  # once more: options go before flags, as in MMPose's tools
     return cfg
+
+
+def _use_amp(cfg: Config) -> None:
+    """Mixed precision: bfloat16 where the GPU has it, else float16 with a loss scale, as MMPose's ``--amp``."""
+    if not torch.cuda.is_available():
+        raise InputError('--amp needs a GPU: on a CPU mixed precision makes training slower')
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'Bfloat16OptimWrapper'):
+        raise InputError(f'--amp cannot be used with optim_wrapper.type={kind!r}')
+    if kind == 'OptimWrapper' and 'loss_scale' not in cfg.optim_wrapper and supports_bfloat16():
+        kind = 'Bfloat16OptimWrapper'
+    cfg.optim_wrapper.type = 'AmpOptimWrapper' if kind == 'OptimWrapper' else kind
+    if cfg.optim_wrapper.type == 'AmpOptimWrapper':
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
 
 def test_config(args: argparse.Namespace) -> Config:

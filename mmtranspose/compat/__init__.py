@@ -21,12 +21,20 @@ def apply() -> None:
             f'mmtranspose needs {", ".join(missing)}, which this Python does not have. '
             '`mmtranspose doctor` says how to install them; "make setup" in a checkout makes a whole environment.'
         )
-    from mmtranspose.compat import atomic_write, checkpoint_files, installed_path, mmcv_ops, safe_globals
+    from mmtranspose.compat import (
+        atomic_write,
+        checkpoint_files,
+        inferencer_collate,
+        installed_path,
+        mmcv_ops,
+        safe_globals,
+    )
 
     for fault in (mmcv_ops, safe_globals, atomic_write, installed_path):
         fault.apply()
     when_imported('mmengine.runner.checkpoint', checkpoint_files.apply)
     when_imported('mmengine.runner.runner', apply_to_runner)
+    when_imported('mmengine.infer.infer', inferencer_collate.apply)
 
 
 def apply_to_runner() -> None:

@@ -2,8 +2,10 @@
 
 import os
 import sys
+import warnings
 
 import pytest
+from torch.utils.data import DataLoader
 
 from mmtranspose.apis import command_line
 from mmtranspose.errors import InputError
@@ -32,6 +34,12 @@ class TestRun:
         assert ends_with(lambda: None) is None and ends_with(lambda: 3) == 3
         assert kept == [1, 1]
         assert capsys.readouterr().err == ''
+
+    def test_pinned_memory_without_an_accelerator_is_no_news(self, kept):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter('always')
+            ends_with(lambda: list(DataLoader([1, 2], pin_memory=True)) and warnings.warn('else', stacklevel=1))
+        assert [str(one.message) for one in caught] == ['else']
 
     def test_input_errors_are_one_line(self, kept, capsys):
         assert ends_with(lambda: fail(InputError('box 3 is empty'))) == 2

@@ -98,6 +98,7 @@ class TestFlagsAreMMPoses:
     @pytest.mark.parametrize('flags', COMMON + TRAIN, ids=' '.join)
     def test_train(self, tiny_config, monkeypatch, flags):
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+        monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation=True: False)
         monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
         found, expected = (plain(make('train', monkeypatch, tiny_config, *flags)) for make in (ours, theirs))
         assert found == expected
@@ -161,6 +162,25 @@ class TestWhatFlagsDo:
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
         with pytest.raises(InputError, match='--amp needs a GPU'):
             ours('train', monkeypatch, tiny_config, '--amp')
+
+    @pytest.mark.parametrize(
+        ('options', 'kind', 'loss_scale'),
+        [
+            ((), 'Bfloat16OptimWrapper', None),
+            (('optim_wrapper.type=Bfloat16OptimWrapper',), 'Bfloat16OptimWrapper', None),
+            (('optim_wrapper.type=AmpOptimWrapper',), 'AmpOptimWrapper', 'dynamic'),
+            (('optim_wrapper.loss_scale=512.',), 'AmpOptimWrapper', 512.0),  # of float16
+        ],
+        ids=str,
+    )
+    def test_amp_in_bfloat16(self, tiny_config, monkeypatch, options, kind, loss_scale):
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+        # MMPose's float16 where PyTorch would only emulate bfloat16
+        monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation=True: not including_emulation)
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
+        flags = ('--amp', '--cfg-options', *options) if options else ('--amp',)
+        wrapper = ours('train', monkeypatch, tiny_config, *flags).optim_wrapper
+        assert (wrapper.type, wrapper.get('loss_scale')) == (kind, loss_scale)
 
     def test_amp_with_another_wrapper(self, tiny_config, monkeypatch):
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)

@@ -10,8 +10,8 @@ train_pipeline = [
     dict(type='RandomFlip', direction='horizontal'),
     dict(type='ClippedRandomBBoxTransform', scale_std=0.25, rotate_std=30.0, rotate_prob=0.6),
     dict(type='UnbiasedTopdownAffine', input_size={{_base_.codec.input_size}}),
-    dict(type='GenerateTarget', encoder={{_base_.codec}}),
-    dict(type='PackPoseInputs'),
+    dict(type='KeypointTarget'),
+    dict(type='PackPoseInputs', meta_keys=('id', 'img_path')),
 ]
 
 train_dataloader = dict(

@@ -10,11 +10,11 @@ train_pipeline = [
     dict(type='RandomHalfBody', min_total_keypoints=9, prob=0.3),
     dict(type='ClippedRandomBBoxTransform', scale_std=0.35, rotate_std=45.0, rotate_prob=0.6),
     dict(type='UnbiasedTopdownAffine', input_size=codec['input_size']),
-    dict(type='GenerateTarget', encoder=codec),
-    dict(type='PackPoseInputs'),
+    dict(type='KeypointTarget'),
+    dict(type='PackPoseInputs', meta_keys=('id', 'img_path')),
 ]
 val_pipeline = [
-    dict(type='LoadImage'),
+    dict(type='CachedLoadImage'),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='UnbiasedTopdownAffine', input_size=codec['input_size']),
     dict(type='PackPoseInputs'),

@@ -2,10 +2,11 @@
 model = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(
-        type='PoseDataPreprocessor',
+        type='TransPoseDataPreprocessor',
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
+        non_blocking=True,
     ),
     neck=dict(type='TransPoseNeck', num_layers=4, dropout=0.1, position_encoding='sine'),
     head=dict(

@@ -10,6 +10,9 @@ from tqdm import tqdm
 class ProgressBarHook(Hook):
     """Shows one bar over all training iterations, with the loss, and one for each evaluation.
 
+    The loss is that of the last 50 steps in the message hub: with ``DeferredRuntimeInfoHook`` it changes when the log
+    does, and the host never waits for it.
+
     Meant to go with ``log_level='WARNING'``, which quiets the log on the screen; the numbers are still written to the
     work directory.
     """

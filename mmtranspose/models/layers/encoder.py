@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from mmtranspose.models.layers.attention import SelfAttention
 
@@ -52,11 +53,14 @@ class TransformerEncoder(BaseModule):
 
     Args:
         num_layers (int): Layers.
+        with_cp (bool): Activation checkpointing: while training, keep each layer's input alone and compute the layer
+            anew in the backward pass. Same values and gradients, less memory, more time.
         **layer: As in :class:`EncoderLayer`.
     """
 
-    def __init__(self, num_layers: int, **layer):
+    def __init__(self, num_layers: int, with_cp: bool = False, **layer):
         super().__init__()
+        self.with_cp = with_cp
         self.layers = nn.ModuleList(EncoderLayer(**layer) for _ in range(num_layers))
 
     def init_weights(self) -> None:
@@ -69,5 +73,5 @@ class TransformerEncoder(BaseModule):
     def forward(self, x: Tensor, pos: Tensor | None = None) -> Tensor:
         """(B, N, d) -> (B, N, d); ``pos`` is (N, d), (B, N, d) or None."""
         for layer in self.layers:
-            x = layer(x, pos)
+            x = checkpoint(layer, x, pos, use_reentrant=False) if self.with_cp and self.training else layer(x, pos)
         return x

@@ -28,6 +28,7 @@ class TransPoseNeck(BaseModule):
         attention_dropout (float | None): See :class:`EncoderLayer`.
         position_encoding (str | None): ``'sine'``, ``'learnable'`` or None (the paper's ablation).
         grid (tuple[int, int] | None): Token grid (h, w) of training; for ``'learnable'`` only.
+        with_cp (bool): Activation checkpointing; see :class:`TransformerEncoder`.
         init_cfg (dict | None): The HRNet variants start the projection at N(0, 0.001):
             ``dict(type='Normal', std=0.001, override=dict(name='projection'))``; None leaves it at PyTorch's default.
 
@@ -47,6 +48,7 @@ class TransPoseNeck(BaseModule):
         attention_dropout: float | None = None,
         position_encoding: str | None = 'sine',
         grid: tuple[int, int] | None = None,
+        with_cp: bool = False,
         init_cfg: OptMultiConfig = None,
     ):
         super().__init__(init_cfg)
@@ -54,6 +56,7 @@ class TransPoseNeck(BaseModule):
         self.position_encoding = build_position_encoding(position_encoding, embed_dims, grid)
         self.encoder = TransformerEncoder(
             num_layers,
+            with_cp=with_cp,
             embed_dims=embed_dims,
             num_heads=num_heads,
             feedforward_channels=feedforward_channels,

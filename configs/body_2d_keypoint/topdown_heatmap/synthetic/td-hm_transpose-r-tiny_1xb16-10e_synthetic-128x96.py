@@ -38,11 +38,11 @@ train_pipeline = [
     dict(type='RandomFlip', direction='horizontal'),
     dict(type='ClippedRandomBBoxTransform', scale_std=0.1, rotate_prob=0.0),
     dict(type='UnbiasedTopdownAffine', input_size=codec['input_size']),
-    dict(type='GenerateTarget', encoder=codec),
-    dict(type='PackPoseInputs', meta_keys=('id',)),  # what is packed is copied at every step
+    dict(type='KeypointTarget'),
+    dict(type='PackPoseInputs', meta_keys=('id', 'img_path')),
 ]
 val_pipeline = [
-    dict(type='LoadImage'),
+    dict(type='CachedLoadImage'),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='UnbiasedTopdownAffine', input_size=codec['input_size']),
     dict(type='PackPoseInputs'),
@@ -51,7 +51,6 @@ val_pipeline = [
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
-    collate_fn=dict(type='default_collate'),  # pictures stacked by the worker
     dataset=dict(
         data_root=data_root,
         ann_file='annotations/person_keypoints_train.json',
@@ -60,7 +59,6 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=64,
     num_workers=1,
     dataset=dict(
         data_root=data_root,

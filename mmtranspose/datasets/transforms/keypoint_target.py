@@ -1,0 +1,69 @@
+"""Keypoints as the target of training; the heatmaps are drawn where they are needed."""
+
+from __future__ import annotations
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmpose.registry import TRANSFORMS
+
+from mmtranspose.errors import InputError
+
+DRAWN_FROM = 0.5  # MMPose's codecs draw keypoints of this visibility or more
+
+
+@TRANSFORMS.register_module()
+class KeypointTarget(BaseTransform):
+    """Stands in place of MMPose's :class:`GenerateTarget` and leaves the drawing of heatmaps to the head.
+
+    A sample then carries K keypoints instead of K heatmaps: 17 x 12 bytes, not 17 x 64 x 48 x 4 = 204 KB.
+    :class:`TransPoseHead` draws the same heatmaps on its own device.
+
+    Needs ``transformed_keypoints`` (else ``keypoints``) and ``keypoints_visible`` in the results, as (1, K, 2) pixels
+    of the input and (1, K), or (1, K, 2) with a weight beside each visibility, which :class:`GenerateTarget` takes
+    apart too. Adds ``keypoint_labels`` (1, K, 2) and ``keypoint_weights`` (1, K), float32.
+
+    Args:
+        use_dataset_keypoint_weights (bool): Multiply the weights by the ``joint_weights`` of the data set's metainfo.
+    """
+
+    def __init__(self, use_dataset_keypoint_weights: bool = False):
+        super().__init__()
+        self.use_dataset_keypoint_weights = use_dataset_keypoint_weights
+
+    def transform(self, results: dict) -> dict:
+        """Add the labels and their weights.
+
+        Raises:
+            InputError: A joint's weight is between 0 and 0.5, below which heatmaps are not drawn.
+            ValueError: There are no keypoints, or not those of one person.
+        """
+        keypoints = results.get('transformed_keypoints')
+        keypoints = results.get('keypoints') if keypoints is None else keypoints
+        if keypoints is None:
+            raise ValueError("KeypointTarget needs 'transformed_keypoints' or 'keypoints' in the results")
+        if keypoints.ndim != 3 or keypoints.shape[0] != 1 or keypoints.shape[2] != 2:
+            raise ValueError(f'KeypointTarget needs keypoints of one person, (1, K, 2), not {keypoints.shape}')
+        visible = results['keypoints_visible']
+        if visible.ndim == 3 and visible.shape[2] == 2:
+            results['keypoints_visible'], results['keypoints_visible_weights'] = visible[..., 0], visible[..., 1]
+            visible = visible[..., 0]
+        if self.use_dataset_keypoint_weights:
+            visible = visible * _joint_weights(results)
+        results['keypoint_labels'] = keypoints.astype(np.float32)
+        results['keypoint_weights'] = visible.astype(np.float32)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(use_dataset_keypoint_weights={self.use_dataset_keypoint_weights})'
+
+
+def _joint_weights(results: dict) -> np.ndarray:
+    """The data set's weights (K,)."""
+    weights = np.asarray(results['dataset_keypoint_weights'])
+    light = (weights > 0) & (weights < DRAWN_FROM)
+    if light.any():
+        raise InputError(
+            f'joint_weights of the data set: keypoint {int(light.argmax())} has {weights[light][0]:g}, but with '
+            f'KeypointTarget weights between 0 and {DRAWN_FROM} draw no heatmap: use larger ones, or GenerateTarget'
+        )
+    return weights

@@ -1,0 +1,3 @@
+from mmtranspose.models.data_preprocessors.transpose_data_preprocessor import TransPoseDataPreprocessor
+
+__all__ = ['TransPoseDataPreprocessor']

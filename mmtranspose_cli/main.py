@@ -24,6 +24,8 @@ COMMANDS = {
     'doctor': (None, 'what is wrong with this environment, and how to cure it'),
     'demo': ('demo.py', 'train on drawn people, evaluate, show what predictions rest on'),
     'generate-people': ('generate_synthetic_people.py', 'draw a data set of people'),
+    'benchmark': ('analysis_tools/benchmark.py', 'speed and memory beside what people use today'),
+    'flops': ('analysis_tools/get_flops.py', 'multiply-accumulates and parameters of networks'),
     'encoder-memory': ('analysis_tools/encoder_memory.py', "memory and time of the encoder's training step"),
     'explanation-cost': ('analysis_tools/explanation_cost.py', 'time and memory that explaining adds'),
     'dist-train': ('dist_train.sh', 'train in several processes or on several GPUs'),

@@ -1,13 +1,14 @@
-"""The benchmark compares like with like: both encoders compute the same, one of them without the matrices."""
+"""The encoder's and the explanations' benchmarks compare like with like, one of each without the matrices."""
 
 import golden
 import pytest
 import torch
 
-from mmtranspose.apis.benchmark.encoder import _step, build_encoder
-from mmtranspose.apis.benchmark.explanation import WAYS, _compare, _peak, _prepared
+from mmtranspose.apis.benchmark.encoder import build_encoder, build_step
+from mmtranspose.apis.benchmark.explanation import TOLERANCES, WAYS, build_way
 from mmtranspose.apis.benchmark.materialised import MaterialisedAttention
-from mmtranspose.apis.benchmark.process import in_own_process
+from mmtranspose.apis.benchmark.measure import compare
+from mmtranspose.apis.benchmark.way import Way
 
 TINY = str(golden.CONFIGS / 'synthetic' / 'td-hm_transpose-r-tiny_1xb16-10e_synthetic-128x96.py')
 
@@ -34,29 +35,28 @@ def test_grid_of_the_paper_configs(name, grid, layers):
     assert pos.shape[0] == grid
 
 
-def test_step_measures():
-    fused, plain = (_step(TINY, 1, materialised, 'cpu', 1) for materialised in (False, True))
-    assert fused['checksum'] == pytest.approx(plain['checksum'], rel=1e-5)
-    assert fused['seconds'] > 0 and fused['peak_mib'] >= 0
+def test_encoder_steps_agree():
+    norms = []
+    for materialised in (False, True):
+        task = build_step(TINY, 1, materialised, 'cpu')
+        norms.append(task.outputs(task.run())['norm'])
+    encoder, pos = build_encoder(TINY, materialised=False)
+    torch.manual_seed(1)
+    expected = encoder(torch.randn(1, *pos.shape), pos).norm().item()
+    assert norms == [pytest.approx(expected, rel=1e-5)] * 2
 
 
 @pytest.mark.parametrize('direction', ['dependency', 'affect'])
 def test_ways_of_explaining_agree(direction):
-    plain, explained, whole = (_prepared(way, TINY, 2, 'cpu', direction)() for way in WAYS)
-    assert torch.equal(plain[0], explained[0]) and plain[1] is None
-    torch.testing.assert_close(whole[0], plain[0], rtol=0, atol=1e-4)
-    assert explained[1].shape == (2, 2, 17, 16, 12)
-    torch.testing.assert_close(explained[1], whole[1], rtol=0, atol=1e-6)
-    _compare(plain, explained, whole)
-    with pytest.raises(RuntimeError, match='maps of the two ways differ'):
-        _compare(plain, explained, (whole[0], whole[1] + 0.01))
-    with pytest.raises(RuntimeError, match='explaining changed the heatmaps'):
-        _compare((plain[0] + 1e-6, None), explained, whole)
-
-
-def test_peak_sees_the_matrices():
-    """H-S keeps 4 matrices of 3072 x 3072 float32, 36 MiB each; that the parent has used memory does not hide them."""
-    used = torch.ones(2**27).sum()  # 512 MiB, freed again
-    config = golden.config_path('h-s')
-    plain, whole = (in_own_process(_peak, way, config, 1, 'cpu', 'dependency') for way in ('forward', 'whole matrices'))
-    assert used == 2**27 and plain > 0 and whole > plain + 100
+    tasks = {way: build_way(way, TINY, 2, 'cpu', direction) for way in WAYS}
+    plain, explained, whole = outputs = [task.outputs(task.run()) for task in tasks.values()]
+    assert set(plain) == {'heatmaps'} and explained['maps'].shape == (2, 2, 17, 16, 12)
+    assert abs(explained['maps'] - whole['maps']).max() < 1e-6
+    references = {}
+    for way, found in zip(WAYS, outputs):
+        compare(Way(way, build_way, tolerances=TOLERANCES[way]), found, references)
+    for way, name, error in (('explained', 'heatmaps', 1e-6), ('whole matrices', 'maps', 0.01)):
+        changed = dict(outputs[WAYS.index(way)])
+        changed[name] = changed[name] + error
+        with pytest.raises(RuntimeError, match=f'{way}: {name} differs'):
+            compare(Way(way, build_way, tolerances=TOLERANCES[way]), changed, references)

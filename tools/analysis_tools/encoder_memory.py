@@ -1,10 +1,10 @@
 """Peak memory and time of the encoder's training step, against attention that holds its matrices."""
 
-import json
 from pathlib import Path
 
 from mmtranspose.apis.benchmark import compare_encoders
 from mmtranspose.apis.command_line import parser, run
+from mmtranspose.apis.results import write_json
 
 H_A6 = (
     Path(__file__).parents[2]
@@ -28,7 +28,7 @@ def main() -> None:
         digits = 3 if name == 'ratio' else 1
         print(f'{name:14}{row["peak_mib"]:>10.{digits}f}{row["seconds"]:>10.3f}')
     if args.json:
-        Path(args.json).write_text(json.dumps(results, indent=1))
+        write_json(args.json, results)
 
 
 if __name__ == '__main__':

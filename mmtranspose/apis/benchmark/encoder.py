@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import time
+import statistics
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from torch import Tensor
 
 from mmtranspose.apis.benchmark.materialised import materialise
-from mmtranspose.apis.benchmark.process import PeakMemory, in_own_process
+from mmtranspose.apis.benchmark.measure import measure
+from mmtranspose.apis.benchmark.way import Task, Tolerance, Way
 from mmtranspose.models.layers import TransformerEncoder, build_position_encoding
 
 
@@ -31,33 +33,32 @@ def build_encoder(config: str, materialised: bool) -> tuple[TransformerEncoder, 
     return encoder, build_position_encoding('sine', neck.embed_dims, None).table(h, w)
 
 
-def _step(config: str, batch: int, materialised: bool, device: str, repeats: int) -> dict[str, float]:
+def build_step(config: str, batch: int, materialised: bool, device: str) -> Task:
+    """Forward and backward through the encoder; the output's norm is compared."""
     encoder, pos = build_encoder(config, materialised)
     encoder, pos = encoder.to(device), pos.to(device)
     torch.manual_seed(1)
     tokens = torch.randn(batch, *pos.shape).to(device).requires_grad_()
-    cuda = torch.device(device).type == 'cuda'
-    memory = PeakMemory(device)
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
+
+    def run() -> Tensor:
         out = encoder(tokens, pos)
         out.square().mean().backward()
-        if cuda:
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
-    return dict(peak_mib=memory.mib, seconds=sorted(seconds)[repeats // 2], checksum=out.double().norm().item())
+        return out.detach()
+
+    return Task(run, lambda out: dict(norm=np.array(out.double().norm().item())))
 
 
 def compare_encoders(config: str, batch: int = 4, device: str = 'cpu', repeats: int = 3) -> dict[str, dict[str, float]]:
     """One training step of a config's encoder, ours and with materialised attention, each in a process of its own.
+
+    Neither process has :mod:`mmtranspose.compat.keep_memory`: what is compared is attention alone.
 
     Args:
         config (str): A config with a :class:`TransPoseNeck`.
         batch (int): Pictures in the batch.
         device (str): ``'cpu'``: peak memory is the growth of the process's peak resident size; or ``'cuda:0'``: of the
             memory allocated by PyTorch.
-        repeats (int): Steps; the median time counts.
+        repeats (int): Steps of each, in turn; the median time counts.
 
     Returns:
         dict: ``fused``, ``materialised`` and ``ratio`` (fused / materialised), each with ``peak_mib`` and ``seconds``.
@@ -65,11 +66,13 @@ def compare_encoders(config: str, batch: int = 4, device: str = 'cpu', repeats: 
     Raises:
         RuntimeError: The two disagree on the result.
     """
-    results = {}
-    for name, materialised in (('fused', False), ('materialised', True)):
-        results[name] = in_own_process(_step, config, batch, materialised, device, repeats)
-    a, b = results['fused'].pop('checksum'), results['materialised'].pop('checksum')
-    if abs(a - b) > 1e-4 * abs(b):
-        raise RuntimeError(f'the two encoders disagree: output norms {a} and {b}')
+    tolerances = dict(norm=Tolerance(1e-4, relative=True))
+    shared = dict(config=config, batch=batch, device=device)
+    ways = [
+        Way(name, build_step, dict(shared, materialised=materialised), device, False, tolerances)
+        for name, materialised in (('fused', False), ('materialised', True))
+    ]
+    found = measure(ways, repeats, warmup=0)
+    results = {name: dict(peak_mib=one.peak_mib, seconds=statistics.median(one.seconds)) for name, one in found.items()}
     results['ratio'] = {key: results['fused'][key] / results['materialised'][key] for key in results['fused']}
     return results

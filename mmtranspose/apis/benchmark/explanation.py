@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
-
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mmtranspose.apis.benchmark.materialised import materialise
-from mmtranspose.apis.benchmark.process import PeakMemory, in_own_process
+from mmtranspose.apis.benchmark.measure import measure, peak_memory
+from mmtranspose.apis.benchmark.spread import spread
+from mmtranspose.apis.benchmark.way import Task, Tolerance, Way
 from mmtranspose.apis.inference import init_model
 from mmtranspose.explain.attention import target_maps
 from mmtranspose.explain.recording import recorded_forward
 from mmtranspose.explain.target import Target
 
-PROCESSES = 3  # peaks of equal runs differ: the allocator's layout does
-WAYS = ('forward', 'explained', 'whole matrices')
+PROCESSES = 3  # whose peaks are measured
+TOLERANCES = {
+    'forward': {},
+    'explained': dict(heatmaps=Tolerance(0)),
+    'whole matrices': dict(heatmaps=Tolerance(1e-4), maps=Tolerance(1e-4)),
+}
+WAYS = tuple(TOLERANCES)
 
 
 def compare_explanations(
@@ -42,22 +46,20 @@ def compare_explanations(
     Raises:
         RuntimeError: The maps of the two ways, or the heatmaps, disagree.
     """
-    runs = {way: _prepared(way, config, batch, device, direction) for way in WAYS}
-    _compare(*(runs[way]() for way in WAYS))
-    seconds = {way: [] for way in WAYS}
-    for _ in range(repeats):
-        for way, run in runs.items():
-            seconds[way].append(_timed(run, device))
-    del runs
+    shared = dict(config=config, batch=batch, device=device, direction=direction)
+    ways = [
+        Way(name, build_way, dict(way=name, **shared), device, tolerances=tolerances)
+        for name, tolerances in TOLERANCES.items()
+    ]
+    found = measure(ways, repeats, warmup=0)
     results = {}
-    for way in WAYS:
-        results[way] = dict(
-            seconds=statistics.median(seconds[way]),
-            fastest=min(seconds[way]),
-            slowest=max(seconds[way]),
-            peak_mib=statistics.median(
-                in_own_process(_peak, way, config, batch, device, direction) for _ in range(PROCESSES)
-            ),
+    for way in ways:
+        seconds = spread(found[way.name].seconds)
+        results[way.name] = dict(
+            seconds=seconds.median,
+            fastest=seconds.least,
+            slowest=seconds.greatest,
+            peak_mib=peak_memory(way, PROCESSES),
         )
     plain = results['forward']
     for row in results.values():
@@ -66,8 +68,8 @@ def compare_explanations(
     return results
 
 
-def _prepared(way: str, config: str, batch: int, device: str, direction: str) -> Callable[[], tuple]:
-    """A function that goes the way once and returns heatmaps and maps (None for the plain pass)."""
+def build_way(way: str, config: str, batch: int, device: str, direction: str) -> Task:
+    """One of ``WAYS``; heatmaps and maps (of the plain pass the former alone) are compared."""
     torch.manual_seed(0)
     model = init_model(config, None, device, dict({'model.backbone.init_cfg': None}))
     nn.init.normal_(model.head.final_layer.weight)  # peaks anywhere, not all in a corner
@@ -76,7 +78,12 @@ def _prepared(way: str, config: str, batch: int, device: str, direction: str) ->
     if way == 'whole matrices':
         materialise(model.neck.encoder, keep=True)
     ways = {'forward': _forward, 'explained': _explained, 'whole matrices': _whole}
-    return lambda: ways[way](model, inputs, direction)
+    return Task(lambda: ways[way](model, inputs, direction), _outputs)
+
+
+def _outputs(result: tuple[Tensor, Tensor | None]) -> dict[str, np.ndarray]:
+    arrays = dict(zip(('heatmaps', 'maps'), result))
+    return {name: values.float().cpu().numpy() for name, values in arrays.items() if values is not None}
 
 
 @torch.no_grad()
@@ -101,26 +108,3 @@ def _whole(model: nn.Module, inputs: Tensor, direction: str) -> tuple[Tensor, Te
         matrices = layer.self_attn.weights if direction == 'dependency' else layer.self_attn.weights.transpose(1, 2)
         layers.append(matrices.gather(1, index.expand(-1, -1, matrices.shape[-1])))
     return heatmaps, target.pooled(torch.stack(layers).unflatten(-1, target.grid))
-
-
-def _compare(plain: tuple, explained: tuple, whole: tuple) -> None:
-    if not torch.equal(plain[0], explained[0]):
-        raise RuntimeError('explaining changed the heatmaps')
-    difference = (explained[1] - whole[1]).abs().max().item()
-    if difference > 1e-4:
-        raise RuntimeError(f'the maps of the two ways differ by {difference}')
-
-
-def _timed(run: Callable[[], tuple], device: str) -> float:
-    start = time.perf_counter()
-    run()
-    if torch.device(device).type == 'cuda':
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
-def _peak(way: str, config: str, batch: int, device: str, direction: str) -> float:
-    run = _prepared(way, config, batch, device, direction)
-    memory = PeakMemory(device)
-    run()
-    return memory.mib

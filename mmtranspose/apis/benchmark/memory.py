@@ -1,25 +1,23 @@
-"""Measurements in processes of their own."""
+"""Peak memory of this very process."""
 
 from __future__ import annotations
 
-import multiprocessing
+import ctypes
+import gc
 import resource
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-
-def in_own_process(function: Callable, *args):
-    """``function(*args)`` in a fresh process: its peak memory is nobody else's. Both must be picklable."""
-    with multiprocessing.get_context('spawn').Pool(1) as pool:
-        return pool.apply(function, args)
+STATUS, CLEAR = Path('/proc/self/status'), Path('/proc/self/clear_refs')
 
 
 class PeakMemory:
     """How much the peak grows from here on.
 
-    On a CPU the peak resident size of the process, on a GPU the memory allocated by PyTorch.
+    On a CPU the peak resident size of the process, on a GPU the memory allocated by PyTorch. What was freed before goes
+    back to the system first, and the peak so far is forgotten (on Linux), so that the building of a model hides
+    nothing.
 
     Args:
         device (str): ``'cpu'`` or ``'cuda:0'``.
@@ -27,9 +25,12 @@ class PeakMemory:
 
     def __init__(self, device: str):
         self.cuda = torch.device(device).type == 'cuda'
+        gc.collect()
         if self.cuda:
             torch.cuda.reset_peak_memory_stats()
-        self.before = torch.cuda.memory_allocated() if self.cuda else self._now()
+        else:
+            _forget_peak()
+        self.before = self._now()
 
     def _now(self) -> int:
         if self.cuda:
@@ -43,10 +44,18 @@ class PeakMemory:
         return (self._now() - self.before) / 2**20
 
 
+def _forget_peak() -> None:
+    """Free what can be freed and put VmHWM to the resident size; where that cannot be done the peak stays as it is."""
+    try:
+        ctypes.CDLL('libc.so.6').malloc_trim(0)
+        CLEAR.write_text('5')
+    except (OSError, AttributeError):
+        pass
+
+
 def _peak_resident_size() -> int:
     """Bytes. (A child's ``ru_maxrss`` begins with its parent's on Linux; VmHWM is the process's own.)"""
-    status = Path('/proc/self/status')
-    if status.is_file():
-        line = next(line for line in status.read_text().splitlines() if line.startswith('VmHWM:'))
+    if STATUS.is_file():
+        line = next(line for line in STATUS.read_text().splitlines() if line.startswith('VmHWM:'))
         return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,106 @@
+"""Picture files and boxes to keypoints in JSON files, with the flip test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmpose.apis import inference_topdown
+from mmpose.structures import PoseDataSample
+from torch import nn
+
+from mmtranspose.acceleration import accelerate
+from mmtranspose.apis.benchmark.forward import HEATMAP_TOLERANCES
+from mmtranspose.apis.benchmark.model import load_baseline, load_model, weights_file
+from mmtranspose.apis.benchmark.pictures import picture_files
+from mmtranspose.apis.benchmark.settings import Settings
+from mmtranspose.apis.benchmark.way import Task, Tolerance, Way
+from mmtranspose.apis.inference import load_bboxes, prepare_crops, read_image
+from mmtranspose.apis.results import results_dict, write_json
+
+# Pixels of the picture. Where a heatmap is no single peak, as with random weights, DARK's step (gradient by curvature)
+# magnifies rounding errors, and in TF32 or half precision another peak may win; so a quantile counts.
+KEYPOINTS = {
+    'fp32': Tolerance(0.05, quantile=0.95),
+    'tf32': Tolerance(1.0, quantile=0.5),
+    'fp16': Tolerance(1.0, quantile=0.5),
+    'bf16': Tolerance(2.0, quantile=0.5),
+}
+FLIP = {'model.test_cfg.flip_test': True}
+Files = Sequence[tuple[str, str]]
+
+
+def end_to_end_ways(settings: Settings, batch: int) -> list[Way]:
+    """MMPose's ``inference_topdown`` on every file, against crops of several pictures in batches of ``batch``."""
+    files, folder = picture_files(settings), str(settings.folder)
+    shared = dict(config=settings.config, checkpoint=weights_file(settings), device=settings.device, files=files)
+    arguments = dict(shared, folder=f'{folder}/baseline')
+    ways = [Way('baseline', build_baseline, arguments, settings.device, settings.baseline_keeps_memory)]
+    for name, dtype, compiled in settings.variants():
+        precision = settings.precision(dtype)
+        tolerances = dict(keypoints=KEYPOINTS[precision], scores=HEATMAP_TOLERANCES[precision])
+        arguments = dict(shared, folder=f'{folder}/{name}', batch=batch, dtype=dtype, compiled=compiled)
+        ways.append(Way(name, build_ours, arguments, settings.device, tolerances=tolerances))
+    return ways
+
+
+def build_baseline(config: str, checkpoint: str, device: str, files: Files, folder: str) -> Task:
+    """A picture is read again for each of its boxes, mirrored in a second pass, decoded person by person."""
+    model = load_baseline(config, checkpoint, device, FLIP)
+
+    def run() -> list[list[PoseDataSample]]:
+        found = []
+        for picture, boxes in files:
+            found.append(inference_topdown(model, picture, load_bboxes(boxes)[:, :4]))
+            _write(folder, picture, found[-1], model)
+        return found
+
+    return Task(run, _outputs)
+
+
+def build_ours(
+    config: str, checkpoint: str, device: str, files: Files, folder: str, batch: int, dtype: str, compiled: bool
+) -> Task:
+    """A picture is read once; crops of several pictures go through the accelerated model together."""
+    model = load_model(config, checkpoint, device, FLIP)
+    fast = accelerate(model, dtype=dtype, compile=compiled)
+
+    @torch.no_grad()
+    def run() -> list[list[PoseDataSample]]:
+        counts, samples = [], []
+        for crops in _batches(model, files, counts, batch):
+            samples.extend(fast.test_step(crops))
+        ends = np.cumsum(counts).tolist()
+        found = [samples[end - count : end] for count, end in zip(counts, ends)]
+        for (picture, _), people in zip(files, found):
+            _write(folder, picture, people, model)
+        return found
+
+    return Task(run, _outputs)
+
+
+def _batches(model: nn.Module, files: Files, counts: list[int], batch: int) -> Iterator[dict]:
+    """Crops of all boxes of all pictures, ``batch`` at a time; ``counts`` gets each picture's number of boxes."""
+    waiting = dict(inputs=[], data_samples=[])
+    for picture, boxes in files:
+        crops = prepare_crops(model, read_image(picture), load_bboxes(boxes))
+        counts.append(len(crops['inputs']))
+        for name, values in waiting.items():
+            values.extend(crops[name])
+        while len(waiting['inputs']) >= batch:
+            yield {name: values[:batch] for name, values in waiting.items()}
+            waiting = {name: values[batch:] for name, values in waiting.items()}
+    if waiting['inputs']:
+        yield waiting
+
+
+def _write(folder: str, picture: str, people: Sequence[PoseDataSample], model: nn.Module) -> None:
+    write_json(Path(folder) / f'{Path(picture).stem}.json', results_dict(picture, people, model.dataset_meta))
+
+
+def _outputs(found: list[list[PoseDataSample]]) -> dict[str, np.ndarray]:
+    people = [sample.pred_instances for samples in found for sample in samples]
+    names = dict(keypoints='keypoints', scores='keypoint_scores')
+    return {name: np.concatenate([one[field] for one in people]) for name, field in names.items()}

@@ -1,5 +1,6 @@
 """Evaluate a pose model (the flags are those of MMPose's tools/test.py)."""
 
+from mmtranspose.acceleration import DTYPES
 from mmtranspose.apis.command_line import add_model, add_runner_arguments, parse, parser, run
 from mmtranspose.apis.runner import build_runner, test_config
 
@@ -13,6 +14,13 @@ def main() -> None:
     arguments.add_argument('--out', metavar='FILE', help='write the metrics to FILE (.json, .yaml or .pkl)')
     arguments.add_argument('--dump', metavar='FILE', help='write the predictions to FILE (.pkl), to evaluate later')
     arguments.add_argument('--badcase', action='store_true', help='save or show the samples with the worst loss')
+    arguments.add_argument(
+        '--accelerate',
+        nargs='?',
+        const='fp32',
+        choices=list(DTYPES),
+        help='test the accelerated model, in fp32 (the same results) or another precision (see docs/speed.md)',
+    )
     add_runner_arguments(arguments)
     args = parse(arguments)
     build_runner(test_config(args), ('test_dataloader',)).test()

@@ -1,5 +1,6 @@
 from mmtranspose.acceleration.accelerating import accelerate, decelerate
 from mmtranspose.acceleration.estimator import AcceleratedPoseEstimator
 from mmtranspose.acceleration.options import AccelerationOptions
+from mmtranspose.acceleration.precision import DTYPES
 
-__all__ = ['AcceleratedPoseEstimator', 'AccelerationOptions', 'accelerate', 'decelerate']
+__all__ = ['DTYPES', 'AcceleratedPoseEstimator', 'AccelerationOptions', 'accelerate', 'decelerate']

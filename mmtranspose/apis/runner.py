@@ -105,6 +105,8 @@ def test_config(args: argparse.Namespace) -> Config:
     merge_options(cfg, args.cfg_options)  # once more: options go before flags, as in MMPose's tools
     if 'allow_partial' in cfg:  # the config's own word is for training
         cfg.allow_partial = args.allow_partial
+    if args.accelerate is not None:
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='AccelerationHook', dtype=args.accelerate)]
     if args.out is not None:
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='SaveMetricsHook', path=args.out)]
     if args.dump is not None:

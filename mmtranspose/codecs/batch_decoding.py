@@ -50,7 +50,8 @@ class BatchDecoder:
 
     A map without a positive value has no peak: its keypoint is cell (-1, -1), its score its maximum. (MMPose moves such
     a keypoint for ``UDPHeatmap``, by what it reads from the neighbouring map, or to NaN; here it stays.) A map with NaN
-    or an infinity in it has cell (-1, -1) and score 0, and the other maps' results are as without it.
+    or positive infinity in it has cell (-1, -1) and score 0, and the other maps' results are as without it; negative
+    infinity is a very low value, next to which a peak is not refined.
 
     Args:
         refinement (Refinement): From the highest cell to a position between cells.
@@ -80,7 +81,7 @@ class BatchDecoder:
     def _locate(self, maps: Tensor) -> np.ndarray:
         """(N, 3), float32: column, row and score of the maps (N, H, W), contiguous float32."""
         peaks = find_peaks(maps)
-        finite = peaks.heights.isfinite() & maps.flatten(1).amin(1).isfinite()
+        finite = peaks.heights.isfinite()  # NaN is found as the highest value
         peaked = finite & (peaks.heights > 0)
         steps, inexact = self.refinement.quick(maps, peaks)
         middles = torch.stack([peaks.cols, peaks.rows], dim=1)

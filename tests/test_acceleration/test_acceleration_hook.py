@@ -92,6 +92,12 @@ def test_it_is_built_by_name_and_checks_its_options():
         AccelerationHook(unknown_option=1)
 
 
+def test_a_model_that_cannot_be_accelerated_is_named(tiny_model):
+    tiny_model.neck = None
+    with pytest.raises(InputError, match='AccelerationHook: only a TopdownPoseEstimator with TransPoseNeck'):
+        AccelerationHook().before_test_epoch(type('Runner', (), dict(model=tiny_model)))
+
+
 def test_a_wrapped_model_is_unwrapped_and_comes_back(tiny_model, monkeypatch):
     monkeypatch.setattr(MMDistributedDataParallel, '__init__', lambda self, module: torch.nn.Module.__init__(self))
     wrapped = MMDistributedDataParallel(tiny_model)

@@ -5,6 +5,7 @@ import math
 import time
 
 import cv2
+import mmcv
 import numpy as np
 import pytest
 import torch
@@ -113,6 +114,20 @@ def test_train_step(here, figures):
     result, _ = figures('train-step', '--batch-size', '2', '--checkpointing')
     assert set(result['rows'][1]['differences']) == {'loss', 'gradient_norm'}
     assert result['settings']['checkpointing'] is True
+
+
+@pytest.mark.parametrize('mode', ['loading', 'evaluating'])
+def test_beside_the_network(here, figures, mode, monkeypatch):
+    read = []
+    monkeypatch.setattr(mmcv, 'imfrombytes', lambda *a, _read=mmcv.imfrombytes, **k: read.append(1) or _read(*a, **k))
+    flags = ('--batch-size', '6', '--pictures', '2', '--people', '3')
+    result, printed = figures(mode, *flags, ways=('baseline', 'ours'))
+    assert 'people/s' in printed
+    if mode == 'loading':
+        assert result['rows'][1]['differences'] == dict(pictures=0)
+        assert len(read) == 3 * 6 + 3 * 2  # three calls: of each box, and of each picture
+    else:
+        assert result['rows'][1]['differences']['keypoints'] < 0.01
 
 
 def test_decode(here, figures):

@@ -9,9 +9,11 @@ from golden import DATA
 from mmpose.evaluation.metrics import CocoMetric
 from mmpose.registry import METRICS
 
+from mmtranspose.acceleration import accelerate
 from mmtranspose.apis import init_model
 from mmtranspose.apis.config import load_config
 from mmtranspose.apis.inference import prepare_crops
+from mmtranspose.engine.hooks import acceleration_hook
 from mmtranspose.zoo import find_config
 
 TOLERANCE = 0.01  # image pixels; MMPose's UDP is 0.30 off on average (REFERENCE, section 3)
@@ -108,3 +110,19 @@ def test_ground_truth_boxes_by_an_option(tiny_config, tiny_checkpoint, people, r
     found = people_in(tmp_path / 'gt')
     assert 0 < len(found) <= len(labelled)  # what OKS-NMS leaves
     assert {person['image_id'] for person in found} == {annotation['image_id'] for annotation in labelled}
+
+
+@pytest.mark.parametrize('flags', [('--accelerate',), ('--accelerate', 'bf16')], ids=' '.join)
+def test_the_accelerated_model_finds_the_same_people(
+    flags, tiny_config, tiny_checkpoint, run_tool, tmp_path, monkeypatch
+):
+    made = []
+    monkeypatch.setattr(acceleration_hook, 'accelerate', lambda *a, **k: made.append(accelerate(*a, **k)) or made[-1])
+    found = {}
+    for name, extra in dict(plain=(), fast=flags).items():
+        options = ('--cfg-options', f'test_evaluator.outfile_prefix={tmp_path / name}')
+        run_tool('test', tiny_config, tiny_checkpoint, '--work-dir', tmp_path / 'work', *extra, *options)
+        found[name] = people_in(tmp_path / name)
+    assert [one.options.dtype for one in made] == [(*flags, 'fp32')[1]]
+    scores = [[person['score'] for person in found[name]] for name in ('plain', 'fast')]
+    np.testing.assert_allclose(sorted(scores[0]), sorted(scores[1]), rtol=1e-4 if len(flags) == 1 else 0.1)

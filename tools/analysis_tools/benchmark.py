@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from pathlib import Path
 
 from mmtranspose.acceleration.precision import DTYPES
 from mmtranspose.apis.benchmark import Settings, run_benchmark
@@ -36,15 +37,16 @@ of the plain network, 2 x multiply-accumulates; "of matmul" is beside the fastes
 def main() -> None:
     arguments = parser(DESCRIPTION, EXAMPLE)
     arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
-    modes = arguments.add_subparsers(dest='mode', required=True, metavar='{forward,train-step,decode,end-to-end}')
+    modes = arguments.add_subparsers(dest='mode', required=True, metavar='MODE')
     _forward(modes)
     _train_step(modes)
     modes.add_parser('decode', help='heatmaps to keypoints', parents=[_common(64)])
     _end_to_end(modes)
+    _evaluation(modes)
     args = vars(arguments.parse_args())
     mode, batch_sizes, file = (args.pop(name) for name in ('mode', 'batch_size', 'json'))
     result = run_benchmark(mode, Settings(**args), batch_sizes)
-    result['command'] = shlex.join(sys.argv)
+    result['command'] = f'{Path(sys.argv[0]).name} {shlex.join(sys.argv[1:])}'
     print(*benchmark_lines(result), f'command: {result["command"]}', sep='\n')
     if file:
         write_json(file, result)
@@ -103,15 +105,28 @@ def _train_step(modes) -> None:
 
 
 def _end_to_end(modes) -> None:
-    mode = modes.add_parser(
+    modes.add_parser(
         'end-to-end',
         help='picture files to keypoints in JSON files, flip test on; --batch-size is of crops',
-        parents=[_network(_common(64))],
+        parents=[_network(_common(64)), _pictures()],
     )
+
+
+def _evaluation(modes) -> None:
+    for name, what in (
+        ('loading', "an evaluation's loader process: picture files to crops (--people boxes follow each other)"),
+        ('evaluating', "an evaluation's main process but for the network: normalising, decoding, packing"),
+    ):
+        modes.add_parser(name, help=what, parents=[_common(64), _pictures()])
+
+
+def _pictures() -> argparse.ArgumentParser:
+    mode = argparse.ArgumentParser(add_help=False)
     mode.add_argument('--images', metavar='FOLDER', help='pictures (default: synthetic people are drawn, 640x480)')
     mode.add_argument('--bboxes', metavar='FOLDER', help='NAME.json for each picture NAME.*, as of `mmtranspose infer`')
     mode.add_argument('--pictures', type=int, default=8, help='how many are drawn (default: 8)')
     mode.add_argument('--people', type=int, default=8, help='boxes in each drawn picture (default: 8)')
+    return mode
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mmtranspose.apis.benchmark.decode import decode_ways
 from mmtranspose.apis.benchmark.end_to_end import end_to_end_ways
+from mmtranspose.apis.benchmark.evaluation import evaluating_ways, loading_ways
 from mmtranspose.apis.benchmark.flops import count
 from mmtranspose.apis.benchmark.forward import forward_ways
 from mmtranspose.apis.benchmark.machine import describe_machine
@@ -25,6 +26,8 @@ MODES = {
     'train-step': train_step_ways,
     'decode': decode_ways,
     'end-to-end': end_to_end_ways,
+    'loading': loading_ways,
+    'evaluating': evaluating_ways,
 }
 
 

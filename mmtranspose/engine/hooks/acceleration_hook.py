@@ -7,6 +7,7 @@ from mmengine.model import is_model_wrapper
 from mmpose.registry import HOOKS
 
 from mmtranspose.acceleration import AccelerationOptions, accelerate
+from mmtranspose.errors import InputError
 
 
 @HOOKS.register_module()
@@ -14,8 +15,8 @@ class AccelerationHook(Hook):
     """During validation and tests, the runner's model is the accelerated one, made anew from the weights of the moment.
 
     It comes after EMAHook has put its averages in place, and the runner has its own model again before CheckpointHook
-    looks at it. Making it takes under a second; CUDA graphs are recorded
-    anew, and compiled code is used again (PyTorch finds that it fits). From a config::
+    looks at it. Making it takes under a second; CUDA graphs are recorded anew, and compiled code is used again (PyTorch
+    finds that it fits). From a config::
 
         custom_hooks = [dict(type='AccelerationHook', dtype='bf16')]
 
@@ -23,8 +24,8 @@ class AccelerationHook(Hook):
         **options: As in :func:`~mmtranspose.acceleration.accelerate`.
 
     Raises:
-        InputError: An option's value is not one of those that it takes.
-        TypeError: When validation begins: the model cannot be accelerated.
+        InputError: An option's value is not one of those that it takes; or, when validation begins, the model cannot be
+            accelerated.
     """
 
     priority = 'LOW'  # EMAHook: NORMAL; CheckpointHook: VERY_LOW
@@ -53,7 +54,11 @@ class AccelerationHook(Hook):
     def _accelerate(self, runner) -> None:
         self.model = runner.model
         self.model.eval()  # as the loops do next
-        runner.model = accelerate(self.model.module if is_model_wrapper(self.model) else self.model, **self.options)
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        try:
+            runner.model = accelerate(model, **self.options)
+        except TypeError as error:
+            raise InputError(f'AccelerationHook: {error}') from error
 
     def _restore(self, runner) -> None:
         runner.model, self.model = self.model, None

@@ -5,5 +5,6 @@ custom_imports = dict(imports=['mmtranspose'], allow_failed_imports=False)
 # 'greater': the score to keep the best checkpoint by grows with quality
 default_hooks = dict(
     runtime_info=dict(type='DeferredRuntimeInfoHook'),
+    channels_last=dict(type='ChannelsLastHook'),
     checkpoint=dict(save_best='coco/AP', rule='greater', max_keep_ckpts=2),
 )

@@ -19,14 +19,15 @@ def accelerate(
     flip_in_one_pass: bool = True,
     compile: bool | dict = False,  # noqa: A002  torch's name
     cuda_graphs: bool = True,
-    max_batch_size: int = 64,
+    max_batch_size: int | None = None,
 ) -> AcceleratedPoseEstimator:
     """A model with the same interface and results as ``model``, faster at inference.
 
-    Measured on a CPU, 256x192 pixels, weights drawn at random by a rule that keeps activations in scale: heatmaps
-    differ from ``model``'s by at most 6e-7 of their range in fp32 (R-A3 and H-S; tests hold it to 1e-5), in bf16 by
-    0.7 % (R-A3) and 1.1 % (H-S), which is what the plain model has in bf16. Recordings and compiled code change no more
-    than the order of sums.
+    Measured with R-A3 and H-S on a CPU, 256x192 pixels, weights drawn at random by a rule that keeps activations in
+    scale: heatmaps differ from ``model``'s by at most 6e-7 of their range in fp32 (tests hold all five variants to
+    1e-5), in bf16 by 0.7 % (R-A3) and 1.1 % (H-S), which is what the plain model has in bf16. Compiled code changes the
+    order of sums, and in half precision where it rounds. CUDA graphs have not been run yet: there was no GPU to run
+    them on.
 
     Args:
         model (TopdownPoseEstimator): From ``init_model``, in evaluation mode; it is not changed. What is done to it
@@ -41,8 +42,9 @@ def accelerate(
         compile (bool | dict): ``torch.compile``, and its arguments; once for all batch sizes of a picture size (twice
             where there are batches of one). Without a compiler, one warning, and uncompiled.
         cuda_graphs (bool): Record the network for batches of 1, 2, 4, ... pictures and replay that; on GPUs alone.
-        max_batch_size (int): Pictures of the largest recording; larger batches go in parts. The flip test in one pass
-            has two for each person.
+        max_batch_size (int | None): Pictures that go through the network together; larger batches go in parts. (The
+            flip test in one pass has two pictures for each person.) None: 16 on a CPU, where more take memory and no
+            less time each, 64 elsewhere.
 
     Returns:
         AcceleratedPoseEstimator: Also with ``heatmaps(inputs)``; back with :func:`decelerate`.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mmtranspose.compat.compile_or_eager import compile_or_eager
+from mmtranspose.acceleration.compile_or_eager import compile_or_eager
 
 
 def compile_any_batch(function: Callable, **options) -> Callable:

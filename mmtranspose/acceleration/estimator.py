@@ -17,6 +17,7 @@ from mmtranspose.acceleration.folding import Folding, fold_batch_norms
 from mmtranspose.acceleration.graphs import GraphedFunction
 from mmtranspose.acceleration.neck import AcceleratedNeck
 from mmtranspose.acceleration.options import AccelerationOptions
+from mmtranspose.acceleration.parts import default_size, in_parts
 from mmtranspose.acceleration.precision import compute_dtype
 from mmtranspose.acceleration.recent import Recent
 from mmtranspose.errors import InputError
@@ -39,6 +40,7 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
         original (TopdownPoseEstimator): That object.
         options (AccelerationOptions): As given.
         dtype (torch.dtype): What the network computes in.
+        max_batch_size (int): Pictures that go through it together.
         folding (Folding | None): Batch normalisations that were folded and those that were not.
     """
 
@@ -55,6 +57,8 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
                 setattr(self, name, getattr(original, name))
         self._add_network(original)
         self._grids: Recent = Recent(16)  # token grid by picture size
+        self.max_batch_size = options.max_batch_size or default_size(self.device)
+        self._graphed: GraphedFunction | None = None
         self._run = self._runner()
         self._register_state_dict_hook(_original_weights)
         nn.Module.train(self, False)
@@ -82,20 +86,12 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
                 part.to(memory_format=torch.channels_last)
 
     def _runner(self) -> Callable[[Tensor, tuple[Tensor, ...]], Tensor]:
-        run = self._network
+        run = _Network(self.backbone, self.neck, self.head, self.dtype, self.options.channels_last).heatmaps
         if self.options.compile is not False:
             run = compile_any_batch(run, **({} if self.options.compile is True else self.options.compile))
         if self.options.cuda_graphs and self.device.type == 'cuda':
-            run = GraphedFunction(run, self.options.max_batch_size)
-        return run
-
-    def _network(self, inputs: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
-        feats = self.neck.encode(self.backbone(self._cast(inputs)), tables)
-        return self.head.forward(feats).contiguous()
-
-    def _cast(self, inputs: Tensor) -> Tensor:
-        memory_format = torch.channels_last if self.options.channels_last else torch.preserve_format
-        return inputs.to(dtype=self.dtype, memory_format=memory_format)
+            run = self._graphed = GraphedFunction(run, self.max_batch_size)
+        return in_parts(run, self.max_batch_size)
 
     def heatmaps(self, inputs: Tensor) -> Tensor:
         """Heatmaps of the keypoints.
@@ -121,12 +117,15 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
 
     def _grid(self, inputs: Tensor) -> tuple[int, int]:
         """The token grid of pictures of this size, from one of them."""
-        return tuple(self.backbone(self._cast(inputs[:1]))[-1].shape[-2:])
+        return tuple(self._features(inputs[:1])[-1].shape[-2:])
+
+    def _features(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        return self.backbone(_cast(inputs, self.dtype, self.options.channels_last))
 
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor]:
         """The neck's features (B, d, h, w) of normalised pictures (B, 3, H, W), in :attr:`dtype`."""
         with torch.no_grad():
-            return self.neck(self.backbone(self._cast(inputs)))
+            return self.neck(self._features(inputs))
 
     def _forward(self, inputs: Tensor, data_samples: SampleList | None = None) -> Tensor:
         return self.heatmaps(inputs)
@@ -207,9 +206,25 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
         parts += [name for name in ('channels_last', 'fuse_encoder', 'flip_in_one_pass') if getattr(options, name)]
         if options.compile is not False:
             parts.append('compile')
-        if isinstance(self._run, GraphedFunction) and not self._run.failed:
-            parts.append(f'cuda_graphs up to {options.max_batch_size} pictures')
+        if self._graphed is not None and not self._graphed.failed:
+            parts.append('cuda_graphs')
+        parts.append(f'at most {self.max_batch_size} pictures together')
         return parts
+
+
+class _Network:
+    """Pictures and tables to heatmaps. It does not know the estimator, which is freed as soon as it is let go."""
+
+    def __init__(self, backbone: nn.Module, neck: AcceleratedNeck, head: nn.Module, dtype: torch.dtype, nhwc: bool):
+        self.backbone, self.neck, self.head, self.dtype, self.nhwc = backbone, neck, head, dtype, nhwc
+
+    def heatmaps(self, inputs: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
+        feats = self.neck.encode(self.backbone(_cast(inputs, self.dtype, self.nhwc)), tables)
+        return self.head.forward(feats).contiguous()
+
+
+def _cast(inputs: Tensor, dtype: torch.dtype, channels_last: bool) -> Tensor:
+    return inputs.to(dtype=dtype, memory_format=torch.channels_last if channels_last else torch.preserve_format)
 
 
 class _Float32(nn.Module):

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import mmcv.cnn.bricks.wrappers as mmcv_layers
+import torch
 from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
@@ -79,6 +80,6 @@ def _foldable(conv: nn.Module, norm: _BatchNorm) -> bool:
 
 
 def _folded(conv: _ConvNd, norm: _BatchNorm) -> _ConvNd:
-    dtype = conv.weight.dtype
-    conv, norm = copy.deepcopy(conv).double(), copy.deepcopy(norm).double()
-    return fuse_conv_bn_eval(conv, norm, transpose=conv.transposed).to(dtype)
+    device, dtype = conv.weight.device, conv.weight.dtype
+    conv, norm = (copy.deepcopy(layer).to('cpu', torch.float64) for layer in (conv, norm))  # some devices lack float64
+    return fuse_conv_bn_eval(conv, norm, transpose=conv.transposed).to(device, dtype)

@@ -19,11 +19,13 @@ Capture = Callable[[Callable[[Tensor], Tensor], Tensor], tuple[Callable[[], obje
 class CudaGraphCapture:
     """Records what a function launches; its graphs share one memory pool.
 
-    They may, because what uses them replays one at a time and copies the output before the next.
+    They may, because what uses them replays one at a time and copies the output before the next. One stream of its own,
+    on the inputs' GPU, serves all warm-ups and recordings: PyTorch's default belongs to the GPU that recorded first in
+    the process.
     """
 
     def __init__(self):
-        self._pool = None
+        self._pool = self._stream = None
 
     def __call__(self, function: Callable[[Tensor], Tensor], inputs: Tensor) -> tuple[Callable[[], object], Tensor]:
         """Record ``function(inputs)``.
@@ -36,18 +38,17 @@ class CudaGraphCapture:
             tuple[Callable, Tensor]: Runs the function on what ``inputs`` holds then; the tensor it writes to.
         """
         with torch.cuda.device(inputs.device):
-            if self._pool is None:
-                self._pool = torch.cuda.graph_pool_handle()
-            side = torch.cuda.Stream()
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
+            if self._stream is None:
+                self._pool, self._stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream()
+            self._stream.wait_stream(torch.cuda.current_stream())
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.stream(self._stream):  # left after a failed recording too, which torch.cuda.graph is not
                 for _ in range(WARM_UP):
                     function(inputs)
-            torch.cuda.current_stream().wait_stream(side)
-            graph = torch.cuda.CUDAGraph()
-            # thread_local: a loader's thread that pins memory meanwhile does not spoil the recording.
-            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode='thread_local'):
-                output = function(inputs)
+                # thread_local: a loader's thread that pins memory meanwhile does not spoil the recording.
+                with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode='thread_local'):
+                    output = function(inputs)
+            torch.cuda.current_stream().wait_stream(self._stream)
         return graph.replay, output
 
 
@@ -65,14 +66,13 @@ class GraphedFunction:
     """A network function served from recordings, one a batch bucket and picture size.
 
     Buckets are 1, 2, 4, ... and ``max_batch_size``. A batch is copied into its bucket's input, whose other rows are
-    left as they were and not returned; larger batches go in parts of ``max_batch_size``. Recordings of the last four
-    picture sizes are kept. When a recording fails, one warning says so and the function itself runs from then on.
-    Use it from one thread and CUDA stream at a time.
+    left as they were and not returned. Recordings of the last four picture sizes are kept. When a recording fails, one
+    warning says so and the function itself runs from then on. Use it from one thread and CUDA stream at a time.
 
     Args:
         function (Callable): Takes pictures (B, 3, H, W), float32, and tables for (H, W), and returns (B, ...): each row
             from its own picture alone.
-        max_batch_size (int): Pictures of the largest recording.
+        max_batch_size (int): Pictures of the largest recording, and of the largest batch that may be given.
         capture (Callable | None): Records a function; by default :class:`CudaGraphCapture`.
     """
 
@@ -85,24 +85,22 @@ class GraphedFunction:
 
     def __call__(self, inputs: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
         """``function(inputs, tables)`` in memory of its own."""
-        if not self.failed:
-            try:
-                return self._replayed(inputs, tables)
-            except Exception as error:  # whatever a driver or a launch that cannot be recorded raises
-                result = self.function(inputs, tables)  # a fault of the arguments comes again here
-                self.failed = True
-                self._sizes.clear()
-                warnings.warn(f'CUDA graphs cannot be used and are off: {error}', stacklevel=2)
-                return result
-        return self.function(inputs, tables)
+        if self.failed:
+            return self.function(inputs, tables)
+        try:
+            return self._replay(inputs, tables)
+        except Exception as error:  # whatever a driver or a launch that cannot be recorded raises
+            cause = error.__context__ or error  # what spoilt a recording is reported before its end is
+            why = f'{type(cause).__name__}: {cause}'
+        self._sizes.clear()  # out of the handler, whose traceback holds what the recording allocated
+        result = self.function(inputs, tables)  # a fault of the arguments comes again here
+        self.failed = True
+        warnings.warn(f'CUDA graphs cannot be used and are off: {why}', stacklevel=2)
+        return result
 
     def bucket(self, size: int) -> int:
         """Rows of the smallest recording that ``size`` pictures, at most ``max_batch_size``, fit into."""
         return min(1 << (size - 1).bit_length(), self.max_batch_size)
-
-    def _replayed(self, inputs: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
-        parts = [self._replay(part, tables) for part in inputs.split(self.max_batch_size)]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _replay(self, inputs: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
         size = len(inputs)

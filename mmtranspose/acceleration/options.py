@@ -25,7 +25,7 @@ class AccelerationOptions:
     flip_in_one_pass: bool = True
     compile: bool | dict = False
     cuda_graphs: bool = True
-    max_batch_size: int = 64
+    max_batch_size: int | None = None
 
     def __post_init__(self):
         if self.dtype not in DTYPES:
@@ -36,5 +36,5 @@ class AccelerationOptions:
         if not isinstance(self.compile, (bool, dict)):
             raise InputError(f'compile={self.compile!r} must be True, False or a dict of arguments of torch.compile')
         size = self.max_batch_size
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
             raise InputError(f'max_batch_size={size!r} must be a whole number of pictures, 1 or more')

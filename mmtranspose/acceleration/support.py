@@ -9,9 +9,21 @@ from mmtranspose.models.heads import TransPoseHead
 from mmtranspose.models.necks import TransPoseNeck
 
 PARTS = (
-    (TopdownPoseEstimator, ('forward', 'predict', 'extract_feat', '_forward')),
+    (
+        TopdownPoseEstimator,
+        (
+            'forward',
+            'predict',
+            'extract_feat',
+            '_forward',
+            'add_pred_to_datasample',
+            'test_step',
+            'val_step',
+            '_run_forward',
+        ),
+    ),
     (TransPoseNeck, ('forward',)),
-    (TransPoseHead, ('forward',)),
+    (TransPoseHead, ('forward', 'predict')),
 )
 
 

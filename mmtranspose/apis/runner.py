@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from mmpose.registry import MODELS
 
 from mmtranspose.apis.checkpoint import read_checkpoint, require_match, require_resumable
 from mmtranspose.apis.config import check_data, load_config, merge_options, require_model
@@ -15,6 +16,8 @@ from mmtranspose.compat import cpu_distributed
 from mmtranspose.compat.auto_resume import find_latest_checkpoint
 from mmtranspose.engine.optim import supports_bfloat16
 from mmtranspose.errors import InputError
+from mmtranspose.models.data_preprocessors import TransPoseDataPreprocessor
+from mmtranspose.models.heads import TransPoseHead
 
 
 def runner_config(args: argparse.Namespace) -> Config:
@@ -128,6 +131,8 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
         InputError: A data file, the checkpoint or a value of the model's config cannot be used; names it.
     """
     check_data(cfg, loaders)
+    if 'train_dataloader' in loaders:
+        _check_batches(cfg)
     if cpu_distributed.init_process_group(cfg.launcher):
         cpu_distributed.wrap_on_cpu(cfg)
     load_from = cfg.get('load_from')
@@ -140,6 +145,26 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
     if load_from is not None:  # a URL is fetched now: only rank 0 does it once there is a process group
         _check_checkpoint(runner, checkpoint if on_disk else read_checkpoint(load_from), cfg)
     return runner
+
+
+def _check_batches(cfg: Config) -> None:
+    """Our configs' batches of tensors are for our own parts; MMPose's would fail on them at the first step.
+
+    Raises:
+        InputError: The preprocessor or the head does not take what ``tensor_collate`` gives.
+    """
+    collate = cfg.train_dataloader.get('collate_fn') or {}
+    if collate.get('type') != 'tensor_collate' or collate.get('keep_samples'):
+        return
+    for name, wanted in (('data_preprocessor', TransPoseDataPreprocessor), ('head', TransPoseHead)):
+        kind = (cfg.model.get(name) or {}).get('type')
+        known = MODELS.get(kind) if isinstance(kind, str) else kind
+        if known is not None and not issubclass(known, wanted):
+            raise InputError(
+                f"model.{name} is a {known.__name__}, which does not take tensor_collate's batches: set "
+                "train_dataloader.collate_fn=dict(type='tensor_collate', keep_samples=True), and put GenerateTarget in "
+                'place of KeypointTarget into the train_pipeline'
+            )
 
 
 def _check_checkpoint(runner: Runner, checkpoint: dict, cfg: Config) -> None:

@@ -74,7 +74,10 @@ class BatchDecoder:
         if heatmaps.numel() == 0:
             nothing = np.zeros((persons, 1, joints, 3), np.float32)
             return self.to_input(nothing[..., :2]), nothing[..., 2]
-        found = self._locate(heatmaps.detach().float().reshape(-1, *size).contiguous())
+        heatmaps = heatmaps.detach().float()
+        if heatmaps.device.type == 'mps':  # which has no float64
+            heatmaps = heatmaps.cpu()
+        found = self._locate(heatmaps.reshape(-1, *size).contiguous())
         cells = found[:, :2].reshape(persons, 1, joints, 2)
         return self.to_input(cells), found[:, 2].reshape(persons, 1, joints).copy()
 

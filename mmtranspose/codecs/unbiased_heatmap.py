@@ -44,7 +44,12 @@ class UnbiasedHeatmap(UDPHeatmap):
 
         Returns:
             dict: ``heatmaps`` (K, H, W), ``keypoint_weights`` (1, K), both float32, as :meth:`render` gives them.
+
+        Raises:
+            ValueError: These are not the keypoints of one person.
         """
+        if len(keypoints) != 1:
+            raise ValueError(f'UnbiasedHeatmap encodes one person at a time, not {len(keypoints)}')
         if keypoints_visible is None:
             keypoints_visible = np.ones(keypoints.shape[:2], np.float32)
         points = keypoints if keypoints.dtype.kind == 'f' else keypoints.astype(float)
@@ -62,7 +67,8 @@ class UnbiasedHeatmap(UDPHeatmap):
             tuple: heatmaps (B, K, H, W), float32, Gaussians cut at 3 sigma where the visibility is 0.5 or more, else 0;
             weights (B, K), float32, the visibility, 0 where no cell is within 3 sigma.
         """
-        columns, rows = (self._gaussians(keypoints, axis) for axis in (0, 1))
+        where = 'cpu' if keypoints.device.type == 'mps' else keypoints.device  # MPS has no float64
+        columns, rows = (self._gaussians(keypoints.to(where), axis).to(keypoints.device) for axis in (0, 1))
         weights = visible.float() * (columns.any(-1) & rows.any(-1))
         columns = columns * (weights >= 0.5).unsqueeze(-1)
         return rows.unsqueeze(-1) * columns.unsqueeze(-2), weights

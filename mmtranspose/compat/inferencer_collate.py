@@ -27,7 +27,10 @@ def apply() -> None:
         if not isinstance(collate, dict):
             return init_collate(self, cfg)
         options = {key: value for key, value in collate.items() if key not in ('type', '_scope_')}
-        return functools.partial(FUNCTIONS.get(collate['type']), **options)
+        function = FUNCTIONS.get(collate['type'])
+        if function is None:
+            raise KeyError(f'test_dataloader.collate_fn.type={collate["type"]!r} is not registered in FUNCTIONS')
+        return functools.partial(function, **options)
 
     takes_dicts.takes_dicts = True
     BaseInferencer._init_collate = takes_dicts

@@ -1,8 +1,10 @@
 """What an accelerated model lets be done to it, and what its original keeps."""
 
 import copy
+import gc
 import pickle
 import warnings
+import weakref
 
 import pytest
 import torch
@@ -14,8 +16,10 @@ from variants import pictures, plain_heatmaps, randomised, range_error
 import mmtranspose.acceleration.estimator as estimator_module
 from mmtranspose.acceleration import AcceleratedPoseEstimator, precision
 from mmtranspose.acceleration.graphs import GraphedFunction
+from mmtranspose.acceleration.parts import in_parts
 from mmtranspose.apis import InputError, accelerate, decelerate
 from mmtranspose.explain import attention_maps
+from mmtranspose.models.heads import TransPoseHead
 
 
 @pytest.fixture
@@ -125,10 +129,12 @@ def test_what_changes_nothing_is_let_through(model):
 def test_repr_says_what_is_on(model):
     text = repr(accelerate(model, compile=True)).splitlines()[1]
     assert text.strip() == (
-        'float32 on cpu, 11 batch normalisations folded, 0 left, channels_last, fuse_encoder, flip_in_one_pass, compile'
+        'float32 on cpu, 11 batch normalisations folded, 0 left, channels_last, fuse_encoder, flip_in_one_pass, '
+        'compile, at most 16 pictures together'
     )
     off = dict(fold_batch_norm=False, channels_last=False, fuse_encoder=False, flip_in_one_pass=False)
-    assert repr(accelerate(model, **off)).splitlines()[1].strip() == 'float32 on cpu'
+    text = repr(accelerate(model, max_batch_size=5, **off)).splitlines()[1]
+    assert text.strip() == 'float32 on cpu, at most 5 pictures together'
 
 
 @pytest.mark.parametrize(
@@ -157,6 +163,11 @@ class Other(type(tiny_transpose())):
         return []
 
 
+class OtherHead(TransPoseHead):
+    def predict(self, feats, batch_data_samples, test_cfg=None):
+        return []
+
+
 def change(model, kind):
     if kind == 'training':
         model.train()
@@ -176,6 +187,8 @@ def change(model, kind):
         del model.neck
     elif kind == 'subclass':
         model.__class__ = Other
+    elif kind == 'head':
+        model.head.__class__ = OtherHead
     elif kind == 'tensor':
         return torch.zeros(1)
     return model
@@ -193,12 +206,27 @@ def change(model, kind):
         ('wrapped', TypeError, 'wrapped in DataParallel; accelerate model.module'),
         ('neck', TypeError, 'there is nothing where a TransPoseNeck is wanted'),
         ('subclass', TypeError, 'Other cannot be accelerated: it has a predict of its own'),
+        ('head', TypeError, 'OtherHead cannot be accelerated: it has a predict of its own'),
         ('tensor', TypeError, 'there is a Tensor where a TopdownPoseEstimator'),
     ],
 )
 def test_other_models_are_refused(model, kind, error, words):
     with pytest.raises(error, match=words):
         accelerate(change(model, kind))
+
+
+def test_it_is_freed_when_it_is_let_go(model):
+    """After a validation its memory is wanted at once: no waiting for the collector of cycles."""
+    fast = accelerate(model)
+    fast.heatmaps(torch.randn(1, 3, 64, 48))
+    parts = [weakref.ref(part) for part in (fast, fast.backbone, fast.neck.encoder)]
+    gc.collect()
+    gc.disable()
+    try:
+        del fast
+        assert [part() for part in parts] == [None] * 3
+    finally:
+        gc.enable()
 
 
 def test_what_the_processor_lacks_is_told_and_fp32_taken(model, monkeypatch):
@@ -256,20 +284,21 @@ def test_recordings_give_the_same(model):
         output = function(static)
         return lambda: output.copy_(function(static)), output
 
-    fast._run = GraphedFunction(fast._run, 4, capture)
+    fast._graphed = GraphedFunction(fast._run, 4, capture)
+    fast._run = in_parts(fast._graphed, 4)
     for size in (11, 1, 2, 3):
         assert range_error(fast.heatmaps(inputs[:size]), plain_heatmaps(model, inputs[:size])) < 1e-5
     assert sizes == [4, 1, 2] and 'cuda_graphs' not in repr(accelerate(model)) and 'cuda_graphs' in repr(fast)
 
 
 def test_recordings_are_for_gpus(model, monkeypatch):
-    assert not isinstance(accelerate(model)._run, GraphedFunction)
     made = []
     monkeypatch.setattr(estimator_module, 'GraphedFunction', lambda run, size: made.append((run, size)))
     fast = accelerate(model, max_batch_size=7)
+    assert made == []
     fast.device = torch.device('cuda')
     fast._runner()
-    assert made == [(fast._network, 7)]
+    assert [(run.__self__.backbone, size) for run, size in made] == [(fast.backbone, 7)]
 
 
 def test_explaining_it_says_what_to_do(model):

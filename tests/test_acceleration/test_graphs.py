@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mmtranspose.acceleration.graphs import GraphedFunction
+from mmtranspose.acceleration.parts import in_parts
 
 
 class Recorder:
@@ -58,7 +59,7 @@ def test_every_bucket_is_recorded_once(graphed, recorder):
 
 def test_larger_batches_go_in_parts(graphed, recorder):
     inputs = torch.randn(27, 3, 4, 2)
-    torch.testing.assert_close(graphed(inputs, TABLES), double(inputs, TABLES))
+    torch.testing.assert_close(in_parts(graphed, 12)(inputs, TABLES), double(inputs, TABLES))
     assert recorder.replays == [12, 12, 4]
 
 
@@ -101,7 +102,7 @@ def test_a_failure_is_told_once_and_the_function_runs():
 
     graphed = GraphedFunction(double, max_batch_size=4, capture=fail)
     inputs = torch.randn(9, 3, 4, 2)
-    with pytest.warns(UserWarning, match='CUDA graphs .* off: operation not permitted'):
+    with pytest.warns(UserWarning, match='CUDA graphs .* off: RuntimeError: operation not permitted'):
         torch.testing.assert_close(graphed(inputs, TABLES), double(inputs, TABLES))
     with warnings.catch_warnings():
         warnings.simplefilter('error')
@@ -112,3 +113,25 @@ def test_a_fault_of_the_arguments_is_raised_and_turns_nothing_off(graphed):
     with pytest.raises(IndexError):
         graphed(torch.randn(2, 3, 4, 2), ())
     assert not graphed.failed
+
+
+class TestOnAGpu:
+    """The recordings themselves."""
+
+    pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+
+    @pytest.mark.parametrize('size', [1, 3, 4])
+    def test_replay(self, size):
+        graphed = GraphedFunction(double, max_batch_size=4)
+        tables = (torch.tensor([5.0], device='cuda'),)
+        for _ in range(2):
+            inputs = torch.randn(size, 3, 4, 2, device='cuda')
+            torch.testing.assert_close(graphed(inputs, tables), double(inputs, tables))
+        assert not graphed.failed
+
+    def test_what_cannot_be_recorded(self):
+        graphed = GraphedFunction(lambda inputs, tables: inputs * inputs.sum().item(), max_batch_size=4)
+        inputs, stream = torch.ones(1, 3, 4, 2, device='cuda'), torch.cuda.current_stream()
+        with pytest.warns(UserWarning, match='CUDA graphs cannot be used and are off'):
+            torch.testing.assert_close(graphed(inputs, ()), 24 * inputs)
+        assert torch.cuda.current_stream() == stream

@@ -246,6 +246,13 @@ class TestBuildRunner:
             build_runner(cfg, ('train_dataloader', 'val_dataloader'))
         assert not (tmp_path / 'work').exists()
 
+    @pytest.mark.parametrize(('part', 'kind'), [('head', 'HeatmapHead'), ('data_preprocessor', 'PoseDataPreprocessor')])
+    def test_parts_that_do_not_take_our_batches(self, cfg, part, kind):
+        cfg.model[part].type = kind
+        words = f"model.{part} is a {kind}, which does not take tensor_collate's batches: .*keep_samples=True"
+        with pytest.raises(InputError, match=words):
+            build_runner(cfg, ('train_dataloader',))
+
     def test_a_stock_runner(self, cfg, tiny_checkpoint):
         cfg.load_from = tiny_checkpoint
         runner = build_runner(cfg, ('test_dataloader',))

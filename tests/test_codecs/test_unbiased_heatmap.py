@@ -258,3 +258,9 @@ class TestEveryConfigsCodec:
         tilt = (size[1] - 1) / 2 * abs(codec.scale_factor[0] / codec.scale_factor[1] - 1)
         assert error[..., 0].max() < 0.15 and error[..., 1].max() < 0.15 + tilt
         assert scores.min() > 0.8
+
+
+def test_several_persons_are_refused():
+    codec = UnbiasedHeatmap((48, 64), (12, 16))
+    with pytest.raises(ValueError, match='one person at a time, not 2'):
+        codec.encode(np.zeros((2, 3, 2), np.float32))

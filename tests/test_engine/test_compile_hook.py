@@ -6,9 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.hooks import EMAHook
+from mmengine.runner import Runner
 from tiny import tiny_transpose
 
-from mmtranspose.engine.hooks import CompileHook
+from mmtranspose.engine.hooks import AccelerationHook, CompileHook
 from mmtranspose.errors import InputError
 
 HEAD = dict(deconv_out_channels=(8,))
@@ -132,5 +135,14 @@ def test_parts_without_parameters():
     assert put_in(model) == {'backbone', 'neck.encoder'}
 
 
-def test_before_hooks_that_copy_the_model():
-    assert CompileHook.priority == 'VERY_HIGH'
+def test_beside_hooks_that_copy_the_model(tiny_config, tmp_path):
+    """Moving averages and the accelerated model are made of what was not compiled."""
+    cfg, backend = Config.fromfile(tiny_config), Backend()
+    cfg.merge_from_dict(dict(work_dir=str(tmp_path), experiment_name=tmp_path.name, train_cfg=dict(max_epochs=2)))
+    runner = Runner.from_cfg(cfg)
+    for hook in (AccelerationHook(), EMAHook(momentum=0.5), CompileHook(backend=backend)):
+        runner.register_hook(hook)
+    runner.train()
+    assert backend.ran > 0 and put_in(runner.model) == set()
+    saved = torch.load(tmp_path / 'epoch_2.pth', weights_only=False)['state_dict']
+    assert list(saved) == list(runner.model.state_dict())

@@ -53,8 +53,9 @@ def test_parameters_are_the_same_objects(model):
 
 
 def test_the_synthetic_config_uses_it():
-    kinds = [hook['type'] for hook in Config.fromfile(str(SYNTHETIC_CONFIG)).custom_hooks]
-    assert 'ChannelsLastHook' in kinds and 'SyncBuffersHook' in kinds
+    cfg = Config.fromfile(str(SYNTHETIC_CONFIG))
+    assert cfg.default_hooks.channels_last.type == 'ChannelsLastHook'
+    assert [hook['type'] for hook in cfg.custom_hooks] == ['SyncBuffersHook']
 
 
 def test_a_trained_models_checkpoint_is_as_always(tiny_checkpoint):

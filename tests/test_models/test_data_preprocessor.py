@@ -88,3 +88,9 @@ def test_augmentation_needs_mmposes_samples():
     with pytest.raises(InputError, match='batch_augments .*collate_fn=dict'):
         augmented(batch, training=True)
     assert augmented(batch, training=False)['inputs'].shape == (1, 3, 16, 12)
+
+
+@pytest.mark.parametrize('inputs', [[], torch.empty(0, 3, 16, 12, dtype=torch.uint8)], ids=['list', 'tensor'])
+def test_an_empty_batch_is_named(inputs):
+    with pytest.raises(InputError, match='the batch holds no picture'):
+        build()(dict(inputs=inputs, data_samples=[]))

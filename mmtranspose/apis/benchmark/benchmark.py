@@ -95,9 +95,10 @@ def _add_flops(settings: Settings, rows: list[dict]) -> dict[str, float]:
     """Put the arithmetic of the plain network, done by every way, beside the times; the matmul peaks by dtype."""
     flop = 2 * count(settings.config).total
     dtypes = {'baseline': 'fp32'} | {name: dtype for name, dtype, _ in settings.variants()}
-    peaks = {dtype: matmul_peak(dtype, settings.device, settings.threads) for dtype in sorted(set(dtypes.values()))}
+    precisions = {name: settings.precision(dtype) for name, dtype in dtypes.items()}
+    peaks = {one: matmul_peak(one, settings.device, settings.threads) for one in sorted(set(precisions.values()))}
     for row in rows:
         row['flop'] = flop * row['batch_size']
         row['flops'] = row['flop'] / row['seconds']['median']
-        row['matmul_share'] = row['flops'] / peaks[dtypes[row['way']]]
+        row['matmul_share'] = row['flops'] / peaks[precisions[row['way']]]
     return peaks

@@ -17,22 +17,24 @@ CALLS = 5  # of which the fastest counts
 PATIENCE = 2.0  # seconds; a size whose product takes longer is the last one
 
 
-def matmul_peak(dtype: str, device: str, threads: int | None = None) -> float:
+def matmul_peak(precision: str, device: str, threads: int | None = None) -> float:
     """FLOP/s (2 n^3 for a product) of the fastest square product in PyTorch, in a process of its own.
 
     Args:
-        dtype (str): A key of ``DTYPES``; fp32 with PyTorch's default precision (on a GPU: no TF32).
+        precision (str): A key of ``DTYPES``, or ``'tf32'``: float32 as a GPU's TensorFloat-32 units take it.
         device (str): ``'cpu'``, ``'cuda:0'``, ...
         threads (int | None): See :class:`Worker`.
     """
-    arguments = dict(dtype=dtype, device=device, sizes=SIZES[torch.device(device).type])
-    with Worker(Way(f'matmul {dtype}', build_search, arguments, device), threads) as worker:
+    arguments = dict(precision=precision, device=device, sizes=SIZES[torch.device(device).type])
+    with Worker(Way(f'matmul {precision}', build_search, arguments, device), threads) as worker:
         return worker.outputs['flops'].item()
 
 
-def build_search(dtype: str, device: str, sizes: Sequence[int]) -> Task:
+def build_search(precision: str, device: str, sizes: Sequence[int]) -> Task:
     """The search for the fastest size."""
-    return Task(lambda: fastest(DTYPES[dtype], device, sizes), lambda flops: dict(flops=np.array(flops)))
+    torch.backends.cuda.matmul.allow_tf32 = precision == 'tf32'
+    dtype = torch.float32 if precision == 'tf32' else DTYPES[precision]
+    return Task(lambda: fastest(dtype, device, sizes), lambda flops: dict(flops=np.array(flops)))
 
 
 def fastest(dtype: torch.dtype, device: str, sizes: Sequence[int]) -> float:

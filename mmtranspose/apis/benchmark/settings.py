@@ -78,11 +78,12 @@ class Settings:
         return 'tf32' if dtype == 'fp32' and tf32 else dtype
 
     def variants(self) -> list[tuple[str, str, bool]]:
-        """Our ways: name, dtype, and whether it is compiled. The name says where a dtype falls back to fp32."""
+        """Our ways: name, dtype, and whether it is compiled. Where a dtype falls back to fp32 the name says so."""
         ways = []
-        for dtype in self.dtypes:
-            fallback = dtype != 'fp32' and not native(dtype, torch.device(self.device))
-            name = f'ours {dtype}{" (runs in fp32)" if fallback else ""}'
+        for wanted in self.dtypes:
+            fallback = wanted != 'fp32' and not native(wanted, torch.device(self.device))
+            dtype = 'fp32' if fallback else wanted
+            name = f'ours {wanted}{" (runs in fp32)" if fallback else ""}'
             ways.append((name, dtype, False))
             if self.compile:
                 ways.append((f'{name}, compiled', dtype, True))

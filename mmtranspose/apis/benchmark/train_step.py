@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import MethodType, SimpleNamespace
 
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import FUNCTIONS
+from mmpose.models.heads import HeatmapHead
 from mmpose.registry import TRANSFORMS
 from torch import nn
 
@@ -47,6 +48,7 @@ def train_step_ways(settings: Settings, batch: int) -> list[Way]:
 def build_baseline(config: str, checkpoint: str, device: str, batch: int) -> Task:
     """Materialised attention, NCHW, samples with heatmaps made beforehand (as loaders do), accuracy at every step."""
     model = load_baseline(config, checkpoint, device, WITHOUT_DROPOUT)
+    model.head.loss = MethodType(HeatmapHead.loss, model.head)
     target = dict(type='GenerateTarget', encoder=model.cfg.model.head.decoder)
     optimizer = dict(model.cfg.optim_wrapper.optimizer, fused=False)
     wrapper = build_optim_wrapper(model, dict(type='OptimWrapper', optimizer=optimizer))

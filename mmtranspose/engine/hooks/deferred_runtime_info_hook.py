@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 import torch
@@ -9,6 +10,8 @@ from mmengine.hooks import LoggerHook, RuntimeInfoHook
 from mmengine.model import is_model_wrapper
 from mmpose.registry import HOOKS
 from torch import Tensor, nn
+
+WITHOUT_LOGGER = 50  # steps whose values are kept at most
 
 
 @HOOKS.register_module()
@@ -29,8 +32,8 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
     would not have shown either.
 
     Args:
-        interval (int | None): Steps from one reading to the next. None: as the runner's ``LoggerHook``; without one,
-            only the other occasions.
+        interval (int | None): Steps from one reading to the next. None: as the runner's ``LoggerHook``, or 50
+            where there is none.
     """
 
     def __init__(self, interval: int | None = None):
@@ -45,7 +48,8 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
         """Find the interval, and remember whether the accuracy is wanted."""
         super().before_train(runner)
         if self.interval is None:
-            self.interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), None)
+            loggers = (hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook))
+            self.interval = next(loggers, WITHOUT_LOGGER)
         self.first = True
         self.train_cfg = getattr(_estimator(runner), 'train_cfg', None)
 
@@ -53,7 +57,9 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
         """Ask for the accuracy if its value will be read."""
         super().before_train_iter(runner, batch_idx, data_batch)
         if self.train_cfg is not None and self.train_cfg.get('compute_acc', True):
-            _estimator(runner).train_cfg = {**self.train_cfg, 'compute_acc': self._is_due(runner, batch_idx)}
+            train_cfg = copy.copy(self.train_cfg)
+            train_cfg['compute_acc'] = self._is_due(runner, batch_idx)
+            _estimator(runner).train_cfg = train_cfg
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs: dict | None = None) -> None:
         """Keep what training gave, or hand it over with what was kept."""
@@ -86,8 +92,11 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
 
     def _is_due(self, runner, batch_idx: int) -> bool:
         """Whether this step's values are read when it ends."""
-        at_interval = self.interval is not None and self.every_n_inner_iters(batch_idx, self.interval)
-        return self.first or at_interval or self.end_of_epoch(runner.train_dataloader, batch_idx)
+        return (
+            self.first
+            or self.every_n_inner_iters(batch_idx, self.interval)
+            or self.end_of_epoch(runner.train_dataloader, batch_idx)
+        )
 
     def _hand_over(self, runner) -> None:
         steps, self.steps = self.steps, []

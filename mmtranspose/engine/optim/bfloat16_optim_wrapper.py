@@ -11,10 +11,12 @@ from mmengine.optim import OptimWrapper
 from mmpose.registry import OPTIM_WRAPPERS
 from torch import nn
 
+from mmtranspose.acceleration.precision import native
+
 
 def supports_bfloat16() -> bool:
     """Whether there is a GPU that calculates in bfloat16 itself (PyTorch emulates it on older ones, slowly)."""
-    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cuda.is_available() and native('bf16', torch.device('cuda'))
 
 
 @OPTIM_WRAPPERS.register_module()

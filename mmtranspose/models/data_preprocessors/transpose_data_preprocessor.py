@@ -41,8 +41,10 @@ class TransPoseDataPreprocessor(PoseDataPreprocessor):
             dict: ``inputs`` (B, 3, H, W), float32; ``data_samples`` of the form they came in.
 
         Raises:
-            InputError: There are ``batch_augments``, which know MMPose's samples alone.
+            InputError: The batch is empty; or there are ``batch_augments``, which know MMPose's samples alone.
         """
+        if len(data['inputs']) == 0:
+            raise InputError('the batch holds no picture: give at least one')
         inputs = _stacked(self.cast_data(data['inputs']))
         if self.reverse_channels:
             inputs = inputs.flip(1) if isinstance(inputs, Tensor) else [one.flip(0) for one in inputs]

@@ -23,13 +23,14 @@ def pose_accuracy(heatmaps: Tensor, targets: Tensor, mask: Tensor, threshold: fl
         threshold (float): Of the divided distance.
 
     Returns:
-        Tensor: (), float64, from 0 to 1; 0 if no keypoint counts.
+        Tensor: (), float64 (where the device has it), from 0 to 1; 0 if no keypoint counts.
     """
     height, width = heatmaps.shape[-2:]
-    across, down = ((a - b).double() for a, b in zip(_peak_cells(heatmaps), _peak_cells(targets)))
+    dtype = torch.float32 if heatmaps.device.type == 'mps' else torch.float64  # MPS has no float64
+    across, down = ((a - b).to(dtype) for a, b in zip(_peak_cells(heatmaps), _peak_cells(targets)))
     distance = ((across / height) ** 2 + (down / width) ** 2).sqrt().float()
     counted = mask.sum(0)
-    shares = ((distance < threshold) & mask).sum(0).double() / counted.clamp(min=1)
+    shares = ((distance < threshold) & mask).sum(0).to(dtype) / counted.clamp(min=1)
     return shares.sum() / (counted > 0).sum().clamp(min=1)
 
 

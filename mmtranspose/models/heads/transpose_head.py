@@ -111,7 +111,7 @@ class TransPoseHead(HeatmapHead):
             list[InstanceData] | tuple: See :meth:`decode`; with ``output_heatmaps`` also a list of PixelData, whose
             ``heatmaps`` are (K, H, W).
         """
-        if flipped is not None:
+        if flipped is not None and len(flipped):
             unflipped = flip_heatmaps(
                 flipped,
                 flip_mode=test_cfg.get('flip_mode', 'heatmap'),

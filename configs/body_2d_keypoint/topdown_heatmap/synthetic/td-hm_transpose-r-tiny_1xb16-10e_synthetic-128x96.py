@@ -28,7 +28,6 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=10, eta_min=1e-5, by_epoch=True, convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(base_batch_size=16)
-custom_hooks = [dict(type='SyncBuffersHook'), dict(type='ChannelsLastHook')]
 
 data_root = 'data/synthetic/'
 

@@ -1,10 +1,4 @@
-"""``torch.compile`` that goes on without a compiler.
-
-Fault: a function compiled by torch.compile raises at its first call where no C++ compiler (CPU) or Triton (GPU) is
-installed, or where its backend cannot translate it; PyTorch's own ``suppress_errors`` is a setting of the process.
-Versions: any torch.
-Can go: never; a machine without a compiler is no fault of PyTorch's.
-"""
+"""``torch.compile`` that goes on without a compiler."""
 
 from __future__ import annotations
 
@@ -17,6 +11,9 @@ import torch
 
 def compile_or_eager(function: Callable, what: str, **options) -> Callable:
     """``torch.compile(function, **options)``, which runs ``function`` itself after its first failure.
+
+    A compiled function raises at its first call where no C++ compiler (CPU) or Triton (GPU) is installed, or where its
+    backend cannot translate it; PyTorch's own ``suppress_errors`` is a setting of the whole process.
 
     Args:
         function (Callable): What to compile; compiled at its first call.
@@ -35,6 +32,8 @@ def compile_or_eager(function: Callable, what: str, **options) -> Callable:
         if not failed:
             try:
                 return compiled(*args, **kwargs)
+            except torch.OutOfMemoryError:
+                raise
             except Exception as error:  # whatever a backend raises; a fault of the arguments comes again below
                 result = function(*args, **kwargs)
                 failed = True

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmtranspose.acceleration.attention import attend
 from mmtranspose.models.layers import EncoderLayer, SelfAttention, TransformerEncoder
 
 
@@ -51,7 +52,7 @@ class FusedEncoderLayer(nn.Module):
         qkv = F.linear(x, self.in_proj_weight).add_(table)
         qkv = qkv.unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
         q, k, v = qkv.unbind(0)  # each (B, heads, N, d / heads)
-        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        attended = attend(q, k, v).transpose(1, 2).flatten(2)
         x = self.norm1(self.out_proj(attended).add_(x))
         return self.norm2(self.linear2(F.relu_(self.linear1(x))).add_(x))
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmtranspose.acceleration.attention import attend
+from mmtranspose.acceleration.block_attention import attend
 from mmtranspose.models.layers import EncoderLayer, SelfAttention, TransformerEncoder
 
 

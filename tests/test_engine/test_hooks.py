@@ -36,6 +36,11 @@ def test_weights_are_put_in_order(model):
         torch.testing.assert_close(value, values[name], rtol=0, atol=0)
 
 
+def test_weights_stay_when_it_is_switched_off(model):
+    HOOKS.build(dict(type='ChannelsLastHook', enable=False)).before_run(SimpleNamespace(model=model))
+    assert order(model[0].weight) == (False, True)
+
+
 def test_results_stay_and_maps_follow(model):
     image = torch.randn(2, 3, 10, 14)
     expected = model(image)

@@ -52,9 +52,11 @@ setup(
     include_package_data=False,
     python_requires='>=3.10',
     extras_require={
+        'app': ['gradio'],
         'dev': ['playwright', 'pytest', 'ruff'],
         'explain': ['captum'],
         'safetensors': ['safetensors'],
+        'video': ['av'],
     },
     entry_points={'console_scripts': ['mmtranspose = mmtranspose_cli.main:main']},
 )

@@ -23,7 +23,7 @@ from pathlib import Path
 from interpreter import SetupError, choose_python, probe
 
 ROOT = Path(__file__).resolve().parent.parent
-PINS = [ROOT / 'requirements' / name for name in ('runtime.txt', 'mmpose.txt', 'dev.txt')]
+PINS = [ROOT / 'requirements' / name for name in ('runtime.txt', 'mmpose.txt', 'app.txt', 'dev.txt')]
 LOG = ROOT / '.venv-install.log'
 STATE = 'mmtranspose-setup.json'  # in the environment; says that it is ours, and how far it got
 
@@ -205,11 +205,12 @@ def make_environment(env: Path, base: str, steps: Steps) -> None:
 
 def install_pins(env: Path, steps: Steps) -> None:
     """Brings every pinned package into the environment, whatever version is there."""
-    runtime, mmpose, dev = PINS
+    runtime, mmpose, *others = PINS
+    files = [part for path in (runtime, *others) for part in ('-r', path)]
     write_state(env)
     (env / 'tmp').mkdir(exist_ok=True)
     steps.pip('installing build tools', '-c', runtime, 'setuptools', 'cython', 'numpy')
-    steps.pip('installing PyTorch and OpenMMLab (minutes)', '--no-build-isolation', '-r', runtime, '-r', dev)
+    steps.pip('installing PyTorch and OpenMMLab (minutes)', '--no-build-isolation', *files)
     steps.pip('installing mmpose', '--no-deps', '-r', mmpose)
     write_state(env, environment_key(probe(env / 'bin' / 'python')['version']))
 

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from mmtranspose.apis.inference import check_boxes, prepare_crops, read_image
+from mmtranspose.apis.boxes import check_boxes
+from mmtranspose.apis.crops import prepare_crops
 from mmtranspose.errors import InputError
 from mmtranspose.explain import ExplainOptions, PoseExplanation, explain_batch
 from mmtranspose.explain.explaining import check_options, keypoint_names
 from mmtranspose.explain.geometry import cuts_udp
 from mmtranspose.explain.methods import Method
+from mmtranspose.media import read_image
 
 
 def explain_topdown(

@@ -12,7 +12,7 @@ from torch import nn
 from variants import VARIANTS, pictures, plain_heatmaps, randomised, range_error, variant
 
 from mmtranspose.acceleration import accelerate, precision
-from mmtranspose.apis.inference import prepare_crops
+from mmtranspose.apis.crops import prepare_crops
 
 OFF = dict(fold_batch_norm=False, channels_last=False, fuse_encoder=False, flip_in_one_pass=False)
 SWITCHED = {

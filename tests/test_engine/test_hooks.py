@@ -13,8 +13,10 @@ from mmpose.registry import DATASETS, HOOKS
 from torch import nn
 
 from mmtranspose.apis import explain_topdown, init_model
-from mmtranspose.apis.inference import prepare_crops, read_image, whole_image
+from mmtranspose.apis.boxes import whole_image
+from mmtranspose.apis.crops import prepare_crops
 from mmtranspose.engine.hooks import ChannelsLastHook, ExplanationHook, SaveMetricsHook
+from mmtranspose.media import read_image
 from mmtranspose.visualization import explanation_figure
 
 

@@ -19,7 +19,7 @@ from mmtranspose.apis.benchmark.pictures import picture_files
 from mmtranspose.apis.benchmark.settings import Settings, require_at_least
 from mmtranspose.apis.benchmark.spread import ratio, spread
 from mmtranspose.apis.benchmark.train_step import train_step_ways
-from mmtranspose.apis.inference import load_bboxes
+from mmtranspose.apis.boxes import load_bboxes
 
 MODES = {
     'forward': forward_ways,

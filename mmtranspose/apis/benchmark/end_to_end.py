@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from mmpose.apis import inference_topdown
 from mmpose.structures import PoseDataSample
 from torch import nn
@@ -17,8 +16,9 @@ from mmtranspose.apis.benchmark.model import load_baseline, load_model, weights_
 from mmtranspose.apis.benchmark.pictures import picture_files
 from mmtranspose.apis.benchmark.settings import Settings
 from mmtranspose.apis.benchmark.way import Task, Tolerance, Way
-from mmtranspose.apis.inference import load_bboxes, prepare_crops, read_image
+from mmtranspose.apis.boxes import load_bboxes
 from mmtranspose.apis.results import results_dict, write_json
+from mmtranspose.apis.topdown import TopdownPipeline
 
 # Pixels of the picture. Where a heatmap is no single peak, as with random weights, DARK's step (gradient by curvature)
 # magnifies rounding errors, and in TF32 or half precision another peak may win; so a quantile counts.
@@ -63,37 +63,19 @@ def build_baseline(config: str, checkpoint: str, device: str, files: Files, fold
 def build_ours(
     config: str, checkpoint: str, device: str, files: Files, folder: str, batch: int, dtype: str, compiled: bool
 ) -> Task:
-    """A picture is read once; crops of several pictures go through the accelerated model together."""
-    model = load_model(config, checkpoint, device, FLIP)
-    fast = accelerate(model, dtype=dtype, compile=compiled)
+    """Our pipeline: a picture is read once, people of several pictures go through the accelerated model together."""
+    fast = accelerate(load_model(config, checkpoint, device, FLIP), dtype=dtype, compile=compiled)
+    boxes = dict(files)
+    pipeline = TopdownPipeline(fast, lambda frames: [load_bboxes(boxes[frame.path]) for frame in frames], batch)
 
-    @torch.no_grad()
     def run() -> list[list[PoseDataSample]]:
-        counts, samples = [], []
-        for crops in _batches(model, files, counts, batch):
-            samples.extend(fast.test_step(crops))
-        ends = np.cumsum(counts).tolist()
-        found = [samples[end - count : end] for count, end in zip(counts, ends)]
-        for (picture, _), people in zip(files, found):
-            _write(folder, picture, people, model)
+        found = []
+        for result in pipeline([picture for picture, _ in files]):
+            found.append(result.samples)
+            _write(folder, result.frame.path, result.samples, fast)
         return found
 
     return Task(run, _outputs)
-
-
-def _batches(model: nn.Module, files: Files, counts: list[int], batch: int) -> Iterator[dict]:
-    """Crops of all boxes of all pictures, ``batch`` at a time; ``counts`` gets each picture's number of boxes."""
-    waiting = dict(inputs=[], data_samples=[])
-    for picture, boxes in files:
-        crops = prepare_crops(model, read_image(picture), load_bboxes(boxes))
-        counts.append(len(crops['inputs']))
-        for name, values in waiting.items():
-            values.extend(crops[name])
-        while len(waiting['inputs']) >= batch:
-            yield {name: values[:batch] for name, values in waiting.items()}
-            waiting = {name: values[batch:] for name, values in waiting.items()}
-    if waiting['inputs']:
-        yield waiting
 
 
 def _write(folder: str, picture: str, people: Sequence[PoseDataSample], model: nn.Module) -> None:

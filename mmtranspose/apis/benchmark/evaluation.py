@@ -15,7 +15,7 @@ from mmtranspose.apis.benchmark.model import load_baseline, load_model, weights_
 from mmtranspose.apis.benchmark.pictures import picture_files
 from mmtranspose.apis.benchmark.settings import Settings
 from mmtranspose.apis.benchmark.way import Task, Tolerance, Way
-from mmtranspose.apis.inference import load_bboxes
+from mmtranspose.apis.boxes import load_bboxes
 
 STOCK_COLLATE = 'pseudo_collate'
 OUR_COLLATE = 'tensor_collate'

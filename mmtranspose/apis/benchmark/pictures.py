@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mmtranspose.apis.benchmark.settings import Settings
-from mmtranspose.apis.inference import load_bboxes
+from mmtranspose.apis.boxes import load_bboxes
 from mmtranspose.apis.results import write_json
 from mmtranspose.datasets.synthetic import render_scene
 from mmtranspose.errors import InputError

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from mmtranspose.acceleration.precision import DTYPES, native
+from mmtranspose.apis.device import require_device
 from mmtranspose.errors import InputError
 
 
@@ -56,21 +57,12 @@ class Settings:
         least = dict(repeats=1, warmup=0, threads=1, pictures=1, people=1)
         for name, value in least.items():
             require_at_least(f'--{name}', getattr(self, name), value)
-        self._check_device()
+        require_device(self.device)
         for dtype in self.dtypes:
             if dtype not in DTYPES:
                 raise InputError(f'dtype {dtype} is unknown; choose from {", ".join(DTYPES)}')
         if (self.images is None) != (self.bboxes is None):
             raise InputError('--images and --bboxes go together: a folder of pictures and one of their boxes')
-
-    def _check_device(self) -> None:
-        try:
-            device = torch.device(self.device)
-        except RuntimeError:
-            raise InputError(f'device {self.device} is unknown; use cpu, cuda:0, ...') from None
-        if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
-            number = torch.cuda.device_count()
-            raise InputError(f'device {self.device} is not there: PyTorch sees {number} GPUs; use --device cpu')
 
     def precision(self, dtype: str) -> str:
         """The dtype, or ``'tf32'`` where that is what PyTorch convolves fp32 in by default: on GPUs."""

@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from mmtranspose.apis.dataset_check.annotations import Picture
 from mmtranspose.apis.dataset_check.problems import Problem
-from mmtranspose.apis.inference import read_image
 from mmtranspose.errors import InputError
+from mmtranspose.media import read_image
 
 
 def choose(pictures: list[Picture], most: int | None) -> list[Picture]:

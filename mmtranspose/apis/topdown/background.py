@@ -1,0 +1,104 @@
+"""Work that is done ahead of its consumer, in threads of its own."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar('T')
+
+LOOK = 0.1  # seconds between two looks at whether the work is still wanted
+PATIENCE = 5.0  # seconds that a thread gets to end
+
+
+class Background:
+    """Threads of a chain of generators, each making items up to a bounded number ahead of the next.
+
+    A context manager: leaving it ends the threads, wherever they are. An error in one comes up in its consumer.
+    """
+
+    def __init__(self):
+        self._threads: list[threading.Thread] = []
+        self._over = threading.Event()
+
+    def __enter__(self) -> Background:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+
+    @property
+    def ended(self) -> bool:
+        """Whether all threads have ended. One whose input waits for something outside may not have."""
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def ahead(self, items: Iterable[T], size: int, drops: Callable[[T], bool] | None = None) -> Iterator[T]:
+        """What ``items`` yields, in order, made in a thread that starts at once.
+
+        Args:
+            items (Iterable): Iterated in the thread alone.
+            size (int): How many may wait for the consumer.
+            drops (Callable | None): Of items for which it is true the oldest is let go rather than waited for, where
+                ``size`` of them wait: for sources that do not wait either.
+        """
+        channel: queue.Queue = queue.Queue(size)
+        thread = threading.Thread(target=self._work, args=(items, channel, drops), daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return self._items(channel)
+
+    def _items(self, channel: queue.Queue) -> Iterator[T]:
+        while True:
+            item, error = self._get(channel)
+            if error is _END:
+                return
+            if error is not None:
+                raise error
+            yield item
+
+    def _work(self, items: Iterable[T], channel: queue.Queue, drops: Callable[[T], bool] | None) -> None:
+        iterator = iter(items)
+        try:
+            for item in iterator:
+                if drops is not None and drops(item):
+                    _make_room(channel)
+                if not self._put(channel, (item, None)):
+                    break
+            self._put(channel, (None, _END))
+        except BaseException as error:  # noqa: BLE001  the consumer raises it
+            self._put(channel, (None, error))
+        finally:
+            if hasattr(iterator, 'close'):
+                iterator.close()
+
+    def _put(self, channel: queue.Queue, entry: tuple) -> bool:
+        while not self._over.is_set():
+            try:
+                channel.put(entry, timeout=LOOK)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def _get(self, channel: queue.Queue) -> tuple:
+        while not self._over.is_set():
+            try:
+                return channel.get(timeout=LOOK)
+            except queue.Empty:
+                continue
+        return None, _END
+
+
+_END = object()
+
+
+def _make_room(channel: queue.Queue) -> None:
+    while channel.full():
+        try:
+            channel.get_nowait()
+        except queue.Empty:
+            return

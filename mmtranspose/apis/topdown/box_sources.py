@@ -1,0 +1,166 @@
+"""Where the boxes of people come from: a detector, a file, a hand, or the whole picture when asked for by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from mmpose.evaluation.functional import nms
+
+from mmtranspose.apis.boxes import parse_boxes, whole_image
+from mmtranspose.apis.config import read_json
+from mmtranspose.apis.detection import PersonDetector
+from mmtranspose.errors import InputError
+from mmtranspose.media import Frame
+
+WHOLE_IMAGE = 'whole-image'
+BoxSource = Callable[[Sequence[Frame]], list[np.ndarray]]
+"""Frames to the boxes of each: (N, 5), xyxy in pixels of the frame and score, float32."""
+
+
+def box_source(boxes: object) -> BoxSource:
+    """The source that ``boxes`` stands for.
+
+    Args:
+        boxes (object): ``'whole-image'``; a :class:`PersonDetector`; a :class:`BoxFile` or another function from frames
+            to boxes; or boxes by hand, (N, 4) or (N, 5), the same for every frame.
+
+    Raises:
+        InputError: It is none of these.
+    """
+    if isinstance(boxes, PersonDetector):
+        return lambda frames: boxes([frame.image for frame in frames])
+    if isinstance(boxes, str):
+        if boxes != WHOLE_IMAGE:
+            raise InputError(f"boxes={boxes!r}: the only name is '{WHOLE_IMAGE}'; a file is BoxFile({boxes!r})")
+        return lambda frames: [whole_image(frame.image) for frame in frames]
+    if callable(boxes):
+        return boxes
+    if isinstance(boxes, (np.ndarray, Sequence)):
+        same = parse_boxes(list(boxes), 'boxes, number', check=False)
+        return lambda frames: [same.copy() for _ in frames]
+    raise InputError(f'boxes must be a detector, a BoxFile, an array of boxes or {WHOLE_IMAGE!r}, not {boxes!r}')
+
+
+class BoxFile:
+    """Boxes from a JSON file, for one picture or many.
+
+    The file holds one of
+
+    - a list of boxes as :func:`mmtranspose.apis.load_bboxes` takes them: for a single picture, or every frame of
+      videos and cameras;
+    - a list of detections as COCO has them, ``{"image_id", "category_id", "bbox" [x, y, w, h], "score"}``;
+    - a dict from a picture's file name to its list of boxes.
+
+    A picture's ``image_id`` is what ``ann_file`` says, else the number that its file's name is (as COCO's are); a
+    frame's is its number in its video, from 0.
+
+    A box that is not finite, has no positive size or lies outside its picture is left out when its turn comes.
+
+    Args:
+        path (str): The file.
+        ann_file (str | None): COCO annotations, whose ``images`` give each file name's id.
+        bbox_thr (float): Detections with a lower score are left out.
+        nms_thr (float | None): Of detections that overlap more (IoU) the highest score stays; None keeps all.
+        category_id (int): Detections of other categories are left out; 1 is COCO's person.
+
+    Raises:
+        InputError: A file cannot be read or has another form.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        ann_file: str | None = None,
+        bbox_thr: float = 0.0,
+        nms_thr: float | None = None,
+        category_id: int = 1,
+    ):
+        self.path = path
+        self.nms_thr = nms_thr
+        self._ids = None if ann_file is None else _ids_by_name(ann_file)
+        self._by_id = self._by_name = self._single = None
+        content = read_json(Path(path), 'box file')
+        if content == []:
+            self._by_name = {}  # nobody anywhere
+        elif isinstance(content, dict):
+            self._by_name = {name: _boxes(value, f'box file {path}, {name}') for name, value in content.items()}
+        elif not isinstance(content, list):
+            raise InputError(f'box file {path} must hold a list or a dict, not a {type(content).__name__}')
+        elif all(isinstance(entry, dict) and 'image_id' in entry for entry in content):
+            self._by_id = self._grouped(content, bbox_thr, category_id)
+        else:
+            self._single = parse_boxes(content, f'box file {path}, entry', check=False)
+
+    def __call__(self, frames: Sequence[Frame]) -> list[np.ndarray]:
+        """Boxes (N, 5) of each frame; none where the file has none for it.
+
+        Raises:
+            InputError: Which boxes are a frame's cannot be told.
+        """
+        return [self._of(frame).copy() for frame in frames]
+
+    def _of(self, frame: Frame) -> np.ndarray:
+        none = np.zeros((0, 5), np.float32)
+        if self._by_id is not None:
+            return self._by_id.get(self.image_id(frame), none)
+        if self._by_name is not None:
+            name = frame.path or frame.name
+            return self._by_name.get(name, self._by_name.get(Path(name).name, none))
+        if frame.video is None and frame.index > 0:
+            raise InputError(
+                f'box file {self.path} holds the boxes of one picture, and {frame.name} is another; give each '
+                "picture's as {file name: boxes}, or detections with image_id"
+            )
+        return self._single
+
+    def image_id(self, frame: Frame) -> int:
+        """COCO's id of a frame.
+
+        Raises:
+            InputError: It is not known.
+        """
+        if frame.video is not None:
+            return frame.index
+        name = Path(frame.path or frame.name)
+        if self._ids is not None:
+            for known in (str(name), name.name):
+                if known in self._ids:
+                    return self._ids[known]
+            raise InputError(f'{frame.name} is not among the images of the annotation file: its image_id is unknown')
+        if not name.stem.isdecimal():
+            raise InputError(
+                f'{frame.name}: the detections in {self.path} go by image_id, and the name of this file is no number; '
+                'give the annotation file that has both (--ann-file)'
+            )
+        return int(name.stem)
+
+    def _grouped(self, entries: list[dict], bbox_thr: float, category_id: int) -> dict[int, np.ndarray]:
+        boxes = parse_boxes(entries, f'box file {self.path}, entry', check=False)
+        groups: dict[int, list[np.ndarray]] = {}
+        for entry, box in zip(entries, boxes):
+            if entry.get('category_id', category_id) == category_id and box[4] >= bbox_thr:
+                groups.setdefault(entry['image_id'], []).append(box)
+        found = {image_id: np.stack(group) for image_id, group in groups.items()}
+        if self.nms_thr is None:
+            return found
+        return {image_id: group[nms(group, self.nms_thr)] for image_id, group in found.items()}
+
+
+def _ids_by_name(ann_file: str) -> dict[str, int]:
+    content = read_json(Path(ann_file), 'annotation file')
+    try:
+        return {
+            name: image['id']
+            for image in content['images']
+            for name in (image['file_name'], Path(image['file_name']).name)
+        }
+    except (TypeError, KeyError) as error:
+        raise InputError(f'annotation file {ann_file} must have images with file_name and id ({error!r})') from None
+
+
+def _boxes(value: object, where: str) -> np.ndarray:
+    if not isinstance(value, list):
+        raise InputError(f'{where}: a list of boxes is wanted, not a {type(value).__name__}')
+    return parse_boxes(value, f'{where}, entry', check=False)

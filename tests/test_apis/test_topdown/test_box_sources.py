@@ -1,0 +1,131 @@
+"""Boxes from files and by hand."""
+
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from mmtranspose.apis.topdown.box_sources import BoxFile, box_source
+from mmtranspose.errors import InputError
+from mmtranspose.media import Frame, Video
+
+CLIP = Video('clip.mp4', Fraction(25), (64, 48), None)
+IMAGE = np.zeros((48, 64, 3), np.uint8)
+DETECTIONS = [
+    dict(image_id=7, category_id=1, bbox=[1, 2, 30, 40], score=0.9),
+    dict(image_id=7, category_id=1, bbox=[2, 2, 30, 40], score=0.8),  # IoU about 0.94 with the first
+    dict(image_id=7, category_id=3, bbox=[0, 0, 9, 9], score=0.9),
+    dict(image_id=8, category_id=1, bbox=[5, 5, 10, 10], score=0.2),
+]
+
+
+def picture(path, index=0):
+    return Frame(IMAGE, path, index, path, None)
+
+
+def frame(index):
+    return Frame(IMAGE, f'clip.mp4, frame {index}', index, 'clip.mp4', CLIP)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_json(content, name='boxes.json'):
+        (tmp_path / name).write_text(json.dumps(content))
+        return str(tmp_path / name)
+
+    return write_json
+
+
+def boxes(source, *frames):
+    return [found.astype(float).round(4).tolist() for found in source(list(frames))]
+
+
+class TestBySource:
+    def test_whole_image_by_name_alone(self):
+        assert boxes(box_source('whole-image'), picture('a.jpg')) == [[[0, 0, 64, 48, 1]]]
+        with pytest.raises(InputError, match="'whole-image'.*BoxFile"):
+            box_source('boxes.json')
+
+    def test_by_hand_for_every_frame(self):
+        assert boxes(box_source([[1, 2, 3, 4]]), frame(0), frame(1)) == [[[1, 2, 3, 4, 1]]] * 2
+        assert boxes(box_source(np.zeros((0, 4))), frame(0)) == [[]]
+
+    @pytest.mark.parametrize('bad', [None, 3])
+    def test_none(self, bad):
+        with pytest.raises(InputError, match='boxes must be a detector'):
+            box_source(bad)
+
+    def test_bad_box_by_hand(self):
+        with pytest.raises(InputError, match='boxes, number 1.*not a box'):
+            box_source([[1, 2, 3, 4], [5, 5, 5]])
+
+
+class TestDetections:
+    def test_by_number_in_the_name(self, write):
+        source = BoxFile(write(DETECTIONS))
+        first, second = [1, 2, 31, 42, 0.9], [2, 2, 32, 42, 0.8]
+        found = boxes(source, picture('x/000000000007.jpg'), picture('8.png', 1), picture('9.png', 2))
+        assert found == [[first, second], [[5, 5, 15, 15, 0.2]], []]
+
+    def test_thresholds_and_category(self, write):
+        path = write(DETECTIONS)
+        assert boxes(BoxFile(path, bbox_thr=0.3), picture('8.png')) == [[]]
+        assert boxes(BoxFile(path, nms_thr=0.5), picture('7.png')) == [[[1, 2, 31, 42, 0.9]]]
+        assert boxes(BoxFile(path, category_id=3), picture('7.png')) == [[[0, 0, 9, 9, 0.9]]]
+
+    def test_by_annotation_file(self, write):
+        images = write(dict(images=[dict(file_name='val/street.jpg', id=8)]), 'ann.json')
+        source = BoxFile(write(DETECTIONS), images)
+        assert len(boxes(source, picture('somewhere/street.jpg'))[0]) == 1
+        with pytest.raises(InputError, match='other.jpg is not among the images'):
+            source([picture('other.jpg')])
+
+    def test_frames_of_a_video(self, write):
+        assert [len(found) for found in BoxFile(write(DETECTIONS))([frame(6), frame(7), frame(8)])] == [0, 2, 1]
+
+    def test_name_without_a_number(self, write):
+        with pytest.raises(InputError, match=r'street.jpg.*--ann-file'):
+            BoxFile(write(DETECTIONS))([picture('street.jpg')])
+
+
+class TestOthers:
+    def test_by_name(self, write):
+        source = BoxFile(write({'a.jpg': [[1, 2, 3, 4]], 'x/b.jpg': [[5, 6, 7, 8, 0.5]]}))
+        found = boxes(source, picture('d/a.jpg'), picture('x/b.jpg', 1), picture('c.jpg', 2))
+        assert found == [[[1, 2, 3, 4, 1]], [[5, 6, 7, 8, 0.5]], []]
+
+    def test_one_picture(self, write):
+        source = BoxFile(write([[1, 2, 3, 4], {'bbox': [1, 2, 3, 4]}]))
+        assert boxes(source, picture('a.jpg')) == [[[1, 2, 3, 4, 1], [1, 2, 4, 6, 1]]]
+        assert boxes(source, frame(5)) == boxes(source, picture('a.jpg'))
+        with pytest.raises(InputError, match='b.jpg is another'):
+            source([picture('b.jpg', 1)])
+
+    def test_nobody(self, write):
+        assert boxes(BoxFile(write([])), picture('a.jpg'), picture('b.jpg', 1)) == [[], []]
+
+    def test_boxes_without_size_are_the_pipelines_to_leave_out(self, write):
+        assert boxes(BoxFile(write([[5, 5, 5, 9]])), picture('a.jpg')) == [[[5, 5, 5, 9, 1]]]
+
+    def test_results_may_be_changed(self, write):
+        source = BoxFile(write([[1, 2, 3, 4]]))
+        source([frame(0)])[0][:] = 0
+        assert boxes(source, frame(1)) == [[[1, 2, 3, 4, 1]]]
+
+    @pytest.mark.parametrize(
+        ('content', 'words'),
+        [
+            (3, 'must hold a list or a dict'),
+            ({'a.jpg': 3}, 'a.jpg: a list of boxes is wanted'),
+            ({'a.jpg': [[1, 2, 3]]}, 'a.jpg, entry 0'),
+            ([{'image_id': 1}], 'entry 0'),
+        ],
+    )
+    def test_another_form(self, write, content, words):
+        with pytest.raises(InputError, match=words):
+            BoxFile(write(content))
+
+    def test_bad_annotation_file(self, write):
+        with pytest.raises(InputError, match='ann.json must have images'):
+            BoxFile(write([]), write({'pictures': []}, 'ann.json'))

@@ -12,13 +12,14 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from torch import nn
 
+from mmtranspose.apis.checksum import weights_checksum
 from mmtranspose.apis.dataset_explanation.measures import measure_attention, measure_faithfulness
-from mmtranspose.apis.dataset_explanation.parts import Parts
 from mmtranspose.apis.dataset_explanation.people import LabelledPeople
 from mmtranspose.apis.dataset_explanation.report import write_report
 from mmtranspose.apis.dataset_explanation.settings import DatasetExplanationSettings
 from mmtranspose.apis.dataset_explanation.summary import summarise
 from mmtranspose.apis.explanation import require_explainable
+from mmtranspose.apis.parts import Parts
 from mmtranspose.explain import ExplainOptions
 from mmtranspose.explain.geometry import cuts_udp
 from mmtranspose.explain.methods import Method, method_names
@@ -90,15 +91,12 @@ def _made_by(
     model: nn.Module, cfg: Config, settings: DatasetExplanationSettings, people: LabelledPeople, methods: list[Method]
 ) -> dict:
     """What the measurements depend on, but for the pictures themselves."""
-    weights = 0
-    for tensor in model.state_dict().values():
-        weights = zlib.crc32(np.ascontiguousarray(tensor.cpu().float().numpy()).tobytes(), weights)
     dataset = cfg.test_dataloader.dataset
     labels = 0
     for index in range(len(people.dataset)):
         labels = zlib.crc32(people.dataset.get_data_info(index)['keypoints'].tobytes(), labels)
     return dict(
-        weights=weights,
+        weights=weights_checksum(model),
         labels=labels,
         dataset=repr(dataset.to_dict()),
         data_preprocessor=repr(cfg.model.get('data_preprocessor')),

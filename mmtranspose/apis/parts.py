@@ -29,12 +29,13 @@ class Parts:
         root (Path): The folder.
         made_by (dict): Everything that the measurements depend on.
         count (int): Of the parts.
+        option (str): The command line's option that says where results go, for messages.
 
     Raises:
         InputError: The folder holds measurements of something else.
     """
 
-    def __init__(self, root: Path, made_by: dict, count: int):
+    def __init__(self, root: Path, made_by: dict, count: int, option: str = '--output-root'):
         self.root = root
         self.count = count
         note, made_by = root / 'made_by.json', json.loads(json.dumps(made_by))
@@ -45,7 +46,7 @@ class Parts:
                 key = sorted(differing)[0]
                 raise InputError(
                     f'{root} holds measurements with {key}={found.get(key)!r}, now {made_by.get(key)!r}: give another '
-                    '--output-root, or delete that folder'
+                    f'{option}, or delete that folder'
                 )
         elif is_main_process():
             write_json(note, made_by)
@@ -58,15 +59,25 @@ class Parts:
         """Parts that are not there yet."""
         return [number for number in range(self.count) if not self.path(number).is_file()]
 
-    def fill(self, measure: Callable[[int], dict[str, np.ndarray]], title: str | bool = False) -> None:
+    def share(self) -> list[int]:
+        """This process's share of the missing parts."""
+        # All processes share out all parts, not the missing ones: which are missing changes while they look.
+        return [number for number in self.missing() if number % get_world_size() == get_rank()]
+
+    def fill(
+        self,
+        measure: Callable[[int], dict[str, np.ndarray]],
+        title: str | bool = False,
+        share: list[int] | None = None,
+    ) -> None:
         """Make this process's share of the missing parts; rank 0 returns when all are there.
 
         Args:
             measure (Callable): From a part's number to its arrays.
             title (str | bool): Of rank 0's bar over all parts; False shows none.
+            share (list[int] | None): From :meth:`share`; None: as it is now.
         """
-        # All processes share out all parts, not the missing ones: which are missing changes while they look.
-        mine = [number for number in self.missing() if number % get_world_size() == get_rank()]
+        mine = self.share() if share is None else share
         bar = tqdm(total=self.count, desc=title or None, disable=not title or not is_main_process())
         for number in mine:
             self._show(bar)

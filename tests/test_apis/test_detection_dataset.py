@@ -1,0 +1,292 @@
+"""Detector boxes of a data set: the file that is written, stops, and pictures that cannot be read."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmdet.evaluation import CocoMetric
+from tiny_detector import write_detector
+
+from mmtranspose.apis import parts as parts_module
+from mmtranspose.apis.detection import PersonDetector, detect_dataset
+from mmtranspose.apis.detection import dataset as dataset_module
+from mmtranspose.apis.detection.annotated_pictures import AnnotatedPictures
+from mmtranspose.apis.detection.box_ap import box_ap
+from mmtranspose.apis.parts import Parts
+from mmtranspose.errors import InputError
+from mmtranspose.media import read_image
+
+ANNOTATIONS = Path('annotations') / 'person_keypoints_val.json'
+
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory):
+    return write_detector(tmp_path_factory.mktemp('detector'))
+
+
+@pytest.fixture(scope='module')
+def detector(files):
+    return PersonDetector(*files, bbox_thr=0.3, nms_thr=0.7)
+
+
+@pytest.fixture
+def copied(people, tmp_path):
+    """A copy of the data set, whose pictures may be damaged; and one of them."""
+    root = tmp_path / 'people'
+    shutil.copytree(people, root)
+    return root, sorted((root / 'val').iterdir())[1]
+
+
+def detect(detector, root, out, **options):
+    return detect_dataset(detector, root / ANNOTATIONS, root / 'val', out, progress=False, **options)
+
+
+def expected(detector, root) -> list[tuple]:
+    """(image id, x, y, w, h, score) of every box, picture by picture."""
+    rows = []
+    for image in json.loads((root / ANNOTATIONS).read_text())['images']:
+        for x1, y1, x2, y2, score in detector([read_image(str(root / 'val' / image['file_name']))])[0]:
+            rows.append((image['id'], x1, y1, x2 - x1, y2 - y1, score))
+    return rows
+
+
+def rows_of(detections: list[dict]) -> list[tuple]:
+    return [(one['image_id'], *one['bbox'], one['score']) for one in detections]
+
+
+@pytest.fixture(scope='module')
+def written(files, people, run_tool, tmp_path_factory):
+    """What the command line writes."""
+    out = tmp_path_factory.mktemp('out') / 'boxes.json'
+    options = ('--batch-size', 3, '--bbox-thr', 0.3, '--nms-thr', 0.7, '--device', 'cpu')
+    arguments = (*files, people / ANNOTATIONS, '--img-root', people / 'val', '--out', out)
+    assert run_tool('detect', *arguments, *options) == 0
+    return out
+
+
+class TestFile:
+    def test_boxes_of_every_picture(self, written, detector, people):
+        detections = json.loads(written.read_text())
+        assert {one['category_id'] for one in detections} == {1} and len(detections) > 8
+        np.testing.assert_allclose(rows_of(detections), expected(detector, people), atol=0.02)
+        assert not written.with_name('boxes.json.parts').exists()
+
+    def test_the_test_tool_evaluates_with_them(self, written, tiny_config, tiny_checkpoint, run_tool, tmp_path):
+        """The boxes of those pictures go through the model, and their scores into the result."""
+        options = (
+            f'test_dataloader.dataset.bbox_file={written}',
+            f'test_evaluator.outfile_prefix={tmp_path / "test"}',
+            'test_evaluator.nms_mode=none',
+            'experiment_name=detected',
+        )
+        run_tool('test', tiny_config, tiny_checkpoint, '--work-dir', tmp_path, '--cfg-options', *options)
+        poses = json.loads((tmp_path / 'test.keypoints.json').read_text())
+        detections = json.loads(written.read_text())
+        assert sorted(one['image_id'] for one in poses) == sorted(one['image_id'] for one in detections)
+        assert len(poses) == len(detections)
+
+    def test_box_ap_as_mmdets(self, detector, people, tmp_path):
+        found = detect(detector, people, tmp_path / 'boxes.json')
+        metric = CocoMetric(ann_file=str(people / ANNOTATIONS), metric='bbox')
+        metric.dataset_meta = dict(classes=('person',))
+        by_image = {}
+        for one in found.detections:
+            by_image.setdefault(one['image_id'], []).append(one)
+        for image in json.loads((people / ANNOTATIONS).read_text())['images']:
+            boxes = torch.tensor([one['bbox'] for one in by_image[image['id']]])
+            boxes[:, 2:] += boxes[:, :2]
+            scores = torch.tensor([one['score'] for one in by_image[image['id']]])
+            instances = dict(bboxes=boxes, scores=scores, labels=torch.zeros(len(boxes), dtype=int))
+            shape = (image['height'], image['width'])
+            metric.process({}, [dict(img_id=image['id'], ori_shape=shape, pred_instances=instances)])
+        metrics = metric.evaluate(4)
+        names = {'AP': 'mAP', 'AP50': 'mAP_50', 'AP75': 'mAP_75'}
+        assert {name: round(found.ap[name], 3) for name in names} == {
+            name: metrics[f'coco/bbox_{theirs}'] for name, theirs in names.items()
+        }
+
+
+class TestAveragePrecision:
+    TRUTHS = [
+        dict(image_id=1, category_id=5, bbox=[0, 0, 10, 10]),
+        dict(image_id=2, category_id=5, bbox=[0, 0, 10, 20]),
+        dict(image_id=2, category_id=6, bbox=[50, 50, 10, 20]),
+    ]
+
+    @pytest.mark.parametrize(
+        ('boxes', 'ap50', 'ap'),
+        [
+            ([(1, [0, 0, 10, 10], 0.9), (2, [0, 0, 10, 20], 0.8)], 1, 1),
+            ([(1, [0, 0, 10, 10], 0.9)], 51 / 101, 51 / 101),  # half of them: recalls 0 to 0.5 of COCO's 101
+            ([(1, [0, 0, 10, 10], 0.9), (2, [0, 0, 10, 12.2], 0.8)], 1, (3 * 1 + 7 * 51 / 101) / 10),  # IoU 0.61
+            ([(1, [30, 30, 10, 10], 0.9)], 0, 0),
+            ([], 0, 0),
+        ],
+    )
+    def test_by_hand(self, boxes, ap50, ap):
+        detections = [dict(image_id=image, bbox=bbox, score=score) for image, bbox, score in boxes]
+        found = box_ap(dict(annotations=self.TRUTHS), 5, [1, 2], detections)
+        assert (found['AP50'], found['AP']) == pytest.approx((ap50, ap))
+
+    def test_pictures_that_do_not_count(self):
+        detections = [dict(image_id=1, bbox=[0, 0, 10, 10], score=1)]
+        assert box_ap(dict(annotations=self.TRUTHS), 5, [1], detections)['AP'] == pytest.approx(1)
+
+    @pytest.mark.parametrize(('category', 'ids'), [(7, [1, 2]), (None, [1, 2]), (5, [3])])
+    def test_nothing_to_measure_by(self, category, ids):
+        assert box_ap(dict(annotations=self.TRUTHS), category, ids, []) is None
+        assert box_ap(dict(), category, ids, []) is None
+
+
+class TestStops:
+    def test_goes_on(self, detector, people, tmp_path, monkeypatch):
+        whole = detect(detector, people, tmp_path / 'whole.json', batch_size=1).detections
+        count = len(json.loads((people / ANNOTATIONS).read_text())['images'])
+        looked = []
+
+        def stops_at(limit):
+            def call(self, images):
+                if len(looked) == limit:
+                    raise KeyboardInterrupt
+                looked.append(len(images))
+                return original(self, images)
+
+            return call
+
+        original = PersonDetector.__call__
+        monkeypatch.setattr(PersonDetector, '__call__', stops_at(2))
+        with pytest.raises(KeyboardInterrupt):
+            detect(detector, people, tmp_path / 'boxes.json', batch_size=1)
+        assert not (tmp_path / 'boxes.json').exists()
+        monkeypatch.setattr(PersonDetector, '__call__', stops_at(count))
+        again = detect(detector, people, tmp_path / 'boxes.json', batch_size=1)
+        assert looked == [1] * count and again.detections == whole
+        assert json.loads((tmp_path / 'boxes.json').read_text()) == whole
+
+    def test_boxes_of_other_thresholds_are_not_mixed(self, files, detector, people, tmp_path, monkeypatch):
+        with monkeypatch.context() as patch:
+            patch.setattr(dataset_module, 'put_text', lambda *args: (_ for _ in ()).throw(OSError('full')))
+            with pytest.raises(OSError, match='full'):
+                detect(detector, people, tmp_path / 'boxes.json')
+        with pytest.raises(InputError, match=r'boxes.json.parts holds .*bbox_thr=0.3, now 0.5: give another --out'):
+            detect(PersonDetector(*files, bbox_thr=0.5, nms_thr=0.7), people, tmp_path / 'boxes.json')
+
+    def test_processes_share_the_pictures(self, detector, people, tmp_path, monkeypatch):
+        """Rank 1 of 2 makes every second part, rank 0 the rest and the file."""
+        out, looked = tmp_path / 'boxes.json', []
+        original = PersonDetector.__call__
+        monkeypatch.setattr(PersonDetector, '__call__', lambda self, images: looked.append(1) or original(self, images))
+        monkeypatch.setattr(parts_module, 'get_world_size', lambda: 2)
+        for module in (parts_module, dataset_module):
+            monkeypatch.setattr(module, 'is_main_process', lambda: rank == 0)
+        monkeypatch.setattr(parts_module, 'get_rank', lambda: rank)
+        rank = 1
+        assert detect(detector, people, out, batch_size=1) is None
+        assert len(looked) == 2 and not out.exists()
+        rank = 0
+        found = detect(detector, people, out, batch_size=1)
+        assert len(looked) == 4
+        np.testing.assert_allclose(rows_of(found.detections), expected(detector, people), atol=0.02)
+
+    def test_few_parts_of_many_pictures(self, detector, people, tmp_path, monkeypatch):
+        made = []
+
+        class Counted(Parts):
+            def __init__(self, root, made_by, count, option):
+                made.append((made_by['pictures_per_part'], count))
+                super().__init__(root, made_by, count, option)
+
+        monkeypatch.setattr(dataset_module, 'Parts', Counted)
+        monkeypatch.setattr(dataset_module, 'MAX_PARTS', 2)
+        found = detect(detector, people, tmp_path / 'boxes.json', batch_size=1)
+        assert made == [(2, 2)]
+        np.testing.assert_allclose(rows_of(found.detections), expected(detector, people), atol=0.02)
+
+
+class TestUnreadable:
+    def test_is_left_out_and_named(self, files, detector, copied, run_tool, tmp_path, capsys):
+        root, bad = copied
+        whole = json.loads((root / ANNOTATIONS).read_text())
+        kept = expected(detector, root)
+        bad.write_bytes(b'')
+        out = tmp_path / 'boxes.json'
+        arguments = (*files, root / ANNOTATIONS, '--img-root', root / 'val', '--out', out)
+        assert run_tool('detect', *arguments, '--bbox-thr', 0.3, '--nms-thr', 0.7, '--device', 'cpu') == 1
+        printed = capsys.readouterr()
+        assert str(bad) in printed.err and 'left out, as they cannot be read: 1 pictures' in printed.err
+        (bad_id,) = (image['id'] for image in whole['images'] if image['file_name'] == bad.name)
+        rows = rows_of(json.loads(out.read_text()))
+        np.testing.assert_allclose(rows, [row for row in kept if row[0] != bad_id], atol=0.02)
+
+    def test_does_not_count_in_the_ap(self, detector, copied, tmp_path, monkeypatch):
+        root, bad = copied
+        content = json.loads((root / ANNOTATIONS).read_text())
+        truths = {image['id']: [] for image in content['images']}
+        for one in content['annotations']:
+            x, y, w, h = one['bbox']
+            truths[one['image_id']].append([x, y, x + w, y + h, 0.9])
+        bad.unlink()
+        perfect = iter([np.array(truths[one['id']]) for one in content['images'] if one['file_name'] != bad.name])
+        monkeypatch.setattr(PersonDetector, '__call__', lambda self, images: [next(perfect) for _ in images])
+        found = detect(detector, root, tmp_path / 'boxes.json')
+        assert found.ap['AP'] == pytest.approx(1) and list(found.skipped) == [str(bad)]
+
+    def test_strict_stops(self, detector, copied, tmp_path):
+        root, bad = copied
+        bad.write_bytes(bad.read_bytes()[:500])
+        with pytest.raises(InputError, match=bad.name):
+            detect(detector, root, tmp_path / 'boxes.json', strict=True)
+        assert not (tmp_path / 'boxes.json').exists()
+
+    def test_none_at_all(self, detector, copied, people, tmp_path):
+        root, _ = copied
+        for path in (root / 'val').iterdir():
+            path.write_bytes(b'')
+        with pytest.raises(InputError, match='none of the 4 pictures could be read: .*jpg'):
+            detect(detector, root, tmp_path / 'boxes.json')
+        shutil.copytree(people / 'val', root / 'val', dirs_exist_ok=True)
+        assert detect(detector, root, tmp_path / 'boxes.json').skipped == {}
+
+
+class TestAnnotationFile:
+    @pytest.mark.parametrize(
+        ('content', 'words'),
+        [
+            ([], 'not in COCO format: it has no "images"'),
+            (dict(images=[]), 'not in COCO format: it has no "images"'),
+            (dict(images=[dict(id=1)]), r'images\[0\] is .*; a dict with id and file_name is wanted'),
+            (dict(images=[dict(id=None, file_name='a.jpg')]), r'images\[0\] is .*id and file_name is wanted'),
+            (dict(images=[dict(id=1, file_name='gone.jpg')]), 'none of the 1 pictures of .* such as .*gone.jpg'),
+        ],
+    )
+    def test_refused(self, content, words, tmp_path):
+        (tmp_path / 'ann.json').write_text(json.dumps(content))
+        with pytest.raises(InputError, match=words):
+            AnnotatedPictures(tmp_path / 'ann.json', tmp_path)
+
+    def test_folder_that_is_not_there(self, people):
+        with pytest.raises(InputError, match=r'picture folder nowhere \(--img-root\) does not exist'):
+            AnnotatedPictures(people / ANNOTATIONS, 'nowhere')
+
+    @pytest.mark.parametrize(
+        ('categories', 'expected'),
+        [
+            ([dict(id=3, name='dog'), dict(id=7, name='Person')], 7),
+            ([dict(id=4, name='human')], 4),
+            ([dict(id=3, name='dog'), dict(id=4, name='human')], None),
+            ([], None),
+        ],
+    )
+    def test_category(self, categories, expected, people, tmp_path):
+        content = json.loads((people / ANNOTATIONS).read_text()) | dict(categories=categories)
+        (tmp_path / 'ann.json').write_text(json.dumps(content))
+        assert AnnotatedPictures(tmp_path / 'ann.json', people / 'val').category_id('person') == expected
+
+
+def test_batch_size_must_be_positive(run_tool, files, people, capsys):
+    with pytest.raises(SystemExit):
+        run_tool('detect', *files, people / ANNOTATIONS, '--img-root', 'x', '--out', 'y', '--batch-size', '0')
+    assert '0 is not a whole number from 1 on' in capsys.readouterr().err

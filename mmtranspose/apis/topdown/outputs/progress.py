@@ -47,9 +47,14 @@ class Progress:
 
     def summary(self) -> str:
         """Counts and speed, for people."""
-        unit = 'frames' if self._moving else 'pictures'
+        unit = 'frame' if self._moving else 'picture'
         speed = self.frames / self._seconds()
-        return f'{self.frames} {unit}, {self.people} poses, {self.skipped} skipped, {speed:.1f} {unit}/s'
+        counts = f'{_counted(self.frames, unit)}, {_counted(self.people, "pose")}, {self.skipped} skipped'
+        return f'{counts}, {speed:.1f} {unit}s/s'
 
     def _seconds(self) -> float:
         return max(time.perf_counter() - self._start, 1e-9)
+
+
+def _counted(number: int, what: str) -> str:
+    return f'{number} {what}{"" if number == 1 else "s"}'

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, nullcontext
+
+import numpy as np
 
 from mmtranspose.apis.topdown.background import Background
 from mmtranspose.apis.topdown.outputs.progress import Progress
@@ -12,38 +14,46 @@ from mmtranspose.apis.topdown.outputs.results_folder import ResultsFolder
 from mmtranspose.apis.topdown.outputs.window import Window
 from mmtranspose.apis.topdown.result import TopdownResult
 
-AHEAD = 2  # results that may wait to be drawn
+AHEAD = 2  # results that may wait to be drawn, and pictures to be shown
 
 
 def put_out(
-    results: Iterator[TopdownResult],
+    results: Iterable[TopdownResult],
     draw: ResultDrawer,
     progress: Progress,
     folder: ResultsFolder | None = None,
     window: Window | None = None,
 ) -> None:
-    """Draw results, and write and show them, here; what yields them works ahead in a thread.
+    """Draw results, write them and show them, each in a thread of its own; the window is this one's.
 
     However this ends - all done, the window closed, an error here or there, Ctrl-C - threads end and files are
-    completed.
+    completed. Ctrl-C comes up in this thread alone, so that it tears no file.
 
     Args:
-        results (Iterator[TopdownResult]): As a pipeline yields them.
+        results (Iterable[TopdownResult]): As a pipeline yields them; iterated in a thread.
         draw (ResultDrawer): Makes the pictures.
         progress (Progress): Told of every frame.
         folder (ResultsFolder | None): Where they are written.
         window (Window | None): Where they are shown; whoever closes it ends the run.
     """
     with ExitStack() as stack:
-        background = stack.enter_context(Background())
         if window is not None:
             stack.callback(window.close)
-        if folder is not None:
-            stack.enter_context(folder)
-        for result in background.ahead(results, AHEAD):
-            drawn = draw(result)
-            if folder is not None:
-                folder.write(result, drawn)
+        background = stack.enter_context(Background())
+        written = _written(background.ahead(results, AHEAD), draw, folder)
+        for result, drawn in background.ahead(written, AHEAD):
             progress.advance(result)
             if window is not None and not window.show(drawn, result.frame.video is not None):
                 break
+
+
+def _written(
+    results: Iterable[TopdownResult], draw: ResultDrawer, folder: ResultsFolder | None
+) -> Iterator[tuple[TopdownResult, np.ndarray]]:
+    """Results with their pictures, once they are in the folder, which is completed at the end."""
+    with folder or nullcontext():
+        for result in results:
+            drawn = draw(result)
+            if folder is not None:
+                folder.write(result, drawn)
+            yield result, drawn

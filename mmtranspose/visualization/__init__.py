@@ -5,13 +5,16 @@ from mmtranspose.visualization.dependency_matrix import dependency_matrix_figure
 from mmtranspose.visualization.explanation_figure import explanation_figure, relevance_figure
 from mmtranspose.visualization.explanation_page import write_page
 from mmtranspose.visualization.overlay import overlay_on_image, overlay_people
-from mmtranspose.visualization.pose import draw_poses
+from mmtranspose.visualization.pose import PoseDrawer, draw_poses
 from mmtranspose.visualization.sheet import contact_sheet, write_image
+from mmtranspose.visualization.tracks import draw_tracks
 
 __all__ = [
+    'PoseDrawer',
     'contact_sheet',
     'dependency_matrix_figure',
     'draw_poses',
+    'draw_tracks',
     'explanation_figure',
     'faithfulness_figure',
     'layer_profile_figure',

@@ -1,4 +1,4 @@
-"""The command lines from end to end: train, resume, test, infer."""
+"""The command lines from end to end: train, resume, test, explain. `infer` has test_infer_tool.py."""
 
 import json
 import os
@@ -12,8 +12,7 @@ import pytest
 import torch
 from conftest import ROOT
 
-from mmtranspose.apis import InputError, explain_topdown, inference_topdown, load_bboxes
-from mmtranspose.visualization import draw_poses
+from mmtranspose.apis import InputError, explain_topdown
 
 BOXES = [[20, 15, 120, 290, 0.75], [100.5, 30.25, 230, 300, 0.5]]
 
@@ -85,89 +84,6 @@ class TestTest:
         run_tool('test', tiny_config, tmp_path / 'other.pth', *flags)
         assert (tmp_path / 'other.keypoints.json').read_text() != tested.predictions.read_text()
         assert (tmp_path / 'dump.pkl').stat().st_size > 1000
-
-
-class TestInfer:
-    @pytest.fixture
-    def picture(self, people):
-        return people / 'val' / '000000000001.jpg'
-
-    @pytest.fixture
-    def infer(self, run_tool, tiny_config, tiny_checkpoint, picture, tmp_path):
-        """Runs ``tools/infer.py`` on boxes; gives the folder of results."""
-
-        def infer(boxes, *flags, picture=picture):
-            if not isinstance(boxes, str):
-                (tmp_path / 'boxes.json').write_text(json.dumps(boxes))
-                boxes = tmp_path / 'boxes.json'
-            files = ('--input', picture, '--bboxes', boxes, '--output-root', tmp_path / 'out')
-            run_tool('infer', tiny_config, tiny_checkpoint, *files, *flags)
-            return tmp_path / 'out'
-
-        return infer
-
-    def test_json_has_the_apis_values(self, infer, tiny_model, picture, tmp_path):
-        out = infer(BOXES)
-        result = json.loads((out / '000000000001.json').read_text())
-        samples = inference_topdown(tiny_model, str(picture), load_bboxes(str(tmp_path / 'boxes.json')))
-        assert len(result['instance_info']) == 2
-        for person, sample, box in zip(result['instance_info'], samples, BOXES):
-            np.testing.assert_allclose(person['keypoints'], sample.pred_instances.keypoints[0], atol=1e-3)
-            np.testing.assert_allclose(person['keypoint_scores'], sample.pred_instances.keypoint_scores[0], rtol=1e-5)
-            assert person['bbox'] == [box[:4]] and person['bbox_score'] == box[4]
-        assert result['meta_info']['image'] == str(picture)
-        assert result['meta_info']['keypoint_names'][10] == 'right_wrist'
-
-    def test_picture_shows_the_poses(self, infer, tiny_model, picture):
-        out = infer(BOXES, '--kpt-thr', '0', '--draw-bbox')
-        samples = inference_topdown(tiny_model, str(picture), BOXES)
-        expected = draw_poses(cv2.imread(str(picture)), samples, tiny_model.dataset_meta, 0, True)
-        cv2.imwrite(str(out / 'expected.jpg'), expected)
-        drawn = cv2.imread(str(out / '000000000001.jpg'))
-        np.testing.assert_array_equal(drawn, cv2.imread(str(out / 'expected.jpg')))
-        assert np.abs(drawn.astype(int) - cv2.imread(str(picture))).max() > 100
-
-    def test_whole_image(self, infer):
-        result = json.loads((infer('whole-image') / '000000000001.json').read_text())
-        assert [person['bbox'] for person in result['instance_info']] == [[[0, 0, 240, 320]]]
-
-    def test_no_boxes_no_poses(self, infer, picture, capsys):
-        out = infer([])
-        assert json.loads((out / '000000000001.json').read_text())['instance_info'] == []
-        difference = np.abs(cv2.imread(str(out / picture.name)).astype(int) - cv2.imread(str(picture)))
-        assert difference.mean() < 3  # encoded once more
-        assert '0 poses' in capsys.readouterr().out
-
-    @pytest.mark.parametrize(
-        ('boxes', 'words'),
-        [
-            ([[1, 2, 3]], 'boxes.json, entry 0: .* is not a box'),
-            ([[1, 2, float('nan'), 9]], 'boxes.json, entry 0: .* not finite'),
-            ([[5, 2, 5, 9]], 'boxes.json, entry 0: .* no positive'),
-            ([BOXES[0], [500, 5, 600, 60]], 'box 1 .* lies outside the picture of 240 x 320'),
-            ({}, 'must hold a list'),
-        ],
-    )
-    def test_bad_boxes_leave_nothing(self, infer, tmp_path, boxes, words):
-        with pytest.raises(InputError, match=words):
-            infer(boxes)
-        assert not (tmp_path / 'out').exists()
-
-    def test_bad_pictures_leave_nothing(self, infer, tmp_path):
-        (tmp_path / 'a.jpg').write_text('no picture')
-        for name, words in (('a.jpg', 'cannot be decoded'), ('b.jpg', 'does not exist')):
-            with pytest.raises(InputError, match=f'image {tmp_path / name} {words}'):
-                infer(BOXES, picture=tmp_path / name)
-        assert not (tmp_path / 'out').exists()
-
-    def test_inputs_are_not_overwritten(self, run_tool, tiny_config, tiny_checkpoint, picture, tmp_path):
-        shutil.copy(picture, tmp_path / 'street.png')
-        (tmp_path / 'street.json').write_text(json.dumps(BOXES))
-        before = (tmp_path / 'street.png').read_bytes(), (tmp_path / 'street.json').read_bytes()
-        files = ('--input', tmp_path / 'street.png', '--bboxes', tmp_path / 'street.json', '--output-root', tmp_path)
-        with pytest.raises(InputError, match='street'):
-            run_tool('infer', tiny_config, tiny_checkpoint, *files)
-        assert ((tmp_path / 'street.png').read_bytes(), (tmp_path / 'street.json').read_bytes()) == before
 
 
 @pytest.fixture(scope='module')
@@ -292,6 +208,6 @@ def test_an_error_is_one_sentence_and_a_code(tmp_path):
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     process = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert process.returncode == 2
-    assert process.stderr.endswith(f'error: image {tmp_path / "none.jpg"} does not exist\n')
+    assert process.stderr.endswith(f'error: input {tmp_path / "none.jpg"} does not exist\n')
     assert 'Traceback' not in process.stderr
     assert os.listdir(tmp_path) == []

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from mmengine.structures import InstanceData
+from mmengine.structures import InstanceData, PixelData
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
-from mmpose.structures import PoseDataSample
+from mmpose.structures import PoseDataSample, merge_data_samples
+from mmpose.visualization import PoseLocalVisualizer
 
-from mmtranspose.visualization import draw_poses
+from mmtranspose.apis import InputError
+from mmtranspose.visualization import PoseDrawer, draw_poses
 
 META = parse_pose_metainfo(dict(from_file='configs/_base_/datasets/coco.py'))
 NOSE, LEFT_WRIST, RIGHT_WRIST = 0, 9, 10
@@ -101,3 +103,85 @@ def test_joints_grow_with_the_picture():
         return len(changed(image, draw_poses(image, [person({NOSE: (side // 2, side // 2)})], META)))
 
     assert 15 < size(1600) / size(320) < 30  # the radius is 5 times as large
+
+
+def crowd(count=4, beyond=30):
+    """People with joints anywhere in the picture (w 160, h 200) and up to ``beyond`` pixels outside it."""
+    random = np.random.default_rng(1)
+    people = []
+    for _ in range(count):
+        points = random.uniform(-beyond, (160 + beyond, 200 + beyond), (17, 2))
+        people.append(person(dict(enumerate(points)), box=(-10, 20, 90, 230)))
+        people[-1].pred_instances.keypoint_scores[0] = random.uniform(0, 1, 17)
+    return people
+
+
+def by_mmpose(image, samples, style='mmpose', alpha=1.0, **options):
+    visualizer = PoseLocalVisualizer(radius=4, line_width=2, alpha=alpha)
+    visualizer.set_dataset_meta(META, skeleton_style=style)
+    merged = merge_data_samples(samples)
+    merged.pred_instances.keypoints_visible = merged.pred_instances.keypoint_scores
+    options = dict(draw_gt=False, skeleton_style=style, **options)
+    return visualizer.add_datasample('poses', image[..., ::-1].copy(), merged, **options)[..., ::-1]
+
+
+@pytest.mark.parametrize('style', ['mmpose', 'openpose'])
+@pytest.mark.parametrize('alpha', [1.0, 0.4])
+def test_the_same_as_mmposes_visualizer(image, style, alpha):
+    """Though transparent shapes are blended into their surroundings alone."""
+    options = dict(show_kpt_idx=style == 'mmpose', draw_bbox=True, kpt_thr=0.2)
+    drawn = draw_poses(image, crowd(), META, radius=4, thickness=2, alpha=alpha, skeleton_style=style, **options)
+    np.testing.assert_array_equal(drawn, by_mmpose(image, crowd(), style, alpha, **options))
+    assert len(changed(image, drawn)) > 1000
+
+
+def test_the_options_change_something(image):
+    plain = draw_poses(image, crowd(), META)
+    for options in (dict(alpha=0.5), dict(skeleton_style='openpose'), dict(show_kpt_idx=True), dict(radius=9)):
+        assert len(changed(plain, draw_poses(image, crowd(), META, **options))) > 50
+
+
+def test_openpose_style_is_for_coco():
+    with pytest.raises(InputError, match='openpose is for the keypoints of coco and coco_wholebody, not of mine'):
+        PoseDrawer({**META, 'dataset_name': 'mine'}, skeleton_style='openpose')
+    with pytest.raises(InputError, match="'cubist' is unknown; choose from mmpose, openpose"):
+        PoseDrawer(META, skeleton_style='cubist')
+
+
+def test_one_drawer_for_many_pictures(image):
+    """Of any size, with and without people."""
+    draw, large = PoseDrawer(META, draw_bbox=True), np.zeros((600, 900, 3), np.uint8)
+    for picture, people in ((image, crowd()), (large, crowd(2)), (image, []), (image, crowd())):
+        np.testing.assert_array_equal(draw(picture, people), draw_poses(picture, people, META, draw_bbox=True))
+
+
+def test_scores_count_where_visibility_is_missing(image):
+    sample = person({NOSE: (40, 50)}, score=0.1)
+    del sample.pred_instances.keypoints_visible
+    np.testing.assert_array_equal(draw_poses(image, [sample], META, kpt_thr=0.3), image)
+
+
+class TestHeatmaps:
+    @pytest.fixture
+    def with_heatmaps(self):
+        random, people = np.random.default_rng(2), crowd(3, beyond=0)
+        for number, sample in enumerate(people):
+            sample.pred_fields = PixelData(heatmaps=random.uniform(0, 1, (17, 16, 12)).astype(np.float32))
+            sample.set_metainfo(
+                dict(
+                    input_center=np.array([50.0 + 30 * number, 90.0]),
+                    input_scale=np.array([60.0, 80.0]),
+                    ori_shape=(200, 160),
+                )
+            )
+        return people
+
+    def test_are_below_as_mmpose_has_them(self, image, with_heatmaps):
+        drawn = draw_poses(image, with_heatmaps, META, radius=4, thickness=2, draw_heatmap=True)
+        assert drawn.shape == (400, 160, 3)
+        np.testing.assert_array_equal(drawn, by_mmpose(image, with_heatmaps, draw_heatmap=True))
+
+    def test_size_is_the_same_where_nobody_is(self, image):
+        drawn = draw_poses(image, [], META, draw_heatmap=True)
+        assert drawn.shape == (400, 160, 3)
+        np.testing.assert_array_equal(drawn[:200], image)

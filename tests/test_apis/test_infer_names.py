@@ -1,0 +1,149 @@
+"""Which files and image ids belong to which frame."""
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmtranspose.apis import InputError
+from mmtranspose.apis.topdown.outputs import ImageIds, input_files, require_no_overwriting
+from mmtranspose.apis.topdown.outputs.names import OutputNames
+from mmtranspose.media import Frame, Video
+
+IMAGE = np.zeros((4, 6, 3), np.uint8)
+
+
+def picture(path, index=0):
+    return Frame(IMAGE, str(path), index, str(path), None)
+
+
+def video_frames(name, indices, live=False):
+    video = Video(name, Fraction(25), (6, 4), None, live)
+    return [Frame(IMAGE, f'{name}, frame {index}', index, None if live else name, video) for index in indices]
+
+
+class TestOutputNames:
+    @pytest.mark.parametrize(
+        ('inputs', 'pictures', 'predictions'),
+        [
+            (['a/street.jpg'], ['street.jpg'], ['street.json']),
+            (['a/x.jpg', 'b/x.jpg', 'b/x.png'], ['x.jpg', 'x_2.jpg', 'x_3.png'], ['x.json', 'x_2.json', 'x_3.json']),
+            (['x.jpg', 'x_2.jpg', 'b/x.jpg'], ['x.jpg', 'x_2.jpg', 'x_3.jpg'], ['x.json', 'x_2.json', 'x_3.json']),
+            (
+                ['b/x.jpg', 'a/x.jpg', 'x_2.jpg'],
+                ['x.jpg', 'x_2.jpg', 'x_2_2.jpg'],
+                ['x.json', 'x_2.json', 'x_2_2.json'],
+            ),
+            (['a.pcx', 'b.JPG'], ['a.png', 'b.JPG'], ['a.json', 'b.json']),
+            (['results_coco.jpg'], ['results_coco_2.jpg'], ['results_coco_2.json']),
+        ],
+    )
+    def test_pictures(self, inputs, pictures, predictions):
+        names = OutputNames('out')
+        files = [names(picture(path, index)) for index, path in enumerate(inputs)]
+        assert [str(one.picture) for one in files] == [f'out/{name}' for name in pictures]
+        assert [str(one.predictions) for one in files] == [f'out/{name}' for name in predictions]
+
+    def test_a_video_has_one_name_and_another_run_of_it_another(self):
+        names = OutputNames('out')
+        first = [names(frame) for frame in video_frames('a/clip.avi', [0, 1, 3])]
+        again = [names(frame) for frame in video_frames('a/clip.avi', [0, 1])]
+        other = names(video_frames('b/clip.mov', [0])[0])
+        assert first[0] is first[1] is first[2] and again[0] is again[1]
+        assert [str(one.picture) for one in (first[0], again[0], other)] == [
+            'out/clip.mp4',
+            'out/clip_2.mp4',
+            'out/clip_3.mp4',
+        ]
+
+    def test_cameras_and_arrays(self):
+        names = OutputNames('out')
+        camera = names(video_frames('camera 0', [0], live=True)[0])
+        array = names(Frame(IMAGE, 'array 7', 7, None, None))
+        assert (str(camera.picture), str(camera.predictions)) == ('out/webcam.mp4', 'out/webcam.json')
+        assert (str(array.picture), str(array.predictions)) == ('out/array_7.png', 'out/array_7.json')
+
+    def test_given_files_are_passed_over(self, tmp_path):
+        for name in ('x_2.jpg', 'x_3.json'):
+            (tmp_path / name).write_text('given')
+        (tmp_path / 'link').symlink_to(tmp_path)
+        names = OutputNames(tmp_path / 'link', [tmp_path / 'x_2.jpg', tmp_path / 'x_3.json'])
+        assert [names(picture(f'{folder}/x.jpg')).picture.name for folder in 'ab'] == ['x.jpg', 'x_4.jpg']
+
+
+class TestOverwriting:
+    @pytest.fixture
+    def given(self, tmp_path):
+        for name in ('a.jpg', 'a.json', 'clip.avi', 'clip.mp4', 'results_coco.json', 'unrelated.json'):
+            (tmp_path / name).write_text('')
+        return tmp_path
+
+    @pytest.mark.parametrize(
+        ('inputs', 'others', 'threatened'),
+        [
+            (['a.jpg'], [], 'a.jpg'),
+            (['../elsewhere/a.jpg'], ['a.json'], 'a.json'),
+            (['../elsewhere/b.jpg'], ['results_coco.json'], 'results_coco.json'),
+            (['../elsewhere/b.jpg'], ['a.json', 'unrelated.json'], None),
+            (['clip.avi'], [], None),
+            (['clip.mp4'], [], 'clip.mp4'),
+            (['../elsewhere/a.jpg'], [], None),
+        ],
+    )
+    def test_refused(self, given, inputs, others, threatened):
+        paths = [[given / name for name in names] for names in (inputs, others)]
+        if threatened is None:
+            require_no_overwriting(given, *paths)
+            return
+        with pytest.raises(InputError, match=f'would overwrite {given / threatened}; choose another folder'):
+            require_no_overwriting(given, *paths)
+
+    def test_through_a_link(self, given, tmp_path_factory):
+        link = tmp_path_factory.mktemp('links') / 'link'
+        link.symlink_to(given)
+        with pytest.raises(InputError, match='would overwrite'):
+            require_no_overwriting(link, [given / 'a.jpg'], [])
+
+    def test_files_that_inputs_name(self, given, tmp_path):
+        (tmp_path / 'folder').mkdir()
+        (tmp_path / 'folder' / 'b.jpg').write_text('')
+        inputs = [str(given / 'a.jpg'), str(tmp_path / 'folder'), str(given / 'clip.*'), 'webcam']
+        names = sorted(os.path.relpath(path, tmp_path) for path in input_files(inputs))
+        assert names == ['a.jpg', 'clip.avi', 'clip.mp4', 'folder/b.jpg']
+
+
+class TestImageIds:
+    def test_a_number_as_name_is_the_id(self):
+        ids = ImageIds()
+        paths = ['val/000000000139.jpg', 'val/7.png', 'val/street.jpg', 'val/0.jpg', 'val/12a.jpg']
+        assert [ids(picture(path)) for path in paths] == [139, 7, 0, 1, 2]
+
+    def test_of_an_annotation_file(self):
+        ids = ImageIds({'street.jpg': 5, 'b/field.jpg': 0, '3.jpg': 40})
+        paths = ['a/street.jpg', 'b/field.jpg', '3.jpg', 'other.jpg', '5.jpg', 'street.jpg']
+        assert [ids(picture(path)) for path in paths] == [5, 0, 40, 1, 2, 5]
+
+    def test_no_id_twice(self):
+        ids, paths = ImageIds(), ['a/2.jpg', 'b/2.jpg', 'x.jpg', 'y.jpg', '1.jpg', '3.jpg', '9.jpg']
+        given = [ids(picture(path)) for path in paths]
+        assert given == [2, 0, 1, 3, 4, 5, 9] and len(set(given)) == len(given)
+
+    def test_frames_have_their_numbers(self):
+        """Those by which detections of a single video go."""
+        assert [ImageIds()(frame) for frame in video_frames('a.mp4', [5])] == [5]
+        ids = ImageIds()
+        assert [ids(frame) for frame in video_frames('a.mp4', [0, 1, 3, 4])] == [0, 1, 3, 4]  # 2 was broken
+        assert [ids(frame) for frame in video_frames('b.mp4', [1, 2])] == [6, 7]
+        assert [ids(frame) for frame in video_frames('b.mp4', [0, 1])] == [8, 9]
+
+    def test_frames_among_pictures(self):
+        ids = ImageIds()
+        frames = [picture('1.jpg'), *video_frames('a.mp4', [0, 1, 2]), picture('2.jpg'), picture('x.jpg')]
+        assert [ids(frame) for frame in frames] == [1, 0, 2, 3, 4, 5]
+
+
+def test_paths_may_be_given_as_paths(tmp_path):
+    (tmp_path / 'a.jpg').write_text('')
+    assert list(input_files([tmp_path / 'a.jpg'])) == [Path(tmp_path / 'a.jpg')]

@@ -1,0 +1,351 @@
+"""``tools/infer.py`` from end to end: pictures, folders, videos; boxes by hand, file and detector; mistakes."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from conftest import ROOT
+from tiny_detector import write_detector
+
+from mmtranspose.apis import InputError, explain_topdown, inference_topdown, load_bboxes
+from mmtranspose.apis.detection import PersonDetector
+from mmtranspose.media import VideoWriter, read_image
+from mmtranspose.visualization import draw_poses, overlay_people
+
+BOXES = [[20, 15, 120, 290, 0.75], [100.5, 30.25, 230, 300, 0.5]]
+RATE = Fraction(30000, 1001)
+
+
+@pytest.fixture
+def picture(people):
+    return people / 'val' / '000000000001.jpg'
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / 'out'
+
+
+@pytest.fixture
+def infer(run_tool, tiny_config, tiny_checkpoint, picture, out, tmp_path):
+    """Runs the tool on boxes (a list, whole-image, or None); gives its exit status."""
+
+    def infer(boxes, *flags, inputs=None):
+        if isinstance(boxes, (list, dict, int)):
+            (tmp_path / 'boxes.json').write_text(json.dumps(boxes))
+            boxes = tmp_path / 'boxes.json'
+        where = () if boxes is None else ('--bboxes', boxes)
+        files = ('--input', *(inputs or [picture]), *where, '--output-root', out)
+        return run_tool('infer', tiny_config, tiny_checkpoint, *files, *flags)
+
+    return infer
+
+
+@pytest.fixture
+def clip(picture, tmp_path):
+    """A video of 12 frames, brighter and brighter."""
+    image = read_image(str(picture))
+    path = tmp_path / 'clip.mp4'
+    with VideoWriter(path, RATE, image.shape[1::-1]) as writer:
+        for number in range(12):
+            writer.write(cv2.convertScaleAbs(image, alpha=0.5 + number / 20))
+    return path
+
+
+def frames_of(path):
+    with av.open(str(path)) as container:
+        rate = container.streams.video[0].average_rate
+        return [frame.to_ndarray(format='bgr24') for frame in container.decode(video=0)], rate
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+class TestPictures:
+    def test_json_has_the_apis_values(self, infer, tiny_model, picture, out, tmp_path):
+        assert infer(BOXES) == 0
+        result = read(out / '000000000001.json')
+        samples = inference_topdown(tiny_model, str(picture), load_bboxes(str(tmp_path / 'boxes.json')))
+        assert len(result['instance_info']) == 2
+        for person, sample, box in zip(result['instance_info'], samples, BOXES):
+            np.testing.assert_allclose(person['keypoints'], sample.pred_instances.keypoints[0], atol=0.05)
+            np.testing.assert_allclose(person['keypoint_scores'], sample.pred_instances.keypoint_scores[0], rtol=1e-3)
+            assert person['bbox'] == [box[:4]] and person['bbox_score'] == box[4]
+        assert result['meta_info']['image'] == str(picture)
+        assert result['meta_info']['keypoint_names'][10] == 'right_wrist'
+
+    def test_picture_shows_the_poses(self, infer, tiny_model, picture, out):
+        infer(BOXES, '--kpt-thr', '0', '--draw-bbox')
+        samples = inference_topdown(tiny_model, str(picture), BOXES)
+        expected = draw_poses(cv2.imread(str(picture)), samples, tiny_model.dataset_meta, 0, True)
+        cv2.imwrite(str(out / 'expected.jpg'), expected)
+        drawn = cv2.imread(str(out / '000000000001.jpg'))
+        assert (drawn != cv2.imread(str(out / 'expected.jpg'))).any(-1).mean() < 0.01  # a keypoint on a pixel's edge
+        assert np.abs(drawn.astype(int) - cv2.imread(str(picture))).max() > 100
+
+    def test_flags_of_drawing(self, infer, tiny_model, picture, out, tmp_path):
+        shutil.copy(picture, tmp_path / 'x.jpg')
+        cv2.imwrite(str(tmp_path / 'x.png'), cv2.imread(str(picture)))
+        flags = ('--radius', '5', '--thickness', '3', '--alpha', '0.4', '--show-kpt-idx', '--kpt-thr', '0')
+        style = ('--skeleton-style', 'openpose')
+        infer(BOXES, *flags, *style, inputs=[tmp_path / 'x.png'])
+        samples = inference_topdown(tiny_model, str(tmp_path / 'x.png'), BOXES)
+        options = dict(radius=5, thickness=3, alpha=0.4, show_kpt_idx=True, skeleton_style='openpose')
+        image = read_image(str(tmp_path / 'x.png'))
+        expected = draw_poses(image, samples, tiny_model.dataset_meta, 0, **options)
+        drawn = cv2.imread(str(out / 'x.png'))
+        assert (drawn != expected).any(-1).mean() < 0.01 < (drawn != image).any(-1).mean()
+
+    def test_heatmaps_are_below(self, infer, picture, out):
+        infer(BOXES, '--draw-heatmap')
+        drawn, image = cv2.imread(str(out / picture.name)), cv2.imread(str(picture))
+        assert drawn.shape == (2 * image.shape[0], image.shape[1], 3)
+        below = drawn[len(image) :]
+        assert np.abs(below.astype(int) - image).mean() > 20
+
+    def test_whole_image(self, infer, picture, out):
+        infer('whole-image')
+        h, w = cv2.imread(str(picture)).shape[:2]
+        assert [person['bbox'] for person in read(out / '000000000001.json')['instance_info']] == [[[0, 0, w, h]]]
+
+    def test_nobody(self, infer, picture, out, capsys):
+        assert infer([]) == 0
+        assert read(out / '000000000001.json')['instance_info'] == [] == read(out / 'results_coco.json')
+        difference = np.abs(cv2.imread(str(out / picture.name)).astype(int) - cv2.imread(str(picture)))
+        assert difference.mean() < 3  # encoded once more
+        assert '1 picture, 0 poses, 0 skipped' in capsys.readouterr().out
+
+    def test_coco_results_are_those_of_the_evaluation(self, infer, people, tested, out):
+        """In the same detections: what ``tools/test.py`` wrote, whose scores are those of ``CocoMetric``."""
+        annotations = people / 'annotations' / 'person_keypoints_val.json'
+        boxes = people / 'person_detection_results' / 'person_detections_val.json'
+        assert infer(boxes, '--ann-file', annotations, inputs=[people / 'val']) == 0
+        ours, theirs = read(out / 'results_coco.json'), read(tested.predictions)
+        assert len(theirs) >= 4
+        for expected in theirs:
+            point = np.reshape(expected['keypoints'], (17, 3))  # some hundreds of pixels off: it has hardly learnt
+            same = [one for one in ours if one['image_id'] == expected['image_id']]
+            gaps = [np.abs(np.reshape(one['keypoints'], (17, 3)) - point).max() for one in same]
+            nearest = same[int(np.argmin(gaps))]
+            assert min(gaps) < 0.2 and nearest['score'] == pytest.approx(expected['score'], abs=1e-3)
+            assert Path(nearest['file_name']).stem == f'{expected["image_id"]:012d}'
+
+    def test_without_predictions(self, infer, picture, out):
+        infer(BOXES, '--no-save-predictions')
+        assert os.listdir(out) == [picture.name]
+
+    def test_equal_names_are_numbered(self, infer, people, picture, out, tmp_path):
+        (tmp_path / 'other').mkdir()
+        shutil.copy(people / 'val' / '000000000002.jpg', tmp_path / 'other' / picture.name)
+        infer('whole-image', inputs=[picture, tmp_path / 'other'])
+        assert sorted(path.name for path in out.glob('*.jpg')) == ['000000000001.jpg', '000000000001_2.jpg']
+        other = read(out / '000000000001_2.json')['meta_info']['image']
+        assert other == str(tmp_path / 'other' / picture.name)
+
+    def test_a_detector(self, infer, picture, out, tmp_path):
+        config, checkpoint = write_detector(tmp_path)
+        found = PersonDetector(config, checkpoint, bbox_thr=0.2, nms_thr=0.5)([read_image(str(picture))])[0]
+        assert len(found) > 1
+        thresholds = ('--bbox-thr', '0.2', '--nms-thr', '0.5', '--det-cat-id', '0')
+        assert infer(None, '--det-config', config, '--det-checkpoint', checkpoint, *thresholds) == 0
+        people = read(out / '000000000001.json')['instance_info']
+        np.testing.assert_allclose([one['bbox'][0] for one in people], found[:, :4], rtol=1e-5)
+
+    def test_thresholds_hold_for_boxes_from_files(self, infer, out):
+        boxes = [dict(image_id=1, category_id=1, bbox=[20, 15, 100, 250], score=score) for score in (0.9, 0.8, 0.1)]
+        infer(boxes, '--bbox-thr', '0.5')
+        assert len(read(out / '000000000001.json')['instance_info']) == 2
+        infer(boxes, '--bbox-thr', '0.5', '--nms-thr', '0.7')
+        assert len(read(out / '000000000001.json')['instance_info']) == 1
+
+
+class TestVideos:
+    def test_rate_size_and_frames(self, infer, clip, picture, out):
+        assert infer(BOXES, '--kpt-thr', '0', inputs=[clip]) == 0
+        (given, _), (made, rate) = frames_of(clip), frames_of(out / 'clip.mp4')
+        assert rate == RATE and len(made) == 12 and made[0].shape == given[0].shape == read_image(str(picture)).shape
+        unchanged = np.abs(np.float32(made) - np.float32(given)).max(-1) < 40
+        assert 0.85 < unchanged.mean() < 0.999  # elsewhere poses are
+        content = read(out / 'clip.json')
+        assert [frame['frame_id'] for frame in content['instance_info']] == list(range(1, 13))
+        assert all(len(frame['instances']) == 2 for frame in content['instance_info'])
+        coco = read(out / 'results_coco.json')
+        assert [one['image_id'] for one in coco] == [number // 2 for number in range(24)]
+
+    def test_tracks(self, infer, clip, out):
+        infer(BOXES, '--track', inputs=[clip])
+        numbers = [
+            [one['track_id'] for one in frame['instances']] for frame in read(out / 'clip.json')['instance_info']
+        ]
+        assert numbers == [[0, 1]] * 12
+        assert [one['track_id'] for one in read(out / 'results_coco.json')] == [0, 1] * 12
+
+    def test_a_truncated_video(self, infer, clip, out, capsys):
+        clip.write_bytes(clip.read_bytes()[:2000])
+        assert infer(BOXES, inputs=[clip]) == 1
+        assert f'{clip}' in capsys.readouterr().err
+        assert not out.exists()
+
+    def test_interrupted(self, clip, tiny_config, tiny_checkpoint, out):
+        """Ctrl-C: exit status 130, the video can be played, the JSON read."""
+        with VideoWriter(clip, RATE, (64, 48)) as writer:
+            for number in range(3000):
+                writer.write(np.full((48, 64, 3), number % 256, np.uint8))
+        command = [sys.executable, ROOT / 'tools' / 'infer.py', tiny_config, tiny_checkpoint, '--input', clip]
+        command += ['--bboxes', 'whole-image', '--output-root', out]
+        environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        while process.poll() is None and not any(path.stat().st_size for path in out.glob('clip.json.*')):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        printed, errors = process.communicate(timeout=60)
+        assert process.returncode == 130 and 'interrupted' in errors and 'Traceback' not in errors
+        assert sorted(os.listdir(out)) == ['clip.json', 'clip.mp4', 'results_coco.json']
+        count = len(read(out / 'clip.json')['instance_info'])
+        assert 0 < count < 3000 and len(frames_of(out / 'clip.mp4')[0]) == count == len(read(out / 'results_coco.json'))
+        assert 'poses, 0 skipped' in printed
+
+
+class TestExplain:
+    def test_a_joint(self, infer, tiny_model, picture, out, tmp_path):
+        cv2.imwrite(str(tmp_path / 'x.png'), cv2.imread(str(picture)))
+        infer(BOXES, '--explain', 'left_hip', inputs=[tmp_path / 'x.png'])
+        image = read_image(str(tmp_path / 'x.png'))
+        explained = overlay_people(image, explain_topdown(tiny_model, image, BOXES), 'left_hip', 1)
+        samples = inference_topdown(tiny_model, image, BOXES)
+        expected = draw_poses(explained, samples, tiny_model.dataset_meta)
+        drawn = cv2.imread(str(out / 'x.png'))
+        assert (np.abs(drawn.astype(int) - expected) > 2).any(-1).mean() < 0.01
+        assert (np.abs(drawn.astype(int) - draw_poses(image, samples, tiny_model.dataset_meta)) > 2).mean() > 0.05
+        assert len(read(out / 'x.json')['instance_info']) == 2
+
+    def test_a_page(self, infer, out):
+        assert infer(BOXES[:1], '--explain', 'page') == 0
+        names = {path.name for path in out.iterdir()}
+        assert {'000000000001.html', '000000000001.npz', '000000000001.jpg', '000000000001.json'} <= names
+        keypoints = [one['keypoints'] for one in read(out / '000000000001.json')['instance_info']]
+        with np.load(out / '000000000001.npz') as maps:
+            assert maps['dependency'].shape == maps['affect'].shape == (1, 2, 17, 8, 6)
+            np.testing.assert_allclose(maps['keypoints'], keypoints, atol=1e-3)
+
+
+class TestTroubles:
+    def test_what_cannot_be_used_is_named_and_left_out(self, infer, picture, out, tmp_path, capsys):
+        folder = tmp_path / 'folder'
+        folder.mkdir()
+        shutil.copy(picture, folder / '3.jpg')
+        (folder / '1.jpg').write_bytes(b'')
+        (folder / '2.jpg').write_bytes(picture.read_bytes()[:3000])
+        (folder / '4.png').write_text('no picture')
+        assert infer('whole-image', inputs=[folder]) == 1
+        printed = capsys.readouterr()
+        for name, words in (('1.jpg', 'empty'), ('2.jpg', 'truncated'), ('4.png', 'no picture')):
+            assert [line for line in printed.err.splitlines() if f'{folder / name}: ' in line and words in line]
+        assert '1 picture, 1 pose, 3 skipped' in printed.out
+        assert sorted(os.listdir(out)) == ['3.jpg', '3.json', 'results_coco.json']
+
+    def test_strict_stops_at_once(self, infer, picture, out, tmp_path):
+        (tmp_path / 'a.jpg').write_bytes(b'')
+        with pytest.raises(InputError, match=f'{tmp_path / "a.jpg"}: is empty'):
+            infer('whole-image', '--strict', inputs=[tmp_path / 'a.jpg', picture])
+        assert not out.exists()
+
+    @pytest.mark.parametrize(
+        ('box', 'words'),
+        [
+            ([500, 5, 600, 60], '[500.0, 5.0, 600.0, 60.0, 1.0] lies outside the picture of 240 x 320'),
+            ([5, 2, 5, 9], '[5.0, 2.0, 5.0, 9.0, 1.0] is not finite or has no positive width and height'),
+            ([1, 2, float('nan'), 9], '[1.0, 2.0, nan, 9.0, 1.0] is not finite'),
+        ],
+    )
+    def test_boxes_without_a_person(self, infer, out, capsys, box, words):
+        assert infer([BOXES[0], box]) == 1
+        assert f'box 1 {words}' in capsys.readouterr().err
+        assert len(read(out / '000000000001.json')['instance_info']) == 1
+
+    def test_hard_boxes(self, infer, out):
+        """A box of one pixel, one that is half outside, and a crowd."""
+        boxes = [[50, 60, 51, 61], [-60, 200, 80, 400], *([20, 15, 120, 290, 0.9] for _ in range(500))]
+        assert infer(boxes) == 0
+        people = read(out / '000000000001.json')['instance_info']
+        assert len(people) == 502 and np.isfinite([person['keypoints'] for person in people]).all()
+
+    @pytest.mark.parametrize(
+        ('boxes', 'words'),
+        [
+            ([[1, 2, 3]], 'boxes.json, entry 0: .* is not a box'),
+            (['a box'], 'boxes.json, entry 0: .* is not a box'),
+            (7, 'must hold a list or a dict'),
+        ],
+    )
+    def test_bad_box_files(self, infer, out, boxes, words):
+        with pytest.raises(InputError, match=words):
+            infer(boxes)
+        assert not out.exists()
+
+    def test_where_people_are_must_be_said(self, infer, out):
+        for where in ((), ('--bboxes', 'whole-image', '--det-config', 'rtmdet_tiny_8xb32-300e_coco')):
+            with pytest.raises(InputError, match='--det-config CONFIG.*--bboxes FILE.json.*--bboxes whole-image'):
+                infer(None, *where)
+        with pytest.raises(InputError, match='--det-checkpoint and --det-cat-id need --det-config'):
+            infer('whole-image', '--det-cat-id', '0')
+        assert not out.exists()
+
+    @pytest.mark.parametrize(
+        ('flags', 'words'),
+        [
+            (('--explain', 'elbow'), '--explain elbow: there is no such joint; choose from nose'),
+            (('--batch-size', '0'), 'batch_size=0 must be at least 1'),
+            (('--explain', 'nose', '--draw-heatmap'), 'explanations come in fp32 and without heatmaps'),
+            (('--ann-file', 'none.json'), 'none.json'),
+        ],
+    )
+    def test_bad_flags(self, infer, out, flags, words):
+        with pytest.raises(InputError, match=words):
+            infer('whole-image', *flags)
+        assert not out.exists()
+
+    def test_somewhere_to_put_results(self, run_tool, tiny_config, tiny_checkpoint, picture):
+        files = (tiny_config, tiny_checkpoint, '--input', picture, '--bboxes', 'whole-image')
+        with pytest.raises(InputError, match='--output-root DIR, --show, or both'):
+            run_tool('infer', *files)
+
+    def test_no_display(self, infer, out, monkeypatch):
+        """On a machine without one; Qt would end the process."""
+        for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv('QT_QPA_PLATFORM', 'xcb')
+        with pytest.raises(InputError, match='--show: '):
+            infer('whole-image', '--show')
+        assert not out.exists()
+
+    def test_inputs_are_not_overwritten(self, run_tool, tiny_config, tiny_checkpoint, picture, tmp_path):
+        shutil.copy(picture, tmp_path / 'street.png')
+        (tmp_path / 'street.json').write_text(json.dumps(BOXES))
+        before = (tmp_path / 'street.png').read_bytes(), (tmp_path / 'street.json').read_bytes()
+        files = ('--input', tmp_path / 'street.png', '--bboxes', tmp_path / 'street.json', '--output-root', tmp_path)
+        with pytest.raises(InputError, match='street'):
+            run_tool('infer', tiny_config, tiny_checkpoint, *files)
+        assert ((tmp_path / 'street.png').read_bytes(), (tmp_path / 'street.json').read_bytes()) == before
+
+    def test_openpose_style_of_another_data_set(self, infer, tiny_checkpoint, tmp_path, out, run_tool, tiny_config):
+        import torch
+
+        content = torch.load(tiny_checkpoint, weights_only=False)
+        content['meta']['dataset_meta']['dataset_name'] = 'mine'
+        torch.save(content, tmp_path / 'mine.pth')
+        with pytest.raises(InputError, match='openpose is for .* not of mine'):
+            files = ('--input', tmp_path, '--bboxes', 'whole-image', '--output-root', out)
+            cv2.imwrite(str(tmp_path / 'x.png'), np.zeros((8, 8, 3), np.uint8))
+            run_tool('infer', tiny_config, tmp_path / 'mine.pth', *files, '--skeleton-style', 'openpose')

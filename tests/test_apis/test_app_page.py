@@ -1,0 +1,228 @@
+"""The page in Chromium, with a trained model: upload, poses, click, map."""
+
+import io
+import socket
+from contextlib import ExitStack
+from urllib.request import ProxyHandler, build_opener
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmtranspose.apis import init_model
+from mmtranspose.apis.app import Explorer, Settings
+from mmtranspose.apis.app.server import serve
+from mmtranspose.apis.app.view import enlarged, render
+
+pytest.importorskip('gradio', reason='gradio is not installed (requirements/app.txt)')
+pytest_plugins = ['browser']
+
+BOXES = np.array([[20, 15, 120, 290, 0.9], [130, 30, 230, 300, 0.6]], np.float32)
+BOXES_OF_EXAMPLE = np.array([[60, 40, 180, 300, 0.8]], np.float32)
+
+
+@pytest.fixture(scope='module')
+def pictures(people):
+    return [people / 'val' / f'{number:012}.jpg' for number in (1, 2)]
+
+
+@pytest.fixture(scope='module')
+def make_explorer(tiny_config, tiny_checkpoint, pictures):
+    known = cv2.imread(str(pictures[0])).tobytes()
+
+    def find_boxes(images):
+        return [BOXES if image.tobytes() == known else BOXES_OF_EXAMPLE for image in images]
+
+    return lambda: Explorer(init_model(tiny_config, tiny_checkpoint), find_boxes)
+
+
+@pytest.fixture(scope='module')
+def explorer(make_explorer):
+    """Not the served one: its network would run in two threads at once."""
+    return make_explorer()
+
+
+@pytest.fixture(scope='module')
+def address(make_explorer, pictures):
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    with serve(make_explorer(), 'tiny', port=port, examples=pictures[1:]) as address:
+        yield address
+
+
+@pytest.fixture
+def visit(address, browser):
+    """Opens the page as a new visitor. Afterwards: it must have asked its own server alone, and had no errors."""
+    requests, errors = [], []
+    with ExitStack() as stack:
+
+        def open_page(**options):
+            context = browser.new_context(**options)
+            stack.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(15_000)
+            page.on('request', lambda request: requests.append(request.url))
+            page.on('pageerror', lambda error: errors.append(str(error)))
+            page.on('console', lambda said: errors.append(said.text) if said.type == 'error' else None)
+            page.goto(address)
+            return Visitor(page)
+
+        yield open_page
+    own = (address, 'data:', f'blob:{address}')
+    assert requests and [url for url in requests if not url.startswith(own)] == []
+    assert errors == []
+
+
+class Visitor:
+    """What a person does on the page, and sees."""
+
+    def __init__(self, page):
+        self.page = page
+        self.source = None
+        self.uploaded = False
+        page.wait_for_selector('#upload input[type=file]', state='attached')
+
+    def upload(self, path):
+        if self.uploaded:
+            self.page.locator('#upload button[aria-label=Clear]').click()
+        self.uploaded = True
+        self.page.set_input_files('#upload input[type=file]', str(path))
+
+    def seen(self):
+        """The picture after it has changed: (h, w, 3), BGR."""
+        changed = (
+            'source => {const i = document.querySelector("#picture img"); return i && i.src != source && i.complete}'
+        )
+        self.page.wait_for_function(changed, arg=self.source)
+        self.source = self.page.get_attribute('#picture img', 'src')
+        with build_opener(ProxyHandler({})).open(self.source) as answer:
+            return np.asarray(Image.open(io.BytesIO(answer.read())).convert('RGB'))[..., ::-1].astype(int)
+
+    def click(self, x, y, size):
+        """Click at (x, y) of the picture, which has the size (h, w)."""
+        image = self.page.locator('#picture img')
+        image.scroll_into_view_if_needed()
+        frame = image.bounding_box()
+        scale = min(frame['width'] / size[1], frame['height'] / size[0])
+        left = frame['x'] + (frame['width'] - scale * size[1]) / 2
+        top = frame['y'] + (frame['height'] - scale * size[0]) / 2
+        self.page.mouse.click(left + scale * (x + 0.5), top + scale * (y + 0.5))
+
+    def choose(self, control, label):
+        self.page.locator(control).get_by_label(label, exact=True).check()
+
+    def show_every_joint(self):
+        self.page.locator('#thresholds button').first.click()
+        self.page.fill('#kpt-thr input[type=number]', '0')
+        self.page.press('#kpt-thr input[type=number]', 'Enter')
+
+    def facts(self):
+        cells = self.page.locator('#facts td').all_inner_texts()
+        return dict(zip(self.page.locator('#facts th').all_inner_texts(), cells, strict=True))
+
+
+def expected(explorer, image, choice=None, settings=None, boxes=BOXES):
+    """What the page must show, computed without it."""
+    session = explorer.start(image)
+    session.boxes, session.choice = boxes, choice
+    return enlarged(render(explorer, session, settings or Settings(kpt_thr=0.0))[0]).astype(int)
+
+
+def assert_looks_like(seen, wanted, unlike):
+    """The picture is ``wanted`` up to compression, which smears colours; also where that differs from ``unlike``."""
+    assert seen.shape == wanted.shape
+    seen, wanted, unlike = (cv2.blur(picture.astype(np.float32), (9, 9)) for picture in (seen, wanted, unlike))
+    different = np.abs(wanted - unlike).max(-1) > 12
+    assert different.sum() > 50
+    error = np.abs(seen - wanted)
+    assert error.mean() < 2
+    assert error[different].mean() < min(6, np.abs(wanted - unlike)[different].mean() / 2)
+
+
+def test_from_upload_to_map(visit, explorer, pictures):
+    image = cv2.imread(str(pictures[0]))
+    size = image.shape[:2]
+    visitor = visit(viewport=dict(width=1280, height=900))
+    visitor.upload(pictures[0])
+    visitor.seen()
+    visitor.show_every_joint()
+    poses = expected(explorer, image)
+    assert_looks_like(visitor.seen(), poses, enlarged(image).astype(int))
+    assert visitor.facts() == {'people': '2'}
+
+    session = explorer.start(image)
+    explorer.pose(session, Settings())
+    joint = session.poses[1].pred_instances.keypoints[0, 0]
+    assert explorer.click(session, tuple(joint), Settings(kpt_thr=0.0)) and session.choice.joint is not None
+    visitor.click(*joint, size)
+    chosen = expected(explorer, image, session.choice, Settings(kpt_thr=0.0, layer=1))
+    assert_looks_like(visitor.seen(), chosen, poses)
+    assert visitor.facts()['shown'] == 'dependency, layer 2 of 2, mean of 4 heads'
+    assert visitor.facts()['joint'].endswith('of person 2')
+
+    visitor.choose('#layer', '1')
+    layer = expected(explorer, image, session.choice, Settings(kpt_thr=0.0, layer=0))
+    assert_looks_like(visitor.seen(), layer, chosen)
+    visitor.choose('#attention-head', '3')
+    head = expected(explorer, image, session.choice, Settings(kpt_thr=0.0, layer=0, head=2))
+    assert_looks_like(visitor.seen(), head, layer)
+    assert visitor.facts()['shown'] == 'dependency, layer 1 of 2, head 3 of 4'
+
+
+def test_place_on_a_narrow_screen_and_another_visitor(visit, explorer, pictures):
+    image, other = (cv2.imread(str(path)) for path in pictures)
+    visitor = visit(viewport=dict(width=390, height=844))
+    visitor.upload(pictures[0])
+    visitor.seen()
+    second = visit(viewport=dict(width=1280, height=900))
+    second.page.locator('#examples button img').first.click()
+    bare = Settings()  # the tiny model's joints score too low to be shown
+    assert_looks_like(
+        second.seen(), expected(explorer, other, None, bare, BOXES_OF_EXAMPLE), enlarged(other).astype(int)
+    )
+
+    visitor.click(185, 240, image.shape[:2])
+    seen = visitor.seen()
+    cell = explorer.start(image)
+    assert explorer.click(cell, (185, 240), bare) and cell.choice.cell is not None
+    before = expected(explorer, image, None, bare)
+    assert_looks_like(seen, expected(explorer, image, cell.choice, Settings(layer=1)), before)
+    row, column = cell.choice.cell
+    assert visitor.facts()['place'] == f'row {row + 1}, column {column + 1} of person 2'
+    assert second.facts() == {'people': '1'}
+
+
+def test_box_drawn_by_hand(visit, pictures):
+    size = cv2.imread(str(pictures[0])).shape[:2]
+    visitor = visit(viewport=dict(width=1280, height=900))
+    visitor.upload(pictures[0])
+    before = visitor.seen()
+    visitor.choose('#clicks', 'draw a box')
+    visitor.page.get_by_text('Click two opposite corners').wait_for()
+    visitor.click(40, 60, size)
+    visitor.seen()
+    visitor.click(200, 280, size)
+    rows, columns = np.nonzero(np.abs(visitor.seen() - before).max(-1) > 48)
+    edges = [columns.min() / 3, rows.min() / 3, columns.max() / 3, rows.max() / 3]  # shown at three times its size
+    np.testing.assert_allclose(edges, [40, 60, 200, 280], atol=2)
+    assert visitor.facts() == {'people': '3'}
+    assert visitor.page.locator('#clicks').get_by_label('explain', exact=True).is_checked()
+
+
+def test_bad_upload(visit, tmp_path, pictures):
+    visitor = visit(viewport=dict(width=1280, height=900))
+    (tmp_path / 'note <i>.jpg').write_text('no picture')
+    visitor.upload(tmp_path / 'note <i>.jpg')
+    problem = visitor.page.wait_for_selector('#facts .problem')
+    assert 'no picture' in problem.inner_text() and 'note' in problem.inner_text()
+    assert '/' not in problem.inner_text() and not problem.query_selector('i')
+    assert visitor.page.locator('#picture img').count() == 0
+    cut = pictures[0].read_bytes()
+    (tmp_path / 'cut.jpg').write_bytes(cut[: len(cut) // 2])
+    visitor.upload(tmp_path / 'cut.jpg')
+    visitor.page.get_by_text('truncated').wait_for()
+    visitor.upload(pictures[0])
+    visitor.seen()
+    assert visitor.page.locator('#facts .problem').count() == 0

@@ -12,9 +12,9 @@ from mmtranspose.apis.detection import PersonDetector
 from mmtranspose.apis.inference import init_model
 from mmtranspose.apis.results import require_writable
 from mmtranspose.apis.topdown import BoxFile, TopdownPipeline
-from mmtranspose.apis.topdown.box_sources import WHOLE_IMAGE, _ids_by_name
+from mmtranspose.apis.topdown.box_sources import WHOLE_IMAGE
+from mmtranspose.apis.topdown.image_ids import ImageIds, ids_by_name
 from mmtranspose.apis.topdown.outputs import (
-    ImageIds,
     PredictionFiles,
     Progress,
     ResultDrawer,
@@ -28,7 +28,7 @@ from mmtranspose.apis.topdown.outputs import (
     require_window,
 )
 from mmtranspose.errors import InputError
-from mmtranspose.media import open_source
+from mmtranspose.media import Source, open_source
 from mmtranspose.visualization import PoseDrawer
 from mmtranspose.visualization.pose import SKELETON_STYLES
 
@@ -141,8 +141,8 @@ def parse_arguments() -> argparse.Namespace:
     return arguments.parse_args()
 
 
-def require_usable(args: argparse.Namespace) -> int | None:
-    """Check all that needs no model; returns the number of frames, where it is known."""
+def require_usable(args: argparse.Namespace) -> None:
+    """Check all that needs no model."""
     if (args.det_config is None) == (args.bboxes is None):
         raise InputError(WHERE_PEOPLE_ARE)
     if args.det_config is None and (args.det_checkpoint or args.det_cat_id is not None):
@@ -151,14 +151,11 @@ def require_usable(args: argparse.Namespace) -> int | None:
         raise InputError('say where results go: --output-root DIR, --show, or both')
     if args.explain == 'page' and args.output_root is None:
         raise InputError('--explain page needs --output-root')
-    with open_source(args.input) as source:
-        length = source.length
     if args.output_root is not None:
         require_no_overwriting(args.output_root, input_files(args.input), other_files(args))
         require_writable(args.output_root)
     if args.show:
         require_window()
-    return length
 
 
 def other_files(args: argparse.Namespace) -> list[Path]:
@@ -190,7 +187,7 @@ def folder_of(args: argparse.Namespace, model: nn.Module) -> ResultsFolder | Non
         return None
     predictions = None
     if args.save_predictions:
-        ids = ImageIds(None if args.ann_file is None else _ids_by_name(args.ann_file))
+        ids = ImageIds(None if args.ann_file is None else ids_by_name(args.ann_file))
         predictions = PredictionFiles(args.output_root, model.dataset_meta, ids)
     given = (*input_files(args.input), *other_files(args))
     return ResultsFolder(args.output_root, given, predictions, args.explain == 'page')
@@ -198,7 +195,13 @@ def folder_of(args: argparse.Namespace, model: nn.Module) -> ResultsFolder | Non
 
 def main() -> int:
     args = parse_arguments()
-    length = require_usable(args)
+    require_usable(args)
+    with open_source(args.input) as source:
+        return infer(args, source)
+
+
+def infer(args: argparse.Namespace, source: Source) -> int:
+    """Run the pipeline over what was given; returns the exit status."""
     boxes = boxes_of(args)
     model = init_model(args.config, args.checkpoint, args.device, args.cfg_options, args.allow_partial)
     draw, folder = drawer_of(args, model), folder_of(args, model)
@@ -213,9 +216,9 @@ def main() -> int:
         output_heatmaps=args.draw_heatmap,
     )
     window = Window(args.show_interval) if args.show else None
-    progress = Progress(length)
+    progress = Progress(source.length)
     try:
-        results = pipeline(args.input, None if args.strict else progress.skip)
+        results = pipeline(source, None if args.strict else progress.skip)
         put_out(results, draw, progress, folder, window)
     finally:
         progress.close()

@@ -22,12 +22,16 @@ def open_source(inputs: object) -> Source:
             - a pattern: ``'a/*.jpg'``; ``'a/**/*.jpg'`` looks into folders;
             - a camera: its number, ``'webcam'`` (0) or ``'webcam:1'``;
             - an array (h, w, 3), BGR, uint8;
-            - any other iterable of such arrays, read one at a time; it may have no end.
+            - any other iterable of such arrays, read one at a time; it may have no end;
+
+            or a source, which is returned as it is.
 
     Raises:
         InputError: Nothing is given; a file, folder or camera is not there; a folder or pattern has no picture or
             video; a file is of another kind; an array is no picture; PyAV, which videos need, is not installed.
     """
+    if isinstance(inputs, Source):
+        return inputs
     inputs = inputs if isinstance(inputs, (list, tuple)) else [inputs]
     if not inputs:
         raise InputError('no input is given: name pictures, videos, folders or a camera')

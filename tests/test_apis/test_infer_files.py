@@ -19,7 +19,8 @@ from mmpose.structures import PoseDataSample
 from mmtranspose.apis import InputError
 from mmtranspose.apis.results import coco_results, instances_of
 from mmtranspose.apis.topdown import TopdownResult
-from mmtranspose.apis.topdown.outputs import ImageIds, PredictionFiles, ResultsFolder
+from mmtranspose.apis.topdown.image_ids import ImageIds
+from mmtranspose.apis.topdown.outputs import PredictionFiles, ResultsFolder
 from mmtranspose.apis.topdown.outputs.json_list_file import JsonListFile
 from mmtranspose.media import Frame, Video
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mmtranspose.apis import InputError
-from mmtranspose.apis.topdown.outputs import ImageIds, input_files, require_no_overwriting
+from mmtranspose.apis.topdown.image_ids import ImageIds
+from mmtranspose.apis.topdown.outputs import input_files, require_no_overwriting
 from mmtranspose.apis.topdown.outputs.names import OutputNames
 from mmtranspose.media import Frame, Video
 

@@ -11,8 +11,8 @@ from test_infer_files import META, frames, person, picture, result
 
 from mmtranspose.apis import InputError
 from mmtranspose.apis.topdown import TopdownResult
+from mmtranspose.apis.topdown.image_ids import ImageIds
 from mmtranspose.apis.topdown.outputs import (
-    ImageIds,
     PredictionFiles,
     Progress,
     ResultDrawer,

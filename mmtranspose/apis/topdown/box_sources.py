@@ -11,6 +11,7 @@ from mmpose.evaluation.functional import nms
 from mmtranspose.apis.boxes import parse_boxes, whole_image
 from mmtranspose.apis.config import read_json
 from mmtranspose.apis.detection import PersonDetector
+from mmtranspose.apis.topdown.image_ids import ids_by_name, known_id, number_in_name
 from mmtranspose.errors import InputError
 from mmtranspose.media import Frame
 
@@ -79,7 +80,7 @@ class BoxFile:
     ):
         self.path = path
         self.nms_thr = nms_thr
-        self._ids = None if ann_file is None else _ids_by_name(ann_file)
+        self._ids = None if ann_file is None else ids_by_name(ann_file)
         self._by_id = self._by_name = self._single = None
         content = read_json(Path(path), 'box file')
         if content == []:
@@ -123,18 +124,20 @@ class BoxFile:
         """
         if frame.video is not None:
             return frame.index
-        name = Path(frame.path or frame.name)
         if self._ids is not None:
-            for known in (str(name), name.name):
-                if known in self._ids:
-                    return self._ids[known]
-            raise InputError(f'{frame.name} is not among the images of the annotation file: its image_id is unknown')
-        if not name.stem.isdecimal():
+            number = known_id(frame, self._ids)
+            if number is None:
+                raise InputError(
+                    f'{frame.name} is not among the images of the annotation file: its image_id is unknown'
+                )
+            return number
+        number = number_in_name(frame)
+        if number is None:
             raise InputError(
                 f'{frame.name}: the detections in {self.path} go by image_id, and the name of this file is no number; '
                 'give the annotation file that has both (--ann-file)'
             )
-        return int(name.stem)
+        return number
 
     def _grouped(self, entries: list[dict], bbox_thr: float, category_id: int) -> dict[int, np.ndarray]:
         boxes = parse_boxes(entries, f'box file {self.path}, entry', check=False)
@@ -146,18 +149,6 @@ class BoxFile:
         if self.nms_thr is None:
             return found
         return {image_id: group[nms(group, self.nms_thr)] for image_id, group in found.items()}
-
-
-def _ids_by_name(ann_file: str) -> dict[str, int]:
-    content = read_json(Path(ann_file), 'annotation file')
-    try:
-        return {
-            name: image['id']
-            for image in content['images']
-            for name in (image['file_name'], Path(image['file_name']).name)
-        }
-    except (TypeError, KeyError) as error:
-        raise InputError(f'annotation file {ann_file} must have images with file_name and id ({error!r})') from None
 
 
 def _boxes(value: object, where: str) -> np.ndarray:

@@ -80,7 +80,8 @@ class TopdownPipeline:
 
         Args:
             inputs (object): A picture's or video's file, a folder, a pattern (``'a/*.jpg'``), a camera's number, an
-                array (h, w, 3), BGR, uint8, an iterable of arrays, perhaps endless; or a list of these.
+                array (h, w, 3), BGR, uint8, an iterable of arrays, perhaps endless; a list of these; or what
+                ``open_source`` has made of them.
             on_skip (Callable | None): Told name and reason of what cannot be used and is left out; None: raise instead.
 
         Returns:

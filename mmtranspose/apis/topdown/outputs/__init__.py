@@ -1,7 +1,6 @@
 """What is made of the pipeline's results: pictures, videos, JSON, pages, a window."""
 
 from mmtranspose.apis.topdown.outputs.explained import explain_options, explained_joint
-from mmtranspose.apis.topdown.outputs.image_ids import ImageIds
 from mmtranspose.apis.topdown.outputs.names import input_files, require_no_overwriting
 from mmtranspose.apis.topdown.outputs.predictions import PredictionFiles
 from mmtranspose.apis.topdown.outputs.progress import Progress
@@ -11,7 +10,6 @@ from mmtranspose.apis.topdown.outputs.run import put_out
 from mmtranspose.apis.topdown.outputs.window import Window, require_window
 
 __all__ = [
-    'ImageIds',
     'PredictionFiles',
     'Progress',
     'ResultDrawer',

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmtranspose.apis.results import coco_results, instances_of, meta_info, results_dict, to_json, write_json
+from mmtranspose.apis.topdown.image_ids import ImageIds
 from mmtranspose.apis.topdown.outputs.file_errors import naming
-from mmtranspose.apis.topdown.outputs.image_ids import ImageIds
 from mmtranspose.apis.topdown.outputs.json_list_file import JsonListFile
 from mmtranspose.apis.topdown.outputs.names import COCO_RESULTS, OutputFiles
 from mmtranspose.apis.topdown.result import TopdownResult

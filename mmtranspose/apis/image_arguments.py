@@ -6,8 +6,9 @@ import argparse
 
 import numpy as np
 
+from mmtranspose.apis.boxes import load_bboxes, whole_image
 from mmtranspose.apis.command_line import add_model
-from mmtranspose.apis.inference import load_bboxes, read_image, whole_image
+from mmtranspose.media import read_image
 
 
 def add_image_and_bboxes(arguments: argparse.ArgumentParser) -> None:

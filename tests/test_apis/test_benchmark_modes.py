@@ -25,7 +25,7 @@ from mmtranspose.apis.benchmark.memory import PeakMemory
 from mmtranspose.apis.benchmark.model import load_baseline, load_model, network, random_inputs, weights_file
 from mmtranspose.apis.benchmark.pictures import picture_files
 from mmtranspose.apis.benchmark.train_step import first_gradient_norm, train_step_ways
-from mmtranspose.apis.inference import load_bboxes
+from mmtranspose.apis.boxes import load_bboxes
 
 TOOL = 'analysis_tools/benchmark'
 
@@ -169,7 +169,7 @@ def test_figures():
         (['decode', '--repeats', '0'], '--repeats is 0; it must be at least 1'),
         (['forward', '--threads', '0'], '--threads is 0'),
         (['end-to-end', '--people', '0'], '--people is 0'),
-        (['forward', '--device', 'cuda:77'], 'device cuda:77 is not there: PyTorch sees [0-9]+ GPUs; use --device cpu'),
+        (['forward', '--device', 'cuda:77'], 'device cuda:77 is not there: this PyTorch sees'),
         (['forward', '--device', 'gpu'], 'device gpu is unknown; use cpu, cuda:0'),
         (['decode', '--checkpoint', 'none.pth'], 'none.pth'),
         (['train-step', '--dtype', 'fp16'], 'train-step knows --dtype fp32 and bf16, not fp16'),

@@ -14,7 +14,7 @@ from mmtranspose.apis.dataset_explanation import DatasetExplanationSettings, exp
 from mmtranspose.apis.dataset_explanation.measures import MEASURES, counterpart_shares, others_coverage, torso_lengths
 from mmtranspose.apis.dataset_explanation.people import LabelledPeople, truth_of
 from mmtranspose.apis.dataset_explanation.summary import matched_difference
-from mmtranspose.apis.inference import read_image
+from mmtranspose.media import read_image
 
 SETTINGS = dict(max_samples=4, faithfulness_samples=1, methods=('attention-2', 'random'), steps=2, percentiles=(50,))
 

@@ -12,7 +12,7 @@ from mmpose.registry import METRICS
 from mmtranspose.acceleration import accelerate
 from mmtranspose.apis import init_model
 from mmtranspose.apis.config import load_config
-from mmtranspose.apis.inference import prepare_crops
+from mmtranspose.apis.crops import prepare_crops
 from mmtranspose.engine.hooks import acceleration_hook
 from mmtranspose.zoo import find_config
 

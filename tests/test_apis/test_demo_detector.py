@@ -1,0 +1,92 @@
+"""The demo's person detector: its config, its training on a handful of pictures, and the demo with it."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmdet.models import RTMDet
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.hub import get_config
+from mmengine.registry import DefaultScope, init_default_scope
+from tiny_detector import CONFIG, write_detector
+
+from mmtranspose.apis.config import load_config
+from mmtranspose.apis.demo import Demo
+from mmtranspose.apis.demo_detector import train_detector
+from mmtranspose.apis.detection import PersonDetector
+from mmtranspose.media import read_image
+
+
+@pytest.fixture(scope='module')
+def small(tmp_path_factory) -> str:
+    """The demo's detector with fewer channels and quicker loaders."""
+    config = tmp_path_factory.mktemp('config') / 'small.py'
+    cfg = Config.fromfile(write_detector(config.parent)[0])
+    cfg.train_dataloader.update(num_workers=0, persistent_workers=False, batch_size=3)
+    cfg.dump(str(config))
+    return str(config)
+
+
+@pytest.fixture(scope='module')
+def trained(small, people, tmp_path_factory):
+    init_default_scope('mmpose')
+    return train_detector(people, tmp_path_factory.mktemp('trained'), small, seed=3, epochs=2)
+
+
+def shapes(cfg: Config) -> dict[str, tuple]:
+    with torch.device('meta'), DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(cfg.model)
+    assert type(model) is RTMDet
+    return {name: tuple(value.shape) for name, value in model.state_dict().items()}
+
+
+def test_is_mmdets_rtmdet_tiny_with_one_class():
+    ours, theirs = shapes(load_config(str(CONFIG))), shapes(get_config('mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py'))
+    assert set(ours) == set(theirs)
+    differing = {name for name in ours if ours[name] != theirs[name]}
+    assert differing == {f'bbox_head.rtm_cls.{level}.{kind}' for level in range(3) for kind in ('weight', 'bias')}
+    assert all(ours[name][0] == 1 and theirs[name][0] == 80 for name in differing)
+
+
+def test_starts_from_nothing_on_drawn_people_and_says_so_in_its_name():
+    cfg = load_config(str(CONFIG), dict(data_root='elsewhere'))
+    assert cfg.model.backbone.init_cfg is None and cfg.load_from is None
+    parts = (cfg.train_dataloader.batch_size, cfg.train_cfg.max_epochs, *cfg.size)
+    assert CONFIG.stem == 'rtmdet_tiny_1xb{}-{}e_synthetic-{}x{}'.format(*parts)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        assert loader.dataset.data_root == 'elsewhere/' and loader.dataset.metainfo.classes == ('person',)
+    assert (
+        cfg.val_evaluator.ann_file == cfg.test_evaluator.ann_file == f'elsewhere/{cfg.val_dataloader.dataset.ann_file}'
+    )
+    assert 'SyncBN' not in cfg.pretty_text  # which a CPU does not have
+
+
+def test_training(trained, people):
+    checkpoint = torch.load(trained.checkpoint, weights_only=True)
+    assert checkpoint['meta']['epoch'] == 2 and checkpoint['meta']['iter'] == 4 and checkpoint['meta']['seed'] == 3
+    assert checkpoint['meta']['dataset_meta']['classes'] == ('person',)
+    assert set(trained.ap) == {'AP', 'AP50', 'AP75', 'AR'} and all(0 <= value <= 1 for value in trained.ap.values())
+    assert DefaultScope.get_current_instance().scope_name == 'mmpose'
+
+
+def test_boxes_are_the_detectors(trained, people):
+    detector = PersonDetector(trained.config, trained.checkpoint, bbox_thr=0.05, nms_thr=1.0)
+    written = {}
+    for one in json.loads(open(trained.detections).read()):
+        written.setdefault(one['image_id'], []).append([*one['bbox'], one['score']])
+    for image in json.loads((people / 'annotations' / 'person_keypoints_val.json').read_text())['images']:
+        boxes = detector([read_image(str(people / 'val' / image['file_name']))])[0]
+        boxes[:, 2:4] -= boxes[:, :2]
+        np.testing.assert_allclose(np.reshape(written.get(image['id'], []), (-1, 5)), boxes, atol=0.05)
+
+
+def test_demo_with_it(tiny_config, small, tmp_path, capsys):
+    demo = Demo(tmp_path / 'out', tiny_config, num_train=6, num_val=4, epochs=1, detector=small)
+    demo.run()
+    assert list(demo.seconds) == ['people', 'training', 'evaluation', 'detector', 'pictures']
+    assert '[4/5] training a person detector' in capsys.readouterr().out
+    assert {'box AP', 'box AP50', 'box AP75', 'box AR'} <= set(demo.metrics)
+    assert demo.files['detector'] == str(demo.root / 'detector' / 'epoch_1.pth')
+    assert 'box AP50' in demo.table() and demo.files['boxes'] in demo.table()

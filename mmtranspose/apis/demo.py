@@ -15,10 +15,12 @@ from mmengine.config import Config
 from torch import nn
 
 from mmtranspose.apis.config import load_config
+from mmtranspose.apis.demo_detector import train_detector
 from mmtranspose.apis.explanation import explain_topdown
-from mmtranspose.apis.inference import inference_topdown, init_model, read_image
+from mmtranspose.apis.inference import inference_topdown, init_model
 from mmtranspose.apis.runner import build_runner
 from mmtranspose.datasets.synthetic import generate_dataset
+from mmtranspose.media import read_image
 from mmtranspose.visualization import contact_sheet, draw_poses, explanation_figure, write_image, write_page
 
 METRICS = {'AP': 'coco/AP', 'AP50': 'coco/AP .5', 'AP75': 'coco/AP .75', 'AR': 'coco/AR'}
@@ -36,6 +38,7 @@ class Demo:
         num_val (int): Held-out pictures.
         epochs (int | None): None for the config's.
         device (str): For the pictures; training takes the GPU where there is one.
+        detector (str | None): The config file of a person detector to train as well; None: without.
     """
 
     root: Path
@@ -45,6 +48,7 @@ class Demo:
     num_val: int = 300
     epochs: int | None = None
     device: str = 'cpu'
+    detector: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
@@ -61,6 +65,9 @@ class Demo:
             checkpoint = self.train()
         with self.step('evaluation', 'evaluating on held-out pictures, from detector-like boxes'):
             self.evaluate(checkpoint)
+        if self.detector is not None:
+            with self.step('detector', 'training a person detector and measuring its boxes'):
+                self.train_detector(self.detector)
         with self.step('pictures', 'drawing poses and what they rest on'):
             self.draw(init_model(self.run_config(), checkpoint, self.device))
         mmengine.dump(
@@ -74,7 +81,7 @@ class Demo:
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[None]:
         """Print what begins, time it."""
-        print(f'[{len(self.seconds) + 1}/4] {title}', flush=True)
+        print(f'[{len(self.seconds) + 1}/{4 + (self.detector is not None)}] {title}', flush=True)
         start = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - start, 1)
@@ -107,6 +114,12 @@ class Demo:
         cfg.load_from = checkpoint
         metrics = build_runner(cfg, ('test_dataloader',)).test()
         self.metrics.update({name: round(float(metrics[key]), 4) for name, key in METRICS.items()})
+
+    def train_detector(self, config: str) -> None:
+        """COCO's box AP of a detector trained on the same pictures."""
+        found = train_detector(self.data, self.root / 'detector', config, self.seed, self.epochs, self.device)
+        self.metrics.update({f'box {name}': round(value, 4) for name, value in found.ap.items()})
+        self.files.update({'detector config': found.config, 'detector': found.checkpoint, 'boxes': found.detections})
 
     def held_out(self, count: int, threshold: float = 0.5) -> list[tuple[np.ndarray, np.ndarray]]:
         """The first held-out pictures with the detector-like boxes, (N, 5) xyxy and score, that reach a score."""

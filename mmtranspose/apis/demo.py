@@ -17,10 +17,10 @@ from torch import nn
 from mmtranspose.apis.config import load_config
 from mmtranspose.apis.demo_detector import train_detector
 from mmtranspose.apis.explanation import explain_topdown
-from mmtranspose.apis.inference import inference_topdown, init_model
+from mmtranspose.apis.inference import init_model
 from mmtranspose.apis.runner import build_runner
+from mmtranspose.apis.topdown import BoxFile, TopdownPipeline, TopdownResult
 from mmtranspose.datasets.synthetic import generate_dataset
-from mmtranspose.media import read_image
 from mmtranspose.visualization import contact_sheet, draw_poses, explanation_figure, write_image, write_page
 
 METRICS = {'AP': 'coco/AP', 'AP50': 'coco/AP .5', 'AP75': 'coco/AP .75', 'AR': 'coco/AR'}
@@ -78,6 +78,10 @@ class Demo:
     def data(self) -> Path:
         return self.root / 'data'
 
+    @property
+    def val_annotations(self) -> Path:
+        return self.data / 'annotations' / 'person_keypoints_val.json'
+
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[None]:
         """Print what begins, time it."""
@@ -121,38 +125,38 @@ class Demo:
         self.metrics.update({f'box {name}': round(value, 4) for name, value in found.ap.items()})
         self.files.update({'detector config': found.config, 'detector': found.checkpoint, 'boxes': found.detections})
 
-    def held_out(self, count: int, threshold: float = 0.5) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The first held-out pictures with the detector-like boxes, (N, 5) xyxy and score, that reach a score."""
-        images = json.loads((self.data / 'annotations' / 'person_keypoints_val.json').read_text())['images'][:count]
-        detections = json.loads((self.data / 'person_detection_results' / 'person_detections_val.json').read_text())
-        pairs = []
-        for image in images:
-            found = [d for d in detections if d['image_id'] == image['id'] and d['score'] >= threshold]
-            boxes = np.array([[*d['bbox'], d['score']] for d in found], np.float32).reshape(-1, 5)
-            boxes[:, 2:4] += boxes[:, :2]
-            pairs.append((read_image(str(self.data / 'val' / image['file_name'])), boxes))
-        return pairs
+    def boxes(self) -> BoxFile:
+        """Of the held-out pictures: the detector's where one was trained, else the drawn detector-like ones."""
+        found = self.files.get('boxes', self.data / 'person_detection_results' / 'person_detections_val.json')
+        return BoxFile(
+            str(found), str(self.val_annotations), bbox_thr=0.3 if 'boxes' in self.files else 0.5, nms_thr=0.3
+        )
 
     def draw(self, model: nn.Module, count: int = 12) -> None:
         """A sheet of held-out pictures with poses; and for the surest of them what the poses rest on.
 
         That is a figure of one person (layers x joints) and a page of all people in the picture.
         """
+        images = json.loads(self.val_annotations.read_text())['images'][:count]
+        paths = [str(self.data / 'val' / image['file_name']) for image in images]
         drawn, best = [], None
-        for image, boxes in self.held_out(count):
-            samples = inference_topdown(model, image, boxes)
-            drawn.append(draw_poses(image, samples, model.dataset_meta))
-            for person, sample in enumerate(samples):
+        for result in TopdownPipeline(model, self.boxes())(paths):
+            drawn.append(draw_poses(result.frame.image, result.samples, model.dataset_meta))
+            for person, sample in enumerate(result.samples):
                 score = float(sample.pred_instances.keypoint_scores.min())
                 if best is None or score > best[0]:
-                    best = (score, image, boxes, person)
+                    best = score, result, person
         self.write('poses', contact_sheet(drawn))
         if best is not None:
-            _, image, boxes, person = best
-            explanations = explain_topdown(model, image, boxes, affect=True, heads='all')
-            self.write('dependency', explanation_figure(explanations[person]))
-            self.files['explanation'] = str(self.root / 'explanation.html')
-            write_page(self.files['explanation'], image, explanations, 'Held-out picture of the demo')
+            self.explain(model, *best[1:])
+
+    def explain(self, model: nn.Module, result: TopdownResult, person: int) -> None:
+        """A figure of one person in a picture, and a page of all."""
+        bboxes = np.concatenate([sample.pred_instances.bboxes for sample in result.samples])
+        explanations = explain_topdown(model, result.frame.image, bboxes, affect=True, heads='all')
+        self.write('dependency', explanation_figure(explanations[person]))
+        self.files['explanation'] = str(self.root / 'explanation.html')
+        write_page(self.files['explanation'], result.frame.image, explanations, 'Held-out picture of the demo')
 
     def write(self, name: str, picture: np.ndarray) -> None:
         self.files[name] = str(self.root / f'{name}.png')

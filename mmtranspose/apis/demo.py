@@ -14,7 +14,7 @@ import numpy as np
 from mmengine.config import Config
 from torch import nn
 
-from mmtranspose.apis.config import load_config
+from mmtranspose.apis.demo_config import demo_config, train_alone
 from mmtranspose.apis.demo_detector import train_detector
 from mmtranspose.apis.explanation import explain_topdown
 from mmtranspose.apis.inference import init_model
@@ -91,26 +91,15 @@ class Demo:
         self.seconds[name] = round(time.perf_counter() - start, 1)
 
     def run_config(self) -> Config:
-        """The config, moved to the demo's folder and quiet: a bar instead of a log on the screen."""
-        options = {'data_root': str(self.data), 'randomness': dict(seed=self.seed), 'log_level': 'WARNING'}
-        if self.epochs is not None:
-            options['train_cfg.max_epochs'] = self.epochs
-            options['param_scheduler.1.T_max'] = self.epochs
-        cfg = load_config(self.config, options)
-        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='ProgressBarHook')]
-        cfg.work_dir = str(self.root / 'train')
-        cfg.launcher = 'none'
-        return cfg
+        """The config on the demo's data."""
+        return demo_config(self.config, self.data, self.root / 'train', self.seed, self.epochs)
 
     def train(self) -> str:
         """Train without validation; returns the checkpoint."""
         cfg = self.run_config()
-        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-        cfg.default_hooks.checkpoint.update(save_best=None, interval=cfg.train_cfg.max_epochs)
+        self.files['checkpoint'] = train_alone(cfg)
         build_runner(cfg, ('train_dataloader',)).train()
-        checkpoint = str(Path(cfg.work_dir) / f'epoch_{cfg.train_cfg.max_epochs}.pth')
-        self.files['checkpoint'] = checkpoint
-        return checkpoint
+        return self.files['checkpoint']
 
     def evaluate(self, checkpoint: str) -> None:
         """COCO's keypoint AP of the checkpoint."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmtranspose.apis.config import load_config
+from mmtranspose.apis.demo_config import demo_config, train_alone
 from mmtranspose.apis.detection import PersonDetector, detect_dataset
 from mmtranspose.apis.runner import build_runner
 
@@ -46,26 +45,11 @@ def train_detector(
     Raises:
         InputError: The data or the config cannot be used.
     """
-    cfg = _config(data, root, config, seed, epochs)
+    cfg = demo_config(config, data, root, seed, epochs)
+    checkpoint = train_alone(cfg)
     with DefaultScope.overwrite_default_scope('mmdet'):  # the runner's own stays behind else
         build_runner(cfg, ('train_dataloader',)).train()
-    checkpoint = str(root / f'epoch_{cfg.train_cfg.max_epochs}.pth')
     detector = PersonDetector(config, checkpoint, device, bbox_thr=0.05, nms_thr=1.0)
     out = str(root / 'person_detections_val.json')
     found = detect_dataset(detector, data / 'annotations' / 'person_keypoints_val.json', data / 'val', out, 16)
     return TrainedDetector(config, checkpoint, out, found.ap)
-
-
-def _config(data: Path, root: Path, config: str, seed: int, epochs: int | None) -> Config:
-    """The config, moved to the demo's folder and quiet: a bar instead of a log on the screen."""
-    options = {'data_root': str(data), 'randomness': dict(seed=seed), 'log_level': 'WARNING'}
-    if epochs is not None:
-        options['train_cfg.max_epochs'] = epochs
-        options['param_scheduler.1.T_max'] = epochs
-    cfg = load_config(config, options)
-    cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='mmpose.ProgressBarHook')]
-    cfg.default_hooks.checkpoint.interval = cfg.train_cfg.max_epochs
-    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    cfg.work_dir = str(root)
-    cfg.launcher = 'none'
-    return cfg

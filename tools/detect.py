@@ -8,6 +8,7 @@ from mmengine.dist import init_dist
 
 from mmtranspose.apis.command_line import add_cfg_options, add_launcher, parse, parser, run
 from mmtranspose.apis.detection import DatasetDetections, PersonDetector, detect_dataset
+from mmtranspose.apis.results import require_output_file
 from mmtranspose.compat import cpu_distributed
 
 
@@ -64,6 +65,8 @@ def main() -> int:
     args = parse_arguments()
     if args.launcher != 'none' and not cpu_distributed.init_process_group(args.launcher):
         init_dist(args.launcher)
+    given = (args.ann_file, args.det_config, *([] if args.det_checkpoint == 'zoo' else [args.det_checkpoint]))
+    require_output_file(args.out, '--out', given)
     device = args.device or (f'cuda:{torch.cuda.current_device()}' if torch.cuda.is_available() else 'cpu')
     detector = PersonDetector(
         args.det_config,

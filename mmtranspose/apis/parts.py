@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from zipfile import BadZipFile
@@ -110,5 +111,5 @@ class Parts:
         try:
             with np.load(path) as file:
                 return dict(file)
-        except (ValueError, OSError, BadZipFile) as error:
+        except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
             raise InputError(f'{path} is damaged ({reason(error)}); delete it and run again') from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +88,24 @@ def to_json(content: object, indent: int | None = None) -> str:
 def write_json(path: str | Path, content: dict) -> None:
     """Write a JSON file: beside it first, then renamed."""
     put_text(to_json(content, indent=1), str(path))
+
+
+def require_output_file(path: str | Path, option: str, given: Iterable[str | Path]) -> None:
+    """Check that a file may be written.
+
+    Args:
+        path (str | Path): The file.
+        option (str): That named it.
+        given (Iterable[str | Path]): Files that are read.
+
+    Raises:
+        InputError: It is a folder, or one of those that are read.
+    """
+    if Path(path).is_dir():
+        raise InputError(f'{option} {path} is a folder; name a file')
+    for other in given:
+        if os.path.realpath(other) == os.path.realpath(path):
+            raise InputError(f'{option} {path} would overwrite {other}; choose another file')
 
 
 def require_writable(root: str | Path) -> None:

@@ -49,7 +49,7 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
             large for OpenCV (2^30 pixels). It is an :class:`UnreadableImage`, which has the ``reason`` alone.
     """
     if not os.path.isfile(path):
-        raise UnreadableImage(path, 'does not exist')
+        raise UnreadableImage(path, 'is a folder' if os.path.isdir(path) else 'does not exist')
     try:
         with open(path, 'rb') as file:
             data = file.read()

@@ -16,3 +16,8 @@ def import_av() -> ModuleType:
     except ImportError:
         raise InputError('videos need PyAV: pip install av') from None
     return av
+
+
+def as_url(path: object) -> str:
+    """A file's path for FFmpeg, which takes what stands before a colon for a protocol."""
+    return f'file:{path}'

@@ -8,12 +8,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mmtranspose.media.frame import USUAL_RATE, Frame, Unreadable, Video
-from mmtranspose.media.pyav import import_av
+from mmtranspose.media.pyav import as_url, import_av
 from mmtranspose.media.video_decoder import VideoDecoder, in_words
 
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer
+
+
+PLAYLISTS = ('concat', 'hls', 'dash')
 
 
 class VideoFile:
@@ -37,7 +40,7 @@ class VideoFile:
     def length(self) -> int | None:
         """Number of frames as the file has it, or as its duration makes likely; None where it says nothing."""
         try:
-            with self.av.open(self.path) as container:
+            with self.av.open(as_url(self.path)) as container:
                 stream = self._stream(container)
                 return stream and _length(container, stream)
         except self.faults:
@@ -46,13 +49,15 @@ class VideoFile:
     def read(self, numbers: Iterator[int]) -> Iterator[Frame | Unreadable]:
         """The frames, numbered by themselves; a packet, or a whole file, that cannot be decoded is one unreadable."""
         try:
-            container = self.av.open(self.path)
+            container = self.av.open(as_url(self.path))
         except self.faults as error:
             yield Unreadable(self.path, f'cannot be opened, it is truncated or no video ({in_words(error)})')
             return
         with container:
             stream = self._stream(container)
-            if stream is None:
+            if container.format.name in PLAYLISTS:
+                yield Unreadable(self.path, 'is a list of other files; name those')
+            elif stream is None:
                 yield Unreadable(self.path, 'holds no video stream')
             else:
                 yield from self._frames(container, stream)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from mmtranspose.errors import InputError
-from mmtranspose.media.pyav import import_av
+from mmtranspose.media.pyav import as_url, import_av
 
 if TYPE_CHECKING:
     import av
@@ -56,7 +56,7 @@ class VideoWriter:
         self._partial = self.path.with_name(f'{self.path.name}.{os.getpid()}.partial')
         self._container = self._stream = None
         self._count = 0
-        self._closed = False
+        self._flushed = self._closed = False
 
     def write(self, image: np.ndarray) -> None:
         """Append a frame.
@@ -93,14 +93,15 @@ class VideoWriter:
         """
         if self._closed:
             return
-        self._closed = True
         if self._container is None:
             self._abandon()
             return
         with self._whole_or_gone():
-            self._encode(None)
-            self._container.close()
-            os.replace(self._partial, self.path)
+            try:
+                self._finish()
+            except KeyboardInterrupt:  # a second Ctrl-C: the file still has to be finished
+                self._finish()
+                raise
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -110,12 +111,20 @@ class VideoWriter:
 
     def _open(self, w: int, h: int) -> None:
         self._partial.parent.mkdir(parents=True, exist_ok=True)
-        container = self._av.open(str(self._partial), 'w', format='mp4')
+        container = self._av.open(as_url(self._partial), 'w', format='mp4')
         codec = next(name for name in CODECS if name in self._av.codecs_available)
         self._stream = container.add_stream(codec, rate=self.rate, options=dict(CODECS[codec]))
         self._stream.width, self._stream.height, self._stream.pix_fmt = w, h, 'yuv420p'
         self._stream.codec_context.colorspace = BT601
         self._container = container
+
+    def _finish(self) -> None:
+        if not self._flushed:
+            self._encode(None)
+            self._flushed = True
+        self._container.close()
+        os.replace(self._partial, self.path)
+        self._closed = True
 
     def _encode(self, frame: av.VideoFrame | None) -> None:
         # One call: Ctrl-C between encoding and writing would lose a packet that the next ones lean on.

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,7 +15,7 @@ from mmtranspose.apis import parts as parts_module
 from mmtranspose.apis.detection import PersonDetector, detect_dataset
 from mmtranspose.apis.detection import dataset as dataset_module
 from mmtranspose.apis.detection.annotated_pictures import AnnotatedPictures
-from mmtranspose.apis.detection.box_ap import box_ap
+from mmtranspose.apis.detection.box_ap import box_ap, true_boxes
 from mmtranspose.apis.parts import Parts
 from mmtranspose.errors import InputError
 from mmtranspose.media import read_image
@@ -116,6 +117,9 @@ class TestAveragePrecision:
         dict(image_id=2, category_id=6, bbox=[50, 50, 10, 20]),
     ]
 
+    def truths(self, category):
+        return true_boxes(dict(annotations=self.TRUTHS), category, 'file')
+
     @pytest.mark.parametrize(
         ('boxes', 'ap50', 'ap'),
         [
@@ -128,17 +132,60 @@ class TestAveragePrecision:
     )
     def test_by_hand(self, boxes, ap50, ap):
         detections = [dict(image_id=image, bbox=bbox, score=score) for image, bbox, score in boxes]
-        found = box_ap(dict(annotations=self.TRUTHS), 5, [1, 2], detections)
+        found = box_ap(self.truths(5), [1, 2], detections)
         assert (found['AP50'], found['AP']) == pytest.approx((ap50, ap))
 
     def test_pictures_that_do_not_count(self):
         detections = [dict(image_id=1, bbox=[0, 0, 10, 10], score=1)]
-        assert box_ap(dict(annotations=self.TRUTHS), 5, [1], detections)['AP'] == pytest.approx(1)
+        assert box_ap(self.truths(5), [1], detections)['AP'] == pytest.approx(1)
 
     @pytest.mark.parametrize(('category', 'ids'), [(7, [1, 2]), (None, [1, 2]), (5, [3])])
     def test_nothing_to_measure_by(self, category, ids):
-        assert box_ap(dict(annotations=self.TRUTHS), category, ids, []) is None
-        assert box_ap(dict(), category, ids, []) is None
+        assert box_ap(self.truths(category), ids, []) is None
+        assert true_boxes({}, category, 'file') == []
+
+    @pytest.mark.parametrize(
+        'broken',
+        [dict(bbox=[1, 2, 3]), dict(bbox='1234'), dict(bbox=[None] * 4), dict(area='x'), dict(image_id=[1]), 3],
+    )
+    def test_broken_annotation_is_named(self, broken):
+        entry = dict(self.TRUTHS[0], **broken) if isinstance(broken, dict) else broken
+        with pytest.raises(InputError, match=r'ann.json: annotations\[1\]'):
+            true_boxes(dict(annotations=[self.TRUTHS[0], entry]), 5, 'ann.json')
+
+    def test_numbers_and_texts_as_ids(self):
+        truths = self.truths(5)
+        names = {1: 1, 2: 'two'}
+        truths = [dict(one, image_id=names.get(one['image_id'], one['image_id'])) for one in truths]
+        detections = [
+            dict(image_id=1, bbox=[0, 0, 10, 10], score=1),
+            dict(image_id='two', bbox=[0, 0, 10, 20], score=1),
+        ]
+        assert box_ap(truths, [1, 'two'], detections)['AP'] == pytest.approx(1)
+
+
+def test_picture_that_the_detector_cannot_take(detector, copied, tmp_path):
+    root, file = copied
+    whole = detect(detector, root, tmp_path / 'whole.json').detections
+    number = next(
+        one['id'] for one in json.loads((root / ANNOTATIONS).read_text())['images'] if one['file_name'] == file.name
+    )
+    cv2.imwrite(str(file), np.zeros((1, 3000, 3), np.uint8))
+    found = detect(detector, root, tmp_path / 'boxes.json', batch_size=2)
+    assert list(found.skipped) == [str(file)] and '3000 x 1 pixels' in found.skipped[str(file)]
+    left = [row for row in rows_of(whole) if row[0] != number]
+    np.testing.assert_allclose(rows_of(found.detections), left, atol=0.02)
+    with pytest.raises(InputError, match=f'{file.name}.*3000 x 1 pixels'):
+        detect(detector, root, tmp_path / 'strict.json', strict=True)
+
+
+@pytest.mark.parametrize(('out', 'words'), [(ANNOTATIONS, 'would overwrite'), ('val', 'is a folder; name a file')])
+def test_nothing_given_is_overwritten(detector, copied, out, words):
+    root, _ = copied
+    before = (root / ANNOTATIONS).read_bytes()
+    with pytest.raises(InputError, match=words):
+        detect(detector, root, root / out)
+    assert (root / ANNOTATIONS).read_bytes() == before
 
 
 class TestStops:
@@ -173,6 +220,28 @@ class TestStops:
                 detect(detector, people, tmp_path / 'boxes.json')
         with pytest.raises(InputError, match=r'boxes.json.parts holds .*bbox_thr=0.3, now 0.5: give another --out'):
             detect(PersonDetector(*files, bbox_thr=0.5, nms_thr=0.7), people, tmp_path / 'boxes.json')
+
+    @pytest.mark.parametrize('other', ['weights', 'model'])
+    def test_boxes_of_another_detector_are_not_mixed(self, files, detector, people, tmp_path, monkeypatch, other):
+        with monkeypatch.context() as patch:
+            patch.setattr(dataset_module, 'put_text', lambda *args: (_ for _ in ()).throw(OSError('full')))
+            with pytest.raises(OSError, match='full'):
+                detect(detector, people, tmp_path / 'boxes.json')
+        options = {'model.data_preprocessor.bgr_to_rgb': True} if other == 'model' else None
+        changed = PersonDetector(*files, bbox_thr=0.3, nms_thr=0.7, cfg_options=options)
+        if other == 'weights':
+            next(changed.model.parameters()).data += 1
+        with pytest.raises(InputError, match=f'boxes.json.parts holds .*{other}='):
+            detect(changed, people, tmp_path / 'boxes.json')
+
+    def test_empty_part_is_named(self, detector, people, tmp_path, monkeypatch):
+        with monkeypatch.context() as patch:
+            patch.setattr(dataset_module, 'put_text', lambda *args: (_ for _ in ()).throw(OSError('full')))
+            with pytest.raises(OSError, match='full'):
+                detect(detector, people, tmp_path / 'boxes.json')
+        (tmp_path / 'boxes.json.parts' / '000000.npz').write_bytes(b'')
+        with pytest.raises(InputError, match='000000.npz is damaged .*; delete it and run again'):
+            detect(detector, people, tmp_path / 'boxes.json')
 
     def test_processes_share_the_pictures(self, detector, people, tmp_path, monkeypatch):
         """Rank 1 of 2 makes every second part, rank 0 the rest and the file."""

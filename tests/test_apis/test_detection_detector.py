@@ -91,6 +91,12 @@ class TestBoxes:
             detector(images[:1])
 
 
+def test_picture_that_vanishes_at_the_detectors_size(detector, images):
+    strip = np.zeros((1, 3000, 3), np.uint8)
+    with pytest.raises(InputError, match='cannot take a picture of 3000 x 1 pixels'):
+        detector([images[0], strip])
+
+
 def test_the_default_scope_stays(files):
     init_default_scope('mmpose')
     PersonDetector(*files)

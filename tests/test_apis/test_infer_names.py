@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mmtranspose.apis import InputError
+from mmtranspose.apis.topdown.by_path import ByPath
 from mmtranspose.apis.topdown.image_ids import ImageIds
 from mmtranspose.apis.topdown.outputs import input_files, require_no_overwriting
 from mmtranspose.apis.topdown.outputs.names import OutputNames
@@ -122,9 +123,9 @@ class TestImageIds:
         assert [ids(picture(path)) for path in paths] == [139, 7, 0, 1, 2]
 
     def test_of_an_annotation_file(self):
-        ids = ImageIds({'street.jpg': 5, 'b/field.jpg': 0, '3.jpg': 40})
+        ids = ImageIds(ByPath({'street.jpg': 5, 'b/field.jpg': 0, '3.jpg': 40}))
         paths = ['a/street.jpg', 'b/field.jpg', '3.jpg', 'other.jpg', '5.jpg', 'street.jpg']
-        assert [ids(picture(path)) for path in paths] == [5, 0, 40, 1, 2, 5]
+        assert [ids(picture(path)) for path in paths] == [5, 0, 40, 1, 2, 3]  # the last: not the same twice
 
     def test_no_id_twice(self):
         ids, paths = ImageIds(), ['a/2.jpg', 'b/2.jpg', 'x.jpg', 'y.jpg', '1.jpg', '3.jpg', '9.jpg']

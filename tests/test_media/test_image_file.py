@@ -177,8 +177,8 @@ class TestRefused:
         assert str(got.value).endswith(got.value.reason) and got.value.reason.startswith(('is ', 'has '))
 
     def test_missing(self, tmp_path):
-        for path in (tmp_path / 'none.jpg', tmp_path):
-            with pytest.raises(UnreadableImage, match=f'^image {path} does not exist$'):
+        for path, reason in ((tmp_path / 'none.jpg', 'does not exist'), (tmp_path, 'is a folder')):
+            with pytest.raises(UnreadableImage, match=f'^image {path} {reason}$'):
                 read_image(path)
 
     def test_unreadable_file(self, read, rgb, monkeypatch):

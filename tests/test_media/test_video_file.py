@@ -16,7 +16,7 @@ import pytest
 from media_files import break_packet, number_of, numbered, picture, textured, write_video
 
 from mmtranspose.errors import InputError
-from mmtranspose.media import Frame, Unreadable, Video, open_source
+from mmtranspose.media import Frame, Unreadable, Video, VideoWriter, open_source
 
 KINDS = {
     'a.mp4': dict(),
@@ -263,3 +263,22 @@ def test_without_pyav(mp4, monkeypatch):
     monkeypatch.setitem(sys.modules, 'av', None)
     with pytest.raises(InputError, match='^videos need PyAV: pip install av$'):
         open_source(mp4)
+
+
+class TestNames:
+    @pytest.mark.parametrize('name', ['2024-01-01T10:30.mp4', 'http:x.mp4', 'a b%20 #1.mp4'])
+    def test_names_that_look_like_addresses(self, tmp_path, monkeypatch, name):
+        monkeypatch.chdir(tmp_path)
+        with VideoWriter(name, 25, (32, 24)) as writer:
+            writer.write(np.zeros((24, 32, 3), np.uint8))
+        assert (tmp_path / name).is_file()
+        with open_source(name) as source:
+            assert source.length == 1 and [type(item) for item in source] == [Frame]
+
+    def test_lists_of_other_files(self, tmp_path):
+        with VideoWriter(tmp_path / 'good.mp4', 25, (32, 24)) as writer:
+            writer.write(np.zeros((24, 32, 3), np.uint8))
+        (tmp_path / 'list.avi').write_text('ffconcat version 1.0\nfile good.mp4\n')
+        with open_source(str(tmp_path / 'list.avi')) as source:
+            (item,) = source
+        assert isinstance(item, Unreadable) and 'list of other files' in item.reason

@@ -223,3 +223,24 @@ class TestFullDisk:
             with VideoWriter(tmp_path / 'file' / 'out.mp4', 25, SIZE) as writer:
                 writer.write(numbered(0))
         assert caught.value.filename == str(tmp_path / 'file' / 'out.mp4')
+
+
+def test_interrupted_while_it_is_finished(tmp_path, monkeypatch):
+    """A second Ctrl-C, or one that comes in the last flush."""
+    path = tmp_path / 'v.mp4'
+    writer = VideoWriter(path, 25, (32, 24))
+    for _ in range(3):
+        writer.write(np.zeros((24, 32, 3), np.uint8))
+    encode, interrupts = writer._encode, [KeyboardInterrupt]
+
+    def interrupted(frame):
+        if interrupts:
+            raise interrupts.pop()
+        encode(frame)
+
+    monkeypatch.setattr(writer, '_encode', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        writer.close()
+    with open_source(str(path)) as source:
+        assert len(list(source)) == 3
+    assert [file.name for file in tmp_path.iterdir()] == ['v.mp4']

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from pathlib import Path
 
+from mmtranspose.apis.coco_images import image_entries
 from mmtranspose.apis.config import read_categories, read_json
 from mmtranspose.errors import InputError
 
@@ -28,17 +29,11 @@ class AnnotatedPictures:
     def __init__(self, ann_file: str | Path, img_root: str | Path):
         self.ann_file = str(ann_file)
         self.annotations = read_json(Path(ann_file), 'annotation file')
-        images = self.annotations.get('images') if isinstance(self.annotations, dict) else None
-        if not isinstance(images, list) or not images:
-            raise InputError(f'annotation file {ann_file} is not in COCO format: it has no "images"')
-        for index, image in enumerate(images):
-            if not (isinstance(image, dict) and isinstance(image.get('id'), (int, str)) and _named(image)):
-                where = f'annotation file {ann_file}: images[{index}]'
-                raise InputError(f'{where} is {str(image):.60}; a dict with id and file_name is wanted')
+        images = image_entries(self.annotations, f'annotation file {ann_file}')
         if not Path(img_root).is_dir():
             raise InputError(f'picture folder {img_root} (--img-root) does not exist')
-        self.ids = [image['id'] for image in images]
-        self.paths = [str(Path(img_root) / image['file_name']) for image in images]
+        self.ids = [number for number, _ in images]
+        self.paths = [str(Path(img_root) / name) for _, name in images]
         if not any(Path(path).is_file() for path in self.paths):
             raise InputError(
                 f'none of the {len(images)} pictures of {ann_file} is below {img_root} (--img-root), such as '
@@ -63,7 +58,3 @@ class AnnotatedPictures:
         if named:
             return named[0]
         return categories[0]['id'] if len(categories) == 1 else None
-
-
-def _named(image: dict) -> bool:
-    return isinstance(image.get('file_name'), str) and bool(image['file_name'])

@@ -9,46 +9,77 @@ from contextlib import redirect_stdout
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from mmtranspose.errors import InputError
+
 NAMES = {'AP': 0, 'AP50': 1, 'AP75': 2, 'AR': 8}  # places in COCOeval.stats
 
 
+def true_boxes(annotations: dict, category: int | str | None, where: str) -> list[dict]:
+    """The boxes of one category in an annotation file, in the form that pycocotools takes.
+
+    Args:
+        annotations (dict): The file's content, in COCO's format.
+        category (int | str | None): The category's id; None: there is none.
+        where (str): Named by errors.
+
+    Raises:
+        InputError: An annotation is no dict, or has no box of four numbers.
+    """
+    entries = annotations.get('annotations') or []
+    if not isinstance(entries, list):
+        raise InputError(f'{where}: "annotations" must be a list')
+    boxes = []
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise InputError(f'{where}: annotations[{index}] is {str(entry):.60}; a dict is wanted')
+        if category is not None and entry.get('category_id') == category and entry.get('bbox'):
+            boxes.append(_true_box(entry, len(boxes) + 1, f'{where}: annotations[{index}]'))
+    return boxes
+
+
+def _true_box(entry: dict, number: int, where: str) -> dict:
+    try:
+        if isinstance(entry['bbox'], str):
+            raise TypeError('bbox is a text')
+        x, y, w, h = (float(value) for value in entry['bbox'])
+        area = w * h if entry.get('area') is None else float(entry['area'])
+        image_id, crowd = entry['image_id'], int(entry.get('iscrowd') or 0)
+        hash(image_id)
+    except (TypeError, ValueError, KeyError) as error:
+        raise InputError(f'{where} has no image_id, bbox [x, y, w, h] and area that can be used: {error!r}') from None
+    return dict(id=number, image_id=image_id, category_id=1, bbox=[x, y, w, h], area=area, iscrowd=crowd)
+
+
 def box_ap(
-    annotations: dict, category: int | str | None, image_ids: Sequence[int | str], detections: Sequence[dict]
+    truths: Sequence[dict], image_ids: Sequence[int | str], detections: Sequence[dict]
 ) -> dict[str, float] | None:
     """Average precision and recall of boxes over some pictures, by pycocotools.
 
     Args:
-        annotations (dict): An annotation file in COCO's format.
-        category (int | str | None): The id of its category that was looked for.
+        truths (Sequence[dict]): From :func:`true_boxes`.
         image_ids (Sequence): Of the pictures that count.
-        detections (Sequence[dict]): ``image_id``, ``bbox`` [x, y, w, h], ``score``; of one category.
+        detections (Sequence[dict]): ``image_id``, ``bbox`` [x, y, w, h], ``score``; of the same category.
 
     Returns:
         dict[str, float] | None: ``AP`` (over IoU 0.50 to 0.95), ``AP50``, ``AP75`` and ``AR`` (100 boxes a picture), 0
-        to 1; None where those pictures have no boxes of the category.
+        to 1; None where those pictures have no boxes.
     """
-    wanted = set(image_ids)
-    truths = [
-        dict(
-            id=number,
-            image_id=one['image_id'],
-            category_id=1,
-            bbox=one['bbox'],
-            area=one.get('area', one['bbox'][2] * one['bbox'][3]),
-            iscrowd=one.get('iscrowd', 0),
-        )
-        for number, one in enumerate(annotations.get('annotations') or [], start=1)
-        if one.get('bbox') and one.get('category_id') == category and one.get('image_id') in wanted
+    # pycocotools sorts ids, which may be numbers and texts
+    places = {image_id: place for place, image_id in enumerate(dict.fromkeys(image_ids))}
+    truths = [dict(one, image_id=places[one['image_id']]) for one in truths if one['image_id'] in places]
+    found = [
+        dict(one, image_id=places[one['image_id']], category_id=1) for one in detections if one['image_id'] in places
     ]
-    if category is None or not any(not truth['iscrowd'] for truth in truths):
+    if not any(not truth['iscrowd'] for truth in truths):
         return None
-    if not detections:
+    if not found:
         return dict.fromkeys(NAMES, 0.0)
     with redirect_stdout(io.StringIO()):
         truth = COCO()
-        truth.dataset = dict(images=[dict(id=one) for one in wanted], annotations=truths, categories=[dict(id=1)])
+        images = [dict(id=place) for place in places.values()]
+        truth.dataset = dict(images=images, annotations=truths, categories=[dict(id=1)])
         truth.createIndex()
-        evaluation = COCOeval(truth, truth.loadRes([dict(one, category_id=1) for one in detections]), 'bbox')
+        evaluation = COCOeval(truth, truth.loadRes(found), 'bbox')
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

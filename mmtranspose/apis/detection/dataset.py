@@ -15,9 +15,10 @@ from mmengine.fileio import put_text
 
 from mmtranspose.apis.checksum import weights_checksum
 from mmtranspose.apis.detection.annotated_pictures import AnnotatedPictures
-from mmtranspose.apis.detection.box_ap import box_ap
+from mmtranspose.apis.detection.box_ap import box_ap, true_boxes
 from mmtranspose.apis.detection.detector import PersonDetector
 from mmtranspose.apis.parts import Parts
+from mmtranspose.apis.results import require_output_file
 from mmtranspose.errors import InputError
 from mmtranspose.media import read_image
 
@@ -72,6 +73,8 @@ def detect_dataset(
             with ``strict``, a picture cannot be read.
     """
     pictures = AnnotatedPictures(ann_file, img_root)
+    truths = _true_boxes(detector, pictures)
+    require_output_file(out, '--out', (ann_file, *pictures.paths))
     size = batch_size * -(-len(pictures) // (batch_size * MAX_PARTS))
     made_by = _made_by(detector, pictures, size)
     parts = Parts(Path(f'{out}.parts'), made_by, -(-len(pictures) // size), option='--out')
@@ -89,20 +92,18 @@ def detect_dataset(
     if len(found['unread']) == len(pictures):
         shutil.rmtree(parts.root)
         raise InputError(f'none of the {len(pictures)} pictures could be read: {found["reasons"][0]}')
-    result = _result(found, detector, pictures)
-    put_text(json.dumps(result.detections), str(out))
-    shutil.rmtree(parts.root)
-    return result
-
-
-def _result(found: dict[str, np.ndarray], detector: PersonDetector, pictures: AnnotatedPictures) -> DatasetDetections:
-    """What all parts together have found."""
     detections = [_entry(pictures.ids[n], box) for n, box in zip(found['numbers'], found['boxes'])]
+    put_text(json.dumps(detections), str(out))
+    shutil.rmtree(parts.root)
     skipped = {pictures.paths[n]: str(why) for n, why in zip(found['unread'], found['reasons'])}
     read = [image_id for image_id, path in zip(pictures.ids, pictures.paths) if path not in skipped]
+    return DatasetDetections(detections, skipped, box_ap(truths, read, detections))
+
+
+def _true_boxes(detector: PersonDetector, pictures: AnnotatedPictures) -> list[dict]:
     classes = detector.model.dataset_meta['classes']
     category = pictures.category_id(classes[detector.category] if classes else 'person')
-    return DatasetDetections(detections, skipped, box_ap(pictures.annotations, category, read, detections))
+    return true_boxes(pictures.annotations, category, f'annotation file {pictures.ann_file}')
 
 
 def _made_by(detector: PersonDetector, pictures: AnnotatedPictures, size: int) -> dict:
@@ -110,7 +111,7 @@ def _made_by(detector: PersonDetector, pictures: AnnotatedPictures, size: int) -
     return dict(
         weights=weights_checksum(detector.model),
         pipeline=repr(detector.model.cfg.test_dataloader.dataset.to_dict()),
-        test_cfg=repr(detector.model.cfg.model.get('test_cfg')),
+        model=repr(detector.model.cfg.model.to_dict()),
         pictures=pictures.checksum(),
         pictures_per_part=size,
         category=detector.category,
@@ -125,21 +126,32 @@ def _detect(
     """The boxes of some pictures, and which of them could not be read; the next batch is read meanwhile."""
     owners, boxes, unread, reasons = [], [np.zeros((0, 5), np.float32)], [], []
     for batch in _batches(paths, numbers, batch_size):
-        failed = {number: image for number, image in batch.items() if isinstance(image, InputError)}
-        if failed and strict:
-            raise next(iter(failed.values()))
-        unread += failed
-        reasons += map(str, failed.values())
-        readable = [number for number in batch if number not in failed]
-        for number, found in zip(readable, detector([batch[number] for number in readable])):
-            owners += [number] * len(found)
-            boxes.append(found)
+        images = {number: image for number, image in batch.items() if not isinstance(image, InputError)}
+        for number, found in (batch | _found(detector, images)).items():
+            if not isinstance(found, InputError):
+                owners += [number] * len(found)
+                boxes.append(found)
+            elif strict:
+                raise InputError(f'{paths[number]}: {found}')
+            else:
+                unread.append(number)
+                reasons.append(str(found))
     return dict(
         numbers=np.array(owners, np.int64),
         boxes=np.concatenate(boxes),
         unread=np.array(unread, np.int64),
         reasons=np.array(reasons, np.str_),
     )
+
+
+def _found(detector: PersonDetector, images: dict[int, np.ndarray]) -> dict[int, np.ndarray | InputError]:
+    """Boxes (N, 5) in each picture, or why the detector cannot take it."""
+    try:
+        return dict(zip(images, detector(list(images.values()))))
+    except InputError as error:
+        if len(images) == 1:
+            return dict.fromkeys(images, error)
+        return {number: one for key, image in images.items() for number, one in _found(detector, {key: image}).items()}
 
 
 def _batches(

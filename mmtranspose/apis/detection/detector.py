@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import torch
 from mmcv.transforms import Compose
@@ -70,16 +71,26 @@ class PersonDetector:
             which falls. (0, 5) where nobody is.
 
         Raises:
-            InputError: The detector needs an operator that mmcv-lite does not have.
+            InputError: A picture cannot be prepared, as one so narrow that nothing of it is left at the detector's
+                size; or the detector needs an operator that mmcv-lite does not have.
         """
         if len(images) == 0:
             return []
-        batch = pseudo_collate([self._pipeline(dict(img=image, img_id=0)) for image in images])
+        batch = pseudo_collate([self._prepared(image) for image in images])
         try:
             found = self.model.test_step(batch)
         except MissingOpError as error:
             raise InputError(f'detector {self.name} cannot run here: {error}') from error
         return [self._people(one.pred_instances, image.shape[:2]) for one, image in zip(found, images)]
+
+    def _prepared(self, image: np.ndarray) -> dict:
+        try:
+            return self._pipeline(dict(img=image, img_id=0))
+        except (cv2.error, ValueError, ZeroDivisionError) as error:
+            h, w = image.shape[:2]
+            raise InputError(
+                f'detector {self.name} cannot take a picture of {w} x {h} pixels ({" ".join(str(error).split()):.120})'
+            ) from error
 
     def _people(self, instances: InstanceData, image_shape: tuple[int, int]) -> np.ndarray:
         instances = instances.cpu().numpy()

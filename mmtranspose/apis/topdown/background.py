@@ -10,16 +10,19 @@ from typing import TypeVar
 T = TypeVar('T')
 
 LOOK = 0.1  # seconds between two looks at whether the work is still wanted
-PATIENCE = 5.0  # seconds that a thread gets to end
 
 
 class Background:
     """Threads of a chain of generators, each making items up to a bounded number ahead of the next.
 
     A context manager: leaving it ends the threads, wherever they are. An error in one comes up in its consumer.
+
+    Args:
+        patience (float): Seconds that each thread gets to end; a second Ctrl-C does not shorten them.
     """
 
-    def __init__(self):
+    def __init__(self, patience: float = 5.0):
+        self._patience = patience
         self._threads: list[threading.Thread] = []
         self._over = threading.Event()
 
@@ -28,8 +31,15 @@ class Background:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        interrupted = None
         for thread in self._threads:
-            thread.join(PATIENCE)
+            try:
+                thread.join(self._patience)
+            except KeyboardInterrupt as error:
+                interrupted = error
+                thread.join(self._patience)
+        if interrupted is not None:
+            raise interrupted
 
     @property
     def ended(self) -> bool:
@@ -42,16 +52,16 @@ class Background:
         Args:
             items (Iterable): Iterated in the thread alone.
             size (int): How many may wait for the consumer.
-            drops (Callable | None): Of items for which it is true the oldest is let go rather than waited for, where
-                ``size`` of them wait: for sources that do not wait either.
+            drops (Callable | None): An item for which it is true does not wait for room: the oldest such item that
+                waits is let go. For sources that do not wait either.
         """
-        channel: queue.Queue = queue.Queue(size)
+        channel = _Channel(size)
         thread = threading.Thread(target=self._work, args=(items, channel, drops), daemon=True)
         self._threads.append(thread)
         thread.start()
         return self._items(channel)
 
-    def _items(self, channel: queue.Queue) -> Iterator[T]:
+    def _items(self, channel: _Channel) -> Iterator[T]:
         while True:
             item, error = self._get(channel)
             if error is _END:
@@ -60,12 +70,12 @@ class Background:
                 raise error
             yield item
 
-    def _work(self, items: Iterable[T], channel: queue.Queue, drops: Callable[[T], bool] | None) -> None:
+    def _work(self, items: Iterable[T], channel: _Channel, drops: Callable[[T], bool] | None) -> None:
         iterator = iter(items)
         try:
             for item in iterator:
                 if drops is not None and drops(item):
-                    _make_room(channel)
+                    channel.make_room(lambda entry: drops(entry[0]))
                 if not self._put(channel, (item, None)):
                     break
             self._put(channel, (None, _END))
@@ -75,7 +85,7 @@ class Background:
             if hasattr(iterator, 'close'):
                 iterator.close()
 
-    def _put(self, channel: queue.Queue, entry: tuple) -> bool:
+    def _put(self, channel: _Channel, entry: tuple) -> bool:
         while not self._over.is_set():
             try:
                 channel.put(entry, timeout=LOOK)
@@ -84,7 +94,7 @@ class Background:
                 continue
         return False
 
-    def _get(self, channel: queue.Queue) -> tuple:
+    def _get(self, channel: _Channel) -> tuple:
         while not self._over.is_set():
             try:
                 return channel.get(timeout=LOOK)
@@ -96,9 +106,14 @@ class Background:
 _END = object()
 
 
-def _make_room(channel: queue.Queue) -> None:
-    while channel.full():
-        try:
-            channel.get_nowait()
-        except queue.Empty:
-            return
+class _Channel(queue.Queue):
+    def make_room(self, drops: Callable[[tuple], bool]) -> None:
+        """Take out the first entry for which ``drops`` is true, if the queue is full."""
+        with self.mutex:
+            if self._qsize() < self.maxsize:
+                return
+            for place, entry in enumerate(self.queue):
+                if entry[1] is None and drops(entry):
+                    del self.queue[place]
+                    self.not_full.notify()
+                    return

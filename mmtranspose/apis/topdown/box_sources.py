@@ -11,7 +11,8 @@ from mmpose.evaluation.functional import nms
 from mmtranspose.apis.boxes import parse_boxes, whole_image
 from mmtranspose.apis.config import read_json
 from mmtranspose.apis.detection import PersonDetector
-from mmtranspose.apis.topdown.image_ids import ids_by_name, known_id, number_in_name
+from mmtranspose.apis.topdown.by_path import ByPath
+from mmtranspose.apis.topdown.image_ids import ids_by_name, number_in_name
 from mmtranspose.errors import InputError
 from mmtranspose.media import Frame
 
@@ -52,9 +53,10 @@ class BoxFile:
     - a list of boxes as :func:`mmtranspose.apis.load_bboxes` takes them: for a single picture, or every frame of
       videos and cameras;
     - a list of detections as COCO has them, ``{"image_id", "category_id", "bbox" [x, y, w, h], "score"}``;
-    - a dict from a picture's file name to its list of boxes.
+    - a dict from each picture's file name to its list of boxes.
 
-    A picture's ``image_id`` is what ``ann_file`` says, else the number that its file's name is (as COCO's are); a
+    Names may have folders, which then must be those that the picture lies in. A picture's ``image_id`` is what
+    ``ann_file`` says, else the number that its file's name is (as COCO's are); a
     frame's is its number in its video, from 0.
 
     A box that is not finite, has no positive size or lies outside its picture is left out when its turn comes.
@@ -62,8 +64,8 @@ class BoxFile:
     Args:
         path (str): The file.
         ann_file (str | None): COCO annotations, whose ``images`` give each file name's id.
-        bbox_thr (float): Detections with a lower score are left out.
-        nms_thr (float | None): Of detections that overlap more (IoU) the highest score stays; None keeps all.
+        bbox_thr (float): Boxes with a lower score are left out; one without a score has 1.
+        nms_thr (float | None): Of boxes that overlap more (IoU) the highest score stays; None keeps all.
         category_id (int): Detections of other categories are left out; 1 is COCO's person.
 
     Raises:
@@ -79,23 +81,23 @@ class BoxFile:
         category_id: int = 1,
     ):
         self.path = path
-        self.nms_thr = nms_thr
+        self.nms_thr, self.bbox_thr, self.category_id = nms_thr, bbox_thr, category_id
         self._ids = None if ann_file is None else ids_by_name(ann_file)
         self._by_id = self._by_name = self._single = None
         content = read_json(Path(path), 'box file')
         if content == []:
-            self._by_name = {}  # nobody anywhere
+            self._by_id = {}  # nobody anywhere
         elif isinstance(content, dict):
-            self._by_name = {name: _boxes(value, f'box file {path}, {name}') for name, value in content.items()}
+            self._by_name = ByPath({name: self._parsed(boxes, f', {name}') for name, boxes in content.items()})
         elif not isinstance(content, list):
             raise InputError(f'box file {path} must hold a list or a dict, not a {type(content).__name__}')
-        elif all(isinstance(entry, dict) and 'image_id' in entry for entry in content):
-            self._by_id = self._grouped(content, bbox_thr, category_id)
+        elif any(isinstance(entry, dict) and 'image_id' in entry for entry in content):
+            self._by_id = self._grouped(content)
         else:
-            self._single = parse_boxes(content, f'box file {path}, entry', check=False)
+            self._single = self._parsed(content, '')
 
     def __call__(self, frames: Sequence[Frame]) -> list[np.ndarray]:
-        """Boxes (N, 5) of each frame; none where the file has none for it.
+        """Boxes (N, 5) of each frame.
 
         Raises:
             InputError: Which boxes are a frame's cannot be told.
@@ -103,20 +105,25 @@ class BoxFile:
         return [self._of(frame).copy() for frame in frames]
 
     def _of(self, frame: Frame) -> np.ndarray:
-        none = np.zeros((0, 5), np.float32)
+        if self._by_id == {}:
+            return np.zeros((0, 5), np.float32)
         if self._by_id is not None:
-            return self._by_id.get(self.image_id(frame), none)
+            return self._by_id.get(str(self.image_id(frame)), np.zeros((0, 5), np.float32))
         if self._by_name is not None:
-            name = frame.path or frame.name
-            return self._by_name.get(name, self._by_name.get(Path(name).name, none))
+            found = self._by_name.get(frame.path or frame.name)
+            if found is None:
+                raise InputError(
+                    f'{frame.name} is not in the box file {self.path}; where nobody is, it has an empty list'
+                )
+            return found
         if frame.video is None and frame.index > 0:
             raise InputError(
-                f'box file {self.path} holds the boxes of one picture, and {frame.name} is another; give each '
-                "picture's as {file name: boxes}, or detections with image_id"
+                f'{frame.name} is another picture than the one whose boxes {self.path} holds; give each its own as '
+                '{file name: boxes}, or detections with image_id'
             )
         return self._single
 
-    def image_id(self, frame: Frame) -> int:
+    def image_id(self, frame: Frame) -> int | str:
         """COCO's id of a frame.
 
         Raises:
@@ -125,7 +132,7 @@ class BoxFile:
         if frame.video is not None:
             return frame.index
         if self._ids is not None:
-            number = known_id(frame, self._ids)
+            number = self._ids.get(frame.path or frame.name)
             if number is None:
                 raise InputError(
                     f'{frame.name} is not among the images of the annotation file: its image_id is unknown'
@@ -139,19 +146,23 @@ class BoxFile:
             )
         return number
 
-    def _grouped(self, entries: list[dict], bbox_thr: float, category_id: int) -> dict[int, np.ndarray]:
-        boxes = parse_boxes(entries, f'box file {self.path}, entry', check=False)
-        groups: dict[int, list[np.ndarray]] = {}
-        for entry, box in zip(entries, boxes):
-            if entry.get('category_id', category_id) == category_id and box[4] >= bbox_thr:
-                groups.setdefault(entry['image_id'], []).append(box)
-        found = {image_id: np.stack(group) for image_id, group in groups.items()}
-        if self.nms_thr is None:
-            return found
-        return {image_id: group[nms(group, self.nms_thr)] for image_id, group in found.items()}
+    def _grouped(self, entries: list) -> dict[str, np.ndarray]:
+        groups: dict[str, list[dict]] = {}
+        for index, entry in enumerate(entries):
+            number = entry.get('image_id') if isinstance(entry, dict) else None
+            if not isinstance(number, (int, str)):
+                raise InputError(
+                    f'box file {self.path}, entry {index}: an image_id is wanted, as others have: {entry!r}'
+                )
+            if entry.get('category_id', self.category_id) == self.category_id:
+                groups.setdefault(str(number), []).append(entry)
+        return {number: self._parsed(group, f', image_id {number}') for number, group in groups.items()}
 
-
-def _boxes(value: object, where: str) -> np.ndarray:
-    if not isinstance(value, list):
-        raise InputError(f'{where}: a list of boxes is wanted, not a {type(value).__name__}')
-    return parse_boxes(value, f'{where}, entry', check=False)
+    def _parsed(self, entries: object, where: str) -> np.ndarray:
+        """One picture's boxes that the thresholds leave."""
+        where = f'box file {self.path}{where}'
+        if not isinstance(entries, list):
+            raise InputError(f'{where}: a list of boxes is wanted, not a {type(entries).__name__}')
+        boxes = parse_boxes(entries, f'{where}, entry', check=False)
+        boxes = boxes[boxes[:, 4] >= self.bbox_thr]
+        return boxes if self.nms_thr is None else boxes[nms(boxes, self.nms_thr)]

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
+from mmtranspose.apis.coco_images import image_entries
 from mmtranspose.apis.config import read_json
+from mmtranspose.apis.topdown.by_path import ByPath
 from mmtranspose.errors import InputError
 from mmtranspose.media import Frame
 
 
-def ids_by_name(ann_file: str) -> dict[str, int]:
-    """Ids of a COCO annotation file's images, by file name with and without its folders.
+def ids_by_name(ann_file: str) -> ByPath[int | str]:
+    """Ids of a COCO annotation file's images, by file name.
 
     Raises:
-        InputError: The file cannot be read, or its images have no ``file_name`` and ``id``.
+        InputError: The file cannot be read or is not in COCO's format.
     """
-    content = read_json(Path(ann_file), 'annotation file')
-    try:
-        pairs = [(image['file_name'], image['id']) for image in content['images']]
-    except (TypeError, KeyError) as error:
-        raise InputError(f'annotation file {ann_file} must have images with file_name and id ({error!r})') from None
-    return {Path(name).name: number for name, number in pairs} | dict(pairs)
-
-
-def known_id(frame: Frame, ids: Mapping[str, int]) -> int | None:
-    """A picture's id among those of :func:`ids_by_name`."""
-    name = frame.path or frame.name
-    return ids.get(name, ids.get(Path(name).name))
+    entries = image_entries(read_json(Path(ann_file), 'annotation file'), f'annotation file {ann_file}')
+    return ByPath({name: number for number, name in entries})
 
 
 def number_in_name(frame: Frame) -> int | None:
@@ -43,21 +34,22 @@ class ImageIds:
     would have an id twice, gets the next free number, from 0 on. A video's frames are numbered on from its first.
 
     Args:
-        known (Mapping[str, int]): Ids by file name, of an annotation file.
+        known (ByPath | None): Ids by file name, see :func:`ids_by_name`.
     """
 
-    def __init__(self, known: Mapping[str, int] | None = None):
-        self._known = known or {}
-        self._taken = set(self._known.values())
+    def __init__(self, known: ByPath[int | str] | None = None):
+        self._known = known or ByPath({})
+        self._unused = set(self._known.values())  # of them; each is given once
+        self._taken = set(self._unused)
         self._next = 0  # ids below are given, or taken
         self._video: object = None
         self._first, self._last_index = 0, -1
 
-    def __call__(self, frame: Frame) -> int:
+    def __call__(self, frame: Frame) -> int | str:
         """The id; frames come in order."""
         if frame.video is not None:
             return self._of_video(frame)
-        known = known_id(frame, self._known)
+        known = self._known_id(frame)
         if known is not None:
             return known
         number = number_in_name(frame)
@@ -65,6 +57,16 @@ class ImageIds:
             return self._free(self._next)
         self._taken.add(number)
         return number
+
+    def _known_id(self, frame: Frame) -> int | str | None:
+        try:
+            known = self._known.get(frame.path or frame.name)
+        except InputError:  # several would do
+            return None
+        if known not in self._unused:
+            return None
+        self._unused.remove(known)
+        return known
 
     def _of_video(self, frame: Frame) -> int:
         if frame.video != self._video or frame.index <= self._last_index:

@@ -39,11 +39,11 @@ class Job:
         return len(self.samples) == self.people
 
     @property
-    def pixels(self) -> int:
-        """Bytes that its frame takes."""
+    def frame_bytes(self) -> int:
+        """What its frame takes in memory."""
         return 0 if self.frame is None else self.frame.image.nbytes
 
     def give_up(self, reason: str) -> None:
-        """Leave the frame out."""
-        self.skipped.append((self.frame.name, reason))
+        """Leave the frame out, for a reason that may begin with its name."""
+        self.skipped.append((self.frame.name, reason.removeprefix(self.frame.name).lstrip(': ')))
         self.frame = None

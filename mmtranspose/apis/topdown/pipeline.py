@@ -61,8 +61,8 @@ class TopdownPipeline:
         output_heatmaps: bool = False,
     ):
         for name, value in (('batch_size', batch_size), ('detector_batch_size', detector_batch_size)):
-            if value is not None and value < 1:
-                raise InputError(f'{name}={value} must be at least 1')
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise InputError(f'{name}={value} must be a whole number from 1 on')
         device = next(model.parameters()).device
         on_cpu = device.type == 'cpu'
         self.boxes = box_source(boxes)
@@ -91,14 +91,17 @@ class TopdownPipeline:
         Raises:
             InputError: An input is not there (at once); or, without ``on_skip``, cannot be used (when its turn comes).
         """
-        return self._run(open_source(inputs), on_skip or _refuse)
+        results = self._run(open_source(inputs), on_skip or _refuse)
+        next(results)  # into its `with`, so that closing it closes the source, iterated or not
+        return results
 
     def _run(self, source: Source, on_skip: OnSkip) -> Iterator[TopdownResult]:
         live = source.live
         batch = 1 if live else self.detector_batch_size
         tracker = None if self.sigmas is None else Tracker(self.sigmas)
         with _reading(source) as background:
-            frames = background.ahead(source, batch, _is_frame if live else None)
+            yield
+            frames = background.ahead(source, batch, _is_live if live else None)
             boxed = background.ahead(find_boxes(frames, self.boxes, batch), batch)
             jobs = background.ahead(cut_crops(boxed, self.cut), batch)
             for job in estimate_poses(jobs, self.estimate, self.batch_size, wait=not live):
@@ -123,8 +126,8 @@ def _reading(source: Source) -> Iterator[Background]:
             source.close()
 
 
-def _is_frame(item: Frame | Unreadable) -> bool:
-    return isinstance(item, Frame)
+def _is_live(item: Frame | Unreadable) -> bool:
+    return isinstance(item, Frame) and item.video is not None and item.video.live
 
 
 def _refuse(name: str, reason: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from mmengine.dataset import pseudo_collate
@@ -18,12 +20,14 @@ from mmtranspose.explain import ExplainOptions, PoseExplanation, explain_batch
 from mmtranspose.explain.geometry import cuts_udp
 from mmtranspose.models.necks import TransPoseNeck
 
+_BORROWED = threading.Lock()
+
 
 class PoseEstimation:
     """The network, accelerated where it is a TransPose and is not explained.
 
     Args:
-        model (nn.Module): From :func:`mmtranspose.apis.init_model`; it is not changed.
+        model (nn.Module): From :func:`mmtranspose.apis.init_model`; it is left as it was.
         dtype (str): ``'fp32'``, ``'bf16'`` or ``'fp16'``.
         explain (ExplainOptions | None): Explain the poses.
         output_heatmaps (bool): Keep the heatmaps.
@@ -34,7 +38,7 @@ class PoseEstimation:
 
     def __init__(self, model: nn.Module, dtype: str, explain: ExplainOptions | None, output_heatmaps: bool):
         self.explain = explain
-        self.model = model
+        self.model, self.ours = model, False
         if explain is not None:
             require_explainable(model, explain)
             self.udp = cuts_udp(model.cfg.test_dataloader.dataset.pipeline)
@@ -44,7 +48,8 @@ class PoseEstimation:
             if dtype != 'fp32':
                 raise InputError(f'dtype={dtype!r}: the model is accelerated already, in a dtype of its own')
         elif isinstance(getattr(model, 'neck', None), TransPoseNeck):
-            self.model = accelerate(model, dtype)
+            self.model, self.ours = accelerate(model, dtype), True
+            self.model.test_cfg = {**self.model.test_cfg, 'output_heatmaps': output_heatmaps}
         elif dtype != 'fp32':
             raise InputError(f'dtype={dtype!r} is for TransPose models, and this one has no TransPoseNeck: use fp32')
         self.output_heatmaps = output_heatmaps
@@ -60,12 +65,22 @@ class PoseEstimation:
         if self.explain is not None:
             explanations = explain_batch(self.model, batch, self.explain, self.udp)
             return [(_as_sample(crop['data_samples'], one), one) for crop, one in zip(crops, explanations)]
-        before = self.model.test_cfg
-        self.model.test_cfg = {**before, 'output_heatmaps': self.output_heatmaps}
-        try:
+        with self._with_heatmaps():
             return [(sample, None) for sample in self.model.test_step(batch)]
-        finally:
-            self.model.test_cfg = before
+
+    @contextmanager
+    def _with_heatmaps(self) -> Iterator[None]:
+        """The model's ``test_cfg`` with the option; one thread at a time has it, where the model is not our own."""
+        if self.ours:
+            yield
+            return
+        with _BORROWED:
+            before = self.model.test_cfg
+            self.model.test_cfg = {**(before or {}), 'output_heatmaps': self.output_heatmaps}
+            try:
+                yield
+            finally:
+                self.model.test_cfg = before
 
 
 def _as_sample(sample: PoseDataSample, explanation: PoseExplanation) -> PoseDataSample:

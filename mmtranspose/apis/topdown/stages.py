@@ -10,6 +10,7 @@ import torch
 
 from mmtranspose.apis.boxes import box_problem, with_scores
 from mmtranspose.apis.topdown.box_sources import BoxSource
+from mmtranspose.apis.topdown.error_later import ErrorLater
 from mmtranspose.apis.topdown.job import Job
 from mmtranspose.apis.topdown.pose_estimation import PoseEstimation
 from mmtranspose.errors import InputError
@@ -19,15 +20,19 @@ MOST_FRAMES, MOST_BYTES = 32, 2**28  # that wait for people of later frames to f
 
 
 def find_boxes(items: Iterable[Frame | Unreadable], source: BoxSource, batch_size: int) -> Iterator[Job]:
-    """Frames with their boxes, ``batch_size`` frames at a time; of what is no frame, its name and reason."""
+    """Frames with their boxes, ``batch_size`` frames at a time; of what is no frame, its name and reason.
+
+    Where ``items`` fails, what came before is finished first.
+    """
     waiting: list[Job] = []
-    for item in items:
-        unreadable = isinstance(item, Unreadable)
-        waiting.append(Job(None, [(item.name, item.reason)]) if unreadable else Job(item))
-        if len(waiting) >= batch_size:
-            yield from _with_boxes(waiting, source)
-            waiting = []
-    yield from _with_boxes(waiting, source)
+    with ErrorLater() as later:
+        for item in later.until_error(items):
+            unreadable = isinstance(item, Unreadable)
+            waiting.append(Job(None, [(item.name, item.reason)]) if unreadable else Job(item))
+            if len(waiting) >= batch_size:
+                yield from _with_boxes(waiting, source)
+                waiting = []
+        yield from _with_boxes(waiting, source)
 
 
 def _with_boxes(jobs: list[Job], source: BoxSource) -> list[Job]:
@@ -40,7 +45,9 @@ def _set_boxes(jobs: Sequence[Job], source: BoxSource) -> None:
     if not jobs:
         return
     try:
-        found = source([job.frame for job in jobs])
+        found = [with_scores(boxes) for boxes in source([job.frame for job in jobs])]
+        if len(found) != len(jobs):
+            raise ValueError(f'boxes of {len(found)} frames were returned for {len(jobs)} frames')
     except InputError as error:
         if len(jobs) == 1:
             jobs[0].give_up(str(error))
@@ -48,8 +55,8 @@ def _set_boxes(jobs: Sequence[Job], source: BoxSource) -> None:
         for job in jobs:  # one of them; the others are fine
             _set_boxes([job], source)
         return
-    for job, boxes in zip(jobs, found, strict=True):
-        job.boxes = with_scores(boxes)
+    for job, boxes in zip(jobs, found):
+        job.boxes = boxes
 
 
 def cut_crops(jobs: Iterable[Job], cut: Callable[[np.ndarray, np.ndarray], list[dict]]) -> Iterator[Job]:
@@ -74,18 +81,21 @@ def estimate_poses(jobs: Iterable[Job], estimate: PoseEstimation, batch_size: in
         estimate (PoseEstimation): The network.
         batch_size (int): People together.
         wait (bool): Whether a frame may wait for people of later ones; never longer than for ``MOST_FRAMES``.
+
+    Where ``jobs`` fails, those before are finished first.
     """
     waiting: deque[Job] = deque()
-    for job in jobs:
-        waiting.append(job)
-        crops = sum(len(each.crops) for each in waiting)
-        full = not wait or len(waiting) >= MOST_FRAMES or sum(each.pixels for each in waiting) >= MOST_BYTES
-        while crops >= batch_size or (full and crops):
-            crops -= _estimate_batch(waiting, estimate, batch_size)
+    with ErrorLater() as later:
+        for job in later.until_error(jobs):
+            waiting.append(job)
+            crops = sum(len(each.crops) for each in waiting)
+            full = not wait or len(waiting) >= MOST_FRAMES or sum(each.frame_bytes for each in waiting) >= MOST_BYTES
+            while crops >= batch_size or (full and crops):
+                crops -= _estimate_batch(waiting, estimate, batch_size)
+            yield from _finished(waiting)
+        while any(job.crops for job in waiting):
+            _estimate_batch(waiting, estimate, batch_size)
         yield from _finished(waiting)
-    while any(job.crops for job in waiting):
-        _estimate_batch(waiting, estimate, batch_size)
-    yield from _finished(waiting)
 
 
 def _finished(waiting: deque[Job]) -> Iterator[Job]:

@@ -26,7 +26,7 @@ class Tracker:
 
     def __init__(self, sigmas: Sequence[float]):
         self.sigmas = np.asarray(sigmas)
-        self._video: object = None
+        self._video, self._last = None, -1
         self._reset()
 
     def _reset(self) -> None:
@@ -36,9 +36,9 @@ class Tracker:
 
     def __call__(self, frame: Frame, samples: Sequence[PoseDataSample]) -> None:
         """Set ``track_id`` of a frame's people, the surest boxes first; frames come in order."""
-        if frame.video != self._video:
-            self._video = frame.video
+        if frame.video != self._video or frame.index <= self._last:
             self._reset()
+        self._video, self._last = frame.video, frame.index
         known = [track for track in self._known if frame.index - self._seen[track.track_id] <= FORGOTTEN_AFTER]
         found = []
         for sample in sorted(samples, key=lambda sample: -float(sample.pred_instances.bbox_scores[0])):

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from mmtranspose.apis.topdown.background import Background
+from mmtranspose.apis.topdown.error_later import ErrorLater
 
 
 def wait_for(condition):
@@ -94,3 +95,43 @@ def test_newest_where_the_source_does_not_wait():
     assert first <= 49 and rest[-1] == 'end'
     assert len(rest) <= 2 and (len(rest) == 1 or rest[0] > first)
     assert 49 in (first, *rest)
+
+
+def test_only_droppable_items_are_dropped():
+    release = threading.Event()
+
+    def items():
+        yield from ('first', 'keep', 1, 2, 3)
+        release.set()
+        yield 'end'
+
+    with Background() as background:
+        ahead = background.ahead(items(), 2, drops=lambda item: isinstance(item, int))
+        assert next(ahead) == 'first'
+        rest = []
+        while 'end' not in rest:
+            if len(rest) == 0:
+                assert wait_for(lambda: release.is_set())
+            rest.append(next(ahead))
+    assert rest == ['keep', 3, 'end']
+
+
+def test_all_that_came_before_an_error_comes_first():
+    later = ErrorLater()
+
+    def items():
+        yield from range(3)
+        raise ValueError('broken')
+
+    seen = []
+    with pytest.raises(ValueError, match='broken'), later:
+        for item in later.until_error(items()):
+            seen.append(item)
+        seen.append('rest')
+    assert seen == [0, 1, 2, 'rest']
+
+
+def test_an_error_in_the_block_counts_more():
+    with pytest.raises(KeyError), ErrorLater() as later:
+        for _ in later.until_error(item for item in [1 / 1]):
+            raise KeyError('mine')

@@ -75,9 +75,10 @@ class TestDetections:
         assert boxes(BoxFile(path, category_id=3), picture('7.png')) == [[[0, 0, 9, 9, 0.9]]]
 
     def test_by_annotation_file(self, write):
-        images = write(dict(images=[dict(file_name='val/street.jpg', id=8)]), 'ann.json')
-        source = BoxFile(write(DETECTIONS), images)
-        assert len(boxes(source, picture('somewhere/street.jpg'))[0]) == 1
+        images = [dict(file_name='seq1/1.jpg', id=7), dict(file_name='seq2/1.jpg', id=8)]
+        source = BoxFile(write(DETECTIONS), write(dict(images=images), 'ann.json'))
+        counts = [len(found) for found in boxes(source, picture('in/seq1/1.jpg'), picture('in/seq2/1.jpg', 1))]
+        assert counts == [2, 1]
         with pytest.raises(InputError, match='other.jpg is not among the images'):
             source([picture('other.jpg')])
 
@@ -91,9 +92,21 @@ class TestDetections:
 
 class TestOthers:
     def test_by_name(self, write):
-        source = BoxFile(write({'a.jpg': [[1, 2, 3, 4]], 'x/b.jpg': [[5, 6, 7, 8, 0.5]]}))
-        found = boxes(source, picture('d/a.jpg'), picture('x/b.jpg', 1), picture('c.jpg', 2))
+        source = BoxFile(write({'a.jpg': [[1, 2, 3, 4]], 'x/b.jpg': [[5, 6, 7, 8, 0.5]], 'y/b.jpg': []}))
+        found = boxes(source, picture('d/a.jpg'), picture('./d/x/b.jpg', 1), picture('y/b.jpg', 2))
         assert found == [[[1, 2, 3, 4, 1]], [[5, 6, 7, 8, 0.5]], []]
+        with pytest.raises(InputError, match='c.jpg is not in the box file.*empty list'):
+            source([picture('c.jpg')])
+        with pytest.raises(InputError, match='z/b.jpg is not in the box file'):
+            source([picture('z/b.jpg')])
+        with pytest.raises(InputError, match='b.jpg may be any of x/b.jpg, y/b.jpg'):
+            source([picture('b.jpg')])
+
+    def test_thresholds(self, write):
+        same = [[1, 1, 20, 20, 0.2], [1, 1, 20, 20.5, 0.9], [1, 1, 20, 21, 0.8]]
+        for content in (same, {'a.jpg': same}):
+            assert boxes(BoxFile(write(content), bbox_thr=0.5, nms_thr=0.3), picture('a.jpg')) == [[same[1]]]
+            assert len(boxes(BoxFile(write(content), bbox_thr=0.5), picture('a.jpg'))[0]) == 2
 
     def test_one_picture(self, write):
         source = BoxFile(write([[1, 2, 3, 4], {'bbox': [1, 2, 3, 4]}]))
@@ -120,12 +133,26 @@ class TestOthers:
             ({'a.jpg': 3}, 'a.jpg: a list of boxes is wanted'),
             ({'a.jpg': [[1, 2, 3]]}, 'a.jpg, entry 0'),
             ([{'image_id': 1}], 'entry 0'),
+            ([{'image_id': 1, 'bbox': [1, 2, 3, 4]}, {'bbox': [1, 2, 3, 4]}], 'entry 1: an image_id is wanted'),
+            ([{'image_id': [1], 'bbox': [1, 2, 3, 4]}], 'entry 0: an image_id is wanted'),
         ],
     )
     def test_another_form(self, write, content, words):
         with pytest.raises(InputError, match=words):
             BoxFile(write(content))
 
-    def test_bad_annotation_file(self, write):
-        with pytest.raises(InputError, match='ann.json must have images'):
-            BoxFile(write([]), write({'pictures': []}, 'ann.json'))
+    def test_ids_may_be_texts(self, write):
+        assert len(boxes(BoxFile(write([dict(image_id='7', bbox=[1, 2, 3, 4])])), picture('7.png'))[0]) == 1
+
+    @pytest.mark.parametrize(
+        ('content', 'words'),
+        [
+            ({'pictures': []}, 'ann.json is not in COCO format: it has no "images"'),
+            ({'images': [{'id': [1], 'file_name': 'a.jpg'}]}, r'images\[0\].*a dict with id and file_name'),
+            ({'images': [{'id': 1, 'file_name': 1}]}, r'images\[0\].*a dict with id and file_name'),
+            ({'images': [{'id': 1, 'file_name': 'a'}] * 2}, 'image id 1 is there twice'),
+        ],
+    )
+    def test_bad_annotation_file(self, write, content, words):
+        with pytest.raises(InputError, match=words):
+            BoxFile(write([]), write(content, 'ann.json'))

@@ -6,12 +6,13 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmtranspose.apis import InputError, TopdownPipeline, explain_topdown, inference_topdown, init_model
 from mmtranspose.apis.topdown import stages
 from mmtranspose.explain import ExplainOptions
-from mmtranspose.media import Frame, read_image
+from mmtranspose.media import Frame, VideoWriter, read_image
 
 BOX = [20, 15, 120, 290]
 PEOPLE = {0: [], 1: [BOX], 2: [BOX, [100, 30, 230, 300], [-30, -20, 90, 200]], 3: [[60, 60, 161, 150]] * 2}
@@ -263,6 +264,10 @@ class TestOptions:
         np.testing.assert_allclose(
             poses(result.samples)[0], poses(inference_topdown(model, images[0], [BOX]))[0], atol=1e-3
         )
+        settings = dict(model.test_cfg)
+        (result,) = TopdownPipeline(model, [BOX], output_heatmaps=True)(images[0])
+        assert result.samples[0].pred_fields.heatmaps.shape[0] == 17
+        assert dict(model.test_cfg) == settings
         with pytest.raises(InputError, match='TransPoseNeck'):
             TopdownPipeline(model, [BOX], dtype='bf16')
 
@@ -275,3 +280,65 @@ def test_large_frames_do_not_pile_up(model, images, monkeypatch):
     pipeline.estimate = lambda crops: sizes.append(len(crops)) or estimate(crops)
     list(pipeline([images[0]] * 9))
     assert sizes == [3, 3, 3]
+
+
+def test_what_came_before_an_error_of_the_source(model, images):
+    def frames():
+        yield from images[:3]
+        raise OSError('network is down')
+
+    results = TopdownPipeline(model, with_scores, 16, 8)(frames())
+    assert [next(results).frame.index for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(OSError, match='network is down'):
+        next(results)
+
+
+def test_boxes_of_a_wrong_shape_cost_their_frame_alone(model, images):
+    def boxes(frames):
+        return [np.ones((1, 6)) if frame.index == 1 else [BOX] for frame in frames]
+
+    skipped = []
+    results = TopdownPipeline(model, boxes)(images, on_skip=lambda *what: skipped.append(what))
+    assert [result.frame.index for result in results] == [0, 2, 3]
+    assert [name for name, _ in skipped] == ['array 1'] and '(1, 6)' in skipped[0][1]
+    with pytest.raises(ValueError, match='boxes of 1 frames were returned for 4 frames'):
+        list(TopdownPipeline(model, lambda frames: [[BOX]])(images))
+
+
+def test_boxes_are_found_without_gradients(model, images):
+    enabled = []
+
+    def boxes(frames):
+        enabled.append(torch.is_grad_enabled())
+        return with_scores(frames)
+
+    list(TopdownPipeline(model, boxes)(images))
+    assert enabled == [False]
+
+
+def test_never_iterated(model, images, monkeypatch):
+    camera = Camera(images[0])
+    monkeypatch.setattr('cv2.VideoCapture', camera)
+    results = TopdownPipeline(model, [BOX])(0)
+    assert camera.left == 4
+    results.close()
+    assert camera.left == -99
+
+
+def test_pictures_beside_a_camera_are_not_left_out(model, images, people, tmp_path, monkeypatch):
+    monkeypatch.setattr('cv2.VideoCapture', Camera(images[0]))
+    files = sorted(str(path) for path in (people / 'val').glob('*.jpg'))
+    (tmp_path / 'bad.jpg').write_bytes(b'')
+    skipped = []
+    inputs = [*files, str(tmp_path / 'bad.jpg'), *files, 'webcam']
+    results = list(TopdownPipeline(model, [BOX])(inputs, on_skip=lambda *what: skipped.append(what[0])))
+    assert [result.frame.path for result in results if result.frame.path] == files * 2
+    assert skipped == [str(tmp_path / 'bad.jpg'), 'camera 0']
+
+
+def test_the_same_video_twice_is_tracked_anew(model, images, tmp_path):
+    with VideoWriter(tmp_path / 'v.mp4', 25, images[0].shape[1::-1]) as writer:
+        for _ in range(2):
+            writer.write(images[0])
+    results = TopdownPipeline(model, [[100, 30, 230, 300]], track=True)([str(tmp_path / 'v.mp4')] * 2)
+    assert [[sample.track_id for sample in result.samples] for result in results] == [[0]] * 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from mmtranspose.apis.topdown.outputs.file_errors import naming
@@ -29,6 +30,8 @@ class PictureFiles:
         if self._video is None:
             files.picture.parent.mkdir(parents=True, exist_ok=True)
             self._video = VideoWriter(files.picture, frame.video.rate, drawn.shape[1::-1])
+        if drawn.shape[1::-1] != self._video.size:  # the source changes its size within the video
+            drawn = cv2.resize(drawn, self._video.size, interpolation=cv2.INTER_AREA)
         self._video.write(drawn)
 
     def close(self) -> None:

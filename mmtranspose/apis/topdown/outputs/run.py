@@ -14,6 +14,7 @@ from mmtranspose.apis.topdown.outputs.results_folder import ResultsFolder
 from mmtranspose.apis.topdown.outputs.window import Window
 from mmtranspose.apis.topdown.result import TopdownResult
 
+PATIENCE = 60.0  # seconds, to finish files
 AHEAD = 2  # results that may wait to be drawn, and pictures to be shown
 
 
@@ -39,7 +40,7 @@ def put_out(
     with ExitStack() as stack:
         if window is not None:
             stack.callback(window.close)
-        background = stack.enter_context(Background())
+        background = stack.enter_context(Background(PATIENCE))
         written = _written(background.ahead(results, AHEAD), draw, folder)
         for result, drawn in background.ahead(written, AHEAD):
             progress.advance(result)

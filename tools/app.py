@@ -40,6 +40,8 @@ def parse_arguments() -> argparse.Namespace:
     arguments.add_argument('--examples', metavar='DIR', help='folder with pictures to choose from (its first 24)')
     add_allow_partial(arguments)
     args = arguments.parse_args()
+    if not 0 <= args.port <= 65535:
+        raise InputError(f'--port {args.port}: ports are numbered from 0 to 65535')
     if args.bboxes and args.det_config:
         raise InputError('--bboxes whole-image and --det-config exclude each other: choose one')
     if args.det_checkpoint and not args.det_config:

@@ -6,7 +6,7 @@ import sys
 import torch
 from mmengine.dist import init_dist
 
-from mmtranspose.apis.command_line import add_cfg_options, add_launcher, parse, parser, run
+from mmtranspose.apis.command_line import add_cfg_options, add_launcher, parse, parser, run, whole_number
 from mmtranspose.apis.detection import DatasetDetections, PersonDetector, detect_dataset
 from mmtranspose.apis.results import require_output_file
 from mmtranspose.compat import cpu_distributed
@@ -29,7 +29,7 @@ def parse_arguments() -> argparse.Namespace:
     arguments.add_argument('ann_file', help='annotation file that lists the pictures; its boxes are for the AP alone')
     arguments.add_argument('--img-root', required=True, metavar='DIR', help='folder of the pictures')
     arguments.add_argument('--out', required=True, metavar='FILE.json', help='where the boxes go')
-    arguments.add_argument('--batch-size', type=positive, default=8, help='pictures at once (default: 8)')
+    arguments.add_argument('--batch-size', type=whole_number, default=8, help='pictures at once (default: 8)')
     arguments.add_argument(
         '--bbox-thr',
         type=float,
@@ -48,17 +48,6 @@ def parse_arguments() -> argparse.Namespace:
     add_cfg_options(arguments)
     add_launcher(arguments)
     return parse(arguments)
-
-
-def positive(text: str) -> int:
-    """A whole number from 1 on.
-
-    Raises:
-        argparse.ArgumentTypeError: It is none.
-    """
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not a whole number from 1 on')
-    return int(text)
 
 
 def main() -> int:

@@ -2,21 +2,13 @@
 
 from pathlib import Path
 
-from mmtranspose.apis.command_line import add_allow_partial, parser, run
+from mmtranspose.apis.command_line import add_allow_partial, parser, run, share
 from mmtranspose.apis.explanation import explain_topdown
 from mmtranspose.apis.explanation_files import write_explanations
 from mmtranspose.apis.image_arguments import add_image_and_bboxes, read_image_and_bboxes
 from mmtranspose.apis.inference import init_model
 from mmtranspose.apis.results import require_writable
 from mmtranspose.errors import InputError
-
-
-def weight(text: str) -> float:
-    """A number from 0 to 1."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise ValueError
-    return value
 
 
 def main() -> None:
@@ -49,7 +41,7 @@ def main() -> None:
     )
     arguments.add_argument(
         '--threshold',
-        type=weight,
+        type=share,
         help="do not draw weights at or below this, in figures and overlays (default: draw all; the authors' "
         'suggestion: 0.01; the page has a slider)',
     )

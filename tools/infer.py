@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from pathlib import Path
 
 from torch import nn
 
-from mmtranspose.apis.command_line import add_allow_partial, add_cfg_options, add_model, parser, run
+from mmtranspose.apis.command_line import (
+    add_allow_partial,
+    add_cfg_options,
+    add_model,
+    parser,
+    run,
+    share,
+    whole_number,
+)
 from mmtranspose.apis.detection import PersonDetector
 from mmtranspose.apis.inference import init_model
 from mmtranspose.apis.results import require_writable
@@ -37,14 +46,6 @@ WHERE_PEOPLE_ARE = (
     'rtmdet_tiny_8xb32-300e_coco alone takes it from its model zoo), --bboxes FILE.json (boxes that you have), '
     f'--bboxes {WHOLE_IMAGE} (each picture is one person)'
 )
-
-
-def share(text: str) -> float:
-    """A number from 0 to 1."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise ValueError
-    return value
 
 
 def add_boxes(arguments: argparse.ArgumentParser) -> None:
@@ -93,7 +94,11 @@ def add_outputs(arguments: argparse.ArgumentParser) -> None:
         help="lay what a joint (name or number) rests on over the pictures, by the last layer's attention; or page: "
         'write all that `mmtranspose explain` shows of each picture',
     )
-    group.add_argument('--track', action='store_true', help='number people, the same from frame to frame')
+    group.add_argument(
+        '--track',
+        action='store_true',
+        help='number people, the same from frame to frame (pictures count as frames in their order)',
+    )
     group.add_argument('--strict', action='store_true', help='stop at the first input that cannot be used')
 
 
@@ -105,8 +110,8 @@ def add_drawing(arguments: argparse.ArgumentParser) -> None:
     group.add_argument('--draw-heatmap', action='store_true', help='put the heatmaps below the picture')
     group.add_argument('--skeleton-style', choices=SKELETON_STYLES, default='mmpose', help='default: mmpose')
     group.add_argument('--show-kpt-idx', action='store_true', help="write keypoints' numbers beside them")
-    group.add_argument('--radius', type=int, help='of keypoints, in pixels (default: fits the picture)')
-    group.add_argument('--thickness', type=int, help='of limbs, in pixels (default: fits the picture)')
+    group.add_argument('--radius', type=whole_number, help='of keypoints, in pixels (default: fits the picture)')
+    group.add_argument('--thickness', type=whole_number, help='of limbs, in pixels (default: fits the picture)')
     group.add_argument('--alpha', type=share, default=1.0, help='opacity of keypoints, 0 to 1 (default: 1)')
 
 
@@ -131,8 +136,10 @@ def parse_arguments() -> argparse.Namespace:
     add_drawing(arguments)
     group = arguments.add_argument_group('computation')
     group.add_argument('--device', default='cpu', help='cpu (default), cuda:0, ...')
-    group.add_argument('--batch-size', type=int, metavar='N', help='people that go through the network together')
-    group.add_argument('--det-batch-size', type=int, metavar='N', help='pictures that are detected together')
+    group.add_argument(
+        '--batch-size', type=whole_number, metavar='N', help='people that go through the network together'
+    )
+    group.add_argument('--det-batch-size', type=whole_number, metavar='N', help='pictures that are detected together')
     precision = group.add_mutually_exclusive_group()
     for dtype in ('fp16', 'bf16'):
         precision.add_argument(f'--{dtype}', dest='dtype', action='store_const', const=dtype, default='fp32')
@@ -196,7 +203,10 @@ def folder_of(args: argparse.Namespace, model: nn.Module) -> ResultsFolder | Non
 def main() -> int:
     args = parse_arguments()
     require_usable(args)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: files are completed
     with open_source(args.input) as source:
+        if args.explain == 'page' and source.moving:
+            raise InputError('--explain page is for pictures, and there is a video or camera; name a joint instead')
         return infer(args, source)
 
 
@@ -219,7 +229,7 @@ def infer(args: argparse.Namespace, source: Source) -> int:
     progress = Progress(source.length)
     try:
         results = pipeline(source, None if args.strict else progress.skip)
-        put_out(results, draw, progress, folder, window)
+        put_out(results, draw, progress, folder, window, args.strict)
     finally:
         progress.close()
         if progress.frames:

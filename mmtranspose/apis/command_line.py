@@ -34,6 +34,9 @@ def run(main: Callable[[], int | None]) -> None:
     except InputError as error:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:  # whoever read the output has gone: `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (AssertionError, OSError, cv2.error) as error:
         unread = re.search('`([^`]*)` occurs when loading `([^`]*)`', str(error))
         if unread is None and getattr(error, 'filename', None):
@@ -46,6 +49,32 @@ def run(main: Callable[[], int | None]) -> None:
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         sys.exit(130)
+
+
+def whole_number(text: str) -> int:
+    """An argument that is a whole number from 1 on.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not a whole number from 1 on')
+    return int(text)
+
+
+def share(text: str) -> float:
+    """An argument that is a number from 0 to 1.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'{text} is not a number from 0 to 1')
+    return value
 
 
 def parser(description: str, example: str) -> argparse.ArgumentParser:

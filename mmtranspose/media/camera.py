@@ -23,7 +23,7 @@ class Camera:
     """
 
     length = None
-    live = True
+    live = moving = True
 
     def __init__(self, index: int):
         self.name = f'camera {index}'

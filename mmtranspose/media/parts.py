@@ -26,6 +26,7 @@ class Part(Protocol):
 
     length: int | None
     live: bool
+    moving: bool
 
     def read(self, numbers: Iterator[int]) -> Iterator[Frame | Unreadable]:
         """Its items; single pictures take the next of the numbers."""

@@ -18,7 +18,7 @@ class PictureFile:
     """
 
     length = 1
-    live = False
+    live = moving = False
 
     def __init__(self, path: str):
         self.path = path
@@ -44,7 +44,7 @@ class Arrays:
             copied, since it may fill one array again and again.
     """
 
-    live = False
+    live = moving = False
 
     def __init__(self, arrays: Iterable[np.ndarray]):
         self.arrays = arrays

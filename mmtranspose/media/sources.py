@@ -72,6 +72,11 @@ class Source:
         """Whether a camera is among its parts: frames come at their own pace."""
         return any(part.live for part in self._parts)
 
+    @property
+    def moving(self) -> bool:
+        """Whether a video or camera is among its parts."""
+        return any(part.moving for part in self._parts)
+
     def close(self) -> None:
         """Close files and cameras. While another thread reads an item, that thread closes them when it has it."""
         self._closed = True

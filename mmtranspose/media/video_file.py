@@ -29,7 +29,7 @@ class VideoFile:
         InputError: PyAV is not installed.
     """
 
-    live = False
+    live, moving = False, True
 
     def __init__(self, path: str):
         self.path = path

@@ -70,7 +70,7 @@ def overlay_on_image(
     if number is not None:
         _draw_mark(drawn, explanation, number)
         caption = f'{explanation.names[number]} {explanation.scores[number]:.2f}' if caption is None else caption
-    _draw_caption(drawn, caption or '')
+    draw_caption(drawn, caption or '')
     return drawn
 
 
@@ -121,10 +121,13 @@ def overlay_people(
         _draw_outline(drawn, person)
     for person, number in zip(explanations, numbers, strict=True):
         _draw_mark(drawn, person, number)
-    if caption is None:
-        caption = f'layer {layer + 1}, {direction}: {explanations[0].names[numbers[0]]}'
-    _draw_caption(drawn, caption)
+    draw_caption(drawn, people_caption(explanations, joint, layer, direction) if caption is None else caption)
     return drawn
+
+
+def people_caption(explanations: Sequence[PoseExplanation], joint: int | str, layer: int, direction: str) -> str:
+    """What :func:`overlay_people` writes: layer (from 1 on), direction and joint."""
+    return f'layer {layer + 1}, {direction}: {explanations[0].names[joint_index(explanations[0], joint)]}'
 
 
 def _check_image(image: np.ndarray) -> None:
@@ -215,7 +218,7 @@ def _draw_mark(image: np.ndarray, person: PoseExplanation, joint: int) -> None:
             cv2.circle(image, (x, y), arm, colour, width, cv2.LINE_AA)
 
 
-def _draw_caption(image: np.ndarray, caption: str) -> None:
+def draw_caption(image: np.ndarray, caption: str) -> None:
     """Letters on a dark strip in the upper left corner; none where they would not fit or could not be read."""
     height, width = image.shape[:2]
     size = max(SMALLEST_LETTERS, min(round(height / 24), round(width / 30)))

@@ -75,8 +75,8 @@ class PoseDrawer:
             np.ndarray: (h, w, 3), or (2h, w, 3) with heatmaps; BGR, uint8.
         """
         size = max(2, round(max(image.shape[:2]) / 160))
-        self._visualizer.radius = self.radius or size
-        self._visualizer.line_width = self.thickness or max(1, size // 2)
+        self._visualizer.radius = size if self.radius is None else self.radius
+        self._visualizer.line_width = max(1, size // 2) if self.thickness is None else self.thickness
         everybody = PoseDataSample(pred_instances=_people(samples))
         if self.draw_heatmap:
             everybody.pred_fields = PixelData(heatmaps=_highest(samples, image.shape[:2])[None])
@@ -94,11 +94,12 @@ def _people(samples: Sequence[PoseDataSample]) -> InstanceData:
 
 
 def _highest(samples: Sequence[PoseDataSample], size: tuple[int, int]) -> np.ndarray:
-    """(h, w): the highest heatmap at each pixel of the picture. Kept person by person: a crowd's would fill memory."""
+    """(h, w): the highest heatmap at each pixel of the picture. One at a time: a crowd's would fill memory."""
     highest = np.zeros(size, np.float32)
     for sample in samples:
-        on_image = revert_heatmap(sample.pred_fields.heatmaps, sample.input_center, sample.input_scale, size)
-        np.maximum(highest, on_image.max(0), out=highest)
+        for heatmap in sample.pred_fields.heatmaps:
+            on_image = revert_heatmap(heatmap, sample.input_center, sample.input_scale, size)
+            np.maximum(highest, on_image, out=highest)
     return highest
 
 

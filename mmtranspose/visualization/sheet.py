@@ -56,5 +56,6 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
     except cv2.error:
         done = False
     if not done:
-        raise OSError(f'{path}: pictures cannot be written as {path.suffix!r}; use .png or .jpg')
+        h, w = image.shape[:2]
+        raise OSError(f'{path}: a picture of {w} x {h} pixels cannot be written as {path.suffix!r}; use .png or .jpg')
     put(data.tobytes(), str(path))

@@ -180,6 +180,11 @@ class TestTool:
         assert [path.name for path in served['examples']] == [f'{number:012}.jpg' for number in range(1, 5)]
         assert (served['host'], served['port']) == ('0.0.0.0', 8123)
 
+    @pytest.mark.parametrize('port', [-1, 65536])
+    def test_port_that_is_none(self, started, port):
+        with pytest.raises(InputError, match=f'--port {port}: ports are numbered from 0 to 65535'):
+            started('--port', port)
+
     @pytest.mark.parametrize(
         'arguments', [('--bboxes', 'whole-image', '--det-config', 'x.py'), ('--det-checkpoint', 'x.pth')]
     )

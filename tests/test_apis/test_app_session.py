@@ -321,6 +321,13 @@ class TestPicture:
         with pytest.raises(InputError, match='^bomb.png has more than 64 million pixels'):
             open_picture(str(tmp_path / 'bomb.png'))
 
+    def test_header_that_tells_no_size(self, tmp_path):
+        """OpenCV would decode it, however large: 16 bytes of a line's runs a megapixel."""
+        header = b'#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 4 +X 8\n'
+        (tmp_path / 'bomb.jpg').write_bytes(header + (b'\x02\x02\x00\x08' + b'\x88\x7f' * 4) * 4)
+        with pytest.raises(InputError, match='^bomb.jpg cannot be decoded'):
+            open_picture(str(tmp_path / 'bomb.jpg'))
+
     def test_damaged(self, tmp_path):
         (tmp_path / 'note.jpg').write_text('no picture')
         with pytest.raises(InputError, match='note.jpg') as error:

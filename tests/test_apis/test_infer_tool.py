@@ -17,7 +17,7 @@ import pytest
 from conftest import ROOT
 from tiny_detector import write_detector
 
-from mmtranspose.apis import InputError, explain_topdown, inference_topdown, load_bboxes
+from mmtranspose.apis import InputError, explain_topdown, inference_topdown, load_bboxes, topdown
 from mmtranspose.apis.detection import PersonDetector
 from mmtranspose.media import VideoWriter, read_image
 from mmtranspose.visualization import draw_poses, overlay_people
@@ -306,7 +306,6 @@ class TestTroubles:
         ('flags', 'words'),
         [
             (('--explain', 'elbow'), '--explain elbow: there is no such joint; choose from nose'),
-            (('--batch-size', '0'), 'batch_size=0 must be at least 1'),
             (('--explain', 'nose', '--draw-heatmap'), 'explanations come in fp32 and without heatmaps'),
             (('--ann-file', 'none.json'), 'none.json'),
         ],
@@ -314,6 +313,29 @@ class TestTroubles:
     def test_bad_flags(self, infer, out, flags, words):
         with pytest.raises(InputError, match=words):
             infer('whole-image', *flags)
+        assert not out.exists()
+
+    @pytest.mark.parametrize(
+        ('flag', 'value', 'words'),
+        [
+            ('--batch-size', '0', '0 is not a whole number from 1 on'),
+            ('--radius', '-3', '-3 is not a whole number from 1 on'),
+            ('--thickness', '0', '0 is not a whole number from 1 on'),
+            ('--alpha', '2', '2 is not a number from 0 to 1'),
+            ('--alpha', 'x', 'x is not a number from 0 to 1'),
+        ],
+    )
+    def test_bad_numbers(self, infer, out, capsys, flag, value, words):
+        with pytest.raises(SystemExit):
+            infer('whole-image', f'{flag}={value}')
+        assert f'argument {flag}: {words}' in capsys.readouterr().err
+        assert not out.exists()
+
+    def test_page_of_a_video(self, infer, picture, out, tmp_path):
+        with VideoWriter(tmp_path / 'v.mp4', 25, (32, 24)) as writer:
+            writer.write(np.zeros((24, 32, 3), np.uint8))
+        with pytest.raises(InputError, match='--explain page is for pictures, and there is a video'):
+            infer('whole-image', '--explain', 'page', inputs=[picture, tmp_path / 'v.mp4'])
         assert not out.exists()
 
     def test_somewhere_to_put_results(self, run_tool, tiny_config, tiny_checkpoint, picture):
@@ -349,3 +371,46 @@ class TestTroubles:
             files = ('--input', tmp_path, '--bboxes', 'whole-image', '--output-root', out)
             cv2.imwrite(str(tmp_path / 'x.png'), np.zeros((8, 8, 3), np.uint8))
             run_tool('infer', tiny_config, tmp_path / 'mine.pth', *files, '--skeleton-style', 'openpose')
+
+
+class TestPrecision:
+    @pytest.mark.parametrize(('flags', 'dtype'), [([], 'fp32'), (['--fp16'], 'fp16'), (['--bf16'], 'bf16')])
+    def test_reaches_the_pipeline(
+        self, run_tool, tiny_config, tiny_checkpoint, people, tmp_path, monkeypatch, flags, dtype
+    ):
+        given = []
+
+        class Recorded(topdown.TopdownPipeline):
+            def __init__(self, *args, **options):
+                given.append(options['dtype'])
+                super().__init__(*args, **options)
+
+        monkeypatch.setattr(topdown, 'TopdownPipeline', Recorded)
+        picture = sorted((people / 'val').glob('*.jpg'))[0]
+        arguments = ('--input', picture, '--bboxes', 'whole-image', '--output-root', tmp_path / 'out', *flags)
+        assert run_tool('infer', tiny_config, tiny_checkpoint, *arguments) == 0
+        assert given == [dtype]
+
+
+class TestFormats:
+    def test_what_takes_no_colour_becomes_png(self, run_tool, tiny_config, tiny_checkpoint, tmp_path):
+        (tmp_path / 'in').mkdir()
+        for name in ('a.pgm', 'b.png'):
+            cv2.imwrite(str(tmp_path / 'in' / name), np.full((60, 50), 128, np.uint8))
+        arguments = ('--input', tmp_path / 'in', '--bboxes', 'whole-image', '--output-root', tmp_path / 'out')
+        assert run_tool('infer', tiny_config, tiny_checkpoint, *arguments) == 0
+        assert sorted(path.name for path in (tmp_path / 'out').glob('*.p*')) == ['a.png', 'b.png']
+
+    def test_a_result_that_cannot_be_written_costs_itself_alone(
+        self, run_tool, tiny_config, tiny_checkpoint, tmp_path, capsys
+    ):
+        names = ['n' * 240 + '.png', 'z.png']  # the first is too long with what stands behind it while it is written
+        (tmp_path / 'in').mkdir()
+        for name in names:
+            cv2.imwrite(str(tmp_path / 'in' / name), np.full((60, 50, 3), 128, np.uint8))
+        arguments = ('--input', tmp_path / 'in', '--bboxes', 'whole-image', '--output-root', tmp_path / 'out')
+        assert run_tool('infer', tiny_config, tiny_checkpoint, *arguments) == 1
+        assert (tmp_path / 'out' / 'z.png').is_file()
+        assert 'its result cannot be written' in capsys.readouterr().err
+        with pytest.raises(OSError, match='too long'):
+            run_tool('infer', tiny_config, tiny_checkpoint, *arguments, '--strict')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -37,12 +38,14 @@ def open_picture(path: str) -> np.ndarray:
 
 
 def _require_modest(path: str) -> None:
-    """Refuse a picture that would take too much memory, from its header; what has none is left to the decoder."""
+    """Refuse a picture that would take too much memory, from its header, or one whose header tells nothing."""
     try:
         with Image.open(path) as picture:
             width, height = picture.size
     except (OSError, SyntaxError, ValueError):
-        return
+        if os.path.getsize(path) == 0:
+            return  # the decoder says so
+        raise InputError(f'{path} cannot be decoded: it is damaged, truncated or no picture') from None
     except Image.DecompressionBombError:
         width = height = MOST_PIXELS
     if width * height > MOST_PIXELS:

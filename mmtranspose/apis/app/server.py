@@ -97,7 +97,7 @@ def _launch(blocks, host: str, port: int | None, folder: Path) -> str:
             enable_monitoring=False,
             num_workers=0,
         )
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         ports = port or '7860 to 7959'
         raise InputError(f'cannot listen on {host}, port {ports}: choose another --port or --host ({error})') from None
     return address

@@ -57,7 +57,7 @@ class BoxFile:
 
     Names may have folders, which then must be those that the picture lies in. A picture's ``image_id`` is what
     ``ann_file`` says, else the number that its file's name is (as COCO's are); a
-    frame's is its number in its video, from 0.
+    frame's is its number in its video, from 0, so that a file by ids is for pictures or for one video.
 
     A box that is not finite, has no positive size or lies outside its picture is left out when its turn comes.
 
@@ -83,6 +83,7 @@ class BoxFile:
         self.path = path
         self.nms_thr, self.bbox_thr, self.category_id = nms_thr, bbox_thr, category_id
         self._ids = None if ann_file is None else ids_by_name(ann_file)
+        self._counted: set[str | None] = set()  # what ids were asked for: pictures (None), videos
         self._by_id = self._by_name = self._single = None
         content = read_json(Path(path), 'box file')
         if content == []:
@@ -129,6 +130,13 @@ class BoxFile:
         Raises:
             InputError: It is not known.
         """
+        video = None if frame.video is None else frame.video.name
+        self._counted.add(video)
+        if len(self._counted) > 1:
+            raise InputError(
+                f'{frame.name}: detections by image_id are for pictures or for the frames of one video, and there are '
+                'other inputs too; give those their own run'
+            )
         if frame.video is not None:
             return frame.index
         if self._ids is not None:

@@ -85,6 +85,12 @@ class TestDetections:
     def test_frames_of_a_video(self, write):
         assert [len(found) for found in BoxFile(write(DETECTIONS))([frame(6), frame(7), frame(8)])] == [0, 2, 1]
 
+    def test_ids_are_of_pictures_or_of_one_video(self, write):
+        source = BoxFile(write(DETECTIONS))
+        source([frame(7)])
+        with pytest.raises(InputError, match='7.jpg: detections by image_id are for pictures or for the frames of one'):
+            source([picture('7.jpg')])
+
     def test_name_without_a_number(self, write):
         with pytest.raises(InputError, match=r'street.jpg.*--ann-file'):
             BoxFile(write(DETECTIONS))([picture('street.jpg')])

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
 from mmtranspose.errors import InputError
 from mmtranspose.media import Frame
 from mmtranspose.media.file_kinds import VIDEOS, suffix_of
 
+IN_COLOUR = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')  # other pictures become PNG
 COCO_RESULTS = 'results_coco.json'
 
 
@@ -80,7 +79,7 @@ def _name(frame: Frame) -> tuple[str, str]:
     if frame.video is not None:
         return stem, '.mp4'
     suffix = Path(frame.path or '').suffix
-    return stem, suffix if suffix and cv2.haveImageWriter(f'a{suffix}') else '.png'
+    return stem, suffix if suffix.lower() in IN_COLOUR else '.png'
 
 
 def input_files(inputs: Sequence[str]) -> Iterator[Path]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from mmtranspose.apis.topdown.result import TopdownResult
 from mmtranspose.visualization import PoseDrawer, draw_tracks, overlay_people
+from mmtranspose.visualization.overlay import draw_caption, people_caption
 
 
 class ResultDrawer:
@@ -22,11 +23,13 @@ class ResultDrawer:
 
     def __call__(self, result: TopdownResult) -> np.ndarray:
         """(h, w, 3), or (2h, w, 3) with heatmaps; BGR, uint8. The frame is left as it is."""
-        image = result.frame.image
+        image, caption = result.frame.image, ''
         if self.joint is not None and result.explanations:
             last = result.explanations[0].num_layers - 1
-            image = overlay_people(image, result.explanations, self.joint, last)
+            image = overlay_people(image, result.explanations, self.joint, last, caption='')
+            caption = people_caption(result.explanations, self.joint, last, 'dependency')
         drawn = self.poses(image, result.samples)
         if self.tracks:
             draw_tracks(drawn, result.samples)
+        draw_caption(drawn, caption)  # last, so that nothing covers it
         return drawn

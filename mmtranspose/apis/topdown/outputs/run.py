@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, nullcontext
 
@@ -14,6 +15,7 @@ from mmtranspose.apis.topdown.outputs.results_folder import ResultsFolder
 from mmtranspose.apis.topdown.outputs.window import Window
 from mmtranspose.apis.topdown.result import TopdownResult
 
+OF_ONE_FILE = (errno.ENAMETOOLONG, errno.EISDIR, None)  # None: a format that does not take the picture
 PATIENCE = 60.0  # seconds, to finish files
 AHEAD = 2  # results that may wait to be drawn, and pictures to be shown
 
@@ -24,6 +26,7 @@ def put_out(
     progress: Progress,
     folder: ResultsFolder | None = None,
     window: Window | None = None,
+    strict: bool = False,
 ) -> None:
     """Draw results, write them and show them, each in a thread of its own; the window is this one's.
 
@@ -36,25 +39,37 @@ def put_out(
         progress (Progress): Told of every frame.
         folder (ResultsFolder | None): Where they are written.
         window (Window | None): Where they are shown; whoever closes it ends the run.
+        strict (bool): Stop at a result whose own file cannot be written; else it is left out. Where no file can be
+            written, as on a full disk, the run stops in any case.
+
+    Raises:
+        OSError: Files cannot be written.
     """
     with ExitStack() as stack:
         if window is not None:
             stack.callback(window.close)
         background = stack.enter_context(Background(PATIENCE))
-        written = _written(background.ahead(results, AHEAD), draw, folder)
-        for result, drawn in background.ahead(written, AHEAD):
+        written = _written(background.ahead(results, AHEAD), draw, folder, strict)
+        for result, drawn, fault in background.ahead(written, AHEAD):
             progress.advance(result)
+            if fault is not None:
+                progress.skip(result.frame.name, fault)
             if window is not None and not window.show(drawn, result.frame.video is not None):
                 break
 
 
 def _written(
-    results: Iterable[TopdownResult], draw: ResultDrawer, folder: ResultsFolder | None
-) -> Iterator[tuple[TopdownResult, np.ndarray]]:
-    """Results with their pictures, once they are in the folder, which is completed at the end."""
+    results: Iterable[TopdownResult], draw: ResultDrawer, folder: ResultsFolder | None, strict: bool
+) -> Iterator[tuple[TopdownResult, np.ndarray, str | None]]:
+    """Results with their pictures, once they are in the folder, and why they are not; it is completed at the end."""
     with folder or nullcontext():
         for result in results:
-            drawn = draw(result)
-            if folder is not None:
-                folder.write(result, drawn)
-            yield result, drawn
+            drawn, fault = draw(result), None
+            try:
+                if folder is not None:
+                    folder.write(result, drawn)
+            except OSError as error:
+                if strict or error.errno not in OF_ONE_FILE:
+                    raise
+                fault = f'its result cannot be written: {error}'
+            yield result, drawn, fault

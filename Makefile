@@ -4,7 +4,7 @@
 #   DEMO_ARGS=...    options of tools/demo.py;  TEST_ARGS=...  options of pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check demo test lint clean distclean venv-key
+.PHONY: help setup check demo demo-detector test lint clean distclean venv-key
 
 BASE_PYTHON ?=
 DEMO_ARGS ?=
@@ -30,6 +30,7 @@ endef
 
 help:
 	@echo 'make demo       poses and what they rest on, into demo_output/  (DEMO_ARGS=...)'
+	@echo 'make demo-detector   then: a person detector trained on the same people'
 	@echo 'make test       the tests                                       (TEST_ARGS=...)'
 	@echo 'make lint       ruff check and ruff format --check'
 	@echo 'make setup      only the environment .venv                      (BASE_PYTHON=python3.10)'
@@ -50,6 +51,9 @@ check:
 
 demo: $(READY)
 	$(RUN) tools/demo.py $(DEMO_ARGS)
+
+demo-detector: $(READY)
+	$(RUN) tools/demo_detector.py $(DEMO_ARGS)
 
 test: $(READY)
 	$(RUN) -m pytest -q --durations=5 $(TEST_ARGS)

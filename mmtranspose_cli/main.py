@@ -25,6 +25,7 @@ COMMANDS = {
     'convert': ('model_converters/convert_official.py', "the authors' weights to an MMPose checkpoint"),
     'doctor': (None, 'what is wrong with this environment, and how to cure it'),
     'demo': ('demo.py', 'train on drawn people, evaluate, show what predictions rest on'),
+    'demo-detector': ('demo_detector.py', "train a person detector on the demo's people"),
     'generate-people': ('generate_synthetic_people.py', 'draw a data set of people'),
     'benchmark': ('analysis_tools/benchmark.py', 'speed and memory beside what people use today'),
     'flops': ('analysis_tools/get_flops.py', 'multiply-accumulates and parameters of networks'),

@@ -15,7 +15,6 @@ from mmengine.config import Config
 from torch import nn
 
 from mmtranspose.apis.demo_config import demo_config, train_alone
-from mmtranspose.apis.demo_detector import train_detector
 from mmtranspose.apis.explanation import explain_topdown
 from mmtranspose.apis.inference import init_model
 from mmtranspose.apis.runner import build_runner
@@ -38,7 +37,6 @@ class Demo:
         num_val (int): Held-out pictures.
         epochs (int | None): None for the config's.
         device (str): For the pictures; training takes the GPU where there is one.
-        detector (str | None): The config file of a person detector to train as well; None: without.
     """
 
     root: Path
@@ -48,7 +46,6 @@ class Demo:
     num_val: int = 300
     epochs: int | None = None
     device: str = 'cpu'
-    detector: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
@@ -65,9 +62,6 @@ class Demo:
             checkpoint = self.train()
         with self.step('evaluation', 'evaluating on held-out pictures, from detector-like boxes'):
             self.evaluate(checkpoint)
-        if self.detector is not None:
-            with self.step('detector', 'training a person detector and measuring its boxes'):
-                self.train_detector(self.detector)
         with self.step('pictures', 'drawing poses and what they rest on'):
             self.draw(init_model(self.run_config(), checkpoint, self.device))
         mmengine.dump(
@@ -85,7 +79,7 @@ class Demo:
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[None]:
         """Print what begins, time it."""
-        print(f'[{len(self.seconds) + 1}/{4 + (self.detector is not None)}] {title}', flush=True)
+        print(f'[{len(self.seconds) + 1}/4] {title}', flush=True)
         start = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - start, 1)
@@ -108,18 +102,10 @@ class Demo:
         metrics = build_runner(cfg, ('test_dataloader',)).test()
         self.metrics.update({name: round(float(metrics[key]), 4) for name, key in METRICS.items()})
 
-    def train_detector(self, config: str) -> None:
-        """COCO's box AP of a detector trained on the same pictures."""
-        found = train_detector(self.data, self.root / 'detector', config, self.seed, self.epochs, self.device)
-        self.metrics.update({f'box {name}': round(value, 4) for name, value in found.ap.items()})
-        self.files.update({'detector config': found.config, 'detector': found.checkpoint, 'boxes': found.detections})
-
     def boxes(self) -> BoxFile:
-        """Of the held-out pictures: the detector's where one was trained, else the drawn detector-like ones."""
-        found = self.files.get('boxes', self.data / 'person_detection_results' / 'person_detections_val.json')
-        return BoxFile(
-            str(found), str(self.val_annotations), bbox_thr=0.3 if 'boxes' in self.files else 0.5, nms_thr=0.3
-        )
+        """The detector-like boxes of the held-out pictures."""
+        drawn = self.data / 'person_detection_results' / 'person_detections_val.json'
+        return BoxFile(str(drawn), str(self.val_annotations), bbox_thr=0.5, nms_thr=0.5)
 
     def draw(self, model: nn.Module, count: int = 12) -> None:
         """A sheet of held-out pictures with poses; and for the surest of them what the poses rest on.

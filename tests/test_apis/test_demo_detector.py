@@ -1,6 +1,7 @@
 """The demo's person detector: its config, its training on a handful of pictures, and the demo with it."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -13,9 +14,9 @@ from mmengine.registry import DefaultScope, init_default_scope
 from tiny_detector import CONFIG, write_detector
 
 from mmtranspose.apis.config import load_config
-from mmtranspose.apis.demo import Demo
 from mmtranspose.apis.demo_detector import train_detector
 from mmtranspose.apis.detection import PersonDetector
+from mmtranspose.errors import InputError
 from mmtranspose.media import read_image
 
 
@@ -82,11 +83,13 @@ def test_boxes_are_the_detectors(trained, people):
         np.testing.assert_allclose(np.reshape(written.get(image['id'], []), (-1, 5)), boxes, atol=0.05)
 
 
-def test_demo_with_it(tiny_config, small, tmp_path, capsys):
-    demo = Demo(tmp_path / 'out', tiny_config, num_train=6, num_val=4, epochs=1, detector=small)
-    demo.run()
-    assert list(demo.seconds) == ['people', 'training', 'evaluation', 'detector', 'pictures']
-    assert '[4/5] training a person detector' in capsys.readouterr().out
-    assert {'box AP', 'box AP50', 'box AP75', 'box AR'} <= set(demo.metrics)
-    assert demo.files['detector'] == str(demo.root / 'detector' / 'epoch_1.pth')
-    assert 'box AP50' in demo.table() and demo.files['boxes'] in demo.table()
+def test_tool(run_tool, small, people, tmp_path, capsys):
+    with pytest.raises(InputError, match='has no drawn people: run `mmtranspose demo'):
+        run_tool('demo_detector', '--output-root', tmp_path)
+    (tmp_path / 'data').symlink_to(people)
+    run_tool('demo_detector', '--output-root', tmp_path, '--config', small, '--epochs', 1)
+    out = capsys.readouterr().out
+    assert re.search(r'^box AP [01]\.\d{3}, AP50 .*, AP75 .*, AR ', out, re.MULTILINE)
+    checkpoint = tmp_path / 'detector' / 'epoch_1.pth'
+    assert f'--det-config {small} --det-checkpoint {checkpoint}' in out and checkpoint.is_file()
+    assert (tmp_path / 'detector' / 'person_detections_val.json').is_file()

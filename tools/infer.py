@@ -141,8 +141,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     group.add_argument('--det-batch-size', type=whole_number, metavar='N', help='pictures that are detected together')
     precision = group.add_mutually_exclusive_group()
-    for dtype in ('fp16', 'bf16'):
-        precision.add_argument(f'--{dtype}', dest='dtype', action='store_const', const=dtype, default='fp32')
+    for dtype, where in (('fp16', 'GPUs'), ('bf16', 'newer GPUs, and CPUs with AVX512-BF16 or AMX')):
+        what = f'the network in {dtype}, for {where}; elsewhere fp32, with a warning'
+        precision.add_argument(f'--{dtype}', dest='dtype', action='store_const', const=dtype, default='fp32', help=what)
     add_cfg_options(arguments)
     add_allow_partial(arguments)
     return arguments.parse_args()

@@ -69,7 +69,9 @@ class TestWriteImage:
 
     @pytest.mark.parametrize('name', ['a.pose', 'a', 'a.json'])
     def test_unknown_endings(self, tmp_path, image, name):
-        with pytest.raises(OSError, match=f'{tmp_path / name}: pictures cannot be written as .*use .png or .jpg'):
+        with pytest.raises(
+            OSError, match=f'{tmp_path / name}: a picture of .* cannot be written as .*use .png or .jpg'
+        ):
             write_image(tmp_path / name, image)
         assert os.listdir(tmp_path) == []
 

@@ -100,7 +100,11 @@ class Background:
                 return channel.get(timeout=LOOK)
             except queue.Empty:
                 continue
-        return None, _END
+        raise _Over
+
+
+class _Over(BaseException):
+    """Unwinds the generators of a thread whose work is no longer wanted: they shall not finish what they hold."""
 
 
 _END = object()

@@ -56,8 +56,8 @@ class BoxFile:
     - a dict from each picture's file name to its list of boxes.
 
     Names may have folders, which then must be those that the picture lies in. A picture's ``image_id`` is what
-    ``ann_file`` says, else the number that its file's name is (as COCO's are); a
-    frame's is its number in its video, from 0, so that a file by ids is for pictures or for one video.
+    ``ann_file`` says, else the number that its file's name is (as COCO's are); a frame's is its number in its video,
+    from 0, so that a file by ids is for pictures or for one video.
 
     A box that is not finite, has no positive size or lies outside its picture is left out when its turn comes.
 
@@ -83,7 +83,7 @@ class BoxFile:
         self.path = path
         self.nms_thr, self.bbox_thr, self.category_id = nms_thr, bbox_thr, category_id
         self._ids = None if ann_file is None else ids_by_name(ann_file)
-        self._counted: set[str | None] = set()  # what ids were asked for: pictures (None), videos
+        self._counted: tuple[str, ...] = ()  # what ids count, once one was asked for: pictures ('') or a video
         self._by_id = self._by_name = self._single = None
         content = read_json(Path(path), 'box file')
         if content == []:
@@ -130,9 +130,9 @@ class BoxFile:
         Raises:
             InputError: It is not known.
         """
-        video = None if frame.video is None else frame.video.name
-        self._counted.add(video)
-        if len(self._counted) > 1:
+        video = '' if frame.video is None else frame.video.name
+        self._counted = self._counted or (video,)
+        if video not in self._counted:
             raise InputError(
                 f'{frame.name}: detections by image_id are for pictures or for the frames of one video, and there are '
                 'other inputs too; give those their own run'

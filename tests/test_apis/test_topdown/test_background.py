@@ -79,6 +79,30 @@ def test_leaving_ends_threads_and_closes_generators():
     assert len(closed) == 1 and closed[0] is not threading.current_thread()
 
 
+def test_what_is_no_longer_wanted_is_not_finished():
+    finished, waits = [], threading.Event()
+
+    def first():
+        yield 1
+        waits.wait(5)
+
+    def second(items):
+        held = []
+        for item in items:
+            held.append(item)
+        finished.append(held)  # the end of its input, which never came
+        yield held
+
+    with Background() as background:
+        background.ahead(second(background.ahead(first(), 1)), 1)
+        assert wait_for(lambda: threading.active_count() >= 3)
+        time.sleep(0.1)
+        background._over.set()
+        time.sleep(0.3)
+        waits.set()
+    assert finished == []
+
+
 def test_newest_where_the_source_does_not_wait():
     ready = threading.Event()
 

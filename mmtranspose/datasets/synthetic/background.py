@@ -30,7 +30,7 @@ def _sky(rng, size) -> np.ndarray:
     """Vertical gradient with clouds, uint8 (h, w, 3)."""
     width, height = size
     top, low = rng.uniform((150, 90, 40), (245, 190, 150)), rng.uniform((200, 190, 170), (250, 245, 240))
-    sky = blend(top, low, np.repeat(byte(np.linspace(0, 1, height)), width, 1))
+    sky = blend(top, low, np.repeat(byte(np.linspace(0, 1, height)[:, None]), width, 1))
     clouds = cv2.resize(noise_window(rng, (height // 2, width // 4), fractal()), (width, height))
     share = np.clip(0.5 * clouds + np.float32(rng.uniform(-0.4, 0.3)), 0, 0.9)
     return cv2.convertScaleAbs(cv2.add(brightened(sky, 1 - share), cv2.cvtColor(245 * share, cv2.COLOR_GRAY2BGR)))
@@ -154,7 +154,7 @@ def _outdoors(rng, camera: Camera) -> np.ndarray:
 def _blurred(rng, camera: Camera) -> np.ndarray:
     """Out-of-focus coloured shapes, as behind a portrait."""
     width, height = camera.size
-    image = blend(_dull(rng), _dull(rng), np.repeat(byte(np.linspace(0, 1, height // 2)), width // 2, 1))
+    image = blend(_dull(rng), _dull(rng), np.repeat(byte(np.linspace(0, 1, height // 2)[:, None]), width // 2, 1))
     for _ in range(rng.integers(8, 30)):
         spot = rng.uniform((-10, -10), (width // 2, height // 2))
         shape = spot + rng.normal(0, rng.uniform(5, 35), (rng.integers(3, 6), 2))

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from pycocotools import mask as maskUtils
 
-from .labels import Person
-from .skeleton import COCO_KEYPOINTS
+from mmtranspose.datasets.synthetic.labels import Person
+from mmtranspose.datasets.synthetic.skeleton import COCO_KEYPOINTS
 
 COCO_SKELETON = (
     (16, 14),

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .painter import Material
-from .skeleton import BodyShape
+from mmtranspose.datasets.synthetic.painter import Material
+from mmtranspose.datasets.synthetic.skeleton import BodyShape
 
 Color = tuple[float, float, float]
 

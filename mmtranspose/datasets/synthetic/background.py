@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 
-from .appearance import vivid
-from .camera import Camera
-from .surfaces import Surface, fill_polygon, paint_ground, rectangle, wall_surface
-from .textures import blend, brightened, byte, foliage, fractal, noise_window
+from mmtranspose.datasets.synthetic.appearance import vivid
+from mmtranspose.datasets.synthetic.camera import Camera
+from mmtranspose.datasets.synthetic.surfaces import Surface, fill_polygon, paint_ground, rectangle, wall_surface
+from mmtranspose.datasets.synthetic.textures import blend, brightened, byte, foliage, fractal, noise_window
 
 FLOORS = ('tiles', 'grout', 'planks', 'planks', 'rough', 'rough', 'plain', 'stripes')
 WALLS = ('plain', 'plain', 'plain', 'bricks', 'stripes', 'panels', 'dots', 'rough', 'grout')

@@ -4,13 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .appearance import Appearance
-from .camera import Camera
-from .head import paint_head
-from .painter import Layer, Light, Material
-from .parts import PART_ID
-from .shapes import Window, clip_window, ellipsoid, limb
-from .skeleton import Skeleton, frame_along
+from mmtranspose.datasets.synthetic.appearance import Appearance
+from mmtranspose.datasets.synthetic.camera import Camera
+from mmtranspose.datasets.synthetic.head import paint_head
+from mmtranspose.datasets.synthetic.painter import Layer, Light, Material
+from mmtranspose.datasets.synthetic.parts import PART_ID
+from mmtranspose.datasets.synthetic.shapes import Window, clip_window, ellipsoid, limb
+from mmtranspose.datasets.synthetic.skeleton import Skeleton, frame_along
 
 SIDES = ('left', 'right')
 

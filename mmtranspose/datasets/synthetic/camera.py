@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .skeleton import rotation
+from mmtranspose.datasets.synthetic.skeleton import rotation
 
 
 @dataclass(frozen=True)

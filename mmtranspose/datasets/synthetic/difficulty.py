@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .poses import FAMILIES
+from mmtranspose.datasets.synthetic.poses import FAMILIES
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from .textures import grain, noise_window
+from mmtranspose.datasets.synthetic.textures import grain, noise_window
 
 
 def camera_effects(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:

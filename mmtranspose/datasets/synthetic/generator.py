@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from mmtranspose.errors import InputError
 
-from .annotations import coco_dataset, file_name, person_annotation
-from .detections import detect
-from .difficulty import DIFFICULTIES
-from .scene import Scene, render_scene
+from mmtranspose.datasets.synthetic.annotations import coco_dataset, file_name, person_annotation
+from mmtranspose.datasets.synthetic.detections import detect
+from mmtranspose.datasets.synthetic.difficulty import DIFFICULTIES
+from mmtranspose.datasets.synthetic.scene import Scene, render_scene
 
 VERSION = 3
 """Raised whenever equal parameters would give other pictures or labels."""

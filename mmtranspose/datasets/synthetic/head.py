@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .appearance import Appearance
-from .camera import Camera
-from .painter import Layer, Light, Material
-from .parts import PART_ID
-from .shapes import Patch, ellipsoid, limb
-from .skeleton import FACE_POINTS, Skeleton, head_centre, head_radii
+from mmtranspose.datasets.synthetic.appearance import Appearance
+from mmtranspose.datasets.synthetic.camera import Camera
+from mmtranspose.datasets.synthetic.painter import Layer, Light, Material
+from mmtranspose.datasets.synthetic.parts import PART_ID
+from mmtranspose.datasets.synthetic.shapes import Patch, ellipsoid, limb
+from mmtranspose.datasets.synthetic.skeleton import FACE_POINTS, Skeleton, head_centre, head_radii
 
 LIPS, IRIS, WHITE, LENS = (70, 70, 150), (40, 45, 50), (235, 235, 235), (30, 28, 28)
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .camera import Camera
-from .painter import Layer
-from .parts import DEPTH_BELOW_SURFACE, PARTS, SHOWS
-from .placement import Actor
-from .skeleton import coco_keypoints
+from mmtranspose.datasets.synthetic.camera import Camera
+from mmtranspose.datasets.synthetic.painter import Layer
+from mmtranspose.datasets.synthetic.parts import DEPTH_BELOW_SURFACE, PARTS, SHOWS
+from mmtranspose.datasets.synthetic.placement import Actor
+from mmtranspose.datasets.synthetic.skeleton import coco_keypoints
 
 MIN_MASK_AREA, MIN_VISIBLE_SHARE = 300, 0.06
 """Somebody with fewer visible pixels, or a smaller share of those they would fill alone, is left out."""

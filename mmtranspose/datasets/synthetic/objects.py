@@ -3,12 +3,12 @@
 import cv2
 import numpy as np
 
-from .appearance import PATTERNS, SKINS, vivid
-from .camera import Camera
-from .painter import Layer, Light, Material
-from .shapes import clip_window, ellipsoid, limb
-from .skeleton import rotation
-from .textures import foliage
+from mmtranspose.datasets.synthetic.appearance import PATTERNS, SKINS, vivid
+from mmtranspose.datasets.synthetic.camera import Camera
+from mmtranspose.datasets.synthetic.painter import Layer, Light, Material
+from mmtranspose.datasets.synthetic.shapes import clip_window, ellipsoid, limb
+from mmtranspose.datasets.synthetic.skeleton import rotation
+from mmtranspose.datasets.synthetic.textures import foliage
 
 _FACES = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))  # -x +x -y +y -z +z
 

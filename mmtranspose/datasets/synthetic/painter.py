@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .shapes import Patch, Window
-from .textures import fractal, noise_window
+from mmtranspose.datasets.synthetic.shapes import Patch, Window
+from mmtranspose.datasets.synthetic.textures import fractal, noise_window
 
 NOTHING = -1
 

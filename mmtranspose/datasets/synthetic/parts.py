@@ -5,7 +5,7 @@ Each pixel of a drawn person carries the number of its part, so that a key point
 
 import numpy as np
 
-from .skeleton import COCO_KEYPOINTS
+from mmtranspose.datasets.synthetic.skeleton import COCO_KEYPOINTS
 
 _SIDED = ('upper_arm', 'forearm', 'hand', 'thigh', 'shin', 'foot', 'ear')
 PARTS = (

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .appearance import Appearance, sample_appearance
-from .camera import Camera, aim
-from .difficulty import Difficulty
-from .painter import Light
-from .poses import sample_pose
-from .skeleton import Pose, Skeleton, forward_kinematics
+from mmtranspose.datasets.synthetic.appearance import Appearance, sample_appearance
+from mmtranspose.datasets.synthetic.camera import Camera, aim
+from mmtranspose.datasets.synthetic.difficulty import Difficulty
+from mmtranspose.datasets.synthetic.painter import Light
+from mmtranspose.datasets.synthetic.poses import sample_pose
+from mmtranspose.datasets.synthetic.skeleton import Pose, Skeleton, forward_kinematics
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .skeleton import JOINT_LIMITS, BodyShape, Pose, clamp_pose, forward_kinematics
+from mmtranspose.datasets.synthetic.skeleton import JOINT_LIMITS, BodyShape, Pose, clamp_pose, forward_kinematics
 
 SIDES = ('left', 'right')
 

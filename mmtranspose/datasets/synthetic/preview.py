@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from .annotations import COCO_SKELETON
-from .labels import Person
-from .scene import Scene
-from .skeleton import COCO_KEYPOINTS
+from mmtranspose.datasets.synthetic.annotations import COCO_SKELETON
+from mmtranspose.datasets.synthetic.labels import Person
+from mmtranspose.datasets.synthetic.scene import Scene
+from mmtranspose.datasets.synthetic.skeleton import COCO_KEYPOINTS
 
 LEFT, RIGHT, MIDDLE, BOX = (60, 200, 60), (60, 130, 255), (255, 200, 60), (255, 255, 255)
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .camera import Camera
-from .textures import NOISE_SIZE, blend, byte, fractal, grain
+from mmtranspose.datasets.synthetic.camera import Camera
+from mmtranspose.datasets.synthetic.textures import NOISE_SIZE, blend, byte, fractal, grain
 
 PATTERNS = ('plain', 'tiles', 'grout', 'planks', 'bricks', 'stripes', 'panels', 'dots', 'rough')
 

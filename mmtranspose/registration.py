@@ -9,8 +9,8 @@ from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.registry import FUNCTIONS
 from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, OPTIM_WRAPPERS, TRANSFORMS
 
-from mmtranspose import zoo
 from mmtranspose.compat.when_imported import when_imported
+from mmtranspose.loading import zoo
 
 PACKAGE = 'mmtranspose'
 LOCATIONS = (

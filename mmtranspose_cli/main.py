@@ -99,7 +99,7 @@ def run(command: str, arguments: list[str]) -> int | None:
 def load(tool: Path) -> tuple[Callable, Callable]:
     """What runs a tool's ``main`` with the tools' way of reporting errors, and that ``main``."""
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')  # mmengine imports it
-    from mmtranspose.apis.command_line import run as start
+    from mmtranspose.commands.command_line import run as start
 
     spec = importlib.util.spec_from_file_location(f'mmtranspose_tool_{tool.stem}', tool)
     module = importlib.util.module_from_spec(spec)

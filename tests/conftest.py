@@ -15,8 +15,8 @@ import torch
 from mmengine.logging import MessageHub, MMLogger
 
 import mmtranspose  # noqa: F401  (before mmpose: puts the work-arounds in place)
-from mmtranspose.apis.config import load_config
 from mmtranspose.datasets.synthetic import generate_dataset
+from mmtranspose.loading.config import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs' / 'body_2d_keypoint' / 'topdown_heatmap'

@@ -19,8 +19,9 @@ from mmpose.registry import MODELS
 from mmpose.visualization import PoseLocalVisualizer
 from tiny_datasets import LOADERS, metainfo, write_datasets
 
-from mmtranspose.apis.config import check_data, load_config
-from mmtranspose.apis.dataset_check import check_dataset
+from mmtranspose.dataset_check import check_dataset
+from mmtranspose.loading.config import load_config
+from mmtranspose.loading.data_files import check_data
 
 CONFIGS = {path.stem: path for path in sorted((ROOT / 'configs').rglob('td-hm_*.py'))}
 DETECTOR = ROOT / 'configs/person_detection/rtmdet_tiny_1xb8-4e_synthetic-128x128.py'

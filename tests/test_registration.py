@@ -16,7 +16,8 @@ from mmpose.apis import Pose2DInferencer
 from mmpose.apis.inferencers import get_model_aliases
 from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, OPTIM_WRAPPERS, TRANSFORMS
 
-from mmtranspose import registration, zoo
+from mmtranspose import registration
+from mmtranspose.loading import zoo
 
 LAZY = """
 import os, sys

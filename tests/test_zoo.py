@@ -18,7 +18,7 @@ from mmengine.infer import BaseInferencer
 from mmengine.registry import init_default_scope
 from mmpose.models import build_pose_estimator
 
-from mmtranspose.apis.config import load_config
+from mmtranspose.loading.config import load_config
 
 # Configs that are in no metafile: a template for one's own data, and the test-dev configs, which test the models of the
 # configs without '-test-dev' in their name

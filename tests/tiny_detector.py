@@ -10,7 +10,7 @@ from conftest import ROOT
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from mmtranspose.apis.config import load_config
+from mmtranspose.loading.config import load_config
 
 CONFIG = next((ROOT / 'configs' / 'person_detection').glob('rtmdet_tiny_*.py'))
 SIZE = (96, 96)

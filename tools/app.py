@@ -5,14 +5,14 @@ import signal
 from pathlib import Path
 from threading import Event
 
-from mmtranspose.apis.app import Explorer
-from mmtranspose.apis.app.picture import folder_pictures
-from mmtranspose.apis.app.server import require_gradio, serve
-from mmtranspose.apis.boxes import whole_image
-from mmtranspose.apis.command_line import add_allow_partial, add_model, parser, run
-from mmtranspose.apis.detection import PersonDetector
-from mmtranspose.apis.inference import init_model
+from mmtranspose.app import Explorer
+from mmtranspose.app.opened_image import folder_pictures
+from mmtranspose.app.server import require_gradio, serve
+from mmtranspose.commands.command_line import add_allow_partial, add_model, parser, run
+from mmtranspose.crops.boxes import whole_image
+from mmtranspose.detection import PersonDetector
 from mmtranspose.errors import InputError
+from mmtranspose.loading.init_model import init_model
 
 LOWEST_BOX_SCORE = 0.05  # the page's slider begins here
 

@@ -1,10 +1,10 @@
 """Look through the annotations and pictures that a config names, before days of training are spent on them."""
 
-from mmtranspose.apis.command_line import add_cfg_options, parser, run
-from mmtranspose.apis.config import load_config
-from mmtranspose.apis.dataset_check import check_dataset
-from mmtranspose.apis.results import write_json
+from mmtranspose.commands.command_line import add_cfg_options, parser, run
+from mmtranspose.dataset_check import check_dataset
 from mmtranspose.errors import InputError
+from mmtranspose.files.json_files import write_json
+from mmtranspose.loading.config import load_config
 
 
 def main() -> int:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mmtranspose.apis.command_line import parser, run
-from mmtranspose.apis.demo import Demo
+from mmtranspose.commands.command_line import parser, run
+from mmtranspose.demo.pose_demo import Demo
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 CONFIG = CONFIGS / 'body_2d_keypoint/topdown_heatmap/synthetic/td-hm_transpose-r-tiny_1xb16-10e_synthetic-128x96.py'

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mmtranspose.apis.command_line import parser, run, whole_number
-from mmtranspose.apis.demo_detector import train_detector
+from mmtranspose.commands.command_line import parser, run, whole_number
+from mmtranspose.demo.detector_demo import train_detector
 from mmtranspose.errors import InputError
 
 CONFIG = Path(__file__).parents[1] / 'configs/person_detection/rtmdet_tiny_1xb8-4e_synthetic-128x128.py'

@@ -6,10 +6,17 @@ import sys
 import torch
 from mmengine.dist import init_dist
 
-from mmtranspose.apis.command_line import add_cfg_options, add_launcher, parse, parser, run, whole_number
-from mmtranspose.apis.detection import DatasetDetections, PersonDetector, detect_dataset
-from mmtranspose.apis.results import require_output_file
+from mmtranspose.commands.command_line import (
+    add_cfg_options,
+    add_launcher,
+    parse,
+    parser,
+    run,
+    whole_number,
+)
 from mmtranspose.compat import cpu_distributed
+from mmtranspose.detection import DatasetDetections, PersonDetector, detect_dataset
+from mmtranspose.files.output_paths import require_output_file
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -2,13 +2,19 @@
 
 from pathlib import Path
 
-from mmtranspose.apis.command_line import add_allow_partial, parser, run, share
-from mmtranspose.apis.explanation import explain_topdown
-from mmtranspose.apis.explanation_files import write_explanations
-from mmtranspose.apis.image_arguments import add_image_and_bboxes, read_image_and_bboxes
-from mmtranspose.apis.inference import init_model
-from mmtranspose.apis.results import require_writable
+from mmtranspose.commands.command_line import (
+    add_allow_partial,
+    add_image_and_bboxes,
+    parser,
+    read_image_and_bboxes,
+    run,
+    share,
+)
 from mmtranspose.errors import InputError
+from mmtranspose.explain.explainer import explain_topdown
+from mmtranspose.files.output_paths import require_writable
+from mmtranspose.loading.init_model import init_model
+from mmtranspose.results.explanation_files import write_explanations
 
 
 def main() -> None:

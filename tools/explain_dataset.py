@@ -5,7 +5,7 @@ import argparse
 import torch
 from mmengine.dist import init_dist, is_main_process
 
-from mmtranspose.apis.command_line import (
+from mmtranspose.commands.command_line import (
     add_allow_partial,
     add_cfg_options,
     add_launcher,
@@ -14,12 +14,12 @@ from mmtranspose.apis.command_line import (
     parser,
     run,
 )
-from mmtranspose.apis.config import load_config
-from mmtranspose.apis.dataset_explanation import DatasetExplanationSettings, explain_dataset
-from mmtranspose.apis.dataset_explanation.report import table
-from mmtranspose.apis.inference import init_model
-from mmtranspose.apis.results import require_writable
 from mmtranspose.compat import cpu_distributed
+from mmtranspose.dataset_explanation import DatasetExplanationSettings, explain_dataset
+from mmtranspose.dataset_explanation.report_files import table
+from mmtranspose.files.output_paths import require_writable
+from mmtranspose.loading.config import load_config
+from mmtranspose.loading.init_model import init_model
 
 
 def parse_arguments() -> argparse.Namespace:

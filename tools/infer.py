@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
-from mmtranspose.apis.command_line import (
+from mmtranspose.commands.command_line import (
     add_allow_partial,
     add_cfg_options,
     add_model,
@@ -17,13 +17,15 @@ from mmtranspose.apis.command_line import (
     share,
     whole_number,
 )
-from mmtranspose.apis.detection import PersonDetector
-from mmtranspose.apis.inference import init_model
-from mmtranspose.apis.results import require_writable
-from mmtranspose.apis.topdown import BoxFile, TopdownPipeline
-from mmtranspose.apis.topdown.box_sources import WHOLE_IMAGE
-from mmtranspose.apis.topdown.image_ids import ImageIds, ids_by_name
-from mmtranspose.apis.topdown.outputs import (
+from mmtranspose.detection import PersonDetector
+from mmtranspose.errors import InputError
+from mmtranspose.files.output_paths import require_writable
+from mmtranspose.inference import BoxFile, TopdownPipeline
+from mmtranspose.inference.box_sources import WHOLE_IMAGE
+from mmtranspose.inference.image_ids import ImageIds, ids_by_name
+from mmtranspose.loading.init_model import init_model
+from mmtranspose.media import Source, open_source
+from mmtranspose.results import (
     PredictionFiles,
     Progress,
     ResultDrawer,
@@ -36,8 +38,6 @@ from mmtranspose.apis.topdown.outputs import (
     require_no_overwriting,
     require_window,
 )
-from mmtranspose.errors import InputError
-from mmtranspose.media import Source, open_source
 from mmtranspose.visualization import PoseDrawer
 from mmtranspose.visualization.pose import SKELETON_STYLES
 

@@ -1,8 +1,8 @@
 """List the models of the zoo."""
 
-from mmtranspose import zoo
-from mmtranspose.apis.command_line import parser, run
+from mmtranspose.commands.command_line import parser, run
 from mmtranspose.errors import InputError
+from mmtranspose.loading import zoo
 
 
 def main() -> None:

@@ -1,8 +1,14 @@
 """Evaluate a pose model (the flags are those of MMPose's tools/test.py)."""
 
 from mmtranspose.acceleration import DTYPES
-from mmtranspose.apis.command_line import add_model, add_runner_arguments, parse, parser, run
-from mmtranspose.apis.runner import build_runner, test_config
+from mmtranspose.commands.command_line import (
+    add_model,
+    add_runner_arguments,
+    parse,
+    parser,
+    run,
+)
+from mmtranspose.engine.runner_setup import build_runner, test_config
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Train a pose model (the flags are those of MMPose's tools/train.py)."""
 
-from mmtranspose.apis.command_line import add_runner_arguments, parse, parser, run
-from mmtranspose.apis.runner import build_runner, train_config
+from mmtranspose.commands.command_line import add_runner_arguments, parse, parser, run
+from mmtranspose.engine.runner_setup import build_runner, train_config
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
+from mmtranspose.acceleration.accelerated_estimator import AcceleratedPoseEstimator
 from mmtranspose.acceleration.accelerating import accelerate, decelerate
-from mmtranspose.acceleration.estimator import AcceleratedPoseEstimator
-from mmtranspose.acceleration.options import AccelerationOptions
-from mmtranspose.acceleration.precision import DTYPES
+from mmtranspose.acceleration.options import DTYPES, AccelerationOptions
 
 __all__ = ['DTYPES', 'AcceleratedPoseEstimator', 'AccelerationOptions', 'accelerate', 'decelerate']

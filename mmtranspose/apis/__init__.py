@@ -1,11 +1,12 @@
 """What people import: models, inference, acceleration, explanation, and what the command lines are made of."""
 
 from mmtranspose.acceleration import accelerate, decelerate
-from mmtranspose.apis.boxes import load_bboxes
-from mmtranspose.apis.explanation import explain_topdown
-from mmtranspose.apis.inference import inference_topdown, init_model
-from mmtranspose.apis.topdown import TopdownPipeline
+from mmtranspose.crops.boxes import load_bboxes
 from mmtranspose.errors import InputError
+from mmtranspose.explain.explainer import explain_topdown
+from mmtranspose.inference import TopdownPipeline
+from mmtranspose.inference.inference_topdown import inference_topdown
+from mmtranspose.loading.init_model import init_model
 
 __all__ = [
     'InputError',

@@ -1,12 +1,10 @@
-"""From the highest cell of a heatmap to a position between cells: DARK, UDP's DARK and the quarter step, for batches.
-
-Each has the results of MMPose's function for one person (``mmpose.codecs.utils.refinement``), up to rounding.
-"""
+"""From the highest cell of a heatmap to a position between cells: DARK, UDP's DARK and the quarter step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 from typing import Protocol
 
@@ -14,8 +12,35 @@ import torch
 from torch import Tensor
 
 from mmtranspose.codecs.blur import blur_around, blurred_maximum
-from mmtranspose.codecs.derivatives import dark_derivatives, udp_derivatives
 from mmtranspose.codecs.peaks import Peaks
+
+
+@lru_cache(maxsize=8)
+def dark_derivatives(device: torch.device) -> Tensor:
+    """(25, 5), float64, for neighbourhoods (5, 5) as [y, x]: differences over two cells (MMPose's
+    ``refine_keypoints_dark``)."""
+    here, first, second = _lines([0, 0, 1, 0, 0], [0, -0.5, 0, 0.5, 0], [0.25, 0, -0.5, 0, 0.25])
+    return _matrix(here, first, second, torch.outer(first, first), device)
+
+
+@lru_cache(maxsize=8)
+def udp_derivatives(device: torch.device) -> Tensor:
+    """(9, 5), float64, for neighbourhoods (3, 3) as [y, x]: differences over one cell (MMPose's
+    ``refine_keypoints_dark_udp``)."""
+    here, first, second = _lines([0, 1, 0], [-0.5, 0, 0.5], [1, -2, 1])
+    mixed = torch.stack(_lines([0.5, -0.5, 0], [-0.5, 1, -0.5], [0, -0.5, 0.5]))
+    return _matrix(here, first, second, mixed, device)
+
+
+def _lines(*weights: list[float]) -> list[Tensor]:
+    return [torch.tensor(line, dtype=torch.float64) for line in weights]
+
+
+def _matrix(here: Tensor, first: Tensor, second: Tensor, mixed: Tensor, device: torch.device) -> Tensor:
+    """From the weights along one line, and those of the mixed derivative."""
+    along = [torch.outer(*pair) for pair in ((here, first), (first, here), (here, second), (second, here))]
+    return torch.stack([*along, mixed], dim=-1).flatten(0, 1).to(device)
+
 
 SINGULAR = 1e-10  # determinant of a Hessian, as a share of its squared norm: less is rounding
 
@@ -39,7 +64,7 @@ class TaylorRefinement:
     1, blurring lowers the maximum and the scale is 1 or more: values above the floor before scaling are above it after.
 
     Args:
-        derivatives (Callable[[torch.device], Tensor]): See :mod:`mmtranspose.codecs.derivatives`.
+        derivatives (Callable[[torch.device], Tensor]): See :mod:`mmtranspose.codecs.refinement`.
         kernel_size (int): Of the blur, in cells.
         reach (int): Cells on each side of the peak that the derivatives are made of.
         margin (int): Peaks nearer than so many cells to the border are not moved.

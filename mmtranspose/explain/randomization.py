@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 from torch import Tensor, nn
 
 from mmtranspose.explain.methods import Method
-from mmtranspose.explain.support import require_transpose
+from mmtranspose.explain.recording import require_transpose
 from mmtranspose.explain.target import Target
 
 

@@ -8,7 +8,7 @@ from threading import Lock
 
 from mmtranspose.errors import InputError
 from mmtranspose.media.frame import Frame, Unreadable
-from mmtranspose.media.parts import Part, parts_of
+from mmtranspose.media.input_parts import Part, parts_of
 
 
 def open_source(inputs: object) -> Source:

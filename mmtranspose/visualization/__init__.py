@@ -1,13 +1,12 @@
 """Poses, maps and their statistics as pictures. Nothing is computed here but colours."""
 
+from mmtranspose.visualization.contact_sheet import contact_sheet, write_image
 from mmtranspose.visualization.dataset_figures import faithfulness_figure, layer_profile_figure, randomization_figure
 from mmtranspose.visualization.dependency_matrix import dependency_matrix_figure
 from mmtranspose.visualization.explanation_figure import explanation_figure, relevance_figure
 from mmtranspose.visualization.explanation_page import write_page
 from mmtranspose.visualization.overlay import overlay_on_image, overlay_people
-from mmtranspose.visualization.pose import PoseDrawer, draw_poses
-from mmtranspose.visualization.sheet import contact_sheet, write_image
-from mmtranspose.visualization.tracks import draw_tracks
+from mmtranspose.visualization.pose import PoseDrawer, draw_poses, draw_tracks
 
 __all__ = [
     'PoseDrawer',

@@ -25,7 +25,7 @@ from mmtranspose.visualization.canvas import (
 )
 from mmtranspose.visualization.explanation_layout import NAME_SIZE, Layout, fitted_name
 from mmtranspose.visualization.heat import MIDDLE_GREY, heat, in_grey, laid_over, top_of
-from mmtranspose.visualization.selection import joint_indices
+from mmtranspose.visualization.keypoint_selection import joint_indices
 
 if TYPE_CHECKING:
     from mmtranspose.explain import PoseExplanation

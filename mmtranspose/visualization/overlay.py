@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mmtranspose.visualization.heat import OPACITY, heat, laid_over, top_of
-from mmtranspose.visualization.selection import joint_index, layer_index
+from mmtranspose.visualization.keypoint_selection import joint_index, layer_index
 
 if TYPE_CHECKING:
     from mmtranspose.explain import PoseExplanation

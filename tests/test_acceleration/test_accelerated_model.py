@@ -13,10 +13,11 @@ from tiny import tiny_transpose
 from torch import nn
 from variants import pictures, plain_heatmaps, randomised, range_error
 
-import mmtranspose.acceleration.estimator as estimator_module
-from mmtranspose.acceleration import AcceleratedPoseEstimator, precision
-from mmtranspose.acceleration.graphs import GraphedFunction
-from mmtranspose.acceleration.parts import in_parts
+import mmtranspose.acceleration.accelerated_estimator as estimator_module
+from mmtranspose.acceleration import AcceleratedPoseEstimator
+from mmtranspose.acceleration import options as precision
+from mmtranspose.acceleration.accelerated_estimator import in_parts
+from mmtranspose.acceleration.cuda_graphs import GraphedFunction
 from mmtranspose.apis import InputError, accelerate, decelerate
 from mmtranspose.explain import attention_maps
 from mmtranspose.models.heads import TransPoseHead

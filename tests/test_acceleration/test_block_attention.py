@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmtranspose.acceleration import block_attention as attention
-from mmtranspose.acceleration.block_attention import attend
+from mmtranspose.acceleration import fused_encoder as attention
+from mmtranspose.acceleration.fused_encoder import attend
 
 
 def projections(tokens, channels, dtype, batch=2, heads=2):

@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 
-from mmtranspose.acceleration.compile_or_eager import compile_or_eager
+from mmtranspose.acceleration.compilation import compile_or_eager
 
 
 def _double(x):

@@ -8,8 +8,8 @@ from tiny import tiny_transpose
 from variants import pictures, plain_heatmaps, randomised, range_error
 
 from mmtranspose.acceleration import accelerate
-from mmtranspose.acceleration.graphs import GraphedFunction
-from mmtranspose.acceleration.parts import in_parts
+from mmtranspose.acceleration.accelerated_estimator import in_parts
+from mmtranspose.acceleration.cuda_graphs import GraphedFunction
 
 
 class Counter:

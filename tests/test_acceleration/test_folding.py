@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from variants import VARIANTS, randomised, variant
 
 from mmtranspose.acceleration import accelerate
-from mmtranspose.acceleration.folding import fold_batch_norms
+from mmtranspose.acceleration.batch_norm_folding import fold_batch_norms
 
 
 class Block(nn.Module):

@@ -4,8 +4,7 @@ import pytest
 import torch
 from variants import randomised
 
-from mmtranspose.acceleration.encoder import FusedEncoder
-from mmtranspose.acceleration.neck import AcceleratedNeck
+from mmtranspose.acceleration.fused_encoder import AcceleratedNeck, FusedEncoder
 from mmtranspose.models.layers import EncoderLayer, TransformerEncoder
 from mmtranspose.models.necks import TransPoseNeck
 

@@ -5,8 +5,8 @@ import warnings
 import pytest
 import torch
 
-from mmtranspose.acceleration.graphs import GraphedFunction
-from mmtranspose.acceleration.parts import in_parts
+from mmtranspose.acceleration.accelerated_estimator import in_parts
+from mmtranspose.acceleration.cuda_graphs import GraphedFunction
 
 
 class Recorder:

@@ -11,8 +11,9 @@ from tiny import tiny_transpose
 from torch import nn
 from variants import VARIANTS, pictures, plain_heatmaps, randomised, range_error, variant
 
-from mmtranspose.acceleration import accelerate, precision
-from mmtranspose.apis.crops import prepare_crops
+from mmtranspose.acceleration import accelerate
+from mmtranspose.acceleration import options as precision
+from mmtranspose.crops.crop_maker import prepare_crops
 
 OFF = dict(fold_batch_norm=False, channels_last=False, fuse_encoder=False, flip_in_one_pass=False)
 SWITCHED = {

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from mmtranspose.apis import init_model
-from mmtranspose.apis.app import Explorer, Settings
-from mmtranspose.apis.app.server import serve
-from mmtranspose.apis.app.view import enlarged, render
+from mmtranspose.app import Explorer, Settings
+from mmtranspose.app.server import serve
+from mmtranspose.app.view import enlarged, render
 
 pytest.importorskip('gradio', reason='gradio is not installed (requirements/app.txt)')
 pytest_plugins = ['browser']

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from mmtranspose.apis import InputError, init_model
-from mmtranspose.apis.app import Explorer
-from mmtranspose.apis.app import server as server_module
-from mmtranspose.apis.app.server import serve
+from mmtranspose.app import Explorer
+from mmtranspose.app import server as server_module
+from mmtranspose.app.server import serve
 
 pytest.importorskip('gradio', reason='gradio is not installed (requirements/app.txt)')
 

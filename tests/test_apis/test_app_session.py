@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from mmtranspose.apis import InputError, explain_topdown, inference_topdown, init_model
-from mmtranspose.apis.app import Choice, Explorer, Settings
-from mmtranspose.apis.app.picture import folder_pictures, open_picture
-from mmtranspose.apis.app.place import cell_at, cell_corners
-from mmtranspose.apis.app.session import MAX_PEOPLE, box_between, find_joint, find_person
-from mmtranspose.apis.app.view import render
-from mmtranspose.apis.crops import prepare_crops
+from mmtranspose.app import Choice, Explorer, Settings
+from mmtranspose.app.opened_image import folder_pictures, open_picture
+from mmtranspose.app.place_maps import cell_at, cell_corners
+from mmtranspose.app.session import MAX_PEOPLE, box_between, find_joint, find_person
+from mmtranspose.app.view import render
+from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.explain import attention_maps
 
 BOXES = np.array([[20, 15, 120, 290, 0.9], [100.5, 30.25, 230, 300, 0.6], [30, 40, 80, 120, 0.2]], np.float32)

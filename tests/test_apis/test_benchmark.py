@@ -4,11 +4,11 @@ import golden
 import pytest
 import torch
 
-from mmtranspose.apis.benchmark.encoder import build_encoder, build_step
-from mmtranspose.apis.benchmark.explanation import TOLERANCES, WAYS, build_way
-from mmtranspose.apis.benchmark.materialised import MaterialisedAttention
-from mmtranspose.apis.benchmark.measure import compare
-from mmtranspose.apis.benchmark.way import Way
+from mmtranspose.benchmark.candidate import Way
+from mmtranspose.benchmark.measurement import compare
+from mmtranspose.benchmark.modes.encoder import build_encoder, build_step
+from mmtranspose.benchmark.modes.explanation import TOLERANCES, WAYS, build_way
+from mmtranspose.benchmark.networks import MaterialisedAttention
 
 TINY = str(golden.CONFIGS / 'synthetic' / 'td-hm_transpose-r-tiny_1xb16-10e_synthetic-128x96.py')
 

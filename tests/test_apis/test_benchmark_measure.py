@@ -11,14 +11,13 @@ import pytest
 import torch
 
 from mmtranspose.apis import InputError
-from mmtranspose.apis.benchmark import measure as measuring
-from mmtranspose.apis.benchmark.matmul import fastest
-from mmtranspose.apis.benchmark.measure import compare, measure
-from mmtranspose.apis.benchmark.memory import PeakMemory
-from mmtranspose.apis.benchmark.spread import ratio, spread
-from mmtranspose.apis.benchmark.table import aligned
-from mmtranspose.apis.benchmark.way import Task, Tolerance, Way
-from mmtranspose.apis.benchmark.worker import Failure, Worker, serve
+from mmtranspose.benchmark import measurement as measuring
+from mmtranspose.benchmark.candidate import Task, Tolerance, Way
+from mmtranspose.benchmark.figures import aligned, ratio, spread
+from mmtranspose.benchmark.matmul_peak import fastest
+from mmtranspose.benchmark.measurement import compare, measure
+from mmtranspose.benchmark.peak_memory import PeakMemory
+from mmtranspose.benchmark.worker import Failure, Worker, serve
 
 
 def test_spread():
@@ -162,9 +161,9 @@ class Lines:
 def here(monkeypatch):
     """``serve`` in this process, which stays as it is."""
     monkeypatch.setattr(signal, 'signal', lambda *arguments: None)
-    monkeypatch.setattr('mmtranspose.apis.benchmark.worker.MMLogger', MagicMock())
+    monkeypatch.setattr('mmtranspose.benchmark.worker.MMLogger', MagicMock())
     kept = MagicMock()
-    monkeypatch.setattr('mmtranspose.apis.benchmark.worker.keep_memory', kept)
+    monkeypatch.setattr('mmtranspose.benchmark.worker.keep_memory', kept)
     return kept
 
 
@@ -224,7 +223,7 @@ def test_fastest_product(monkeypatch):
     """FLOP/s are 2 n^3 by the shortest time of the size where that is greatest."""
     clock = iter([0, 8, 10, 14, 20, 30, 40, 50, 60, 70, *range(100, 110)])  # sizes 100: at best 4; 200: 1
     monkeypatch.setattr(time, 'perf_counter', lambda: next(clock))
-    monkeypatch.setattr('mmtranspose.apis.benchmark.matmul.PATIENCE', 100)
+    monkeypatch.setattr('mmtranspose.benchmark.matmul_peak.PATIENCE', 100)
     assert fastest(torch.float32, 'cpu', (100, 200)) == 2 * 200**3
 
 

@@ -13,19 +13,27 @@ from mmpose.codecs.utils import get_heatmap_maximum
 from mmpose.models.data_preprocessors import PoseDataPreprocessor
 
 from mmtranspose.apis import InputError
-from mmtranspose.apis.benchmark import Settings, benchmark, matmul
-from mmtranspose.apis.benchmark import measure as measuring
-from mmtranspose.apis.benchmark.decode import decode_ways, peaked_heatmaps
-from mmtranspose.apis.benchmark.end_to_end import end_to_end_ways
-from mmtranspose.apis.benchmark.flops import count
-from mmtranspose.apis.benchmark.forward import forward_ways
-from mmtranspose.apis.benchmark.materialised import MaterialisedAttention
-from mmtranspose.apis.benchmark.measure import Measurement
-from mmtranspose.apis.benchmark.memory import PeakMemory
-from mmtranspose.apis.benchmark.model import load_baseline, load_model, network, random_inputs, weights_file
-from mmtranspose.apis.benchmark.pictures import picture_files
-from mmtranspose.apis.benchmark.train_step import first_gradient_norm, train_step_ways
-from mmtranspose.apis.boxes import load_bboxes
+from mmtranspose.benchmark import Settings
+from mmtranspose.benchmark import matmul_peak as matmul
+from mmtranspose.benchmark import measurement as measuring
+from mmtranspose.benchmark import run as benchmark
+from mmtranspose.benchmark.flops import count
+from mmtranspose.benchmark.image_set import picture_files
+from mmtranspose.benchmark.measurement import Measurement
+from mmtranspose.benchmark.modes.decode import decode_ways, peaked_heatmaps
+from mmtranspose.benchmark.modes.end_to_end import end_to_end_ways
+from mmtranspose.benchmark.modes.forward import forward_ways
+from mmtranspose.benchmark.modes.train_step import first_gradient_norm, train_step_ways
+from mmtranspose.benchmark.networks import (
+    MaterialisedAttention,
+    load_baseline,
+    load_model,
+    network,
+    random_inputs,
+    weights_file,
+)
+from mmtranspose.benchmark.peak_memory import PeakMemory
+from mmtranspose.crops.boxes import load_bboxes
 
 TOOL = 'analysis_tools/benchmark'
 
@@ -243,7 +251,7 @@ class TestModels:
 
 def test_ways_and_memory(settings, monkeypatch):
     """Kept memory is part of ours; a way for each dtype, and one more compiled."""
-    monkeypatch.setattr('mmtranspose.apis.benchmark.settings.native', lambda name, device: name == 'bf16')
+    monkeypatch.setattr('mmtranspose.benchmark.settings.native', lambda name, device: name == 'bf16')
     settings.dtypes, settings.compile = ('fp32', 'bf16', 'fp16'), True
     names = [f'ours {dtype}{end}' for dtype in ('fp32', 'bf16', 'fp16 (runs in fp32)') for end in ('', ', compiled')]
     for mode in (forward_ways, end_to_end_ways):

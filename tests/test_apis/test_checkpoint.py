@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from mmtranspose.apis import init_model
-from mmtranspose.apis.checkpoint import read_checkpoint, require_match
-from mmtranspose.apis.comparison import Comparison, compare
 from mmtranspose.compat.checkpoint_files import state_dict_of
 from mmtranspose.errors import InputError
+from mmtranspose.loading.checkpoint import read_checkpoint, require_match
+from mmtranspose.loading.weights_comparison import Comparison, compare
 from mmtranspose.models.released_weights import released_name
 
 
@@ -136,7 +136,7 @@ class TestMatch:
 
     def test_partial_says_what_was_kept(self, model):
         weights = {'0.bias': torch.zeros(2), '1.weight': torch.zeros(5), 'head.weight': torch.zeros(9)}
-        with mock.patch('mmtranspose.apis.checkpoint.print_log') as log:
+        with mock.patch('mmtranspose.loading.checkpoint.print_log') as log:
             require_match(model, weights, 'a.pth', allow_partial=True)
         words = log.call_args.args[0]
         assert words.startswith('a.pth: kept 1 of 6 parameters and buffers. Left as initialised or not used: 4 of the ')
@@ -299,7 +299,7 @@ def test_odd_position_tables(released, tiny_config, tmp_path, table):
 def test_a_part_does_not_bring_its_keypoints_names(tiny_config, tiny_checkpoint):
     content = torch.load(tiny_checkpoint, weights_only=True)
     content['meta']['dataset_meta']['dataset_name'] = 'changed'
-    with mock.patch('mmtranspose.apis.inference.read_checkpoint', return_value=content):
+    with mock.patch('mmtranspose.loading.init_model.read_checkpoint', return_value=content):
         whole = init_model(tiny_config, 'a.pth')
         part = init_model(tiny_config, 'a.pth', cfg_options={'model.head.out_channels': 3}, allow_partial=True)
     assert (whole.dataset_meta['dataset_name'], part.dataset_meta['dataset_name']) == ('changed', 'coco')

@@ -7,7 +7,7 @@ import warnings
 import pytest
 from torch.utils.data import DataLoader
 
-from mmtranspose.apis import command_line
+from mmtranspose.commands import command_line
 from mmtranspose.errors import InputError
 
 

@@ -8,16 +8,10 @@ import pytest
 from conftest import CONFIGS, SYNTHETIC_CONFIG
 from mmengine.config import Config
 
-from mmtranspose.apis.config import (
-    check_data,
-    check_detections,
-    load_config,
-    merge_options,
-    move_data_root,
-    read_json,
-    require_model,
-)
 from mmtranspose.errors import InputError
+from mmtranspose.files.json_files import read_json
+from mmtranspose.loading.config import load_config, merge_options, move_data_root, require_model
+from mmtranspose.loading.data_files import check_data, check_detections
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 COCO = CONFIGS / 'coco' / 'td-hm_transpose-h-s_2xb16-240e_coco-256x192.py'

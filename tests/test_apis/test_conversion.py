@@ -13,8 +13,8 @@ from mmpose.apis import init_model as mmpose_init_model
 
 from mmtranspose import __version__
 from mmtranspose.apis import InputError, init_model
-from mmtranspose.apis.conversion import conversion_error, convert_official
-from mmtranspose.zoo import find_config
+from mmtranspose.loading.conversion import conversion_error, convert_official
+from mmtranspose.loading.zoo import find_config
 
 NAME = 'td-hm_transpose-r-a3_1xb28-230e_coco-256x192'
 

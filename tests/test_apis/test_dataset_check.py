@@ -11,10 +11,10 @@ from conftest import SYNTHETIC_CONFIG
 from mmengine.config import Config
 from mmpose.evaluation import CocoMetric
 
-from mmtranspose.apis.config import load_config
-from mmtranspose.apis.dataset_check import check_dataset
-from mmtranspose.apis.dataset_check.problems import KINDS
+from mmtranspose.dataset_check import check_dataset
+from mmtranspose.dataset_check.problems import KINDS
 from mmtranspose.errors import InputError
+from mmtranspose.loading.config import load_config
 
 TRAIN = 'annotations/person_keypoints_train.json'
 BOXES = 'person_detection_results/person_detections_val.json'

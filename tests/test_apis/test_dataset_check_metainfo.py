@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
-from mmtranspose.apis.dataset_check import metainfo
-from mmtranspose.apis.dataset_check.names import canonical, mirrored, sided_pairs
+from mmtranspose.dataset_check import keypoint_definition as metainfo
+from mmtranspose.dataset_check.keypoint_definition import canonical, mirrored, sided_pairs
 
 DEFINITIONS = Path(mmpose.__file__).parent / '.mim' / 'configs' / '_base_' / 'datasets'
 HUMANS = ['aic', 'coco', 'coco_wholebody', 'crowdpose', 'exlpose', 'halpe', 'jhmdb', 'mhp', 'mpii', 'posetrack18']

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from conftest import SYNTHETIC_CONFIG
 
-from mmtranspose.apis.config import load_config
-from mmtranspose.apis.dataset_check import check_dataset
-from mmtranspose.apis.dataset_check.annotations import Annotations
-from mmtranspose.apis.dataset_check.sides import across, check_people, check_swapped, more_than_chance
+from mmtranspose.dataset_check import check_dataset
+from mmtranspose.dataset_check.annotation_file import Annotations
+from mmtranspose.dataset_check.left_right import across, check_people, check_swapped, more_than_chance
+from mmtranspose.loading.config import load_config
 
 TORSO = ['left_shoulder', 'right_shoulder', 'left_hip', 'right_hip']
 FACE = [*TORSO, 'nose', 'left_eye', 'right_eye']

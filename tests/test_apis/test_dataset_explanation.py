@@ -10,10 +10,10 @@ from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
 from mmtranspose.apis import InputError, explain_topdown, init_model
-from mmtranspose.apis.dataset_explanation import DatasetExplanationSettings, explain_dataset
-from mmtranspose.apis.dataset_explanation.measures import MEASURES, counterpart_shares, others_coverage, torso_lengths
-from mmtranspose.apis.dataset_explanation.people import LabelledPeople, truth_of
-from mmtranspose.apis.dataset_explanation.summary import matched_difference
+from mmtranspose.dataset_explanation import DatasetExplanationSettings, explain_dataset
+from mmtranspose.dataset_explanation.labelled_people import LabelledPeople, truth_of
+from mmtranspose.dataset_explanation.measures import MEASURES, counterpart_shares, others_coverage, torso_lengths
+from mmtranspose.dataset_explanation.summary import matched_difference
 from mmtranspose.media import read_image
 
 SETTINGS = dict(max_samples=4, faithfulness_samples=1, methods=('attention-2', 'random'), steps=2, percentiles=(50,))

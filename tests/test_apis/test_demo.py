@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmtranspose.apis.checkpoint import read_checkpoint
-from mmtranspose.apis.demo import Demo
+from mmtranspose.demo.pose_demo import Demo
+from mmtranspose.loading.checkpoint import read_checkpoint
 from mmtranspose.media import open_source
 
 

@@ -13,10 +13,10 @@ from mmengine.hub import get_config
 from mmengine.registry import DefaultScope, init_default_scope
 from tiny_detector import CONFIG, write_detector
 
-from mmtranspose.apis.config import load_config
-from mmtranspose.apis.demo_detector import train_detector
-from mmtranspose.apis.detection import PersonDetector
+from mmtranspose.demo.detector_demo import train_detector
+from mmtranspose.detection import PersonDetector
 from mmtranspose.errors import InputError
+from mmtranspose.loading.config import load_config
 from mmtranspose.media import read_image
 
 

@@ -11,13 +11,13 @@ import torch
 from mmdet.evaluation import CocoMetric
 from tiny_detector import write_detector
 
-from mmtranspose.apis import parts as parts_module
-from mmtranspose.apis.detection import PersonDetector, detect_dataset
-from mmtranspose.apis.detection import dataset as dataset_module
-from mmtranspose.apis.detection.annotated_pictures import AnnotatedPictures
-from mmtranspose.apis.detection.box_ap import box_ap, true_boxes
-from mmtranspose.apis.parts import Parts
+from mmtranspose.detection import PersonDetector, detect_dataset
+from mmtranspose.detection import dataset_detection as dataset_module
+from mmtranspose.detection.annotated_images import AnnotatedPictures
+from mmtranspose.detection.box_ap import box_ap, true_boxes
 from mmtranspose.errors import InputError
+from mmtranspose.files import resumable_arrays as parts_module
+from mmtranspose.files.resumable_arrays import Parts
 from mmtranspose.media import read_image
 
 ANNOTATIONS = Path('annotations') / 'person_keypoints_val.json'

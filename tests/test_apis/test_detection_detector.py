@@ -8,10 +8,9 @@ from mmengine.registry import DefaultScope, init_default_scope
 from mmpose.evaluation.functional import nms
 from tiny_detector import CONFIG, write_detector
 
-from mmtranspose.apis.detection import PersonDetector
-from mmtranspose.apis.detection.loading import load_detector
-from mmtranspose.apis.detection.names import find_detector
 from mmtranspose.compat.mmcv_ops import MissingOpError
+from mmtranspose.detection import PersonDetector
+from mmtranspose.detection.detector_loading import find_detector, load_detector
 from mmtranspose.errors import InputError
 
 CLASSES = ('dog', 'Person', 'cat')
@@ -131,7 +130,7 @@ class TestNames:
             asked.append(filename)
             raise InputError('no network')
 
-        monkeypatch.setattr('mmtranspose.apis.detection.loading.read_checkpoint', fetch)
+        monkeypatch.setattr('mmtranspose.detection.detector_loading.read_checkpoint', fetch)
         with pytest.raises(InputError, match='no network'):
             load_detector('rtmdet-t')
         assert asked == [find_detector('rtmdet-t')[1]]

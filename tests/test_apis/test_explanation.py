@@ -10,7 +10,7 @@ from mmpose.codecs import MSRAHeatmap
 from mmpose.registry import MODELS
 
 from mmtranspose.apis import InputError, explain_topdown, inference_topdown, init_model
-from mmtranspose.apis.crops import prepare_crops
+from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.explain import ExplainOptions, Target, attention_maps, explain_batch
 from mmtranspose.explain.methods import build_method
 

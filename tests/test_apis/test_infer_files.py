@@ -17,12 +17,12 @@ from mmpose.evaluation.metrics import CocoMetric
 from mmpose.structures import PoseDataSample
 
 from mmtranspose.apis import InputError
-from mmtranspose.apis.results import coco_results, instances_of
-from mmtranspose.apis.topdown import TopdownResult
-from mmtranspose.apis.topdown.image_ids import ImageIds
-from mmtranspose.apis.topdown.outputs import PredictionFiles, ResultsFolder
-from mmtranspose.apis.topdown.outputs.json_list_file import JsonListFile
+from mmtranspose.files.json_list_file import JsonListFile
+from mmtranspose.inference import TopdownResult
+from mmtranspose.inference.image_ids import ImageIds
 from mmtranspose.media import Frame, Video
+from mmtranspose.results import PredictionFiles, ResultsFolder
+from mmtranspose.results.pose_json import coco_results, instances_of
 
 META = parse_pose_metainfo(dict(from_file='configs/_base_/datasets/coco.py'))
 RATE = Fraction(30000, 1001)

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from mmtranspose.apis import InputError
-from mmtranspose.apis.topdown.by_path import ByPath
-from mmtranspose.apis.topdown.image_ids import ImageIds
-from mmtranspose.apis.topdown.outputs import input_files, require_no_overwriting
-from mmtranspose.apis.topdown.outputs.names import OutputNames
+from mmtranspose.inference.image_ids import ByPath, ImageIds
 from mmtranspose.media import Frame, Video
+from mmtranspose.results import input_files, require_no_overwriting
+from mmtranspose.results.output_files import OutputNames
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)
 

@@ -10,9 +10,9 @@ import pytest
 from test_infer_files import META, frames, person, picture, result
 
 from mmtranspose.apis import InputError
-from mmtranspose.apis.topdown import TopdownResult
-from mmtranspose.apis.topdown.image_ids import ImageIds
-from mmtranspose.apis.topdown.outputs import (
+from mmtranspose.inference import TopdownResult
+from mmtranspose.inference.image_ids import ImageIds
+from mmtranspose.results import (
     PredictionFiles,
     Progress,
     ResultDrawer,
@@ -25,7 +25,7 @@ from mmtranspose.apis.topdown.outputs import (
     window,
 )
 from mmtranspose.visualization import PoseDrawer, draw_poses
-from mmtranspose.visualization.tracks import draw_tracks, track_colour
+from mmtranspose.visualization.pose import draw_tracks, track_colour
 
 
 @pytest.fixture

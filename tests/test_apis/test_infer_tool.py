@@ -17,8 +17,9 @@ import pytest
 from conftest import ROOT
 from tiny_detector import write_detector
 
-from mmtranspose.apis import InputError, explain_topdown, inference_topdown, load_bboxes, topdown
-from mmtranspose.apis.detection import PersonDetector
+from mmtranspose import inference as topdown
+from mmtranspose.apis import InputError, explain_topdown, inference_topdown, load_bboxes
+from mmtranspose.detection import PersonDetector
 from mmtranspose.media import VideoWriter, read_image
 from mmtranspose.visualization import draw_poses, overlay_people
 

@@ -11,8 +11,8 @@ from conftest import SYNTHETIC_CONFIG
 from mmengine.config import Config
 
 from mmtranspose.apis import InputError, inference_topdown, init_model, load_bboxes
-from mmtranspose.apis.boxes import whole_image
-from mmtranspose.apis.crops import prepare_crops
+from mmtranspose.crops.boxes import whole_image
+from mmtranspose.crops.crop_maker import prepare_crops
 
 BOXES = [[20, 15, 120, 290], [100.5, 30.25, 230, 300], [-30, -20, 90, 200], [150, 200, 400, 500], [60, 60, 64, 70]]
 

@@ -18,7 +18,7 @@ from mmpose.visualization import PoseLocalVisualizer
 from tiny_detector import write_detector
 
 from mmtranspose.apis import inference_topdown, init_model
-from mmtranspose.apis.detection import PersonDetector
+from mmtranspose.detection import PersonDetector
 
 SCRIPT = Path(mmpose.__file__).parent / '.mim' / 'demo' / 'topdown_demo_with_mmdet.py'
 TOLERANCE = 0.01  # pixels

@@ -11,10 +11,10 @@ from mmpose.registry import METRICS
 
 from mmtranspose.acceleration import accelerate
 from mmtranspose.apis import init_model
-from mmtranspose.apis.config import load_config
-from mmtranspose.apis.crops import prepare_crops
+from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.engine.hooks import acceleration_hook
-from mmtranspose.zoo import find_config
+from mmtranspose.loading.config import load_config
+from mmtranspose.loading.zoo import find_config
 
 TOLERANCE = 0.01  # image pixels; MMPose's UDP is 0.30 off on average (REFERENCE, section 3)
 

@@ -13,9 +13,9 @@ from conftest import load_tool
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmtranspose.apis.config import load_config
-from mmtranspose.apis.runner import build_runner
+from mmtranspose.engine.runner_setup import build_runner
 from mmtranspose.errors import InputError
+from mmtranspose.loading.config import load_config
 
 THEIRS = Path(mmpose.__file__).parent / '.mim' / 'tools'
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from golden import CONFIG_OF, fill, released_state_dict
 
-from mmtranspose import zoo
 from mmtranspose.apis import InputError, init_model
-from mmtranspose.apis.variant import build_empty, closest_model, looks_like
+from mmtranspose.loading import zoo
+from mmtranspose.loading.closest_model import build_empty, closest_model, looks_like
 from mmtranspose.models.released_weights import released_name
 
 VARIANTS = list(CONFIG_OF)

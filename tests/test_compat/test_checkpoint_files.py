@@ -13,9 +13,9 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors.torch import save_file
 
-from mmtranspose.apis.checkpoint import read_checkpoint
 from mmtranspose.compat.checkpoint_files import with_state_dict
 from mmtranspose.errors import InputError
+from mmtranspose.loading.checkpoint import read_checkpoint
 
 WEIGHTS = {'a.weight': torch.arange(6.0).reshape(2, 3), 'b.bias': torch.ones(2, dtype=torch.int64)}
 

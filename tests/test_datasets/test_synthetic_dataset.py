@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mmtranspose.datasets.synthetic import generate_dataset, generator, make_scene
-from mmtranspose.datasets.synthetic.detections import box_iou
+from mmtranspose.datasets.synthetic.simulated_detections import box_iou
 from mmtranspose.errors import InputError
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'generate_synthetic_people.py'

@@ -4,17 +4,16 @@ import numpy as np
 import pytest
 
 from mmtranspose.datasets.synthetic import contact_sheet, render_scene
-from mmtranspose.datasets.synthetic.annotations import encode_mask, person_annotation
 from mmtranspose.datasets.synthetic.appearance import sample_appearance
 from mmtranspose.datasets.synthetic.body import paint_person
+from mmtranspose.datasets.synthetic.body_parts import PART_ID
 from mmtranspose.datasets.synthetic.camera import Camera
-from mmtranspose.datasets.synthetic.detections import box_iou, detect
-from mmtranspose.datasets.synthetic.labels import describe
+from mmtranspose.datasets.synthetic.labels import describe, encode_mask, person_annotation
 from mmtranspose.datasets.synthetic.objects import paint_box
 from mmtranspose.datasets.synthetic.painter import NOTHING, Layer, Light, Material
-from mmtranspose.datasets.synthetic.parts import PART_ID
 from mmtranspose.datasets.synthetic.placement import Actor
 from mmtranspose.datasets.synthetic.shapes import ellipsoid, limb
+from mmtranspose.datasets.synthetic.simulated_detections import box_iou, detect
 from mmtranspose.datasets.synthetic.skeleton import COCO_KEYPOINTS, forward_kinematics
 
 CAMERA = Camera((200, 240), focal=400.0, height=1.2)

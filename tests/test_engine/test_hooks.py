@@ -13,8 +13,8 @@ from mmpose.registry import DATASETS, HOOKS
 from torch import nn
 
 from mmtranspose.apis import explain_topdown, init_model
-from mmtranspose.apis.boxes import whole_image
-from mmtranspose.apis.crops import prepare_crops
+from mmtranspose.crops.boxes import whole_image
+from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.engine.hooks import ChannelsLastHook, ExplanationHook, SaveMetricsHook
 from mmtranspose.media import read_image
 from mmtranspose.visualization import explanation_figure

@@ -5,8 +5,9 @@ import pytest
 from mmengine.config import ConfigDict
 from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
 
+from mmtranspose.crops.geometry import crop_to_image, cuts_udp
 from mmtranspose.datasets.transforms import UnbiasedTopdownAffine
-from mmtranspose.explain.geometry import crop_to_image, cuts_udp, token_to_crop
+from mmtranspose.explain.token_grid import token_to_crop
 
 
 @pytest.mark.parametrize(

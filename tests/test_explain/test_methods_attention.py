@@ -4,7 +4,8 @@ import pytest
 import torch
 from tiny import tiny_transpose
 
-from mmtranspose.explain.methods import AttentionMap, GradientAttention, Rollout, row_product
+from mmtranspose.explain.methods import AttentionMap, GradientAttention, Rollout
+from mmtranspose.explain.methods import rollout as row_product
 from mmtranspose.explain.target import Target
 
 

@@ -10,7 +10,7 @@ from test_metrics_imputation import dense_imputation
 from torch import nn
 
 from mmtranspose.explain.metrics import blurred, cell_ranks, deletion, insertion, keypoint_oks, peak_drift, road
-from mmtranspose.explain.metrics.perturbed import normalised
+from mmtranspose.explain.metrics.perturbed_images import normalised
 from mmtranspose.explain.target import Target
 
 GRID, INPUT, HEATMAP = (4, 4), (16, 16), (8, 8)

@@ -2,7 +2,13 @@
 
 import torch
 
-from mmtranspose.explain.metrics.ranking import cell_counts, cell_ranks, first_cells, pixel_masks, reversed_ranks
+from mmtranspose.explain.metrics.perturbed_images import (
+    cell_counts,
+    cell_ranks,
+    first_cells,
+    pixel_masks,
+    reversed_ranks,
+)
 
 
 def test_most_relevant_first():

@@ -6,7 +6,7 @@ from tiny import tiny_transpose
 from torch import nn
 
 from mmtranspose.explain import attention_maps
-from mmtranspose.explain.support import require_transpose
+from mmtranspose.explain.recording import require_transpose
 
 CELLS = torch.zeros(1, 1, 2, dtype=torch.long)
 INPUTS = torch.zeros(1, 3, 64, 48)

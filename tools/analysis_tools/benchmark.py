@@ -7,11 +7,11 @@ import shlex
 import sys
 from pathlib import Path
 
-from mmtranspose.acceleration.precision import DTYPES
-from mmtranspose.apis.benchmark import Settings, run_benchmark
-from mmtranspose.apis.benchmark.table import benchmark_lines
-from mmtranspose.apis.command_line import parser, run
-from mmtranspose.apis.results import write_json
+from mmtranspose.acceleration.options import DTYPES
+from mmtranspose.benchmark import Settings, run_benchmark
+from mmtranspose.benchmark.figures import benchmark_lines
+from mmtranspose.commands.command_line import parser, run
+from mmtranspose.files.json_files import write_json
 
 DESCRIPTION = """\
 Measure the plain baseline and our ways in processes of their own, in turn (A B C A B C ...), in one run.

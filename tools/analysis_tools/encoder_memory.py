@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from mmtranspose.apis.benchmark import compare_encoders
-from mmtranspose.apis.command_line import parser, run
-from mmtranspose.apis.results import write_json
+from mmtranspose.benchmark import compare_encoders
+from mmtranspose.commands.command_line import parser, run
+from mmtranspose.files.json_files import write_json
 
 H_A6 = (
     Path(__file__).parents[2]

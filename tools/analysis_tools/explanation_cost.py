@@ -1,8 +1,8 @@
 """Time and memory that explaining adds to a forward pass, and what whole matrices of attention would cost."""
 
-from mmtranspose.apis.benchmark import compare_explanations
-from mmtranspose.apis.command_line import parser, run
-from mmtranspose.apis.results import write_json
+from mmtranspose.benchmark import compare_explanations
+from mmtranspose.commands.command_line import parser, run
+from mmtranspose.files.json_files import write_json
 
 
 def main() -> None:

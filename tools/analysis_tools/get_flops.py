@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mmtranspose.apis.benchmark import count
-from mmtranspose.apis.benchmark.flops import Count, deconvolutions
-from mmtranspose.apis.benchmark.table import aligned
-from mmtranspose.apis.command_line import parser, run
-from mmtranspose.apis.results import write_json
+from mmtranspose.benchmark import count
+from mmtranspose.benchmark.figures import aligned
+from mmtranspose.benchmark.flops import Count, deconvolutions
+from mmtranspose.commands.command_line import parser, run
+from mmtranspose.files.json_files import write_json
 
 PAPER = {  # GFLOPs at 256x192, as reported
     'transpose-r-a3': 8.0,

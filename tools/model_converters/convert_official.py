@@ -1,7 +1,7 @@
 """Write a file of the authors' release as an MMPose checkpoint."""
 
-from mmtranspose.apis.command_line import parser, run
-from mmtranspose.apis.conversion import conversion_error, convert_official
+from mmtranspose.commands.command_line import parser, run
+from mmtranspose.loading.conversion import conversion_error, convert_official
 
 TOLERANCE = 1e-5  # of heatmaps, whose peaks are near 1
 

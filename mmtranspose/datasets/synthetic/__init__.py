@@ -1,8 +1,8 @@
 """Synthetic people: pictures of articulated, clothed people with exact COCO labels, drawn without any download."""
 
-from mmtranspose.datasets.synthetic.difficulty import DIFFICULTIES
 from mmtranspose.datasets.synthetic.generator import generate_dataset, make_scene
 from mmtranspose.datasets.synthetic.labels import Person
+from mmtranspose.datasets.synthetic.placement import DIFFICULTIES
 from mmtranspose.datasets.synthetic.preview import contact_sheet
 from mmtranspose.datasets.synthetic.scene import Scene, render_scene
 

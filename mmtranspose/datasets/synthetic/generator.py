@@ -17,12 +17,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from mmtranspose.errors import InputError
-
-from mmtranspose.datasets.synthetic.annotations import coco_dataset, file_name, person_annotation
-from mmtranspose.datasets.synthetic.detections import detect
-from mmtranspose.datasets.synthetic.difficulty import DIFFICULTIES
+from mmtranspose.datasets.synthetic.labels import coco_dataset, file_name, person_annotation
+from mmtranspose.datasets.synthetic.placement import DIFFICULTIES
 from mmtranspose.datasets.synthetic.scene import Scene, render_scene
+from mmtranspose.datasets.synthetic.simulated_detections import detect
+from mmtranspose.errors import InputError
 
 VERSION = 3
 """Raised whenever equal parameters would give other pictures or labels."""

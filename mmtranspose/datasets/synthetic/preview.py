@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from mmtranspose.datasets.synthetic.annotations import COCO_SKELETON
-from mmtranspose.datasets.synthetic.labels import Person
+from mmtranspose.datasets.synthetic.labels import COCO_SKELETON, Person
 from mmtranspose.datasets.synthetic.scene import Scene
 from mmtranspose.datasets.synthetic.skeleton import COCO_KEYPOINTS
 

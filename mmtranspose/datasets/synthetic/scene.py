@@ -7,14 +7,20 @@ import numpy as np
 
 from mmtranspose.datasets.synthetic.background import paint_background
 from mmtranspose.datasets.synthetic.body import paint_person
-from mmtranspose.datasets.synthetic.camera import Camera
-from mmtranspose.datasets.synthetic.difficulty import DIFFICULTIES, Difficulty
-from mmtranspose.datasets.synthetic.effects import camera_effects
+from mmtranspose.datasets.synthetic.body_parts import PARTS
+from mmtranspose.datasets.synthetic.camera import Camera, camera_effects
 from mmtranspose.datasets.synthetic.labels import Person, describe
 from mmtranspose.datasets.synthetic.objects import THINGS, paint_seat
 from mmtranspose.datasets.synthetic.painter import NOTHING, Layer, Light
-from mmtranspose.datasets.synthetic.parts import PARTS
-from mmtranspose.datasets.synthetic.placement import Actor, choose_spots, place_actor, point_camera, sample_light
+from mmtranspose.datasets.synthetic.placement import (
+    DIFFICULTIES,
+    Actor,
+    Difficulty,
+    choose_spots,
+    place_actor,
+    point_camera,
+    sample_light,
+)
 from mmtranspose.datasets.synthetic.textures import brightened
 
 FULL = DIFFICULTIES['full']

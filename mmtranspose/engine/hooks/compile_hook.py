@@ -11,7 +11,7 @@ from mmengine.model import is_model_wrapper
 from mmpose.registry import HOOKS
 from torch import nn
 
-from mmtranspose.acceleration.compile_or_eager import compile_or_eager
+from mmtranspose.acceleration.compilation import compile_or_eager
 from mmtranspose.errors import InputError
 
 PARTS = ('backbone', 'neck.encoder', 'head.deconv_layers')

@@ -7,12 +7,12 @@ from mmengine.model import is_model_wrapper
 from mmpose.registry import HOOKS
 
 from mmtranspose.acceleration import AcceleratedPoseEstimator, decelerate
+from mmtranspose.crops.geometry import cuts_udp
 from mmtranspose.errors import InputError
 from mmtranspose.explain import ExplainOptions, explain_batch
 from mmtranspose.explain.attention import DIRECTIONS
 from mmtranspose.explain.choices import check_choice
-from mmtranspose.explain.explaining import check_options
-from mmtranspose.explain.geometry import cuts_udp
+from mmtranspose.explain.explainer import check_options
 from mmtranspose.visualization import explanation_figure
 
 

@@ -11,7 +11,7 @@ from mmengine.optim import OptimWrapper
 from mmpose.registry import OPTIM_WRAPPERS
 from torch import nn
 
-from mmtranspose.acceleration.precision import native
+from mmtranspose.acceleration.options import native
 
 
 def supports_bfloat16() -> bool:

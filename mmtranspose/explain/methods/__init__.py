@@ -6,11 +6,9 @@ from functools import partial
 
 from mmtranspose.explain.methods.attention_map import AttentionMap
 from mmtranspose.explain.methods.base import Method
-from mmtranspose.explain.methods.gaussian import Gaussian
+from mmtranspose.explain.methods.controls import Gaussian, RandomOrder
 from mmtranspose.explain.methods.gradient_attention import GradientAttention
-from mmtranspose.explain.methods.input_gradient import InputGradient
-from mmtranspose.explain.methods.integrated_gradients import IntegratedGradients
-from mmtranspose.explain.methods.random_order import RandomOrder
+from mmtranspose.explain.methods.input_gradients import InputGradient, IntegratedGradients
 from mmtranspose.explain.methods.rollout import Rollout
 
 __all__ = [

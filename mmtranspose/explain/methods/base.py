@@ -37,7 +37,7 @@ class Method(ABC):
 
         Raises:
             TypeError: The method reads attention, and the model has none that can be read; see
-                :func:`~mmtranspose.explain.support.require_transpose`.
+                :func:`~mmtranspose.explain.recording.require_transpose`.
             ValueError: The target is of another batch, token grid or heatmap than the network's, or the maps are not
                 finite.
         """

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from mmtranspose.explain.attention import head_values
 from mmtranspose.explain.methods.base import Method, peak_values
-from mmtranspose.explain.methods.row_product import row_product, target_rows
-from mmtranspose.explain.recording import AttentionInput, recorded_attention
-from mmtranspose.explain.support import require_transpose
+from mmtranspose.explain.methods.rollout import row_product, target_rows
+from mmtranspose.explain.recording import AttentionInput, recorded_attention, require_transpose
 from mmtranspose.explain.target import Target
 from mmtranspose.models.layers import SelfAttention
 

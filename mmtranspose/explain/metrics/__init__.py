@@ -2,13 +2,18 @@
 
 from mmtranspose.explain.metrics.bootstrap import MeanInterval, mean_interval, mean_intervals, resample_counts
 from mmtranspose.explain.metrics.discs import disc_coverage, oks_radii
-from mmtranspose.explain.metrics.drift import keypoint_oks, peak_drift
 from mmtranspose.explain.metrics.imputation import linear_imputation
-from mmtranspose.explain.metrics.localization import disc_shares, energy_pointing_game, pointing_game
-from mmtranspose.explain.metrics.perturbation import PerturbationCurve, blurred, deletion, insertion
-from mmtranspose.explain.metrics.ranking import cell_ranks
+from mmtranspose.explain.metrics.localization import disc_shares, energy_pointing_game, entropy, pointing_game, reach
+from mmtranspose.explain.metrics.perturbation import (
+    PerturbationCurve,
+    blurred,
+    deletion,
+    insertion,
+    keypoint_oks,
+    peak_drift,
+)
+from mmtranspose.explain.metrics.perturbed_images import cell_ranks
 from mmtranspose.explain.metrics.road import RoadCurves, road
-from mmtranspose.explain.metrics.spread import entropy, reach
 
 __all__ = [
     'MeanInterval',

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmtranspose.explain.metrics.token_geometry import token_positions, token_size
+from mmtranspose.explain.token_grid import token_positions, token_size
 
 
 def oks_radii(areas: Tensor, sigmas: Tensor, level: float = 0.5) -> Tensor:

@@ -9,8 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from mmtranspose.explain.metrics.imputation import imputation_noise, linear_imputation
-from mmtranspose.explain.metrics.perturbed import check_arguments, normalised, read_cases, read_pictures
-from mmtranspose.explain.metrics.ranking import cell_counts, cell_ranks, first_cells, pixel_masks, reversed_ranks
+from mmtranspose.explain.metrics.perturbed_images import (
+    cell_counts,
+    cell_ranks,
+    check_arguments,
+    first_cells,
+    normalised,
+    pixel_masks,
+    read_cases,
+    read_pictures,
+    reversed_ranks,
+)
 from mmtranspose.explain.recording import evaluating
 from mmtranspose.explain.target import Target
 

@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from mmtranspose.apis.topdown.background import Background
-from mmtranspose.apis.topdown.error_later import ErrorLater
+from mmtranspose.inference.background import Background, ErrorLater
 
 
 def wait_for(condition):

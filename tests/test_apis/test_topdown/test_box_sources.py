@@ -6,8 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from mmtranspose.apis.topdown.box_sources import BoxFile, box_source
 from mmtranspose.errors import InputError
+from mmtranspose.inference.box_sources import BoxFile, box_source
 from mmtranspose.media import Frame, Video
 
 CLIP = Video('clip.mp4', Fraction(25), (64, 48), None)

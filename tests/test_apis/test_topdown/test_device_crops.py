@@ -6,8 +6,8 @@ import torch
 from mmengine.dataset import pseudo_collate
 from mmpose.datasets.transforms import YOLOXHSVRandomAug
 
-from mmtranspose.apis.crops import CropMaker
-from mmtranspose.apis.topdown.device_crops import DeviceCropMaker, cuts_on_device, sample_affine
+from mmtranspose.crops.crop_maker import CropMaker
+from mmtranspose.crops.device_crop_maker import DeviceCropMaker, cuts_on_device, sample_affine
 from mmtranspose.media import read_image
 
 BOXES = np.array(

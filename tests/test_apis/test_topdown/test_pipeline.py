@@ -10,8 +10,8 @@ import torch
 from mmengine.config import Config
 
 from mmtranspose.apis import InputError, TopdownPipeline, explain_topdown, inference_topdown, init_model
-from mmtranspose.apis.topdown import stages
 from mmtranspose.explain import ExplainOptions
+from mmtranspose.inference import stages
 from mmtranspose.media import Frame, VideoWriter, read_image
 
 BOX = [20, 15, 120, 290]

@@ -7,7 +7,7 @@ import pytest
 from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
-from mmtranspose.apis.topdown.tracking import FORGOTTEN_AFTER, Tracker
+from mmtranspose.inference.tracking import FORGOTTEN_AFTER, Tracker
 from mmtranspose.media import Frame, Video
 
 SIGMAS = [0.05] * 5

@@ -1,6 +1,0 @@
-"""Looking through the annotations and pictures that a config names, before days of training are spent on them."""
-
-from mmtranspose.apis.dataset_check.check import check_dataset
-from mmtranspose.apis.dataset_check.report import Report
-
-__all__ = ['Report', 'check_dataset']

@@ -1,6 +1,0 @@
-"""What a model's predictions rest on over a data set, and how far its explanations can be believed."""
-
-from mmtranspose.apis.dataset_explanation.run import explain_dataset
-from mmtranspose.apis.dataset_explanation.settings import DatasetExplanationSettings
-
-__all__ = ['DatasetExplanationSettings', 'explain_dataset']

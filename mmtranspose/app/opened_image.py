@@ -1,0 +1,70 @@
+"""The picture that a visitor brings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from mmtranspose.errors import InputError
+from mmtranspose.media import read_image
+from mmtranspose.media.file_kinds import PICTURES, known_files, suffix_of
+
+LONGEST = 1600  # side of the picture that a session holds, in pixels
+
+
+MOST_PIXELS = 64_000_000  # of a file that is decoded: 192 MB
+
+
+MOST_EXAMPLES = 24
+
+
+def open_picture(path: str) -> np.ndarray:
+    """A picture as (h, w, 3), BGR, uint8, its longer side shrunk to 1600 pixels where it is longer.
+
+    Raises:
+        InputError: The file holds no picture that can be decoded, or one of more than 64 million pixels. The message
+            names the file without its folder.
+    """
+    try:
+        _require_modest(path)
+        image = read_image(path)
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), Path(path).name)) from None
+    scale = LONGEST / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _require_modest(path: str) -> None:
+    """Refuse a picture that would take too much memory, from its header, or one whose header tells nothing."""
+    try:
+        with Image.open(path) as picture:
+            width, height = picture.size
+    except (OSError, SyntaxError, ValueError):
+        if os.path.getsize(path) == 0:
+            return  # the decoder says so
+        raise InputError(f'{path} cannot be decoded: it is damaged, truncated or no picture') from None
+    except Image.DecompressionBombError:
+        width = height = MOST_PIXELS
+    if width * height > MOST_PIXELS:
+        raise InputError(f'{path} has more than {MOST_PIXELS // 10**6} million pixels; make it smaller')
+
+
+def folder_pictures(folder: str) -> list[Path]:
+    """The first 24 pictures in a folder, in natural order.
+
+    Raises:
+        InputError: The folder is not there or holds no picture.
+    """
+    if not Path(folder).is_dir():
+        raise InputError(f'folder {folder} does not exist')
+    found = [path for path in map(str, Path(folder).iterdir()) if suffix_of(path) in PICTURES]
+    if not found:
+        raise InputError(f'folder {folder} holds no picture')
+    return [Path(path) for path in known_files(found)[:MOST_EXAMPLES]]

@@ -1,0 +1,85 @@
+"""What a place in a person's crop depends on, joint or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmtranspose.crops.crop_maker import prepare_crops
+from mmtranspose.explain import PoseExplanation
+from mmtranspose.explain.attention import maps_from
+from mmtranspose.explain.recording import evaluating, recorded_forward
+
+
+@dataclass(frozen=True)
+class PlaceMaps:
+    """Attention from and to one token.
+
+    Attributes:
+        dependency (np.ndarray): (L, heads, h, w), float32: the token's rows of attention, each summing to 1.
+        affect (np.ndarray): The same shape: its columns.
+    """
+
+    dependency: np.ndarray
+    affect: np.ndarray
+
+    def map(self, kind: str, layer: int, head: int | None) -> np.ndarray:
+        """(h, w): ``'dependency'`` or ``'affect'`` of a layer, from 0 on; ``head`` None averages."""
+        maps = getattr(self, kind)[layer]
+        return maps.mean(0) if head is None else maps[head]
+
+
+@torch.no_grad()
+def explain_place(model: nn.Module, image: np.ndarray, box: np.ndarray, cell: tuple[int, int]) -> PlaceMaps:
+    """Attention from and to one token of a person's crop.
+
+    Where the model predicts with the flip test, the maps are averaged with those of the mirrored crop at the mirrored
+    token, mirrored back, as :func:`mmtranspose.apis.explain_topdown` does for joints. (``shift_heatmap`` moves
+    heatmaps, not tokens: it plays no part here.)
+
+    Args:
+        model (nn.Module): From :func:`mmtranspose.apis.init_model`.
+        image (np.ndarray): (h, w, 3), BGR, uint8.
+        box (np.ndarray): (4,) or (5,), xyxy in pixels and perhaps a score.
+        cell (tuple[int, int]): (row, col) of the token grid.
+
+    Raises:
+        InputError: The box has no positive size or lies outside the picture.
+        TypeError: The model cannot be explained.
+        ValueError: The cell lies outside the token grid.
+    """
+    with evaluating(model):
+        inputs = model.data_preprocessor(prepare_crops(model, image, np.asarray(box)[None]), training=False)['inputs']
+    dependency, affect = _maps(model, inputs, cell, mirrored=False)
+    if (model.test_cfg or {}).get('flip_test', False):
+        other = _maps(model, inputs.flip(-1), cell, mirrored=True)
+        dependency, affect = (dependency + other[0]) / 2, (affect + other[1]) / 2
+    return PlaceMaps(dependency.cpu().numpy(), affect.cpu().numpy())
+
+
+def _maps(model: nn.Module, inputs: Tensor, cell: tuple[int, int], mirrored: bool) -> list[Tensor]:
+    """Both directions, (L, heads, h, w) each, over the picture that is not mirrored."""
+    run = recorded_forward(model, inputs, with_heatmaps=False)
+    row, col = cell
+    cells = torch.tensor([[[row, run.grid[1] - 1 - col if mirrored else col]]])
+    found = [maps_from(run.records, cells, run.grid, kind, 'all')[:, 0, :, 0] for kind in ('dependency', 'affect')]
+    return [maps.flip(-1) if mirrored else maps for maps in found]
+
+
+def cell_at(explanation: PoseExplanation, point: tuple[float, float]) -> tuple[int, int]:
+    """(row, col) of the token whose middle is nearest to ``point`` (x, y), in pixels of the picture."""
+    linear, offset = explanation.token_to_crop[:, :2], explanation.token_to_crop[:, 2]
+    col, row = (explanation.to_crop(np.asarray(point, float)) - offset) @ np.linalg.inv(linear).T
+    h, w = explanation.grid
+    return int(np.clip(np.rint(row), 0, h - 1)), int(np.clip(np.rint(col), 0, w - 1))
+
+
+def cell_corners(explanation: PoseExplanation, cell: tuple[int, int]) -> np.ndarray:
+    """(4, 2), (x, y) in pixels of the picture: the area that is nearer to this token's middle than to another's."""
+    row, col = cell
+    tokens = np.array([[col, row]] * 4) + [[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]
+    crop = tokens @ explanation.token_to_crop[:, :2].T + explanation.token_to_crop[:, 2]
+    return crop @ explanation.crop_to_image[:, :2].T + explanation.crop_to_image[:, 2]

@@ -1,0 +1,129 @@
+"""Serves the page."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmtranspose.app.explorer import Explorer
+from mmtranspose.app.gradio_page import CSS, FIXED_FONTS, FONTS
+from mmtranspose.errors import InputError
+
+LARGEST_UPLOAD = '32mb'
+
+
+SESSIONS = 32  # whose pictures are held at once; the one not used for longest goes
+
+
+@contextmanager
+def serve(
+    explorer: Explorer,
+    title: str,
+    host: str = '127.0.0.1',
+    port: int | None = 7860,
+    examples: Sequence[Path] = (),
+) -> Iterator[str]:
+    """Serve the page while the ``with`` block lasts.
+
+    Uploads and the pictures made of them lie in a folder of the server's own, which is gone afterwards.
+
+    Args:
+        explorer (Explorer): The networks.
+        title (str): The model's name.
+        host (str): The address to listen on.
+        port (int | None): None takes a free one from 7860 on.
+        examples (Sequence[Path]): Pictures to choose from.
+
+    Yields:
+        str: The page's address.
+
+    Raises:
+        InputError: gradio is not installed, an example cannot be read, or the port cannot be had.
+    """
+    require_gradio()
+    with tempfile.TemporaryDirectory(prefix='mmtranspose-app-', ignore_cleanup_errors=True) as folder:
+        with _environment(GRADIO_TEMP_DIR=str(Path(folder).resolve()), no_proxy=_no_proxy(host)):
+            from mmtranspose.app.gradio_page import Page
+
+            blocks = Page(explorer, title, examples).blocks
+            try:
+                yield _launch(blocks, host, port, Path(folder))
+            finally:
+                blocks.close(verbose=False)
+
+
+def require_gradio() -> None:
+    """Check that gradio is there.
+
+    Raises:
+        InputError: It is not; says how to get it.
+    """
+    try:
+        import gradio  # noqa: F401
+    except ImportError as error:
+        raise InputError(f'the page needs gradio: pip install "mmtranspose[app]" ({error})') from None
+
+
+def _launch(blocks, host: str, port: int | None, folder: Path) -> str:
+    import gradio as gr
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    from mmtranspose.app.confinement import Confined
+
+    middleware = [Middleware(Confined, folder=folder)]
+    if _is_local(host):  # so that no other site can pass itself off as this one
+        middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=['127.0.0.1', 'localhost', '[::1]']))
+    try:
+        _, address, _ = blocks.launch(
+            server_name=host,
+            server_port=port,
+            app_kwargs=dict(middleware=middleware),
+            max_file_size=LARGEST_UPLOAD,
+            state_session_capacity=SESSIONS,
+            theme=gr.themes.Default(font=FONTS, font_mono=FIXED_FONTS),
+            css=CSS,
+            footer_links=[],
+            inline=False,
+            prevent_thread_lock=True,
+            quiet=True,
+            share=False,
+            ssr_mode=False,
+            pwa=False,
+            mcp_server=False,
+            run_history=False,
+            enable_monitoring=False,
+            num_workers=0,
+        )
+    except (OSError, OverflowError) as error:
+        ports = port or '7860 to 7959'
+        raise InputError(f'cannot listen on {host}, port {ports}: choose another --port or --host ({error})') from None
+    return address
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return host == 'localhost' or ipaddress.ip_address(host.strip('[]')).is_loopback
+    except ValueError:
+        return False
+
+
+def _no_proxy(host: str) -> str:
+    """The server asks itself whether it is up: not through a proxy."""
+    known = os.environ.get('no_proxy') or os.environ.get('NO_PROXY') or ''
+    return ','.join(filter(None, [known, host, '127.0.0.1', 'localhost']))
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})

@@ -1,0 +1,109 @@
+"""Figures of a benchmark: the machine, medians with their spread, ratios, tables."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+
+def describe_machine(device: str, threads: int | None = None) -> dict[str, str | int]:
+    """Processor, cores, threads of PyTorch, versions, and the GPU if that is the device.
+
+    Args:
+        device (str): ``'cpu'``, ``'cuda:0'``, ...
+        threads (int | None): What was asked for; None: PyTorch's choice.
+    """
+    machine = dict(
+        cpu=_processor(),
+        cores=os.cpu_count(),
+        threads=threads or torch.get_num_threads(),
+        torch=torch.__version__,
+        python=platform.python_version(),
+    )
+    if torch.device(device).type == 'cuda':
+        machine.update(gpu=torch.cuda.get_device_name(device), cuda=torch.version.cuda)
+    return machine
+
+
+def _processor() -> str:
+    info = Path('/proc/cpuinfo')
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+class Spread(NamedTuple):
+    """Of some measurements: the median, the first and third quartile, the least and the greatest."""
+
+    median: float
+    quartile_1: float
+    quartile_3: float
+    least: float
+    greatest: float
+
+
+class Ratio(NamedTuple):
+    """Of two series measured in the same rounds: ratio of the medians, quartiles of the rounds' ratios."""
+
+    of_medians: float
+    quartile_1: float
+    quartile_3: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Median, quartiles (linear between neighbours) and range of at least one value."""
+    low, quartile_1, median, quartile_3, high = np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist()
+    return Spread(median, quartile_1, quartile_3, low, high)
+
+
+def ratio(numerator: Sequence[float], denominator: Sequence[float]) -> Ratio:
+    """Ratio of two series of equal length, entry i of both from round i."""
+    rounds = np.asarray(numerator, float) / np.asarray(denominator, float)
+    quartiles = np.quantile(rounds, [0.25, 0.75]).tolist()
+    return Ratio(float(np.median(numerator) / np.median(denominator)), *quartiles)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of equal length as lines: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return [
+        '  '.join(f'{cell:<{width}}' if not index else f'{cell:>{width}}' for index, (cell, width) in enumerate(cells))
+        for cells in (list(zip(row, widths)) for row in rows)
+    ]
+
+
+def benchmark_lines(result: dict) -> list[str]:
+    """The table of :func:`run_benchmark`'s result, and the machine."""
+    unit = 'pictures' if result['mode'] in ('forward', 'train-step') else 'people'
+    head = ['way', 'batch', 'median ms', '(quartiles)', f'{unit}/s', 'speed-up', '(quartiles)', 'peak MiB', 'ratio']
+    head += ['difference'] + (['GFLOP', 'GFLOP/s', 'of matmul'] if result['mode'] == 'forward' else [])
+    machine = ', '.join(f'{name} {value}' for name, value in result['machine'].items())
+    peaks = [f'{dtype} {peak / 1e9:.0f}' for dtype, peak in result.get('matmul_flops', {}).items()]
+    matmul = [f'fastest matrix product, GFLOP/s: {", ".join(peaks)}'] if peaks else []
+    return [*aligned([head, *map(_cells, result['rows'])]), '', f'machine: {machine}', *matmul]
+
+
+def _cells(row: dict) -> list[str]:
+    seconds, speedup = row['seconds'], row['speedup']
+    differences = [f'{name} {value:.1g}' for name, value in row['differences'].items()]
+    cells = [
+        row['way'],
+        str(row['batch_size']),
+        f'{1e3 * seconds["median"]:.2f}',
+        f'{1e3 * seconds["quartile_1"]:.2f}-{1e3 * seconds["quartile_3"]:.2f}',
+        f'{row["per_second"]:.1f}',
+        f'{speedup["of_medians"]:.2f}',
+        f'{speedup["quartile_1"]:.2f}-{speedup["quartile_3"]:.2f}',
+        f'{row["peak_mib"]:.0f}',
+        '-' if row['memory_ratio'] is None else f'{row["memory_ratio"]:.2f}',
+        ', '.join(differences) or '-',
+    ]
+    if 'flop' in row:
+        cells += [f'{row["flop"] / 1e9:.2f}', f'{row["flops"] / 1e9:.1f}', f'{row["matmul_share"]:.1%}']
+    return cells

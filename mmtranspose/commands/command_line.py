@@ -1,0 +1,169 @@
+"""What the command lines share: arguments, and errors as one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from mmengine.config import DictAction
+
+from mmtranspose.compat import keep_memory
+from mmtranspose.crops.boxes import load_bboxes, whole_image
+from mmtranspose.errors import InputError
+from mmtranspose.media import read_image
+
+PARTIAL = r'\.\d+\.partial$'  # of a file that is written beside its name
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Run a command line's ``main`` and exit: 2 after a mistake in what was given, whose message alone is printed.
+
+    Such are :class:`InputError`, and pictures that MMPose's ``LoadImage`` could not read, perhaps in a worker. Files
+    that cannot be read or written (no permission, a full disk) are one sentence too.
+    """
+    keep_memory.apply()
+    # MMPose's data sets name their metainfo by a path below MMPose, and warn that they find it there.
+    warnings.filterwarnings('ignore', message='The metainfo config file')
+    # Loaders of our configs pin memory; without an accelerator PyTorch says at each of them that it does not.
+    warnings.filterwarnings('ignore', message="'pin_memory' argument is set as true but no accelerator is found")
+    try:
+        sys.exit(main())
+    except InputError as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # whoever read the output has gone: `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (AssertionError, OSError, cv2.error) as error:
+        unread = re.search('`([^`]*)` occurs when loading `([^`]*)`', str(error))
+        if unread is None and getattr(error, 'filename', None):
+            print(f'error: {re.sub(PARTIAL, "", str(error.filename))}: {error.strerror}', file=sys.stderr)
+            sys.exit(2)
+        if unread is None:
+            raise
+        print(f'error: picture {unread[2]} is missing or damaged: {" ".join(unread[1].split())}', file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        sys.exit(130)
+
+
+def whole_number(text: str) -> int:
+    """An argument that is a whole number from 1 on.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not a whole number from 1 on')
+    return int(text)
+
+
+def share(text: str) -> float:
+    """An argument that is a number from 0 to 1.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'{text} is not a number from 0 to 1')
+    return value
+
+
+def parser(description: str, example: str) -> argparse.ArgumentParser:
+    """An argument parser whose ``--help`` shows an example."""
+    return argparse.ArgumentParser(
+        description=description,
+        epilog=f'example:\n  {example}',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_model(arguments: argparse.ArgumentParser) -> None:
+    """A trained model: config and checkpoint."""
+    arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
+    arguments.add_argument(
+        'checkpoint', help="checkpoint: ours or the authors' released one; .pth, .safetensors or a URL"
+    )
+
+
+def add_runner_arguments(arguments: argparse.ArgumentParser) -> None:
+    """The arguments that ``train.py`` and ``test.py`` have in common, as in MMPose's tools."""
+    arguments.add_argument('--work-dir', help='where logs, checkpoints and results go (default: work_dirs/CONFIG_NAME)')
+    arguments.add_argument('--show-dir', help='save pictures of the predictions in this folder')
+    arguments.add_argument('--show', action='store_true', help='show the predictions in a window')
+    arguments.add_argument('--interval', type=int, default=1, help='show or save every INTERVAL-th sample (default: 1)')
+    arguments.add_argument('--wait-time', type=float, default=1, help='seconds a window stays (default: 1)')
+    add_cfg_options(arguments)
+    add_allow_partial(arguments)
+    add_launcher(arguments)
+
+
+def add_launcher(arguments: argparse.ArgumentParser) -> None:
+    """The arguments of a command line that several processes may run together."""
+    arguments.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='who started the processes'
+    )
+    arguments.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_cfg_options(arguments: argparse.ArgumentParser) -> None:
+    """The argument that changes the config."""
+    arguments.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='change the config: dotted keys, lists as key="[a,b]" or key=a,b without blanks; '
+        'data_root=DIR moves the whole data set',
+    )
+
+
+def add_allow_partial(arguments: argparse.ArgumentParser) -> None:
+    """The argument that relaxes the check of checkpoints."""
+    arguments.add_argument(
+        '--allow-partial',
+        action='store_true',
+        help='take what fits of a checkpoint that does not match the model (transfer), and say what was kept',
+    )
+
+
+def parse(arguments: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parse the command line; ``--local-rank`` sets ``LOCAL_RANK`` where the launcher did not."""
+    args = arguments.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(getattr(args, 'local_rank', 0)))
+    return args
+
+
+def add_image_and_bboxes(arguments: argparse.ArgumentParser) -> None:
+    """Model, picture and boxes."""
+    add_model(arguments)
+    arguments.add_argument('--input', required=True, metavar='IMAGE', help='picture')
+    arguments.add_argument(
+        '--bboxes',
+        required=True,
+        metavar='BOXES.json|whole-image',
+        help='JSON list of boxes [x1, y1, x2, y2(, score)] in pixels, or of {"bbox": [x, y, w, h], "score": s}; or '
+        '"whole-image" for one box around the picture',
+    )
+
+
+def read_image_and_bboxes(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
+    """The picture (h, w, 3) and the boxes (N, 5) that :func:`add_image_and_bboxes`'s arguments name.
+
+    Raises:
+        InputError: The picture or the box file cannot be read.
+    """
+    image = read_image(args.input)
+    return image, whole_image(image) if args.bboxes == 'whole-image' else load_bboxes(args.bboxes)

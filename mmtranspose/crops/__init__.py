@@ -1,0 +1,1 @@
+"""From boxes to crops, on the CPU or on the network's device, and back to the image."""

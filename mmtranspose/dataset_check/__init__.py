@@ -1,0 +1,6 @@
+"""Looking through the annotations and pictures that a config names, before days of training are spent on them."""
+
+from mmtranspose.dataset_check.check import check_dataset
+from mmtranspose.dataset_check.findings import Report
+
+__all__ = ['Report', 'check_dataset']

@@ -1,0 +1,146 @@
+"""From nothing to a trained, evaluated model and pictures of what it does: the steps of ``make demo``."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import mmengine
+import numpy as np
+from mmengine.config import Config
+from torch import nn
+
+from mmtranspose.datasets.synthetic import generate_dataset
+from mmtranspose.demo.demo_config import demo_config, train_alone
+from mmtranspose.engine.runner_setup import build_runner
+from mmtranspose.explain.explainer import explain_topdown
+from mmtranspose.inference import BoxFile, TopdownPipeline, TopdownResult
+from mmtranspose.loading.init_model import init_model
+from mmtranspose.visualization import contact_sheet, draw_poses, explanation_figure, write_image, write_page
+
+METRICS = {'AP': 'coco/AP', 'AP50': 'coco/AP .5', 'AP75': 'coco/AP .75', 'AR': 'coco/AR'}
+
+
+@dataclass
+class Demo:
+    """Where a demo writes and what it has measured.
+
+    Args:
+        root (Path): Its folder: ``data/``, ``train/``, pictures and ``demo.json``.
+        config (str): The config file.
+        seed (int): Of the pictures and of training.
+        num_train (int): Training pictures.
+        num_val (int): Held-out pictures.
+        epochs (int | None): None for the config's.
+        device (str): For the pictures; training takes the GPU where there is one.
+    """
+
+    root: Path
+    config: str
+    seed: int = 0
+    num_train: int = 1700
+    num_val: int = 300
+    epochs: int | None = None
+    device: str = 'cpu'
+    seconds: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """All steps, each timed.
+
+        Raises:
+            InputError: The folder holds other data, or the config cannot be used.
+        """
+        with self.step('people', 'drawing synthetic people'):
+            generate_dataset(self.data, self.num_train, self.num_val, self.seed, difficulty='easy')
+        with self.step('training', 'training'):
+            checkpoint = self.train()
+        with self.step('evaluation', 'evaluating on held-out pictures, from detector-like boxes'):
+            self.evaluate(checkpoint)
+        with self.step('pictures', 'drawing poses and what they rest on'):
+            self.draw(init_model(self.run_config(), checkpoint, self.device))
+        mmengine.dump(
+            dict(metrics=self.metrics, seconds=self.seconds, files=self.files), str(self.root / 'demo.json'), indent=1
+        )
+
+    @property
+    def data(self) -> Path:
+        return self.root / 'data'
+
+    @property
+    def val_annotations(self) -> Path:
+        return self.data / 'annotations' / 'person_keypoints_val.json'
+
+    @contextmanager
+    def step(self, name: str, title: str) -> Iterator[None]:
+        """Print what begins, time it."""
+        print(f'[{len(self.seconds) + 1}/4] {title}', flush=True)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - start, 1)
+
+    def run_config(self) -> Config:
+        """The config on the demo's data."""
+        return demo_config(self.config, self.data, self.root / 'train', self.seed, self.epochs)
+
+    def train(self) -> str:
+        """Train without validation; returns the checkpoint."""
+        cfg = self.run_config()
+        self.files['checkpoint'] = train_alone(cfg)
+        build_runner(cfg, ('train_dataloader',)).train()
+        return self.files['checkpoint']
+
+    def evaluate(self, checkpoint: str) -> None:
+        """COCO's keypoint AP of the checkpoint."""
+        cfg = self.run_config()
+        cfg.load_from = checkpoint
+        metrics = build_runner(cfg, ('test_dataloader',)).test()
+        self.metrics.update({name: round(float(metrics[key]), 4) for name, key in METRICS.items()})
+
+    def boxes(self) -> BoxFile:
+        """The detector-like boxes of the held-out pictures."""
+        drawn = self.data / 'person_detection_results' / 'person_detections_val.json'
+        return BoxFile(str(drawn), str(self.val_annotations), bbox_thr=0.5, nms_thr=0.5)
+
+    def draw(self, model: nn.Module, count: int = 12) -> None:
+        """A sheet of held-out pictures with poses; and for the surest of them what the poses rest on.
+
+        That is a figure of one person (layers x joints) and a page of all people in the picture.
+        """
+        images = json.loads(self.val_annotations.read_text())['images'][:count]
+        paths = [str(self.data / 'val' / image['file_name']) for image in images]
+        drawn, best = [], None
+        for result in TopdownPipeline(model, self.boxes())(paths):
+            drawn.append(draw_poses(result.frame.image, result.samples, model.dataset_meta))
+            for person, sample in enumerate(result.samples):
+                score = float(sample.pred_instances.keypoint_scores.min())
+                if best is None or score > best[0]:
+                    best = score, result, person
+        self.write('poses', contact_sheet(drawn))
+        if best is not None:
+            self.explain(model, *best[1:])
+
+    def explain(self, model: nn.Module, result: TopdownResult, person: int) -> None:
+        """A figure of one person in a picture, and a page of all."""
+        bboxes = np.concatenate([sample.pred_instances.bboxes for sample in result.samples])
+        explanations = explain_topdown(model, result.frame.image, bboxes, affect=True, heads='all')
+        self.write('dependency', explanation_figure(explanations[person]))
+        self.files['explanation'] = str(self.root / 'explanation.html')
+        write_page(self.files['explanation'], result.frame.image, explanations, 'Held-out picture of the demo')
+
+    def write(self, name: str, picture: np.ndarray) -> None:
+        self.files[name] = str(self.root / f'{name}.png')
+        write_image(self.files[name], picture)
+
+    def table(self) -> str:
+        """What was measured and where everything lies, for the end of the run."""
+        rows = [(name, f'{value:.3f}') for name, value in self.metrics.items()]
+        rows += [(f'{name}, s', f'{value:.0f}') for name, value in self.seconds.items()]
+        rows += [('in all, s', f'{sum(self.seconds.values()):.0f}'), *self.files.items()]
+        width = max(len(name) for name, _ in rows)
+        return '\n'.join(f'{name:<{width}}  {value}' for name, value in rows)

@@ -1,0 +1,112 @@
+"""People in pictures, by a detector of mmdet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmdet.utils import get_test_pipeline_cfg
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import DefaultScope
+from mmengine.structures import InstanceData
+from mmpose.evaluation.functional import nms
+
+from mmtranspose.compat.mmcv_ops import MissingOpError
+from mmtranspose.detection.detector_loading import load_detector, person_category
+from mmtranspose.errors import InputError
+
+
+class PersonDetector:
+    """Boxes of people in pictures.
+
+    Args:
+        config (str): A config file, or a model of mmdet's zoo by name (``rtmdet_tiny_8xb32-300e_coco``).
+        checkpoint (str | None): A file or URL; None takes the weights of mmdet's zoo.
+        device (str): ``'cpu'``, ``'cuda:0'``, ...
+        category (int | None): The label that counts as a person; None: the class of that name.
+        bbox_thr (float): Boxes with higher scores than this are kept.
+        nms_thr (float): Of two boxes that overlap (IoU) by more, the better one is kept: MMPose's ``nms``.
+        cfg_options (dict | None): Options merged into the config.
+
+    Attributes:
+        model (nn.Module): mmdet's detector.
+        category (int): The label of a person.
+
+    Raises:
+        InputError: The config or checkpoint cannot be used, they do not match, the detector has no such class, or the
+            device is not there.
+    """
+
+    def __init__(
+        self,
+        config: str,
+        checkpoint: str | None = None,
+        device: str = 'cpu',
+        category: int | None = None,
+        bbox_thr: float = 0.3,
+        nms_thr: float = 0.3,
+        cfg_options: dict | None = None,
+    ):
+        self.name = str(config)
+        self.bbox_thr = bbox_thr
+        self.nms_thr = nms_thr
+        self.model = load_detector(config, checkpoint, device, cfg_options)
+        self.category = person_category(self.model.dataset_meta['classes'], category, self.name)
+        self._pipeline = _array_pipeline(self.model.cfg, self.name)
+
+    @torch.no_grad()
+    def __call__(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Find people; all pictures go through the network as one batch.
+
+        Args:
+            images (Sequence[np.ndarray]): Pictures (h, w, 3), BGR, uint8; their sizes may differ.
+
+        Returns:
+            list[np.ndarray]: For each picture (N, 5), float32: xyxy in its pixels, clipped to it, and the score,
+            which falls. (0, 5) where nobody is.
+
+        Raises:
+            InputError: A picture cannot be prepared, as one so narrow that nothing of it is left at the detector's
+                size; or the detector needs an operator that mmcv-lite does not have.
+        """
+        if len(images) == 0:
+            return []
+        batch = pseudo_collate([self._prepared(image) for image in images])
+        try:
+            found = self.model.test_step(batch)
+        except MissingOpError as error:
+            raise InputError(f'detector {self.name} cannot run here: {error}') from error
+        return [self._people(one.pred_instances, image.shape[:2]) for one, image in zip(found, images)]
+
+    def _prepared(self, image: np.ndarray) -> dict:
+        try:
+            return self._pipeline(dict(img=image, img_id=0))
+        except (cv2.error, ValueError, ZeroDivisionError) as error:
+            h, w = image.shape[:2]
+            raise InputError(
+                f'detector {self.name} cannot take a picture of {w} x {h} pixels ({" ".join(str(error).split()):.120})'
+            ) from error
+
+    def _people(self, instances: InstanceData, image_shape: tuple[int, int]) -> np.ndarray:
+        instances = instances.cpu().numpy()
+        boxes = np.concatenate((instances.bboxes, instances.scores[:, None]), axis=1).astype(np.float32)
+        boxes = boxes[(instances.labels == self.category) & (instances.scores > self.bbox_thr)]
+        boxes = boxes[nms(boxes, self.nms_thr)]
+        h, w = image_shape
+        boxes[:, 0:4:2] = boxes[:, 0:4:2].clip(0, w)
+        boxes[:, 1:4:2] = boxes[:, 1:4:2].clip(0, h)
+        return boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
+
+
+def _array_pipeline(cfg: Config, name: str) -> Compose:
+    """The config's test pipeline for pictures in memory, as mmdet's ``inference_detector`` makes it."""
+    try:
+        with DefaultScope.overwrite_default_scope('mmdet'):
+            steps = get_test_pipeline_cfg(cfg.copy())
+            return Compose([dict(steps[0], type='mmdet.LoadImageFromNDArray'), *steps[1:]])
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise InputError(f'detector {name}: its test pipeline cannot be built: {error}') from error

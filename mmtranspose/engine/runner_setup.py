@@ -1,0 +1,177 @@
+"""From a config and command-line options to a stock mmengine runner."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmpose.registry import MODELS
+
+from mmtranspose.compat import cpu_distributed
+from mmtranspose.compat.auto_resume import find_latest_checkpoint
+from mmtranspose.engine.optim import supports_bfloat16
+from mmtranspose.errors import InputError
+from mmtranspose.loading.checkpoint import read_checkpoint, require_match, require_resumable
+from mmtranspose.loading.config import load_config, merge_options, require_model
+from mmtranspose.loading.data_files import check_data
+from mmtranspose.models.data_preprocessors import TransPoseDataPreprocessor
+from mmtranspose.models.heads import TransPoseHead
+
+
+def runner_config(args: argparse.Namespace) -> Config:
+    """The config with the options that ``train.py`` and ``test.py`` share.
+
+    The work directory is the command line's, else the config's, else ``work_dirs/CONFIG_NAME``.
+
+    Raises:
+        InputError: The config cannot be read, or lacks the hook that pictures of predictions need.
+    """
+    cfg = load_config(args.config, args.cfg_options)
+    require_model(cfg)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(cfg.filename).stem)
+    if args.allow_partial:
+        cfg.allow_partial = True
+    badcase = getattr(args, 'badcase', False)  # shows pictures of its own
+    if (args.show and not badcase) or args.show_dir is not None:
+        _default_hook(cfg, 'visualization', 'PoseVisualizationHook').update(
+            enable=True,
+            show=args.show and not badcase,
+            wait_time=args.wait_time,
+            out_dir=args.show_dir,
+            interval=args.interval,
+        )
+    return cfg
+
+
+def _default_hook(cfg: Config, name: str, kind: str) -> dict:
+    if name not in cfg.get('default_hooks', {}):
+        raise InputError(f'the config has no default_hooks.{name}; add {name}=dict(type={kind!r})')
+    return cfg.default_hooks[name]
+
+
+def train_config(args: argparse.Namespace) -> Config:
+    """The config of a training run, as MMPose's ``tools/train.py`` makes it from its flags.
+
+    Raises:
+        InputError: An option cannot be honoured with this config.
+    """
+    cfg = runner_config(args)
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        _use_amp(cfg)
+    if args.resume is not None:
+        checkpoint = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
+        if checkpoint or not cfg.get('load_from'):  # else the first start of a transfer, which needs its load_from
+            cfg.resume, cfg.load_from = True, checkpoint
+    if args.auto_scale_lr:
+        if not cfg.get('auto_scale_lr', {}).get('base_batch_size'):
+            raise InputError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')
+        cfg.auto_scale_lr.enable = True
+    merge_options(cfg, args.cfg_options)  # once more: options go before flags, as in MMPose's tools
+    return cfg
+
+
+def _use_amp(cfg: Config) -> None:
+    """Mixed precision: bfloat16 where the GPU has it, else float16 with a loss scale, as MMPose's ``--amp``."""
+    if not torch.cuda.is_available():
+        raise InputError('--amp needs a GPU: on a CPU mixed precision makes training slower')
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'Bfloat16OptimWrapper'):
+        raise InputError(f'--amp cannot be used with optim_wrapper.type={kind!r}')
+    if kind == 'OptimWrapper' and 'loss_scale' not in cfg.optim_wrapper and supports_bfloat16():
+        kind = 'Bfloat16OptimWrapper'
+    cfg.optim_wrapper.type = 'AmpOptimWrapper' if kind == 'OptimWrapper' else kind
+    if cfg.optim_wrapper.type == 'AmpOptimWrapper':
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def test_config(args: argparse.Namespace) -> Config:
+    """The config of a test run, as MMPose's ``tools/test.py`` makes it from its flags.
+
+    Raises:
+        InputError: An option cannot be honoured with this config.
+    """
+    cfg = runner_config(args)
+    cfg.load_from = args.checkpoint
+    if args.badcase:
+        badcase = _default_hook(cfg, 'badcase', 'BadCaseAnalysisHook')
+        badcase.update(enable=True, show=args.show, wait_time=args.wait_time, interval=args.interval)
+        by_loss = badcase.get('metric_type', 'loss') == 'loss'
+        badcase.setdefault('metric', cfg.model.head.loss if by_loss else cfg.test_evaluator)
+    merge_options(cfg, args.cfg_options)  # once more: options go before flags, as in MMPose's tools
+    if 'allow_partial' in cfg:  # the config's own word is for training
+        cfg.allow_partial = args.allow_partial
+    if args.accelerate is not None:
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='AccelerationHook', dtype=args.accelerate)]
+    if args.out is not None:
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='SaveMetricsHook', path=args.out)]
+    if args.dump is not None:
+        if not args.dump.endswith(('.pkl', '.pickle')):
+            raise InputError(f'--dump {args.dump}: the file must end in .pkl or .pickle')
+        evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, (list, tuple)) else [cfg.test_evaluator]
+        cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
+    return cfg
+
+
+def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
+    """A stock runner, after the config's data and checkpoint have been looked at.
+
+    Args:
+        cfg (Config): From :func:`train_config` or :func:`test_config`.
+        loaders (tuple[str, ...]): The data loaders that the run will use.
+
+    Raises:
+        InputError: A data file, the checkpoint or a value of the model's config cannot be used; names it.
+    """
+    check_data(cfg, loaders)
+    if 'train_dataloader' in loaders:
+        _check_batches(cfg)
+    if cpu_distributed.init_process_group(cfg.launcher):
+        cpu_distributed.wrap_on_cpu(cfg)
+    load_from = cfg.get('load_from')
+    on_disk = load_from is not None and '://' not in load_from
+    checkpoint = read_checkpoint(load_from) if on_disk else None  # before anything is built or written
+    try:
+        runner = Runner.from_cfg(cfg)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f'config {cfg.filename}: {error}') from error
+    if load_from is not None:  # a URL is fetched now: only rank 0 does it once there is a process group
+        _check_checkpoint(runner, checkpoint if on_disk else read_checkpoint(load_from), cfg)
+    return runner
+
+
+def _check_batches(cfg: Config) -> None:
+    """Our configs' batches of tensors are for our own parts; MMPose's would fail on them at the first step.
+
+    Raises:
+        InputError: The preprocessor or the head does not take what ``tensor_collate`` gives.
+    """
+    collate = cfg.train_dataloader.get('collate_fn') or {}
+    if collate.get('type') != 'tensor_collate' or collate.get('keep_samples'):
+        return
+    for name, wanted in (('data_preprocessor', TransPoseDataPreprocessor), ('head', TransPoseHead)):
+        kind = (cfg.model.get(name) or {}).get('type')
+        known = MODELS.get(kind) if isinstance(kind, str) else kind
+        if known is not None and not issubclass(known, wanted):
+            raise InputError(
+                f"model.{name} is a {known.__name__}, which does not take tensor_collate's batches: set "
+                "train_dataloader.collate_fn=dict(type='tensor_collate', keep_samples=True), and put GenerateTarget in "
+                'place of KeypointTarget into the train_pipeline'
+            )
+
+
+def _check_checkpoint(runner: Runner, checkpoint: dict, cfg: Config) -> None:
+    model = runner.model.module if hasattr(runner.model, 'module') else runner.model
+    if cfg.get('resume'):
+        require_resumable(checkpoint, cfg.load_from)
+        require_match(model, checkpoint, cfg.load_from, advice='A run is resumed with the config that it began with.')
+    else:
+        require_match(model, checkpoint, cfg.load_from, cfg.get('allow_partial', False))

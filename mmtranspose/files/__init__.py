@@ -1,0 +1,1 @@
+"""Files: JSON, output paths, arrays kept part by part, COCO's lists of images."""

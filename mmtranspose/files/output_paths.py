@@ -1,0 +1,40 @@
+"""Checks of output files and folders, before any work is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmtranspose.errors import InputError
+
+
+def require_output_file(path: str | Path, option: str, given: Iterable[str | Path]) -> None:
+    """Check that a file may be written.
+
+    Args:
+        path (str | Path): The file.
+        option (str): That named it.
+        given (Iterable[str | Path]): Files that are read.
+
+    Raises:
+        InputError: It is a folder, or one of those that are read.
+    """
+    if Path(path).is_dir():
+        raise InputError(f'{option} {path} is a folder; name a file')
+    for other in given:
+        if os.path.realpath(other) == os.path.realpath(path):
+            raise InputError(f'{option} {path} would overwrite {other}; choose another file')
+
+
+def require_writable(root: str | Path) -> None:
+    """Check that a folder can be written to, or made; nothing is made yet.
+
+    Raises:
+        InputError: It cannot.
+    """
+    existing = next(path for path in (Path(root), *Path(root).absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise InputError(f'--output-root {root}: {existing} is a file, not a folder; choose another')
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(f'--output-root {root}: {existing} cannot be written to; choose another folder')

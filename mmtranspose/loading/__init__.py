@@ -1,0 +1,1 @@
+"""From names and files to models: the zoo, configs, data files, checkpoints."""

@@ -1,0 +1,69 @@
+"""Results drawn, as image files and videos."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from mmtranspose.files.json_list_file import naming
+from mmtranspose.inference.pipeline import TopdownResult
+from mmtranspose.media import Frame, VideoWriter
+from mmtranspose.results.output_files import OutputFiles
+from mmtranspose.visualization import PoseDrawer, draw_tracks, overlay_people, write_image
+from mmtranspose.visualization.overlay import draw_caption, people_caption
+
+
+class ResultDrawer:
+    """Draws poses; beneath them what one joint rests on; and the numbers of people who are followed.
+
+    Args:
+        poses (PoseDrawer): Draws the poses.
+        joint (str | int | None): Lay this joint's last-layer dependency maps of all people over the picture.
+        tracks (bool): Draw the samples' ``track_id``.
+    """
+
+    def __init__(self, poses: PoseDrawer, joint: str | int | None = None, tracks: bool = False):
+        self.poses, self.joint, self.tracks = poses, joint, tracks
+
+    def __call__(self, result: TopdownResult) -> np.ndarray:
+        """(h, w, 3), or (2h, w, 3) with heatmaps; BGR, uint8. The frame is left as it is."""
+        image, caption = result.frame.image, ''
+        if self.joint is not None and result.explanations:
+            last = result.explanations[0].num_layers - 1
+            image = overlay_people(image, result.explanations, self.joint, last, caption='')
+            caption = people_caption(result.explanations, self.joint, last, 'dependency')
+        drawn = self.poses(image, result.samples)
+        if self.tracks:
+            draw_tracks(drawn, result.samples)
+        draw_caption(drawn, caption)  # last, so that nothing covers it
+        return drawn
+
+
+class PictureFiles:
+    """Writes pictures in their inputs' formats, and videos with their inputs' frame rates and sizes."""
+
+    def __init__(self):
+        self._video: VideoWriter | None = None
+        self._files: OutputFiles | None = None
+
+    def write(self, frame: Frame, drawn: np.ndarray, files: OutputFiles) -> None:
+        """Write a frame with what was found in it (h, w, 3), BGR, uint8; a video's frames come in order."""
+        if files is not self._files:
+            self.close()
+            self._files = files
+        if frame.video is None:
+            with naming(files.picture):
+                write_image(files.picture, drawn)
+            return
+        if self._video is None:
+            files.picture.parent.mkdir(parents=True, exist_ok=True)
+            self._video = VideoWriter(files.picture, frame.video.rate, drawn.shape[1::-1])
+        if drawn.shape[1::-1] != self._video.size:  # the source changes its size within the video
+            drawn = cv2.resize(drawn, self._video.size, interpolation=cv2.INTER_AREA)
+        self._video.write(drawn)
+
+    def close(self) -> None:
+        """Complete the video that is being written."""
+        if self._video is not None:
+            video, self._video = self._video, None
+            video.close()

@@ -1,36 +1,39 @@
-"""``mmtranspose COMMAND [arguments]``: runs a tool of the package, from a checkout and from a wheel alike."""
+"""``mmtranspose COMMAND [arguments]``: run a command of the package, from a checkout or from a wheel."""
 
 from __future__ import annotations
 
 import difflib
+import importlib
 import importlib.util
 import os
 import runpy
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
-# command: (file below tools/, what it does)
+# Each is `main` of mmtranspose/commands/COMMAND.py, but for doctor, which must run where importing mmtranspose fails.
 COMMANDS = {
-    'train': ('train.py', 'train a model'),
-    'test': ('test.py', 'evaluate a checkpoint'),
-    'infer': ('infer.py', 'poses in pictures, folders, videos and cameras'),
-    'explain': ('explain.py', 'what poses rest on: a page to explore, figures, raw maps'),
-    'explain-dataset': ('explain_dataset.py', 'what predictions rest on over a data set, and how faithful that is'),
-    'app': ('app.py', 'a page for trying a model in a browser'),
-    'detect': ('detect.py', 'people in the pictures of a data set: boxes to test with'),
-    'list': ('list_models.py', 'the models that come with mmtranspose'),
-    'check-dataset': ('check_dataset.py', "look for mistakes in a config's annotations and pictures"),
-    'convert': ('model_converters/convert_official.py', "the authors' weights to an MMPose checkpoint"),
-    'doctor': (None, 'what is wrong with this environment, and how to cure it'),
-    'demo': ('demo.py', 'train on drawn people, evaluate, show what predictions rest on'),
-    'demo-detector': ('demo_detector.py', "train a person detector on the demo's people"),
-    'generate-people': ('generate_synthetic_people.py', 'draw a data set of people'),
-    'benchmark': ('analysis_tools/benchmark.py', 'speed and memory beside what people use today'),
-    'flops': ('analysis_tools/get_flops.py', 'multiply-accumulates and parameters of networks'),
-    'encoder-memory': ('analysis_tools/encoder_memory.py', "memory and time of the encoder's training step"),
-    'explanation-cost': ('analysis_tools/explanation_cost.py', 'time and memory that explaining adds'),
+    'train': 'train a model',
+    'test': 'evaluate a checkpoint',
+    'infer': 'estimate poses in images, folders, videos and cameras',
+    'explain': 'show what poses depend on: an interactive page, figures, raw maps',
+    'explain-dataset': 'measure what predictions depend on over a dataset, and how faithful explanations are',
+    'app': 'serve a page for trying a model in a browser',
+    'detect': "detect people in a dataset's images: bounding boxes to evaluate with",
+    'list': 'list the models that come with mmtranspose',
+    'check-dataset': "look for mistakes in a config's annotations and images",
+    'convert': "convert the authors' weights to an MMPose checkpoint",
+    'doctor': 'find out what is wrong with this environment, and how to cure it',
+    'demo': 'train on drawn people, evaluate, show what predictions depend on',
+    'demo-detector': "train a person detector on the demo's people",
+    'generate-people': 'draw a dataset of people',
+    'benchmark': 'measure speed and memory beside the baseline',
+    'flops': 'count multiply-accumulates and parameters of networks',
+    'encoder-memory': 'now `mmtranspose benchmark CONFIG encoder`',
+    'explanation-cost': 'now `mmtranspose benchmark CONFIG explanation`',
+}
+# Shell scripts below tools/.
+SCRIPTS = {
     'dist-train': ('dist_train.sh', 'train in several processes or on several GPUs'),
     'dist-test': ('dist_test.sh', 'evaluate in several processes or on several GPUs'),
     'dist-explain-dataset': ('dist_explain_dataset.sh', 'explain-dataset in several processes or on several GPUs'),
@@ -38,6 +41,7 @@ COMMANDS = {
     'slurm-train': ('slurm_train.sh', 'train under Slurm'),
     'slurm-test': ('slurm_test.sh', 'evaluate under Slurm'),
     'slurm-explain-dataset': ('slurm_explain_dataset.sh', 'explain-dataset under Slurm'),
+    'slurm-detect': ('slurm_detect.sh', 'detect under Slurm'),
 }
 
 
@@ -55,13 +59,14 @@ def package() -> Path:
 
 def usage() -> str:
     """What ``mmtranspose --help`` prints."""
-    width = max(map(len, COMMANDS))
-    lines = [f'  {name:{width}}  {what}' for name, (_, what) in COMMANDS.items()]
+    rows = {**COMMANDS, **{name: what for name, (_, what) in SCRIPTS.items()}}
+    width = max(map(len, rows))
+    lines = [f'  {name:{width}}  {what}' for name, what in rows.items()]
     return '\n'.join(
         [
             'usage: mmtranspose COMMAND [arguments]',
             '',
-            'Pose estimation by TransPose in MMPose, and what its predictions rest on.',
+            'Pose estimation by TransPose in MMPose, and what its predictions depend on.',
             '',
             *lines,
             '',
@@ -72,39 +77,40 @@ def usage() -> str:
 
 
 def run(command: str, arguments: list[str]) -> int | None:
-    """Run a command's tool in this process (a shell script in its place); returns the exit status.
+    """Run a command in this process (a shell script in its place); returns the exit status.
 
     Raises:
-        SystemExit: With the tool's status; or the tool is missing from the installation.
+        SystemExit: With the command's status; or a script is missing from the installation.
     """
     if command == 'doctor':
         from mmtranspose_cli.doctor import main as doctor
 
         return doctor(arguments)
-    tool = package() / '.mim' / 'tools' / COMMANDS[command][0]
-    if not tool.is_file():
-        sys.exit(f'{tool} is missing: install mmtranspose again')
-    if tool.suffix == '.sh':
-        variables = {**os.environ, 'PYTHON': sys.executable, 'COMMAND': f'mmtranspose {command}'}
-        os.execvpe('bash', ['bash', str(tool), *arguments], variables)
-    sys.argv = [f'mmtranspose {command}', *arguments]
+    if command in SCRIPTS:
+        return run_script(command, arguments)
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')  # mmengine imports it
     try:
-        start, tool_main = load(tool)
+        from mmtranspose.commands.command_line import run as run_command
+
+        module = importlib.import_module(f'mmtranspose.commands.{command.replace("-", "_")}')
     except Exception as error:  # noqa: BLE001  a broken stack shows in many ways
         print(f'error: {error}\n`mmtranspose doctor` says what is wrong and how to cure it.', file=sys.stderr)
         return 1
-    return start(tool_main)
+    run_command(module.main, arguments)
 
 
-def load(tool: Path) -> tuple[Callable, Callable]:
-    """What runs a tool's ``main`` with the tools' way of reporting errors, and that ``main``."""
-    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')  # mmengine imports it
-    from mmtranspose.commands.command_line import run as start
+def run_script(command: str, arguments: list[str]) -> None:
+    """Replace this process by a shell script of tools/."""
+    script = package() / '.mim' / 'tools' / SCRIPTS[command][0]
+    if not script.is_file():
+        sys.exit(f'{script} is missing: install mmtranspose again')
+    variables = {**os.environ, 'PYTHON': sys.executable, 'COMMAND': f'mmtranspose {command}'}
+    os.execvpe('bash', ['bash', str(script), *arguments], variables)
 
-    spec = importlib.util.spec_from_file_location(f'mmtranspose_tool_{tool.stem}', tool)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return start, module.main
+
+def run_tool(command: str) -> None:
+    """Run a command with this process's arguments and exit, as the scripts in tools/ do."""
+    sys.exit(run(command, sys.argv[1:]))
 
 
 def main(arguments: list[str] | None = None) -> int | None:
@@ -116,10 +122,10 @@ def main(arguments: list[str] | None = None) -> int | None:
     if command == '--version':
         print(runpy.run_path(str(package() / 'version.py'))['__version__'])
         return 0
-    if command in COMMANDS:
+    if command in COMMANDS or command in SCRIPTS:
         return run(command, rest)
     if command:
-        close = difflib.get_close_matches(command, COMMANDS, n=1)
+        close = difflib.get_close_matches(command, [*COMMANDS, *SCRIPTS], n=1)
         hint = f'; did you mean {close[0]}?' if close else ''
         print(f'mmtranspose has no command {command!r}{hint}', file=sys.stderr)
     print(usage(), file=sys.stderr)

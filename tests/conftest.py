@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import random
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -71,17 +70,9 @@ def tiny_config(people, tmp_path_factory) -> str:
     return str(path)
 
 
-def load_tool(name: str) -> ModuleType:
-    """``tools/NAME.py`` as a module, not run."""
-    spec = importlib.util.spec_from_file_location(f'tools_{name}', ROOT / 'tools' / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope='session')
-def run_tool():
-    """Runs ``tools/NAME.py`` with arguments in this process, as its command line would; errors are raised."""
+def run_command():
+    """Runs ``mmtranspose COMMAND`` with arguments in this process; errors are raised."""
 
     from mmpose.visualization import PoseLocalVisualizer
 
@@ -89,19 +80,19 @@ def run_tool():
         for kind in (PoseLocalVisualizer, MessageHub, MMLogger):
             kind._instance_dict.clear()  # mmengine's runs of one process would share them
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, 'argv', [f'{name}.py', *map(str, arguments)])
             patch.setenv('LOCAL_RANK', '0')
-            return load_tool(name).main()
+            module = importlib.import_module(f'mmtranspose.commands.{name.replace("-", "_")}')
+            return module.main([str(argument) for argument in arguments])
 
     return run
 
 
 @pytest.fixture(scope='session')
-def trained(tiny_config, run_tool, tmp_path_factory) -> Path:
-    """Work directory of one epoch by ``tools/train.py``; the predictions of its validation are val.keypoints.json."""
+def trained(tiny_config, run_command, tmp_path_factory) -> Path:
+    """Work directory of one epoch by ``mmtranspose train``; the predictions of its validation: val.keypoints.json."""
     work_dir = tmp_path_factory.mktemp('trained') / 'work'
     options = ('experiment_name=trained', f'val_evaluator.outfile_prefix={work_dir / "val"}')
-    run_tool('train', tiny_config, '--work-dir', work_dir, '--cfg-options', *options)
+    run_command('train', tiny_config, '--work-dir', work_dir, '--cfg-options', *options)
     return work_dir
 
 
@@ -112,12 +103,12 @@ def tiny_checkpoint(trained) -> str:
 
 
 @pytest.fixture(scope='session')
-def tested(tiny_config, tiny_checkpoint, run_tool, tmp_path_factory) -> SimpleNamespace:
-    """``metrics`` that ``tools/test.py`` wrote for that checkpoint, and the file of its ``predictions``."""
+def tested(tiny_config, tiny_checkpoint, run_command, tmp_path_factory) -> SimpleNamespace:
+    """``metrics`` that ``mmtranspose test`` wrote for that checkpoint, and the file of its ``predictions``."""
     root = tmp_path_factory.mktemp('tested')
     options = ('experiment_name=tested', f'test_evaluator.outfile_prefix={root / "test"}')
     outputs = ('--work-dir', root / 'work', '--out', root / 'metrics.json')
-    run_tool('test', tiny_config, tiny_checkpoint, *outputs, '--cfg-options', *options)
+    run_command('test', tiny_config, tiny_checkpoint, *outputs, '--cfg-options', *options)
     metrics = json.loads((root / 'metrics.json').read_text())
     return SimpleNamespace(metrics=metrics, predictions=root / 'test.keypoints.json')
 

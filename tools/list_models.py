@@ -1,33 +1,4 @@
-"""List the models of the zoo."""
-
-from mmtranspose.commands.command_line import parser, run
-from mmtranspose.errors import InputError
-from mmtranspose.loading import zoo
-
-
-def main() -> None:
-    arguments = parser(
-        'List the models that come with mmtranspose: the short name, under which every command and '
-        '`mmpose.apis.Pose2DInferencer` know it, its data set, the AP that is reported, its weights and config.',
-        'mmtranspose list crowdpose',
-    )
-    arguments.add_argument('pattern', nargs='?', default='', help='only those with this in a name')
-    arguments.add_argument('--path', action='store_true', help='print the file of one config instead, to copy it')
-    args = arguments.parse_args()
-    if args.path:
-        print(zoo.find_config(args.pattern))
-        return
-    rows = [('model', 'trained on', 'AP', 'weights', 'config')]
-    for model in zoo.models():
-        names = zoo.names_of(model)
-        if any(args.pattern.lower() in name.lower() for name in names):
-            rows.append((names[-1], *zoo.summary(model), zoo.relative(model['Config'])))
-    if len(rows) == 1:
-        raise InputError(f'no model has {args.pattern!r} in a name')
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print('  '.join(f'{cell:{width}}' for cell, width in zip(row, widths)).rstrip())
-
+from mmtranspose_cli.main import run_tool
 
 if __name__ == '__main__':
-    run(main)
+    run_tool('list')

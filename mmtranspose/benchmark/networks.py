@@ -23,7 +23,15 @@ class MaterialisedAttention(nn.Module):
 
     def __init__(self, layer: SelfAttention, keep: bool = False):
         super().__init__()
-        self.attention = nn.MultiheadAttention(layer.embed_dims, layer.num_heads, layer.dropout, batch_first=True)
+        weight = layer.in_proj_weight
+        self.attention = nn.MultiheadAttention(
+            layer.embed_dims,
+            layer.num_heads,
+            layer.dropout,
+            batch_first=True,
+            device=weight.device,
+            dtype=weight.dtype,
+        )
         self.attention.load_state_dict(layer.state_dict())
         self.keep = keep
         self.weights: Tensor | None = None

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
 
 import cv2
 import numpy as np
@@ -21,8 +24,8 @@ from mmtranspose.media import read_image
 PARTIAL = r'\.\d+\.partial$'  # of a file that is written beside its name
 
 
-def run(main: Callable[[], int | None]) -> None:
-    """Run a command line's ``main`` and exit: 2 after a mistake in what was given, whose message alone is printed.
+def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> NoReturn:
+    """Run a command's ``main`` and exit: 2 after a mistake in what was given, whose message alone is printed.
 
     Such are :class:`InputError`, and pictures that MMPose's ``LoadImage`` could not read, perhaps in a worker. Files
     that cannot be read or written (no permission, a full disk) are one sentence too.
@@ -33,7 +36,7 @@ def run(main: Callable[[], int | None]) -> None:
     # Loaders of our configs pin memory; without an accelerator PyTorch says at each of them that it does not.
     warnings.filterwarnings('ignore', message="'pin_memory' argument is set as true but no accelerator is found")
     try:
-        sys.exit(main())
+        sys.exit(main(argv))
     except InputError as error:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
@@ -52,6 +55,16 @@ def run(main: Callable[[], int | None]) -> None:
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         sys.exit(130)
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt as Ctrl-C does, so that files are completed; the former handler comes back."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def whole_number(text: str) -> int:
@@ -78,15 +91,6 @@ def share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f'{text} is not a number from 0 to 1')
     return value
-
-
-def parser(description: str, example: str) -> argparse.ArgumentParser:
-    """An argument parser whose ``--help`` shows an example."""
-    return argparse.ArgumentParser(
-        description=description,
-        epilog=f'example:\n  {example}',
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
 
 
 def add_model(arguments: argparse.ArgumentParser) -> None:
@@ -139,9 +143,9 @@ def add_allow_partial(arguments: argparse.ArgumentParser) -> None:
     )
 
 
-def parse(arguments: argparse.ArgumentParser) -> argparse.Namespace:
+def parse(arguments: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line; ``--local-rank`` sets ``LOCAL_RANK`` where the launcher did not."""
-    args = arguments.parse_args()
+    args = arguments.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(getattr(args, 'local_rank', 0)))
     return args
 

@@ -86,7 +86,7 @@ def test_metrics_are_written_after_other_hooks_saw_them():
 
 
 @pytest.fixture(scope='module')
-def work_dir(tiny_config, run_tool, tmp_path_factory):
+def work_dir(tiny_config, run_command, tmp_path_factory):
     """Of a training run whose config has the hook: two validations."""
     root = tmp_path_factory.mktemp('hook')
     cfg = Config.fromfile(tiny_config)
@@ -95,7 +95,7 @@ def work_dir(tiny_config, run_tool, tmp_path_factory):
     cfg.val_dataloader.batch_size = 2
     cfg.experiment_name = 'explained'
     cfg.dump(str(root / 'tiny.py'))
-    run_tool('train', root / 'tiny.py', '--work-dir', root / 'work')
+    run_command('train', root / 'tiny.py', '--work-dir', root / 'work')
     return root / 'work'
 
 

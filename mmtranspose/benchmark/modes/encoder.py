@@ -6,18 +6,18 @@ import statistics
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from torch import Tensor
 
 from mmtranspose.benchmark.candidate import Task, Tolerance, Way
 from mmtranspose.benchmark.measurement import measure
 from mmtranspose.benchmark.networks import materialise
+from mmtranspose.loading.config import load_config
 from mmtranspose.models.layers import TransformerEncoder, build_position_encoding
 
 
 def build_encoder(config: str, materialised: bool) -> tuple[TransformerEncoder, Tensor]:
     """The encoder of a config without dropout (PyTorch's fused attention on a CPU has none), and its sine table."""
-    cfg = Config.fromfile(config)
+    cfg = load_config(config)
     neck, head = cfg.model.neck, cfg.codec
     torch.manual_seed(0)
     encoder = TransformerEncoder(

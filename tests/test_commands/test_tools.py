@@ -41,14 +41,14 @@ class TestTrain:
         assert {state['step'].item() for state in checkpoint['optimizer']['state'].values()} == {steps}
         assert checkpoint['meta']['dataset_meta']['dataset_name'] == 'coco'
 
-    def test_resume_goes_on(self, trained, steps, tiny_config, run_tool, tmp_path):
+    def test_resume_goes_on(self, trained, steps, tiny_config, run_command, tmp_path):
         work_dir = tmp_path / 'work'
         shutil.copytree(trained, work_dir)
         (work_dir / 'epoch_2.pth').write_bytes((trained / 'epoch_1.pth').read_bytes()[:-1000])  # killed while writing
         (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_2.pth'))
         before = torch.load(trained / 'epoch_1.pth', weights_only=True)
         options = ('train_cfg.max_epochs=2', 'experiment_name=resumed')
-        run_tool('train', tiny_config, '--work-dir', work_dir, '--resume', '--cfg-options', *options)
+        run_command('train', tiny_config, '--work-dir', work_dir, '--resume', '--cfg-options', *options)
         after = torch.load(work_dir / 'epoch_2.pth', weights_only=True)
         assert f'resumed epoch: 1, iter: {steps}\n' in log_of(work_dir)
         assert (after['meta']['epoch'], after['meta']['iter']) == (2, 2 * steps)
@@ -57,10 +57,10 @@ class TestTrain:
         assert len(both) == 2 * steps and both[:steps].tolist() == first.tolist()
         assert not torch.equal(*(c['state_dict']['neck.projection.weight'] for c in (before, after)))
 
-    def test_resume_from_a_file(self, trained, steps, tiny_config, run_tool, tmp_path):
+    def test_resume_from_a_file(self, trained, steps, tiny_config, run_command, tmp_path):
         path, work_dir = trained / 'epoch_1.pth', tmp_path / 'work'
         flags = ('--resume', path, '--no-validate', '--cfg-options', 'train_cfg.max_epochs=2', 'experiment_name=file')
-        run_tool('train', tiny_config, '--work-dir', work_dir, *flags)
+        run_command('train', tiny_config, '--work-dir', work_dir, *flags)
         assert torch.load(work_dir / 'epoch_2.pth', weights_only=True)['meta']['iter'] == 2 * steps
         assert f'Epoch(train) [2][{steps}/{steps}]' in log_of(work_dir) and 'Epoch(val)' not in log_of(work_dir)
 
@@ -75,13 +75,13 @@ class TestTest:
         assert {name: validation[name] for name in tested.metrics} == pytest.approx(tested.metrics)
         assert {'coco/AP', 'coco/AP .5', 'coco/AR'} <= set(tested.metrics)
 
-    def test_other_weights_give_other_predictions(self, trained, tested, tiny_config, run_tool, tmp_path):
+    def test_other_weights_give_other_predictions(self, trained, tested, tiny_config, run_command, tmp_path):
         checkpoint = torch.load(trained / 'epoch_1.pth', weights_only=True)
         weights = {name: value.flip(0) if value.ndim else value for name, value in checkpoint['state_dict'].items()}
         torch.save({'state_dict': weights}, tmp_path / 'other.pth')
         options = (f'test_evaluator.outfile_prefix={tmp_path / "other"}', 'experiment_name=other')
         flags = ('--work-dir', tmp_path / 'work', '--dump', tmp_path / 'dump.pkl', '--cfg-options', *options)
-        run_tool('test', tiny_config, tmp_path / 'other.pth', *flags)
+        run_command('test', tiny_config, tmp_path / 'other.pth', *flags)
         assert (tmp_path / 'other.keypoints.json').read_text() != tested.predictions.read_text()
         assert (tmp_path / 'dump.pkl').stat().st_size > 1000
 
@@ -92,13 +92,13 @@ def first_picture(people):
 
 
 @pytest.fixture(scope='module')
-def explain(run_tool, tiny_config, tiny_checkpoint, first_picture, tmp_path_factory):
+def explain(run_command, tiny_config, tiny_checkpoint, first_picture, tmp_path_factory):
     def explain(boxes, *flags, root=None):
         folder = tmp_path_factory.mktemp('explain')
         (folder / 'boxes.json').write_text(json.dumps(boxes))
         root = root or folder / 'out'
         files = ('--input', first_picture, '--bboxes', folder / 'boxes.json', '--output-root', root)
-        run_tool('explain', tiny_config, tiny_checkpoint, *files, *flags)
+        run_command('explain', tiny_config, tiny_checkpoint, *files, *flags)
         return root
 
     return explain
@@ -165,21 +165,23 @@ class TestExplain:
             explain(BOXES, root=tmp_path / 'out' / 'deeper')
         assert (tmp_path / 'out').read_text() == 'a file'
 
-    def test_checkpoint_of_another_joint_count(self, run_tool, tiny_config, tiny_checkpoint, first_picture, tmp_path):
+    def test_checkpoint_of_another_joint_count(
+        self, run_command, tiny_config, tiny_checkpoint, first_picture, tmp_path
+    ):
         content = torch.load(tiny_checkpoint, weights_only=False)
         for name in ('weight', 'bias'):
             content['state_dict'][f'head.final_layer.{name}'] = content['state_dict'][f'head.final_layer.{name}'][:14]
         torch.save(content, tmp_path / 'other.pth')
         files = ('--input', first_picture, '--bboxes', 'whole-image', '--output-root', tmp_path / 'out')
         with pytest.raises(InputError, match='other.pth.*head.final_layer'):
-            run_tool('explain', tiny_config, tmp_path / 'other.pth', *files)
+            run_command('explain', tiny_config, tmp_path / 'other.pth', *files)
         assert not (tmp_path / 'out').exists()
 
 
 class TestExplainDataset:
-    def test_two_processes_give_what_one_gives(self, tiny_config, tiny_checkpoint, run_tool, tmp_path):
+    def test_two_processes_give_what_one_gives(self, tiny_config, tiny_checkpoint, run_command, tmp_path):
         flags = ['--faithfulness-samples', '1', '--methods', 'attention-1', 'random', '--batch-size', '2']
-        run_tool('explain_dataset', tiny_config, tiny_checkpoint, '--output-root', tmp_path / 'one', *flags)
+        run_command('explain_dataset', tiny_config, tiny_checkpoint, '--output-root', tmp_path / 'one', *flags)
         command = ['bash', ROOT / 'tools' / 'dist_explain_dataset.sh', tiny_config, tiny_checkpoint, '2']
         environment = {**os.environ, 'PYTHON': sys.executable, 'PORT': '29613'}
         command += ['--output-root', tmp_path / 'two', *flags]
@@ -193,9 +195,9 @@ class TestExplainDataset:
             means = [np.array([row['mean'] for row in result[table]], float) for result in (one, two)]
             np.testing.assert_allclose(*means, rtol=1e-3, atol=1e-4)
 
-    def test_table_on_the_screen(self, tiny_config, tiny_checkpoint, run_tool, tmp_path, capsys):
+    def test_table_on_the_screen(self, tiny_config, tiny_checkpoint, run_command, tmp_path, capsys):
         flags = ('--max-samples', '2', '--faithfulness-samples', '0')
-        run_tool('explain_dataset', tiny_config, tiny_checkpoint, '--output-root', tmp_path / 'out', *flags)
+        run_command('explain_dataset', tiny_config, tiny_checkpoint, '--output-root', tmp_path / 'out', *flags)
         printed = capsys.readouterr().out
         assert printed.splitlines()[-1] == f'tables and figures: {tmp_path / "out"}'
         assert '2 people, ' in printed and 'normalised_entropy' in printed

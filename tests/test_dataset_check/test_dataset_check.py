@@ -535,9 +535,9 @@ class TestOtherLayouts:
 
 class TestCommandLine:
     @pytest.fixture
-    def tool(self, run_tool, root):
+    def tool(self, run_command, root):
         def tool(*flags):
-            return run_tool('check_dataset', SYNTHETIC_CONFIG, *flags, '--cfg-options', f'data_root={root}')
+            return run_command('check_dataset', SYNTHETIC_CONFIG, *flags, '--cfg-options', f'data_root={root}')
 
         return tool
 
@@ -564,7 +564,7 @@ class TestCommandLine:
         with pytest.raises(InputError, match=f'{flags[0]} {flags[1]} is too small'):
             tool(*flags)
 
-    def test_help(self, run_tool, capsys):
+    def test_help(self, run_command, capsys):
         with pytest.raises(SystemExit):
-            run_tool('check_dataset', '--help')
+            run_command('check_dataset', '--help')
         assert 'mmtranspose check-dataset transpose-r-a3 --cfg-options' in capsys.readouterr().out

@@ -59,12 +59,12 @@ def rows_of(detections: list[dict]) -> list[tuple]:
 
 
 @pytest.fixture(scope='module')
-def written(files, people, run_tool, tmp_path_factory):
+def written(files, people, run_command, tmp_path_factory):
     """What the command line writes."""
     out = tmp_path_factory.mktemp('out') / 'boxes.json'
     options = ('--batch-size', 3, '--bbox-thr', 0.3, '--nms-thr', 0.7, '--device', 'cpu')
     arguments = (*files, people / ANNOTATIONS, '--img-root', people / 'val', '--out', out)
-    assert run_tool('detect', *arguments, *options) == 0
+    assert run_command('detect', *arguments, *options) == 0
     return out
 
 
@@ -75,7 +75,7 @@ class TestFile:
         np.testing.assert_allclose(rows_of(detections), expected(detector, people), atol=0.02)
         assert not written.with_name('boxes.json.parts').exists()
 
-    def test_the_test_tool_evaluates_with_them(self, written, tiny_config, tiny_checkpoint, run_tool, tmp_path):
+    def test_the_test_tool_evaluates_with_them(self, written, tiny_config, tiny_checkpoint, run_command, tmp_path):
         """The boxes of those pictures go through the model, and their scores into the result."""
         options = (
             f'test_dataloader.dataset.bbox_file={written}',
@@ -83,7 +83,7 @@ class TestFile:
             'test_evaluator.nms_mode=none',
             'experiment_name=detected',
         )
-        run_tool('test', tiny_config, tiny_checkpoint, '--work-dir', tmp_path, '--cfg-options', *options)
+        run_command('test', tiny_config, tiny_checkpoint, '--work-dir', tmp_path, '--cfg-options', *options)
         poses = json.loads((tmp_path / 'test.keypoints.json').read_text())
         detections = json.loads(written.read_text())
         assert sorted(one['image_id'] for one in poses) == sorted(one['image_id'] for one in detections)
@@ -276,14 +276,14 @@ class TestStops:
 
 
 class TestUnreadable:
-    def test_is_left_out_and_named(self, files, detector, copied, run_tool, tmp_path, capsys):
+    def test_is_left_out_and_named(self, files, detector, copied, run_command, tmp_path, capsys):
         root, bad = copied
         whole = json.loads((root / ANNOTATIONS).read_text())
         kept = expected(detector, root)
         bad.write_bytes(b'')
         out = tmp_path / 'boxes.json'
         arguments = (*files, root / ANNOTATIONS, '--img-root', root / 'val', '--out', out)
-        assert run_tool('detect', *arguments, '--bbox-thr', 0.3, '--nms-thr', 0.7, '--device', 'cpu') == 1
+        assert run_command('detect', *arguments, '--bbox-thr', 0.3, '--nms-thr', 0.7, '--device', 'cpu') == 1
         printed = capsys.readouterr()
         assert str(bad) in printed.err and 'left out, as they cannot be read: 1 pictures' in printed.err
         (bad_id,) = (image['id'] for image in whole['images'] if image['file_name'] == bad.name)
@@ -355,7 +355,7 @@ class TestAnnotationFile:
         assert AnnotatedPictures(tmp_path / 'ann.json', people / 'val').category_id('person') == expected
 
 
-def test_batch_size_must_be_positive(run_tool, files, people, capsys):
+def test_batch_size_must_be_positive(run_command, files, people, capsys):
     with pytest.raises(SystemExit):
-        run_tool('detect', *files, people / ANNOTATIONS, '--img-root', 'x', '--out', 'y', '--batch-size', '0')
+        run_command('detect', *files, people / ANNOTATIONS, '--img-root', 'x', '--out', 'y', '--batch-size', '0')
     assert '0 is not a whole number from 1 on' in capsys.readouterr().err

@@ -85,8 +85,8 @@ def test_check(source, converted, tmp_path):
     assert conversion_error(str(tmp_path / 'other.pth'), str(converted)) == pytest.approx(0.5, abs=1e-5)
 
 
-def test_tool(source, tmp_path, run_tool, capsys):
-    assert run_tool('model_converters/convert_official', source, '--output-root', tmp_path / 'out', '--check') == 0
+def test_tool(source, tmp_path, run_command, capsys):
+    assert run_command('convert', source, '--output-root', tmp_path / 'out', '--check') == 0
     words = capsys.readouterr().out
     assert re.search(rf'^{tmp_path}/out/{NAME}-[0-9a-f]{{8}}_\d{{8}}\.pth$', words, re.MULTILINE)
     assert words.endswith('largest difference of heatmaps: 0\n')

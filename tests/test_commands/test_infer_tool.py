@@ -38,7 +38,7 @@ def out(tmp_path):
 
 
 @pytest.fixture
-def infer(run_tool, tiny_config, tiny_checkpoint, picture, out, tmp_path):
+def infer(run_command, tiny_config, tiny_checkpoint, picture, out, tmp_path):
     """Runs the tool on boxes (a list, whole-image, or None); gives its exit status."""
 
     def infer(boxes, *flags, inputs=None):
@@ -47,7 +47,7 @@ def infer(run_tool, tiny_config, tiny_checkpoint, picture, out, tmp_path):
             boxes = tmp_path / 'boxes.json'
         where = () if boxes is None else ('--bboxes', boxes)
         files = ('--input', *(inputs or [picture]), *where, '--output-root', out)
-        return run_tool('infer', tiny_config, tiny_checkpoint, *files, *flags)
+        return run_command('infer', tiny_config, tiny_checkpoint, *files, *flags)
 
     return infer
 
@@ -339,10 +339,10 @@ class TestTroubles:
             infer('whole-image', '--explain', 'page', inputs=[picture, tmp_path / 'v.mp4'])
         assert not out.exists()
 
-    def test_somewhere_to_put_results(self, run_tool, tiny_config, tiny_checkpoint, picture):
+    def test_somewhere_to_put_results(self, run_command, tiny_config, tiny_checkpoint, picture):
         files = (tiny_config, tiny_checkpoint, '--input', picture, '--bboxes', 'whole-image')
         with pytest.raises(InputError, match='--output-root DIR, --show, or both'):
-            run_tool('infer', *files)
+            run_command('infer', *files)
 
     def test_no_display(self, infer, out, monkeypatch):
         """On a machine without one; Qt would end the process."""
@@ -353,16 +353,16 @@ class TestTroubles:
             infer('whole-image', '--show')
         assert not out.exists()
 
-    def test_inputs_are_not_overwritten(self, run_tool, tiny_config, tiny_checkpoint, picture, tmp_path):
+    def test_inputs_are_not_overwritten(self, run_command, tiny_config, tiny_checkpoint, picture, tmp_path):
         shutil.copy(picture, tmp_path / 'street.png')
         (tmp_path / 'street.json').write_text(json.dumps(BOXES))
         before = (tmp_path / 'street.png').read_bytes(), (tmp_path / 'street.json').read_bytes()
         files = ('--input', tmp_path / 'street.png', '--bboxes', tmp_path / 'street.json', '--output-root', tmp_path)
         with pytest.raises(InputError, match='street'):
-            run_tool('infer', tiny_config, tiny_checkpoint, *files)
+            run_command('infer', tiny_config, tiny_checkpoint, *files)
         assert ((tmp_path / 'street.png').read_bytes(), (tmp_path / 'street.json').read_bytes()) == before
 
-    def test_openpose_style_of_another_data_set(self, infer, tiny_checkpoint, tmp_path, out, run_tool, tiny_config):
+    def test_openpose_style_of_another_data_set(self, infer, tiny_checkpoint, tmp_path, out, run_command, tiny_config):
         import torch
 
         content = torch.load(tiny_checkpoint, weights_only=False)
@@ -371,13 +371,13 @@ class TestTroubles:
         with pytest.raises(InputError, match='openpose is for .* not of mine'):
             files = ('--input', tmp_path, '--bboxes', 'whole-image', '--output-root', out)
             cv2.imwrite(str(tmp_path / 'x.png'), np.zeros((8, 8, 3), np.uint8))
-            run_tool('infer', tiny_config, tmp_path / 'mine.pth', *files, '--skeleton-style', 'openpose')
+            run_command('infer', tiny_config, tmp_path / 'mine.pth', *files, '--skeleton-style', 'openpose')
 
 
 class TestPrecision:
     @pytest.mark.parametrize(('flags', 'dtype'), [([], 'fp32'), (['--fp16'], 'fp16'), (['--bf16'], 'bf16')])
     def test_reaches_the_pipeline(
-        self, run_tool, tiny_config, tiny_checkpoint, people, tmp_path, monkeypatch, flags, dtype
+        self, run_command, tiny_config, tiny_checkpoint, people, tmp_path, monkeypatch, flags, dtype
     ):
         given = []
 
@@ -389,29 +389,29 @@ class TestPrecision:
         monkeypatch.setattr(topdown, 'TopdownPipeline', Recorded)
         picture = sorted((people / 'val').glob('*.jpg'))[0]
         arguments = ('--input', picture, '--bboxes', 'whole-image', '--output-root', tmp_path / 'out', *flags)
-        assert run_tool('infer', tiny_config, tiny_checkpoint, *arguments) == 0
+        assert run_command('infer', tiny_config, tiny_checkpoint, *arguments) == 0
         assert given == [dtype]
 
 
 class TestFormats:
-    def test_what_takes_no_colour_becomes_png(self, run_tool, tiny_config, tiny_checkpoint, tmp_path):
+    def test_what_takes_no_colour_becomes_png(self, run_command, tiny_config, tiny_checkpoint, tmp_path):
         (tmp_path / 'in').mkdir()
         for name in ('a.pgm', 'b.png'):
             cv2.imwrite(str(tmp_path / 'in' / name), np.full((60, 50), 128, np.uint8))
         arguments = ('--input', tmp_path / 'in', '--bboxes', 'whole-image', '--output-root', tmp_path / 'out')
-        assert run_tool('infer', tiny_config, tiny_checkpoint, *arguments) == 0
+        assert run_command('infer', tiny_config, tiny_checkpoint, *arguments) == 0
         assert sorted(path.name for path in (tmp_path / 'out').glob('*.p*')) == ['a.png', 'b.png']
 
     def test_a_result_that_cannot_be_written_costs_itself_alone(
-        self, run_tool, tiny_config, tiny_checkpoint, tmp_path, capsys
+        self, run_command, tiny_config, tiny_checkpoint, tmp_path, capsys
     ):
         names = ['n' * 240 + '.png', 'z.png']  # the first is too long with what stands behind it while it is written
         (tmp_path / 'in').mkdir()
         for name in names:
             cv2.imwrite(str(tmp_path / 'in' / name), np.full((60, 50, 3), 128, np.uint8))
         arguments = ('--input', tmp_path / 'in', '--bboxes', 'whole-image', '--output-root', tmp_path / 'out')
-        assert run_tool('infer', tiny_config, tiny_checkpoint, *arguments) == 1
+        assert run_command('infer', tiny_config, tiny_checkpoint, *arguments) == 1
         assert (tmp_path / 'out' / 'z.png').is_file()
         assert 'its result cannot be written' in capsys.readouterr().err
         with pytest.raises(OSError, match='too long'):
-            run_tool('infer', tiny_config, tiny_checkpoint, *arguments, '--strict')
+            run_command('infer', tiny_config, tiny_checkpoint, *arguments, '--strict')

@@ -9,7 +9,6 @@ from pathlib import Path
 import mmpose
 import pytest
 import torch
-from conftest import load_tool
 from mmengine.config import Config
 from mmengine.runner import Runner
 
@@ -21,8 +20,8 @@ THEIRS = Path(mmpose.__file__).parent / '.mim' / 'tools'
 
 
 def ours(name, monkeypatch, *arguments) -> Config:
-    """The config that our tool would run."""
-    tool, configs = load_tool(name), []
+    """The config that our command would run."""
+    tool, configs = importlib.import_module(f'mmtranspose.commands.{name}'), []
 
     class Stop(Exception):
         pass
@@ -32,10 +31,9 @@ def ours(name, monkeypatch, *arguments) -> Config:
         raise Stop
 
     monkeypatch.setattr(tool, 'build_runner', stop)
-    monkeypatch.setattr(sys, 'argv', [f'{name}.py', *arguments])
     monkeypatch.setenv('LOCAL_RANK', '0')
     with pytest.raises(Stop):
-        tool.main()
+        tool.main(arguments)
     return configs[0]
 
 
@@ -277,14 +275,14 @@ class TestBuildRunner:
             dataset[names.index(picture.name)]
 
 
-def test_the_datasets_keypoints_are_the_heads(tiny_config, people, tmp_path, run_tool):
+def test_the_datasets_keypoints_are_the_heads(tiny_config, people, tmp_path, run_command):
     shutil.copytree(people, tmp_path / 'people')
     path = tmp_path / 'people' / 'annotations' / 'person_keypoints_val.json'
     content = json.loads(path.read_text())
     content['categories'][0]['keypoints'].pop()
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=f"{path}: category 'person' has 16 keypoints, but the head predicts 17"):
-        run_tool(
+        run_command(
             'train', tiny_config, '--work-dir', tmp_path / 'w', '--cfg-options', f'data_root={tmp_path / "people"}'
         )
     assert not (tmp_path / 'w').exists()

@@ -83,11 +83,11 @@ def test_boxes_are_the_detectors(trained, people):
         np.testing.assert_allclose(np.reshape(written.get(image['id'], []), (-1, 5)), boxes, atol=0.05)
 
 
-def test_tool(run_tool, small, people, tmp_path, capsys):
+def test_tool(run_command, small, people, tmp_path, capsys):
     with pytest.raises(InputError, match='has no drawn people: run `mmtranspose demo'):
-        run_tool('demo_detector', '--output-root', tmp_path)
+        run_command('demo_detector', '--output-root', tmp_path)
     (tmp_path / 'data').symlink_to(people)
-    run_tool('demo_detector', '--output-root', tmp_path, '--config', small, '--epochs', 1)
+    run_command('demo_detector', '--output-root', tmp_path, '--config', small, '--epochs', 1)
     out = capsys.readouterr().out
     assert re.search(r'^box AP [01]\.\d{3}, AP50 .*, AP75 .*, AR ', out, re.MULTILINE)
     checkpoint = tmp_path / 'detector' / 'epoch_1.pth'

@@ -222,7 +222,7 @@ def test_weights_arrive_in_the_model(tiny_config, tiny_checkpoint, tmp_path, pre
 
 @pytest.mark.parametrize('content', ['truncated', 'foreign'])
 @pytest.mark.parametrize('tool', ['train', 'test', 'infer'])
-def test_tools_refuse_it(tool, content, tiny_config, tiny_checkpoint, people, run_tool, tmp_path, monkeypatch):
+def test_tools_refuse_it(tool, content, tiny_config, tiny_checkpoint, people, run_command, tmp_path, monkeypatch):
     path = save(tmp_path, {'state_dict': {'fc.weight': torch.zeros(3, 3)}, 'meta': dict(epoch=1, iter=3)})
     if content == 'truncated':
         path.write_bytes(open(tiny_checkpoint, 'rb').read()[:-2000])
@@ -233,7 +233,7 @@ def test_tools_refuse_it(tool, content, tiny_config, tiny_checkpoint, people, ru
     arguments = {'train': ('--resume', path, *work), 'test': (path, *work), 'infer': (path, *boxes)}[tool]
     words = 'shares no parameter' if content == 'foreign' else 'truncated|damaged'
     with pytest.raises(InputError, match=f'checkpoint {path} .*({words})'):
-        run_tool(tool, tiny_config, *arguments)
+        run_command(tool, tiny_config, *arguments)
     assert not out.exists()
 
 
@@ -245,7 +245,7 @@ def released(tiny_model) -> dict:
 
 
 @pytest.mark.parametrize('kind', ['bare', 'training', 'safetensors'])
-def test_released_files_are_evaluated(kind, released, tiny_config, tested, run_tool, tmp_path):
+def test_released_files_are_evaluated(kind, released, tiny_config, tested, run_command, tmp_path):
     """``tools/test.py`` on every kind of file of the release: the metrics of our own checkpoint."""
     path = tmp_path / ('released.safetensors' if kind == 'safetensors' else 'released.pth')
     if kind == 'safetensors':
@@ -267,7 +267,7 @@ def test_released_files_are_evaluated(kind, released, tiny_config, tested, run_t
             path,
         )
     outputs = ('--work-dir', tmp_path / 'work', '--out', tmp_path / 'metrics.json')
-    run_tool('test', tiny_config, path, *outputs, '--cfg-options', f'experiment_name={kind}')
+    run_command('test', tiny_config, path, *outputs, '--cfg-options', f'experiment_name={kind}')
     assert json.loads((tmp_path / 'metrics.json').read_text()) == tested.metrics
 
 

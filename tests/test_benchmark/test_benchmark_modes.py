@@ -75,12 +75,12 @@ def settings(tiny_config, tmp_path):
 
 
 @pytest.fixture
-def figures(run_tool, tiny_config, tmp_path, capsys):
+def figures(run_command, tiny_config, tmp_path, capsys):
     """Runs a sub-mode and returns what it wrote, after checks that hold for all of them; and what it printed."""
 
     def figures(mode, *flags, ways=('baseline', 'ours fp32')):
         file = tmp_path / 'figures.json'
-        run_tool(TOOL, tiny_config, mode, *flags, '--repeats', '2', '--warmup', '0', '--json', file)
+        run_command(TOOL, tiny_config, mode, *flags, '--repeats', '2', '--warmup', '0', '--json', file)
         result, output = json.loads(file.read_text()), capsys.readouterr()
         assert [row['way'] for row in result['rows']] == list(ways)
         assert result['mode'] == mode and result['machine']['torch'] == torch.__version__
@@ -185,14 +185,14 @@ def test_figures():
         (['end-to-end', '--images', 'no-folder', '--bboxes', '.'], '--images no-folder is not a folder'),
     ],
 )
-def test_mistakes(run_tool, tiny_config, flags, words):
+def test_mistakes(run_command, tiny_config, flags, words):
     with pytest.raises(InputError, match=words):
-        run_tool(TOOL, tiny_config, *flags)
+        run_command(TOOL, tiny_config, *flags)
 
 
-def test_unknown_config(run_tool):
+def test_unknown_config(run_command):
     with pytest.raises(InputError, match='config no-such-model does not exist'):
-        run_tool(TOOL, 'no-such-model', 'decode')
+        run_command(TOOL, 'no-such-model', 'decode')
 
 
 def test_pictures_without_boxes(settings, tmp_path):

@@ -149,7 +149,7 @@ class TestListening:
 
 class TestTool:
     @pytest.fixture
-    def started(self, monkeypatch, tiny_config, tiny_checkpoint, run_tool):
+    def started(self, monkeypatch, tiny_config, tiny_checkpoint, run_command):
         """Runs the tool up to where it would serve; returns what it would serve."""
 
         def start(*arguments):
@@ -162,7 +162,7 @@ class TestTool:
                 yield
 
             monkeypatch.setattr(server_module, 'serve', stand_in)
-            run_tool('app', tiny_config, tiny_checkpoint, *arguments)
+            run_command('app', tiny_config, tiny_checkpoint, *arguments)
             return served
 
         return start

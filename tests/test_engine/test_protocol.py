@@ -101,10 +101,10 @@ def people_in(work_dir):
     return json.loads(work_dir.with_suffix('.keypoints.json').read_text())
 
 
-def test_ground_truth_boxes_by_an_option(tiny_config, tiny_checkpoint, people, run_tool, tmp_path):
+def test_ground_truth_boxes_by_an_option(tiny_config, tiny_checkpoint, people, run_command, tmp_path):
     """An empty ``bbox_file`` takes the boxes of the annotations, each with score 1."""
     options = ('test_dataloader.dataset.bbox_file=', f'test_evaluator.outfile_prefix={tmp_path / "gt"}')
-    run_tool('test', tiny_config, tiny_checkpoint, '--work-dir', tmp_path / 'work', '--cfg-options', *options)
+    run_command('test', tiny_config, tiny_checkpoint, '--work-dir', tmp_path / 'work', '--cfg-options', *options)
     annotations = json.loads((people / 'annotations' / 'person_keypoints_val.json').read_text())['annotations']
     labelled = [annotation for annotation in annotations if annotation['num_keypoints']]
     found = people_in(tmp_path / 'gt')
@@ -114,14 +114,14 @@ def test_ground_truth_boxes_by_an_option(tiny_config, tiny_checkpoint, people, r
 
 @pytest.mark.parametrize('flags', [('--accelerate',), ('--accelerate', 'bf16')], ids=' '.join)
 def test_the_accelerated_model_finds_the_same_people(
-    flags, tiny_config, tiny_checkpoint, run_tool, tmp_path, monkeypatch
+    flags, tiny_config, tiny_checkpoint, run_command, tmp_path, monkeypatch
 ):
     made = []
     monkeypatch.setattr(acceleration_hook, 'accelerate', lambda *a, **k: made.append(accelerate(*a, **k)) or made[-1])
     found = {}
     for name, extra in dict(plain=(), fast=flags).items():
         options = ('--cfg-options', f'test_evaluator.outfile_prefix={tmp_path / name}')
-        run_tool('test', tiny_config, tiny_checkpoint, '--work-dir', tmp_path / 'work', *extra, *options)
+        run_command('test', tiny_config, tiny_checkpoint, '--work-dir', tmp_path / 'work', *extra, *options)
         found[name] = people_in(tmp_path / name)
     assert [one.options.dtype for one in made] == [(*flags, 'fp32')[1]]
     scores = [[person['score'] for person in found[name]] for name in ('plain', 'fast')]

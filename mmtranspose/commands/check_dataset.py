@@ -1,0 +1,55 @@
+"""Look through the annotations and pictures that a config names, before days of training are spent on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmtranspose.commands.command_line import add_cfg_options
+from mmtranspose.dataset_check import check_dataset
+from mmtranspose.errors import InputError
+from mmtranspose.files.json_files import write_json
+from mmtranspose.loading.config import load_config
+from mmtranspose_cli.parser import command_parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = command_parser(
+        'check-dataset',
+        'Look through the annotations and pictures that a config names: keypoints and their order, boxes, flags, '
+        'left and right, missing or damaged pictures, duplicates, detector boxes. '
+        'Exits with 1 if there is an error (with --strict: or a warning), with 0 otherwise.',
+        'mmtranspose check-dataset transpose-r-a3 --cfg-options data_root=/data/coco',
+    )
+    arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
+    arguments.add_argument(
+        '--split', nargs='+', choices=['train', 'val', 'test'], help='default: those whose loaders the config has'
+    )
+    images = arguments.add_mutually_exclusive_group()
+    images.add_argument('--max-images', type=int, metavar='N', help='read N pictures of each split, spread evenly')
+    images.add_argument('--no-images', action='store_true', help='look at the annotations only')
+    arguments.add_argument('--num-workers', type=int, metavar='N', help='threads that read pictures (default: cores)')
+    arguments.add_argument('--examples', type=int, default=3, metavar='N', help='of each kind of problem (default: 3)')
+    arguments.add_argument('--strict', action='store_true', help='warnings are errors')
+    arguments.add_argument('--json', metavar='FILE', help='write the findings to FILE too')
+    add_cfg_options(arguments)
+    args = arguments.parse_args(argv)
+    for flag, value, least in (
+        ('--max-images', args.max_images, 1),
+        ('--num-workers', args.num_workers, 1),
+        ('--examples', args.examples, 0),
+    ):
+        if value is not None and value < least:
+            raise InputError(f'{flag} {value} is too small: give at least {least}')
+    report = check_dataset(
+        load_config(args.config, args.cfg_options),
+        splits=args.split,
+        images=not args.no_images,
+        max_images=args.max_images,
+        num_workers=args.num_workers,
+        num_examples=args.examples,
+        progress=True,
+    )
+    print(report.to_text())
+    if args.json:
+        write_json(args.json, report.to_json())
+    return 0 if report.ok(args.strict) else 1

@@ -1,0 +1,94 @@
+"""What a model's predictions rest on over a data set, and how faithful its explanations are."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import torch
+from mmengine.dist import init_dist, is_main_process
+
+from mmtranspose.commands.command_line import (
+    add_allow_partial,
+    add_cfg_options,
+    add_launcher,
+    add_model,
+    parse,
+)
+from mmtranspose.compat import cpu_distributed
+from mmtranspose.dataset_explanation import DatasetExplanationSettings, explain_dataset
+from mmtranspose.dataset_explanation.report_files import table
+from mmtranspose.files.output_paths import require_writable
+from mmtranspose.loading.config import load_config
+from mmtranspose.loading.init_model import init_model
+from mmtranspose_cli.parser import command_parser
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    defaults = DatasetExplanationSettings()
+    arguments = command_parser(
+        'explain-dataset',
+        "Measure what predictions rest on, over the labelled people of the config's test data, in their annotated "
+        'boxes: which body parts each keypoint draws on, layer by layer, visible and occluded; how far and how '
+        'evenly attention reaches; and how faithful attention and other methods are, beside controls. Writes '
+        'explanation.json, tables (.csv) and figures. Stop it any time: the same command goes on.',
+        'mmtranspose explain-dataset transpose-r-a3 released.pth --max-samples 500 --output-root explained',
+    )
+    add_model(arguments)
+    arguments.add_argument('--output-root', required=True, metavar='DIR', help='where everything goes')
+    arguments.add_argument('--max-samples', type=int, metavar='N', help='people, drawn at random (default: all)')
+    arguments.add_argument(
+        '--faithfulness-samples',
+        type=int,
+        default=defaults.faithfulness_samples,
+        metavar='N',
+        help='people whose explanations are tested, by hundreds of passes each; 0 tests none (default: '
+        f'{defaults.faithfulness_samples})',
+    )
+    arguments.add_argument(
+        '--methods',
+        nargs='+',
+        default=(),
+        metavar='METHOD',
+        help='what is tested: attention-1 (layer 1), ..., rollout, gradient-attention, input-gradient, '
+        'integrated-gradients, and the controls gaussian, random (default: all but integrated-gradients)',
+    )
+    arguments.add_argument(
+        '--cell', choices=['bilinear', 'nearest'], default=defaults.cell, help=f'default: {defaults.cell}'
+    )
+    arguments.add_argument(
+        '--kpt-thr', type=float, default=defaults.score_thr, help='test keypoints from this score on'
+    )
+    arguments.add_argument(
+        '--batch-size', type=int, default=defaults.batch_size, help=f'default: {defaults.batch_size}'
+    )
+    arguments.add_argument('--seed', type=int, default=defaults.seed, help=f'default: {defaults.seed}')
+    arguments.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU of this process where there is one)')
+    add_cfg_options(arguments)
+    add_allow_partial(arguments)
+    add_launcher(arguments)
+    return parse(arguments, argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_arguments(argv)
+    settings = DatasetExplanationSettings(
+        max_samples=args.max_samples,
+        faithfulness_samples=args.faithfulness_samples,
+        methods=tuple(args.methods),
+        cell=args.cell,
+        score_thr=args.kpt_thr,
+        batch_size=args.batch_size,
+        seed=args.seed,
+    )
+    if args.launcher != 'none' and not cpu_distributed.init_process_group(args.launcher):
+        init_dist(args.launcher)
+    device = args.device or (f'cuda:{torch.cuda.current_device()}' if torch.cuda.is_available() else 'cpu')
+    require_writable(args.output_root)
+    cfg = load_config(args.config, args.cfg_options)
+    model = init_model(cfg, args.checkpoint, device, allow_partial=args.allow_partial)
+    summary = explain_dataset(model, args.output_root, settings)
+    if is_main_process():
+        print(table(summary))
+        print(f'tables and figures: {args.output_root}')

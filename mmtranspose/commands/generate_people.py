@@ -1,0 +1,89 @@
+"""Draw a data set of synthetic people in COCO's key-point format. Nothing is downloaded."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+
+from mmtranspose.commands.command_line import sigterm_as_interrupt
+from mmtranspose.datasets.synthetic import DIFFICULTIES, contact_sheet, generate_dataset, make_scene
+from mmtranspose_cli.parser import command_parser
+
+EPILOG = """\
+Writes OUTPUT_ROOT/{annotations,person_detection_results,train,val} and synthetic.json. The same seed and counts always
+give the same files. In the preview a filled disc is a visible keypoint, a ring an occluded one; green is the person's
+left, orange the right."""
+
+
+def _at_least(low: int):
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f'{text!r} is not a whole number') from None
+        if value < low:
+            raise argparse.ArgumentTypeError(f'{value} is too small: give at least {low}')
+        return value
+
+    return parse
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line's arguments."""
+    parser = command_parser(
+        'generate-people',
+        "Draw a dataset of synthetic people in COCO's keypoint format. Nothing is downloaded.",
+        'mmtranspose generate-people data/synthetic --num-train 4000 --num-val 500 --preview data/preview.png',
+        EPILOG,
+    )
+    parser.add_argument('output_root', type=Path, help='folder to make')
+    parser.add_argument('--num-train', type=_at_least(0), default=4000, help='training pictures (default %(default)s)')
+    parser.add_argument('--num-val', type=_at_least(0), default=500, help='validation pictures (default %(default)s)')
+    parser.add_argument('--seed', type=_at_least(0), default=0, help='whole number from 0 (default %(default)s)')
+    parser.add_argument(
+        '--difficulty',
+        choices=sorted(DIFFICULTIES),
+        default='full',
+        help='full (default): any pose, view, crowd and obstacle; easy: upright people who face the camera',
+    )
+    parser.add_argument('--num-workers', type=_at_least(1), help='processes (default: one for each core)')
+    parser.add_argument('--overwrite', action='store_true', help='replace a data set that this tool made earlier')
+    parser.add_argument(
+        '--preview', type=Path, metavar='FILE.png', help='also write a sheet of labelled pictures to look at'
+    )
+    args = parser.parse_args(argv)
+    if args.num_train + args.num_val == 0:
+        parser.error('--num-train and --num-val are both 0: ask for at least one picture')
+    if args.preview and args.preview.suffix.lower() not in ('.png', '.jpg', '.jpeg'):
+        parser.error(f'--preview {args.preview}: the name must end in .png or .jpg')
+    return args
+
+
+def write_preview(path: Path, args: argparse.Namespace, count: int = 16) -> None:
+    """Write a sheet of the first pictures of the larger split."""
+    split, number = ('train', args.num_train) if args.num_train >= args.num_val else ('val', args.num_val)
+    scenes = [make_scene(args.seed, split, index, args.difficulty)[0] for index in range(min(count, number))]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), contact_sheet(scenes)):
+        raise OSError(f'--preview {path}: the picture could not be written')
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_arguments(argv)
+    with sigterm_as_interrupt():
+        written = generate_dataset(
+            args.output_root,
+            args.num_train,
+            args.num_val,
+            args.seed,
+            args.num_workers,
+            args.overwrite,
+            difficulty=args.difficulty,
+        )
+        if args.preview:
+            write_preview(args.preview, args)
+    print(f'{args.output_root}: ' + ('written' if written else 'already complete with these parameters'))

@@ -14,7 +14,6 @@ import pytest
 
 from mmtranspose.apis import InputError, init_model
 from mmtranspose.app import Explorer
-from mmtranspose.app import server as server_module
 from mmtranspose.app.server import serve
 
 pytest.importorskip('gradio', reason='gradio is not installed (requirements/app.txt)')
@@ -161,7 +160,7 @@ class TestTool:
                 raise KeyboardInterrupt
                 yield
 
-            monkeypatch.setattr(server_module, 'serve', stand_in)
+            monkeypatch.setattr('mmtranspose.commands.app.serve', stand_in)
             run_command('app', tiny_config, tiny_checkpoint, *arguments)
             return served
 

@@ -81,7 +81,7 @@ def test_mistakes(config, shape, words):
 
 def test_command_line(run_command, tmp_path, capsys):
     flags = ('transpose-r-a3', 'transpose-h-s', '--by-module', '1', '--json', tmp_path / 'flops.json')
-    run_command('analysis_tools/get_flops', *flags)
+    run_command('flops', *flags)
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ['transpose-r-a3', '256x192', '5.41', '7.83', '8.0', '4,998,737']
     assert lines[2].split() == ['transpose-h-s', '256x192', '9.93', '9.93', '10.2', '7,822,673']

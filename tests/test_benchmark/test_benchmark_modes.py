@@ -35,7 +35,7 @@ from mmtranspose.benchmark.networks import (
 from mmtranspose.benchmark.peak_memory import PeakMemory
 from mmtranspose.crops.boxes import load_bboxes
 
-TOOL = 'analysis_tools/benchmark'
+COMMAND = 'benchmark'
 
 
 class Here:
@@ -80,7 +80,7 @@ def figures(run_command, tiny_config, tmp_path, capsys):
 
     def figures(mode, *flags, ways=('baseline', 'ours fp32')):
         file = tmp_path / 'figures.json'
-        run_command(TOOL, tiny_config, mode, *flags, '--repeats', '2', '--warmup', '0', '--json', file)
+        run_command(COMMAND, tiny_config, mode, *flags, '--repeats', '2', '--warmup', '0', '--json', file)
         result, output = json.loads(file.read_text()), capsys.readouterr()
         assert [row['way'] for row in result['rows']] == list(ways)
         assert result['mode'] == mode and result['machine']['torch'] == torch.__version__
@@ -187,12 +187,12 @@ def test_figures():
 )
 def test_mistakes(run_command, tiny_config, flags, words):
     with pytest.raises(InputError, match=words):
-        run_command(TOOL, tiny_config, *flags)
+        run_command(COMMAND, tiny_config, *flags)
 
 
 def test_unknown_config(run_command):
     with pytest.raises(InputError, match='config no-such-model does not exist'):
-        run_command(TOOL, 'no-such-model', 'decode')
+        run_command(COMMAND, 'no-such-model', 'decode')
 
 
 def test_pictures_without_boxes(settings, tmp_path):

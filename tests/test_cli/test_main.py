@@ -1,6 +1,7 @@
 """The console command: what it runs, and that it runs without the package being imported."""
 
 import os
+import runpy
 import subprocess
 import sys
 
@@ -16,20 +17,31 @@ def run(*arguments, **options):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **options)
 
 
-def test_every_tool_has_a_command():
-    tools = {
-        path.relative_to(ROOT / 'tools').as_posix()
-        for kind in ('*.py', '*.sh')
-        for path in (ROOT / 'tools').rglob(kind)
-        if path.name != 'launch.sh' and 'dataset_converters' not in path.parts
-    }
-    assert tools == {file for file, _ in cli.COMMANDS.values() if file is not None}
+def test_every_command_is_a_module():
+    modules = {path.stem.replace('_', '-') for path in (ROOT / 'mmtranspose' / 'commands').glob('[!_]*.py')}
+    assert modules - {'command-line'} == set(cli.COMMANDS) - {'doctor'}
+
+
+def test_every_tool_runs_its_command(monkeypatch):
+    ran = []
+    monkeypatch.setattr(cli, 'run_tool', ran.append)
+    for tool in (ROOT / 'tools').rglob('*.py'):
+        runpy.run_path(str(tool), run_name='__main__')
+        assert len(tool.read_text().splitlines()) <= 4
+    assert sorted(ran) == sorted(set(cli.COMMANDS) - {'doctor'})
+
+
+def test_every_script_has_a_command():
+    scripts = {path.name for path in (ROOT / 'tools').glob('*.sh')} - {'launch.sh'}
+    assert scripts == {file for file, _ in cli.SCRIPTS.values()}
+    kinds = {name.split('-', 1)[1] for name in cli.SCRIPTS}
+    assert set(cli.SCRIPTS) == {f'{launcher}-{kind}' for launcher in ('dist', 'slurm') for kind in kinds}
 
 
 def test_help_lists_the_commands(capsys):
     assert cli.main(['--help']) == 0
     words = capsys.readouterr().out
-    for name, (_, what) in cli.COMMANDS.items():
+    for name, what in {**cli.COMMANDS, **{name: what for name, (_, what) in cli.SCRIPTS.items()}}.items():
         assert f'{name} ' in words and what in words
 
 
@@ -77,7 +89,7 @@ def test_a_broken_stack_points_to_the_doctor(tmp_path):
     ]
 
 
-@pytest.mark.parametrize('command', ['dist-train', 'dist-test', 'slurm-train', 'slurm-test'])
+@pytest.mark.parametrize('command', cli.SCRIPTS)
 def test_help_of_shell_scripts(command):
     process = run(command, '--help')
     assert process.returncode == 0

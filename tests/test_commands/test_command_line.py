@@ -1,7 +1,6 @@
 """How the command lines end, and the arguments they share."""
 
 import os
-import sys
 import warnings
 
 import pytest
@@ -9,6 +8,7 @@ from torch.utils.data import DataLoader
 
 from mmtranspose.commands import command_line
 from mmtranspose.errors import InputError
+from mmtranspose_cli.parser import command_parser
 
 
 @pytest.fixture
@@ -31,18 +31,18 @@ def fail(error):
 
 class TestRun:
     def test_success(self, kept, capsys):
-        assert ends_with(lambda: None) is None and ends_with(lambda: 3) == 3
+        assert ends_with(lambda argv: None) is None and ends_with(lambda argv: 3) == 3
         assert kept == [1, 1]
         assert capsys.readouterr().err == ''
 
     def test_pinned_memory_without_an_accelerator_is_no_news(self, kept):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter('always')
-            ends_with(lambda: list(DataLoader([1, 2], pin_memory=True)) and warnings.warn('else', stacklevel=1))
+            ends_with(lambda argv: list(DataLoader([1, 2], pin_memory=True)) and warnings.warn('else', stacklevel=1))
         assert [str(one.message) for one in caught] == ['else']
 
     def test_input_errors_are_one_line(self, kept, capsys):
-        assert ends_with(lambda: fail(InputError('box 3 is empty'))) == 2
+        assert ends_with(lambda argv: fail(InputError('box 3 is empty'))) == 2
         assert capsys.readouterr().err == 'error: box 3 is empty\n'
 
     @pytest.mark.parametrize('content', [None, b'', b'no picture'])
@@ -52,28 +52,27 @@ class TestRun:
         path = tmp_path / 'people.jpg'
         if content is not None:
             path.write_bytes(content)
-        assert ends_with(lambda: LoadImage()(dict(img_path=str(path)))) == 2
+        assert ends_with(lambda argv: LoadImage()(dict(img_path=str(path)))) == 2
         lines = capsys.readouterr().err.splitlines()
         assert len(lines) == 1
         assert lines[0].startswith(f'error: picture {path} is missing or damaged: ')
 
     def test_interruption(self, kept, capsys):
-        assert ends_with(lambda: fail(KeyboardInterrupt())) == 130
+        assert ends_with(lambda argv: fail(KeyboardInterrupt())) == 130
         assert capsys.readouterr().err == 'interrupted\n'
 
     @pytest.mark.parametrize('error', [ValueError, KeyError, RuntimeError])
     def test_faults_of_the_program_keep_their_traceback(self, kept, error):
         with pytest.raises(error, match='bug'):
-            command_line.run(lambda: fail(error('bug')))
+            command_line.run(lambda argv: fail(error('bug')))
 
 
 @pytest.fixture
 def parse(monkeypatch):
     def parse(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['tool.py', *arguments])
-        parser = command_line.parser('Does it.', 'python tool.py now')
+        parser = command_parser('do', 'Does it.', 'mmtranspose do now')
         command_line.add_runner_arguments(parser)
-        return command_line.parse(parser)
+        return command_line.parse(parser, arguments)
 
     monkeypatch.setenv('LOCAL_RANK', '0')  # so that what parse sets is undone
     return parse
@@ -108,4 +107,4 @@ class TestArguments:
     def test_help_shows_an_example(self, parse, capsys):
         with pytest.raises(SystemExit):
             parse('--help')
-        assert 'example:\n  python tool.py now\n' in capsys.readouterr().out
+        assert 'example:\n  mmtranspose do now\n' in capsys.readouterr().out

@@ -17,7 +17,6 @@ import pytest
 from conftest import ROOT
 from tiny_detector import write_detector
 
-from mmtranspose import inference as topdown
 from mmtranspose.apis import InputError, explain_topdown, inference_topdown, load_bboxes
 from mmtranspose.detection import PersonDetector
 from mmtranspose.media import VideoWriter, read_image
@@ -381,12 +380,12 @@ class TestPrecision:
     ):
         given = []
 
-        class Recorded(topdown.TopdownPipeline):
+        class Recorded(TopdownPipeline):
             def __init__(self, *args, **options):
                 given.append(options['dtype'])
                 super().__init__(*args, **options)
 
-        monkeypatch.setattr(topdown, 'TopdownPipeline', Recorded)
+        monkeypatch.setattr('mmtranspose.commands.infer.TopdownPipeline', Recorded)
         picture = sorted((people / 'val').glob('*.jpg'))[0]
         arguments = ('--input', picture, '--bboxes', 'whole-image', '--output-root', tmp_path / 'out', *flags)
         assert run_command('infer', tiny_config, tiny_checkpoint, *arguments) == 0

@@ -1,4 +1,4 @@
-"""TransPose for MMPose: pose estimation whose predictions can be traced to places in the picture.
+"""TransPose for MMPose: pose estimation whose predictions can be traced to places in the image.
 
 ``import mmtranspose`` registers ``ResNetSmall``, ``HRNetSmall``, ``TransPoseNeck`` and ``TransPoseHead`` in
 ``mmpose.registry.MODELS`` and works round the faults of the stack below (``mmtranspose.compat``).

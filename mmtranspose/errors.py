@@ -1,13 +1,31 @@
-"""The mistakes that are in what was given, not in the program."""
+"""Errors for mistakes in what was given, as opposed to faults of the program."""
+
+from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 
 class InputError(ValueError):
     """A file, field or value cannot be used; the message names it and says what to do.
 
-    The command lines print the message alone; any other exception is a fault of the program and keeps its traceback.
+    Commands print the message alone; any other exception is a fault of the program and keeps its traceback.
     """
+
+
+class UnsupportedModelError(InputError):
+    """An object of the wrong kind was given: a model that cannot be explained, accelerated, ..."""
+
+
+def require_choice(name: str, value: object, choices: Iterable[object]) -> None:
+    """Check an option that is one of a few values.
+
+    Raises:
+        InputError: ``value`` is none of ``choices``; lists them.
+    """
+    choices = list(choices)
+    if value not in choices:
+        raise InputError(f'{name}={value!r} is unknown; choose {" or ".join(map(repr, choices))}')
 
 
 def reason(error: BaseException) -> str:

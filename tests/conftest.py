@@ -33,7 +33,7 @@ def seeded():
 
 @pytest.fixture(scope='session')
 def people(tmp_path_factory) -> Path:
-    """Root of a tiny synthetic data set: 6 pictures to train with, 4 to validate with."""
+    """Root of a tiny synthetic dataset: 6 images to train with, 4 to validate with."""
     root = tmp_path_factory.mktemp('data') / 'people'
     generate_dataset(root, num_train=6, num_val=4, seed=0, num_workers=1, progress=False, difficulty='easy')
     return root

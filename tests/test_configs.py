@@ -1,4 +1,4 @@
-"""Every config: what its name says, and a run of it on a tiny data set in its data's own format."""
+"""Every config: what its name says, and a run of it on a tiny dataset in its data's own format."""
 
 import functools
 import json
@@ -242,7 +242,7 @@ def shrunk(config):
 
 @pytest.fixture
 def data(name, tmp_path, monkeypatch):
-    """The config with its data set, tiny, in a temporary folder; and its people by loader."""
+    """The config with its dataset, tiny, in a temporary folder; and its people by loader."""
     monkeypatch.chdir(tmp_path)  # work_dirs/ are here
     root = tmp_path / 'moved' / load_config(str(CONFIGS[name])).data_root
     cfg = load_config(str(CONFIGS[name]), dict(data_root=str(root)))
@@ -254,7 +254,7 @@ def data(name, tmp_path, monkeypatch):
 
 
 def run_config(cfg: Config, small: bool) -> Runner:
-    """A runner of one training step, validation and test, with a narrow stem and, if asked for, small pictures."""
+    """A runner of one training step, validation and test, with a narrow stem and, if asked for, small images."""
     for kind in (PoseLocalVisualizer, MessageHub, MMLogger):
         kind._instance_dict.clear()  # mmengine's runs of one process would share them
     cfg = Config(shrunk(cfg.to_dict()) if small else cfg.to_dict(), format_python_code=False)
@@ -269,7 +269,7 @@ def run_config(cfg: Config, small: bool) -> Runner:
 
 
 def see_truth(model, people, monkeypatch) -> None:
-    """Give the head true heatmaps: each person's keypoints encoded, to be decoded and brought back to the picture."""
+    """Give the head true heatmaps: each person's keypoints encoded, to be decoded and brought back to the image."""
 
     def true_heatmaps(sample):
         center, scale, size = (np.asarray(sample.metainfo[f'input_{key}']) for key in ('center', 'scale', 'size'))

@@ -31,7 +31,7 @@ assert not loaded, f'import mmtranspose loads {loaded}'
 from mmengine.registry import FUNCTIONS
 from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, OPTIM_WRAPPERS, TRANSFORMS
 for registry, ours, theirs in [
-    (FUNCTIONS, 'tensor_collate', 'tensor_collate'),  # mmengine's are there when its data sets are
+    (FUNCTIONS, 'tensor_collate', 'tensor_collate'),  # mmengine's are there when its datasets are
     (OPTIM_WRAPPERS, 'Bfloat16OptimWrapper', 'AmpOptimWrapper'),
     (KEYPOINT_CODECS, 'UnbiasedHeatmap', 'UDPHeatmap'),
     (TRANSFORMS, 'UnbiasedTopdownAffine', 'TopdownAffine'),

@@ -1,4 +1,4 @@
-"""The model zoo: configs, metafiles, tables, links and the data sets to download say the same."""
+"""The model zoo: configs, metafiles, tables, links and the datasets to download say the same."""
 
 import os
 import re
@@ -42,7 +42,7 @@ DATASETS = {
     'AP10KDataset': 'AP-10K',
     'OneHand10KDataset': 'OneHand10K',
 }
-BORROWED_FORMATS = {'data/synthetic': 'Synthetic people', 'data/lspet': 'LSPET'}  # read by another data set's class
+BORROWED_FORMATS = {'data/synthetic': 'Synthetic people', 'data/lspet': 'LSPET'}  # read by another dataset's class
 
 COLUMNS = {'AP50': 'AP@0.5', 'AP75': 'AP@0.75', 'AP(M)': 'AP (M)', 'AP(L)': 'AP (L)'}
 METRICS = ('AP', 'AP@0.5', 'AP@0.75', 'AP (M)', 'AP (L)', 'AR')
@@ -285,7 +285,7 @@ DELIVERED = {
         'OneHand10K.tar.gz.00': ['annotations/onehand10k_train.json', 'Train/source/0.jpg', 'Test/source/0.jpg']
     },
 }
-needs_linux = pytest.mark.skipif(sys.platform != 'linux', reason='mim downloads data sets on Linux only')
+needs_linux = pytest.mark.skipif(sys.platform != 'linux', reason='mim downloads datasets on Linux only')
 
 
 def pack(archive, files, folder):
@@ -313,7 +313,7 @@ def pack(archive, files, folder):
 
 
 def deliver(key, root, prefix=''):
-    """Lay out a download of the data set ``key`` below ``root``."""
+    """Lay out a download of the dataset ``key`` below ``root``."""
     for number, (archive, files) in enumerate(DELIVERED[key].items()):
         pack(root / f'{prefix}{INDEX[key]["dataset"]}' / 'raw' / archive, files, root / f'packing{number}')
 

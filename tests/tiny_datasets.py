@@ -1,4 +1,4 @@
-"""Tiny data sets in the formats and places that configs name: pictures, annotations, head boxes, detector boxes."""
+"""Tiny datasets in the formats and places that configs name: images, annotations, head boxes, detector boxes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from scipy.io import savemat
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 WIDTH, HEIGHT = 160, 128
-BOXES = ((1, (8, 10, 62, 100)), (1, (84, 14, 66, 104)), (2, (40, 8, 84, 112)), (3, (20, 20, 70, 96)))  # picture, xywh
-WITHOUT_AREA = ('aic', 'crowdpose')  # folders of data sets whose annotations have no area
+BOXES = ((1, (8, 10, 62, 100)), (1, (84, 14, 66, 104)), (2, (40, 8, 84, 112)), (3, (20, 20, 70, 96)))  # image, xywh
+WITHOUT_AREA = ('aic', 'crowdpose')  # folders of datasets whose annotations have no area
 WHOLE_BODY = dict(keypoints=17, foot_kpts=6, face_kpts=68, lefthand_kpts=21, righthand_kpts=21)
 
 
 @dataclass
 class Person:
-    """The truth about one person (or animal, or hand).
+    """The ground truth about one person (or animal, or hand).
 
     Attributes:
         id (int): Of the annotation.
-        image_id (int): Of the picture.
-        category_id (int): 1, but for data sets of several categories.
-        bbox (tuple): x, y, w, h in pixels of the picture.
-        keypoints (np.ndarray): (K, 2) as (x, y), in pixels of the picture, inside the box.
+        image_id (int): Of the image.
+        category_id (int): 1, but for datasets of several categories.
+        bbox (tuple): x, y, w, h in pixels of the image.
+        keypoints (np.ndarray): (K, 2) as (x, y), in pixels of the image, inside the box.
         labelled (np.ndarray): (K,) bool.
     """
 
@@ -48,7 +48,7 @@ class Person:
 
 
 def metainfo(dataset: ConfigDict) -> dict:
-    """A data set's metainfo, parsed; nothing is read."""
+    """A dataset's metainfo, parsed; nothing is read."""
     return DATASETS.build(dict(dataset, lazy_init=True, pipeline=[])).metainfo
 
 
@@ -64,7 +64,7 @@ def write_datasets(cfg: Config) -> dict[str, list[Person]]:
         path = Path(dataset.data_root, dataset.ann_file)
         if path not in written:
             written[path] = list(_people(dataset, first=10 * number + 1))
-            _write_pictures(dataset, written[path])
+            _write_images(dataset, written[path])
             WRITERS.get(dataset.type, _write_coco)(dataset, path, written[path])
         if dataset.get('bbox_file'):
             _write_detections(Path(dataset.bbox_file), written[path])
@@ -73,7 +73,7 @@ def write_datasets(cfg: Config) -> dict[str, list[Person]]:
 
 
 def _people(dataset: ConfigDict, first: int) -> Iterator[Person]:
-    """Four in three pictures, the first picture and person numbered ``first``; one keypoint of each is not labelled."""
+    """Four in three images, the first image and person numbered ``first``; one keypoint of each is not labelled."""
     rng = np.random.default_rng(first)
     num_keypoints = metainfo(dataset)['num_keypoints']
     for index, (picture, (x, y, w, h)) in enumerate(BOXES):
@@ -87,7 +87,7 @@ def _file_name(image_id: int) -> str:
     return f'{image_id:012d}.jpg'
 
 
-def _write_pictures(dataset: ConfigDict, people: list[Person]) -> None:
+def _write_images(dataset: ConfigDict, people: list[Person]) -> None:
     folder = Path(dataset.data_root, dataset.data_prefix.img)
     folder.mkdir(parents=True, exist_ok=True)
     for image_id in {person.image_id for person in people}:
@@ -101,7 +101,7 @@ def _write_json(path: Path, content: object) -> None:
 
 
 def _write_coco(dataset: ConfigDict, path: Path, people: list[Person]) -> None:
-    """COCO's format, with what the data set has more or less than COCO; image_info files have no annotations."""
+    """COCO's format, with what the dataset has more or less than COCO; image_info files have no annotations."""
     images = [dict(id=i, file_name=_file_name(i), width=WIDTH, height=HEIGHT) for i in _image_ids(people)]
     if path.name.startswith('image_info'):
         return _write_json(path, dict(images=images, categories=[dict(id=1, name='person')]))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Explain over a data set on several GPUs of one or more machines, or in several processes on a CPU (gloo).
+# Explain over a dataset on several GPUs of one or more machines, or in several processes on a CPU (gloo).
 # Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT from the environment.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/launch.sh"

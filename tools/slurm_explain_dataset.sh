@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Explain over a data set under Slurm; GPUS, GPUS_PER_NODE (8 each), CPUS_PER_TASK (5) and SRUN_ARGS from the environment.
+# Explain over a dataset under Slurm; GPUS, GPUS_PER_NODE (8 each), CPUS_PER_TASK (5) and SRUN_ARGS from the environment.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
 need 6 'PARTITION JOB_NAME CONFIG CHECKPOINT --output-root DIR [options of `mmtranspose explain-dataset`]' \

@@ -17,7 +17,7 @@ model = dict(
 data_root = 'data/synthetic/'
 metainfo = dict(classes=('person',), palette=[(220, 20, 60)])
 
-# No mosaics, crops or scales: they keep a long training from learning its pictures by heart; this one is over before
+# No mosaics, crops or scales: they keep a long training from learning its images by heart; this one is over before
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),

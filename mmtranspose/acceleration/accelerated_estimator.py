@@ -20,16 +20,16 @@ from mmtranspose.acceleration.options import AccelerationOptions, compute_dtype
 from mmtranspose.acceleration.recent import Recent
 from mmtranspose.errors import InputError
 
-CPU, ELSEWHERE = 16, 64  # pictures: on a CPU more of them take memory and no less time each
+CPU, ELSEWHERE = 16, 64  # images: on a CPU more of them take memory and no less time each
 
 
 def default_size(device: torch.device) -> int:
-    """Pictures that go through a network together on the device."""
+    """Images that go through a network together on the device."""
     return CPU if device.type == 'cpu' else ELSEWHERE
 
 
 def in_parts(function: Callable, size: int) -> Callable:
-    """``function(inputs, tables)`` for at most ``size`` pictures at once, its results put together."""
+    """``function(inputs, tables)`` for at most ``size`` images at once, its results put together."""
 
     def call(inputs: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
         results = [function(part, tables) for part in inputs.split(size)]
@@ -56,7 +56,7 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
         original (TopdownPoseEstimator): That object.
         options (AccelerationOptions): As given.
         dtype (torch.dtype): What the network computes in.
-        max_batch_size (int): Pictures that go through it together.
+        max_batch_size (int): Images that go through it together.
         folding (Folding | None): Batch normalisations that were folded and those that were not.
     """
 
@@ -72,7 +72,7 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
             if hasattr(original, name):
                 setattr(self, name, getattr(original, name))
         self._add_network(original)
-        self._grids: Recent = Recent(16)  # token grid by picture size
+        self._grids: Recent = Recent(16)  # token grid by image size
         self.max_batch_size = options.max_batch_size or default_size(self.device)
         self._graphed: GraphedFunction | None = None
         self._run = self._runner()
@@ -113,7 +113,7 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
         """Heatmaps of the keypoints.
 
         Args:
-            inputs (Tensor): Normalised pictures, (B, 3, H, W); B may be 0.
+            inputs (Tensor): Normalised images, (B, 3, H, W); B may be 0.
 
         Returns:
             Tensor: (B, K, h, w), float32, without a gradient.
@@ -132,14 +132,14 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
             return self._run(inputs.to(torch.float32), self.neck.tables(grid))
 
     def _grid(self, inputs: Tensor) -> tuple[int, int]:
-        """The token grid of pictures of this size, from one of them."""
+        """The token grid of images of this size, from one of them."""
         return tuple(self._features(inputs[:1])[-1].shape[-2:])
 
     def _features(self, inputs: Tensor) -> tuple[Tensor, ...]:
         return self.backbone(_cast(inputs, self.dtype, self.options.channels_last))
 
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor]:
-        """The neck's features (B, d, h, w) of normalised pictures (B, 3, H, W), in :attr:`dtype`."""
+        """The neck's features (B, d, h, w) of normalised images (B, 3, H, W), in :attr:`dtype`."""
         with torch.no_grad():
             return self.neck(self._features(inputs))
 
@@ -150,7 +150,7 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
         """As ``TopdownPoseEstimator.predict``; no samples give no results.
 
         Args:
-            inputs (Tensor): Normalised pictures, (B, 3, H, W).
+            inputs (Tensor): Normalised images, (B, 3, H, W).
             data_samples (list[PoseDataSample]): Theirs.
         """
         if len(data_samples) == 0:
@@ -161,7 +161,7 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
         return self.add_pred_to_datasample(instances, fields, data_samples)
 
     def _with_flipped(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Heatmaps of the pictures and, for the flip test, of the mirrored ones."""
+        """Heatmaps of the images and, for the flip test, of the mirrored ones."""
         if not self.test_cfg.get('flip_test', False):
             return self.heatmaps(inputs), None
         if self.options.flip_in_one_pass:
@@ -224,12 +224,12 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
             parts.append('compile')
         if self._graphed is not None and not self._graphed.failed:
             parts.append('cuda_graphs')
-        parts.append(f'at most {self.max_batch_size} pictures together')
+        parts.append(f'at most {self.max_batch_size} images together')
         return parts
 
 
 class _Network:
-    """Pictures and tables to heatmaps. It does not know the estimator, which is freed as soon as it is let go."""
+    """Images and tables to heatmaps. It does not know the estimator, which is freed as soon as it is let go."""
 
     def __init__(self, backbone: nn.Module, neck: AcceleratedNeck, head: nn.Module, dtype: torch.dtype, nhwc: bool):
         self.backbone, self.neck, self.head, self.dtype, self.nhwc = backbone, neck, head, dtype, nhwc

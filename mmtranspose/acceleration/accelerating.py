@@ -39,12 +39,12 @@ def accelerate(
         channels_last (bool): Convolve in NHWC memory order.
         fuse_encoder (bool): One product a layer for queries, keys and values; positions in a table kept for the last
             four token grids.
-        flip_in_one_pass (bool): In the flip test, pictures and mirrored ones in one batch.
-        compile (bool | dict): ``torch.compile``, and its arguments; once for all batch sizes of a picture size (twice
+        flip_in_one_pass (bool): In the flip test, images and mirrored ones in one batch.
+        compile (bool | dict): ``torch.compile``, and its arguments; once for all batch sizes of an image size (twice
             where there are batches of one). Without a compiler, one warning, and uncompiled.
-        cuda_graphs (bool): Record the network for batches of 1, 2, 4, ... pictures and replay that; on GPUs alone.
-        max_batch_size (int | None): Pictures that go through the network together; larger batches go in parts. (The
-            flip test in one pass has two pictures for each person.) None: 16 on a CPU, where more take memory and no
+        cuda_graphs (bool): Record the network for batches of 1, 2, 4, ... images and replay that; on GPUs alone.
+        max_batch_size (int | None): Images that go through the network together; larger batches go in parts. (The
+            flip test in one pass has two images for each person.) None: 16 on a CPU, where more take memory and no
             less time each, 64 elsewhere.
 
     Returns:

@@ -50,10 +50,10 @@ def compile_or_eager(function: Callable, what: str, **options) -> Callable:
 
 
 def compile_any_batch(function: Callable, **options) -> Callable:
-    """Compile ``function(inputs, tables)`` once for all batch sizes (a batch of one apart) of a picture size.
+    """Compile ``function(inputs, tables)`` once for all batch sizes (a batch of one apart) of an image size.
 
     Args:
-        function (Callable): Takes pictures (B, 3, H, W) and tables for (H, W).
+        function (Callable): Takes images (B, 3, H, W) and tables for (H, W).
         **options: As in ``torch.compile``.
 
     Returns:

@@ -64,16 +64,16 @@ class _Recording:
 
 
 class GraphedFunction:
-    """A network function served from recordings, one a batch bucket and picture size.
+    """A network function served from recordings, one a batch bucket and image size.
 
     Buckets are 1, 2, 4, ... and ``max_batch_size``. A batch is copied into its bucket's input, whose other rows are
-    left as they were and not returned. Recordings of the last four picture sizes are kept. When a recording fails, one
+    left as they were and not returned. Recordings of the last four image sizes are kept. When a recording fails, one
     warning says so and the function itself runs from then on. Use it from one thread and CUDA stream at a time.
 
     Args:
-        function (Callable): Takes pictures (B, 3, H, W), float32, and tables for (H, W), and returns (B, ...): each row
-            from its own picture alone.
-        max_batch_size (int): Pictures of the largest recording, and of the largest batch that may be given.
+        function (Callable): Takes images (B, 3, H, W), float32, and tables for (H, W), and returns (B, ...): each row
+            from its own image alone.
+        max_batch_size (int): Images of the largest recording, and of the largest batch that may be given.
         capture (Callable | None): Records a function; by default :class:`CudaGraphCapture`.
     """
 
@@ -100,7 +100,7 @@ class GraphedFunction:
         return result
 
     def bucket(self, size: int) -> int:
-        """Rows of the smallest recording that ``size`` pictures, at most ``max_batch_size``, fit into."""
+        """Rows of the smallest recording that ``size`` images, at most ``max_batch_size``, fit into."""
         return min(1 << (size - 1).bit_length(), self.max_batch_size)
 
     def _replay(self, inputs: Tensor, tables: tuple[Tensor, ...]) -> Tensor:

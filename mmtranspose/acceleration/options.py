@@ -82,4 +82,4 @@ class AccelerationOptions:
             raise InputError(f'compile={self.compile!r} must be True, False or a dict of arguments of torch.compile')
         size = self.max_batch_size
         if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
-            raise InputError(f'max_batch_size={size!r} must be a whole number of pictures, 1 or more')
+            raise InputError(f'max_batch_size={size!r} must be a whole number of images, 1 or more')

@@ -1,4 +1,4 @@
-"""A page for trying a model: a picture, its people, and what a joint or a place depends on."""
+"""A page for trying a model: an image, its people, and what a keypoint or a place depends on."""
 
 from mmtranspose.app.explorer import Explorer
 from mmtranspose.app.session import Choice, Session, Settings

@@ -44,7 +44,7 @@ class Confined:
 
     Args:
         app (ASGIApp): gradio's.
-        folder (Path): Of uploads and of the pictures made.
+        folder (Path): Of uploads and of the images made.
     """
 
     def __init__(self, app: ASGIApp, folder: Path):

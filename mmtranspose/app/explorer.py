@@ -1,4 +1,4 @@
-"""From a picture, the page's settings and clicks to what is found and explained; no page in it."""
+"""From an image, the page's settings and clicks to what is found and explained; no page in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmtranspose.app.session import (
     Session,
     Settings,
     box_between,
-    find_joint,
+    find_keypoint,
     find_person,
 )
 from mmtranspose.explain import ExplainOptions, PoseExplanation
@@ -28,11 +28,11 @@ METHODS = ('rollout', 'gradient-attention', 'input-gradient')  # those that answ
 
 
 class Explorer:
-    """Finds people in pictures and explains them; holds the networks and nothing of the pictures.
+    """Finds people in images and explains them; holds the networks and nothing of the images.
 
     Args:
         model (nn.Module): From :func:`mmtranspose.apis.init_model`.
-        find_boxes (Callable | None): From pictures (h, w, 3), BGR, uint8, to their boxes (N, 5), xyxy in pixels and
+        find_boxes (Callable | None): From images (h, w, 3), BGR, uint8, to their boxes (N, 5), xyxy in pixels and
             score, such as a :class:`~mmtranspose.detection.PersonDetector`; None finds nobody, so that boxes are
             drawn by hand.
 
@@ -58,7 +58,7 @@ class Explorer:
         return self.model.neck.encoder.layers[0].self_attn.num_heads
 
     def start(self, image: np.ndarray) -> Session:
-        """A session with the people of a picture (h, w, 3), BGR, uint8."""
+        """A session with the people of an image (h, w, 3), BGR, uint8."""
         boxes = np.zeros((0, 5)) if self.find_boxes is None else self.find_boxes([image])[0]
         return Session(image, np.asarray(boxes, np.float32).reshape(-1, 5))
 
@@ -72,15 +72,15 @@ class Explorer:
         return shown
 
     def click(self, session: Session, point: tuple[float, float], settings: Settings) -> bool:
-        """Choose what lies at ``point`` (x, y), in pixels of the picture.
+        """Choose what lies at ``point`` (x, y), in pixels of the image.
 
-        A joint within reach is chosen; elsewhere in a person's box the place; outside of all boxes nothing.
+        A keypoint within reach is chosen; elsewhere in a person's box the place; outside of all boxes nothing.
 
         Returns:
             bool: Something lies there.
         """
         self.pose(session, settings)
-        choice = find_joint(session, point, settings)
+        choice = find_keypoint(session, point, settings)
         if choice is None:
             person = find_person(session, point, settings)
             choice = person if person is None else Choice(person, cell=cell_at(self.explained(session, person), point))
@@ -128,12 +128,12 @@ class Explorer:
         """
         choice, direction = session.choice, settings.kind in DIRECTIONS
         check_choice('kind', settings.kind, (*DIRECTIONS, *METHODS))
-        if choice.joint is None:
+        if choice.keypoint is None:
             return self._place(session).map(settings.kind, settings.layer, settings.head) if direction else None
         explanation = self.explained(session, choice.person, None if direction else settings.kind)
         if not direction:
-            return explanation.relevance[settings.kind][choice.joint]
-        return explanation.maps(settings.kind, settings.head)[settings.layer, choice.joint]
+            return explanation.relevance[settings.kind][choice.keypoint]
+        return explanation.maps(settings.kind, settings.head)[settings.layer, choice.keypoint]
 
     def _place(self, session: Session) -> PlaceMaps:
         choice = session.choice

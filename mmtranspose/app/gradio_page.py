@@ -10,7 +10,7 @@ import gradio as gr
 import numpy as np
 
 from mmtranspose.app.explorer import DIRECTIONS, METHODS, Explorer
-from mmtranspose.app.opened_image import open_picture
+from mmtranspose.app.opened_image import open_image
 from mmtranspose.app.session import Session, Settings
 from mmtranspose.app.view import enlarged, render, unzoomed
 from mmtranspose.errors import InputError
@@ -28,8 +28,8 @@ CSS = """
 #head h1 { font-size: 1.5rem; font-weight: 650; margin: 0; }
 #head p { margin: 0.1rem 0 0; color: var(--quiet); }
 #upload .wrap { line-height: 1.35; font-size: 0.9rem; }
-#picture .image-frame { width: 100%; }
-#picture img { cursor: crosshair; width: 100%; height: auto; max-height: 72vh; object-fit: scale-down; }
+#image .image-frame { width: 100%; }
+#image img { cursor: crosshair; width: 100%; height: auto; max-height: 72vh; object-fit: scale-down; }
 #facts { min-height: 9.5rem; }
 #facts p { margin: 0 0 0.5rem; }
 #facts .hint { color: var(--quiet); }
@@ -49,16 +49,16 @@ KINDS = [*zip(('what it depends on', 'what depends on it'), DIRECTIONS), *zip(ME
 EXPLAIN, DRAW = 'explain', 'draw a box'
 
 
-FIRST_HINT = 'Choose a picture.'
+FIRST_HINT = 'Choose an image.'
 
 
 HINTS = {
-    EXPLAIN: 'Click a joint, or any place on a person.',
+    EXPLAIN: 'Click a keypoint, or any place on a person.',
     DRAW: 'Click two opposite corners of a box around a person.',
 }
 
 
-SESSION_SECONDS = 3600  # that a picture is kept after its last use
+SESSION_SECONDS = 3600  # that an image is kept after its last use
 
 
 CACHE_SECONDS = (300, 1800)  # how often old files are deleted, and how old those are
@@ -70,7 +70,7 @@ class Page:
     Args:
         explorer (Explorer): Finds and explains.
         title (str): The model's name.
-        examples (Sequence[Path]): Pictures to choose from.
+        examples (Sequence[Path]): Images to choose from.
 
     Attributes:
         blocks (gr.Blocks): What gradio serves.
@@ -88,12 +88,12 @@ class Page:
 
     def _lay_out(self) -> None:
         self.session = gr.State(None, time_to_live=SESSION_SECONDS)
-        _text(f'<h1>What a pose rests on</h1><p>{html.escape(self.title)}</p>', 'head')
+        _text(f'<h1>What a pose depends on</h1><p>{html.escape(self.title)}</p>', 'head')
         with gr.Row():
             with gr.Column(scale=3, min_width=320):
                 self.upload = gr.File(show_label=False, file_types=['image'], height=132, elem_id='upload')
                 self.picture = gr.Image(
-                    interactive=False, show_label=False, buttons=['download', 'fullscreen'], elem_id='picture'
+                    interactive=False, show_label=False, buttons=['download', 'fullscreen'], elem_id='image'
                 )
             with gr.Column(scale=2, min_width=300):
                 self.facts = _text(_hint(FIRST_HINT), 'facts')
@@ -116,7 +116,7 @@ class Page:
         with gr.Accordion('Thresholds', open=False, elem_id='thresholds'):
             found = self.explorer.find_boxes is not None
             self.bbox_thr = gr.Slider(0.05, 1, 0.3, step=0.05, label='Box score', elem_id='bbox-thr', visible=found)
-            self.kpt_thr = gr.Slider(0, 1, 0.3, step=0.05, label='Joint score', elem_id='kpt-thr')
+            self.kpt_thr = gr.Slider(0, 1, 0.3, step=0.05, label='Keypoint score', elem_id='kpt-thr')
             self.opacity = gr.Slider(0, 1, OPACITY, step=0.05, label='Opacity of the map', elem_id='opacity')
             self.threshold = gr.Slider(
                 0, 0.95, 0, step=0.05, label='Hide weights up to this share of the highest', elem_id='threshold'
@@ -125,7 +125,7 @@ class Page:
     def _lay_out_examples(self) -> gr.Gallery | None:
         if not self.examples:
             return None
-        thumbnails = [_thumbnail(open_picture(str(path))) for path in self.examples]
+        thumbnails = [_thumbnail(open_image(str(path))) for path in self.examples]
         return gr.Gallery(
             thumbnails,
             show_label=False,
@@ -152,7 +152,7 @@ class Page:
             self.gallery.select(self.open_example, [self.clicks, *controls], view, **last)
 
     def open_upload(self, path: str | None, clicks: str, *controls) -> tuple:
-        """A picture was uploaded."""
+        """An image was uploaded."""
         return self._open(path, clicks, controls)
 
     def open_example(self, event: gr.SelectData, clicks: str, *controls) -> tuple:
@@ -160,7 +160,7 @@ class Page:
         return self._open(str(self.examples[event.index]), clicks, controls)
 
     def click(self, event: gr.SelectData, session: Session | None, clicks: str, *controls) -> tuple:
-        """The picture was clicked."""
+        """The image was clicked."""
         if session is None:
             return *_lost(), clicks
         settings, point, note = _settings(*controls), unzoomed(event.index, session.image), ''
@@ -187,8 +187,8 @@ class Page:
     def _open(self, path: str | None, clicks: str, controls: tuple) -> tuple:
         try:
             if path is None:
-                raise InputError('no picture was uploaded')
-            session = self.explorer.start(open_picture(path))
+                raise InputError('no image was uploaded')
+            session = self.explorer.start(open_image(path))
             return self._shown(session, clicks, _settings(*controls))
         except InputError as error:
             return None, None, _problem(str(error))
@@ -212,7 +212,7 @@ def _thumbnail(image: np.ndarray) -> np.ndarray:
 
 
 def _lost() -> tuple:
-    return None, None, _hint('The picture is no longer held here; choose one.')
+    return None, None, _hint('The image is no longer held here; choose one.')
 
 
 def _text(value: str, elem_id: str) -> gr.Markdown:

@@ -1,4 +1,4 @@
-"""The picture that a visitor brings."""
+"""The image that a visitor brings."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from PIL import Image
 
 from mmtranspose.errors import InputError
 from mmtranspose.media import read_image
-from mmtranspose.media.file_kinds import PICTURES, known_files, suffix_of
+from mmtranspose.media.file_kinds import IMAGES, known_files, suffix_of
 
-LONGEST = 1600  # side of the picture that a session holds, in pixels
+LONGEST = 1600  # side of the image that a session holds, in pixels
 
 
 MOST_PIXELS = 64_000_000  # of a file that is decoded: 192 MB
@@ -22,11 +22,11 @@ MOST_PIXELS = 64_000_000  # of a file that is decoded: 192 MB
 MOST_EXAMPLES = 24
 
 
-def open_picture(path: str) -> np.ndarray:
-    """A picture as (h, w, 3), BGR, uint8, its longer side shrunk to 1600 pixels where it is longer.
+def open_image(path: str) -> np.ndarray:
+    """An image as (h, w, 3), BGR, uint8, its longer side shrunk to 1600 pixels where it is longer.
 
     Raises:
-        InputError: The file holds no picture that can be decoded, or one of more than 64 million pixels. The message
+        InputError: The file holds no image that can be decoded, or one of more than 64 million pixels. The message
             names the file without its folder.
     """
     try:
@@ -42,29 +42,29 @@ def open_picture(path: str) -> np.ndarray:
 
 
 def _require_modest(path: str) -> None:
-    """Refuse a picture that would take too much memory, from its header, or one whose header tells nothing."""
+    """Refuse an image that would take too much memory, from its header, or one whose header tells nothing."""
     try:
         with Image.open(path) as picture:
             width, height = picture.size
     except (OSError, SyntaxError, ValueError):
         if os.path.getsize(path) == 0:
             return  # the decoder says so
-        raise InputError(f'{path} cannot be decoded: it is damaged, truncated or no picture') from None
+        raise InputError(f'{path} cannot be decoded: it is damaged, truncated or no image') from None
     except Image.DecompressionBombError:
         width = height = MOST_PIXELS
     if width * height > MOST_PIXELS:
         raise InputError(f'{path} has more than {MOST_PIXELS // 10**6} million pixels; make it smaller')
 
 
-def folder_pictures(folder: str) -> list[Path]:
-    """The first 24 pictures in a folder, in natural order.
+def folder_images(folder: str) -> list[Path]:
+    """The first 24 images in a folder, in natural order.
 
     Raises:
-        InputError: The folder is not there or holds no picture.
+        InputError: The folder is not there or holds no image.
     """
     if not Path(folder).is_dir():
         raise InputError(f'folder {folder} does not exist')
-    found = [path for path in map(str, Path(folder).iterdir()) if suffix_of(path) in PICTURES]
+    found = [path for path in map(str, Path(folder).iterdir()) if suffix_of(path) in IMAGES]
     if not found:
-        raise InputError(f'folder {folder} holds no picture')
+        raise InputError(f'folder {folder} holds no image')
     return [Path(path) for path in known_files(found)[:MOST_EXAMPLES]]

@@ -1,4 +1,4 @@
-"""What a place in a person's crop depends on, joint or not."""
+"""What a place in a person's crop depends on, keypoint or not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def explain_place(model: nn.Module, image: np.ndarray, box: np.ndarray, cell: tu
     """Attention from and to one token of a person's crop.
 
     Where the model predicts with the flip test, the maps are averaged with those of the mirrored crop at the mirrored
-    token, mirrored back, as :func:`mmtranspose.apis.explain_topdown` does for joints. (``shift_heatmap`` moves
+    token, mirrored back, as :func:`mmtranspose.apis.explain_topdown` does for keypoints. (``shift_heatmap`` moves
     heatmaps, not tokens: it plays no part here.)
 
     Args:
@@ -47,7 +47,7 @@ def explain_place(model: nn.Module, image: np.ndarray, box: np.ndarray, cell: tu
         cell (tuple[int, int]): (row, col) of the token grid.
 
     Raises:
-        InputError: The box has no positive size or lies outside the picture.
+        InputError: The box has no positive size or lies outside the image.
         TypeError: The model cannot be explained.
         ValueError: The cell lies outside the token grid.
     """
@@ -61,7 +61,7 @@ def explain_place(model: nn.Module, image: np.ndarray, box: np.ndarray, cell: tu
 
 
 def _maps(model: nn.Module, inputs: Tensor, cell: tuple[int, int], mirrored: bool) -> list[Tensor]:
-    """Both directions, (L, heads, h, w) each, over the picture that is not mirrored."""
+    """Both directions, (L, heads, h, w) each, over the image that is not mirrored."""
     run = recorded_forward(model, inputs, with_heatmaps=False)
     row, col = cell
     cells = torch.tensor([[[row, run.grid[1] - 1 - col if mirrored else col]]])
@@ -70,7 +70,7 @@ def _maps(model: nn.Module, inputs: Tensor, cell: tuple[int, int], mirrored: boo
 
 
 def cell_at(explanation: PoseExplanation, point: tuple[float, float]) -> tuple[int, int]:
-    """(row, col) of the token whose middle is nearest to ``point`` (x, y), in pixels of the picture."""
+    """(row, col) of the token whose middle is nearest to ``point`` (x, y), in pixels of the image."""
     linear, offset = explanation.token_to_crop[:, :2], explanation.token_to_crop[:, 2]
     col, row = (explanation.to_crop(np.asarray(point, float)) - offset) @ np.linalg.inv(linear).T
     h, w = explanation.grid
@@ -78,7 +78,7 @@ def cell_at(explanation: PoseExplanation, point: tuple[float, float]) -> tuple[i
 
 
 def cell_corners(explanation: PoseExplanation, cell: tuple[int, int]) -> np.ndarray:
-    """(4, 2), (x, y) in pixels of the picture: the area that is nearer to this token's middle than to another's."""
+    """(4, 2), (x, y) in pixels of the image: the area that is nearer to this token's middle than to another's."""
     row, col = cell
     tokens = np.array([[col, row]] * 4) + [[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]
     crop = tokens @ explanation.token_to_crop[:, :2].T + explanation.token_to_crop[:, 2]

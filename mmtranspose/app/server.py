@@ -16,7 +16,7 @@ from mmtranspose.errors import InputError
 LARGEST_UPLOAD = '32mb'
 
 
-SESSIONS = 32  # whose pictures are held at once; the one not used for longest goes
+SESSIONS = 32  # whose images are held at once; the one not used for longest goes
 
 
 @contextmanager
@@ -29,14 +29,14 @@ def serve(
 ) -> Iterator[str]:
     """Serve the page while the ``with`` block lasts.
 
-    Uploads and the pictures made of them lie in a folder of the server's own, which is gone afterwards.
+    Uploads and the images made of them lie in a folder of the server's own, which is gone afterwards.
 
     Args:
         explorer (Explorer): The networks.
         title (str): The model's name.
         host (str): The address to listen on.
         port (int | None): None takes a free one from 7860 on.
-        examples (Sequence[Path]): Pictures to choose from.
+        examples (Sequence[Path]): Images to choose from.
 
     Yields:
         str: The page's address.

@@ -1,4 +1,4 @@
-"""What one visitor looks at, and what a click in the picture means."""
+"""What one visitor looks at, and what a click in the image means."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmtranspose.visualization.heat import OPACITY
 MAX_PEOPLE = 30  # shown at once, those with the highest scores
 
 
-REACH = 1 / 40  # of the picture's longer side: how far from a joint a click still means it
+REACH = 1 / 40  # of the image's longer side: how far from a keypoint a click still means it
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Settings:
         layer (int): From 0 on; methods have no layers.
         head (int | None): From 0 on; None averages. Methods have no heads.
         bbox_thr (float): People whose box has a score of at least this are shown.
-        kpt_thr (float): Joints with at least this score are shown and can be clicked.
+        kpt_thr (float): Keypoints with at least this score are shown and can be clicked.
         opacity (float): Of the map where its weight is highest, 0 to 1.
         threshold (float): Weights up to this share of the map's highest are not drawn, 0 to 1.
     """
@@ -46,18 +46,18 @@ class Choice:
 
     Attributes:
         person (int): Number of the box.
-        joint (int | None): A keypoint; None: a place.
+        keypoint (int | None): A keypoint; None: a place.
         cell (tuple[int, int] | None): Of a place: (row, col) of the token grid of the person's crop.
     """
 
     person: int
-    joint: int | None = None
+    keypoint: int | None = None
     cell: tuple[int, int] | None = None
 
 
 @dataclass
 class Session:
-    """One picture and what was found in it. Maps are kept of one person and one place alone: memory is bounded.
+    """One image and what was found in it. Maps are kept of one person and one place alone: memory is bounded.
 
     Attributes:
         image (np.ndarray): (h, w, 3), BGR, uint8.
@@ -67,7 +67,7 @@ class Session:
         corner (tuple[float, float] | None): (x, y) of a box's first corner, while its second is awaited.
         explanation (tuple[int, PoseExplanation] | None): Of the person looked at last, and that person's number.
         place (tuple[Choice, PlaceMaps] | None): The maps of the place looked at last.
-        drawn (tuple[tuple, np.ndarray] | None): The picture with poses, and what it was drawn with.
+        drawn (tuple[tuple, np.ndarray] | None): The image with poses, and what it was drawn with.
     """
 
     image: np.ndarray
@@ -85,16 +85,16 @@ class Session:
         return [int(index) for index in order if self.boxes[index, 4] >= bbox_thr][:MAX_PEOPLE]
 
 
-def find_joint(session: Session, point: tuple[float, float], settings: Settings) -> Choice | None:
-    """The shown joint nearest to ``point`` (x, y), in pixels of the picture; None where none is within reach."""
+def find_keypoint(session: Session, point: tuple[float, float], settings: Settings) -> Choice | None:
+    """The shown keypoint nearest to ``point`` (x, y), in pixels of the image; None where none is within reach."""
     nearest, found = max(8.0, max(session.image.shape[:2]) * REACH), None
     for person in session.shown(settings.bbox_thr):
         pose = session.poses[person].pred_instances
         distances = np.linalg.norm(pose.keypoints[0] - np.asarray(point), axis=-1)
         distances = np.where(pose.keypoint_scores[0] >= settings.kpt_thr, distances, np.inf)
-        joint = int(distances.argmin())
-        if distances[joint] <= nearest:
-            nearest, found = distances[joint], Choice(person, joint=joint)
+        keypoint = int(distances.argmin())
+        if distances[keypoint] <= nearest:
+            nearest, found = distances[keypoint], Choice(person, keypoint=keypoint)
     return found
 
 
@@ -110,7 +110,7 @@ def find_person(session: Session, point: tuple[float, float], settings: Settings
 
 
 def box_between(corner: tuple[float, float], other: tuple[float, float], size: tuple[int, int]) -> np.ndarray | None:
-    """The box (1, 5), score 1, between two clicked corners (x, y), within a picture of ``size`` (h, w).
+    """The box (1, 5), score 1, between two clicked corners (x, y), within an image of ``size`` (h, w).
 
     None where it would be narrower or lower than two pixels.
     """

@@ -1,4 +1,4 @@
-"""What is found and chosen, as a picture and as words."""
+"""What is found and chosen, as an image and as words."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from mmtranspose.visualization.heat import top_of
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 
-LEGIBLE = 720  # pixels of the longer side; gradio never shows a picture larger than it is
+LEGIBLE = 720  # pixels of the longer side; gradio never shows an image larger than it is
 
 
 def render(explorer: Explorer, session: Session, settings: Settings) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """The picture as it is to be seen, and the facts that belong to it.
+    """The image as it is to be seen, and the facts that belong to it.
 
     Args:
         explorer (Explorer): The networks.
-        session (Session): The picture; poses and maps that are missing are added to it.
+        session (Session): The image; poses and maps that are missing are added to it.
         settings (Settings): What the controls say.
 
     Returns:
@@ -45,18 +45,18 @@ def render(explorer: Explorer, session: Session, settings: Settings) -> tuple[np
 
 
 def zoom_of(image: np.ndarray) -> int:
-    """By how much a picture (h, w, 3) is enlarged to be shown: 1, 2, 3, ..."""
+    """By how much an image (h, w, 3) is enlarged to be shown: 1, 2, 3, ..."""
     return -(-LEGIBLE // max(image.shape[:2]))
 
 
 def enlarged(image: np.ndarray) -> np.ndarray:
-    """The picture as it is shown."""
+    """The image as it is shown."""
     zoom = zoom_of(image)
     return image if zoom == 1 else cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
 
 
 def unzoomed(point: tuple[float, float], image: np.ndarray) -> tuple[float, float]:
-    """(x, y) in the picture of what was clicked at ``point`` (x, y) in :func:`enlarged`'s."""
+    """(x, y) in the image of what was clicked at ``point`` (x, y) in :func:`enlarged`'s."""
     return tuple((value + 0.5) / zoom_of(image) - 0.5 for value in point)
 
 
@@ -76,37 +76,37 @@ def _with_poses(explorer: Explorer, session: Session, settings: Settings, shown:
 def _with_map(
     explorer: Explorer, session: Session, settings: Settings, picture: np.ndarray
 ) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """The picture with the map of what is chosen, and what there is to say of it."""
+    """The image with the map of what is chosen, and what there is to say of it."""
     choice = session.choice
     weights = explorer.chosen_map(session, settings)
     explanation = replace(explorer.explained(session, choice.person), score_thr=settings.kpt_thr)
-    facts = [(('place' if choice.joint is None else 'joint'), _name(session, explanation))]
-    if choice.joint is not None:
-        facts.append(('score', f'{explanation.scores[choice.joint]:.2f}'))
+    facts = [(('place' if choice.keypoint is None else 'keypoint'), _name(session, explanation))]
+    if choice.keypoint is not None:
+        facts.append(('score', f'{explanation.scores[choice.keypoint]:.2f}'))
     facts.append(('shown', _kind(explorer, settings)))
     if weights is None:
-        facts[-1] = ('shown', f'nothing: {settings.kind} explains joints only, click one')
+        facts[-1] = ('shown', f'nothing: {settings.kind} explains keypoints only, click one')
         return _with_cell(picture, explanation, choice.cell), facts
     top = top_of(weights)
     drawn = overlay_on_image(
         picture,
         explanation,
         weights,
-        choice.joint,
+        choice.keypoint,
         caption='',
         top=top,
         threshold=settings.threshold * top,
         opacity=settings.opacity,
     )
-    if choice.joint is None:
+    if choice.keypoint is None:
         drawn = _with_cell(drawn, explanation, choice.cell)
     return drawn, [*facts, ('highest weight', _highest(weights, settings))]
 
 
 def _name(session: Session, explanation: PoseExplanation) -> str:
     choice = session.choice
-    what = f'row {choice.cell[0] + 1}, column {choice.cell[1] + 1}' if choice.joint is None else ''
-    return f'{what or explanation.names[choice.joint]} of person {choice.person + 1}'
+    what = f'row {choice.cell[0] + 1}, column {choice.cell[1] + 1}' if choice.keypoint is None else ''
+    return f'{what or explanation.names[choice.keypoint]} of person {choice.person + 1}'
 
 
 def _kind(explorer: Explorer, settings: Settings) -> str:

@@ -80,7 +80,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def benchmark_lines(result: dict) -> list[str]:
     """The table of :func:`run_benchmark`'s result, and the machine."""
-    unit = 'pictures' if result['mode'] in ('forward', 'train-step') else 'people'
+    unit = 'images' if result['mode'] in ('forward', 'train-step') else 'people'
     head = ['way', 'batch', 'median ms', '(quartiles)', f'{unit}/s', 'speed-up', '(quartiles)', 'peak MiB', 'ratio']
     head += ['difference'] + (['GFLOP', 'GFLOP/s', 'of matmul'] if result['mode'] == 'forward' else [])
     machine = ', '.join(f'{name} {value}' for name, value in result['machine'].items())

@@ -15,7 +15,7 @@ from mmtranspose.loading.config import load_config, require_model
 
 
 class Count(NamedTuple):
-    """Of one picture: the input's (h, w), parameters, and multiply-accumulates by module, ``''`` the whole."""
+    """Of one image: the input's (h, w), parameters, and multiply-accumulates by module, ``''`` the whole."""
 
     shape: tuple[int, int]
     parameters: int
@@ -28,7 +28,7 @@ class Count(NamedTuple):
 
 
 class _Network(nn.Module):
-    """Heatmaps of a picture, so that the counter sees one tree of modules."""
+    """Heatmaps of an image, so that the counter sees one tree of modules."""
 
     def __init__(self, model: nn.Module):
         super().__init__()
@@ -50,7 +50,7 @@ def count(config: str, shape: tuple[int, int] | None = None) -> Count:
         shape (tuple[int, int] | None): Input (h, w); None: that of the config's codec.
 
     Raises:
-        InputError: The config cannot be used, or the network cannot take a picture of this shape.
+        InputError: The config cannot be used, or the network cannot take an image of this shape.
     """
     cfg = load_config(config)
     require_model(cfg)

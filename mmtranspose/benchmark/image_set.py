@@ -1,4 +1,4 @@
-"""The pictures and boxes of the end-to-end benchmark."""
+"""The images and boxes of the end-to-end benchmark."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SIZE = (640, 480)  # (w, h), COCO's usual one
 JITTER = 0.05  # of a box's size: a box for each of the people that are asked for, where fewer were drawn
 
 
-def picture_files(settings: Settings) -> list[tuple[str, str]]:
-    """Pairs of a picture's file and that of its boxes: the given ones, or synthetic people drawn for this.
+def image_files(settings: Settings) -> list[tuple[str, str]]:
+    """Pairs of an image's file and that of its boxes: the given ones, or synthetic people drawn for this.
 
     Raises:
-        InputError: There are no pictures, or one has no file of boxes or an empty one.
+        InputError: There are no images, or one has no file of boxes or an empty one.
     """
     if settings.images is None:
         return [_draw(settings.folder, index, settings.people) for index in range(settings.pictures)]
@@ -35,16 +35,16 @@ def picture_files(settings: Settings) -> list[tuple[str, str]]:
         raise InputError(f'--images {folder} is not a folder')
     pictures = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not pictures:
-        raise InputError(f'--images {folder} holds no pictures ({", ".join(SUFFIXES)})')
+        raise InputError(f'--images {folder} holds no images ({", ".join(SUFFIXES)})')
     pairs = [(str(path), str(Path(settings.bboxes) / f'{path.stem}.json')) for path in pictures]
     for _, boxes in pairs:
         if not len(load_bboxes(boxes)):
-            raise InputError(f'box file {boxes} is empty: MMPose would take the whole picture for a person')
+            raise InputError(f'box file {boxes} is empty: MMPose would take the whole image for a person')
     return pairs
 
 
 def _draw(folder: Path, index: int, people: int) -> tuple[str, str]:
-    """Draw picture ``index`` and write as many boxes as there should be people."""
+    """Draw image ``index`` and write as many boxes as there should be people."""
     picture, boxes = folder / f'{index:04}.jpg', folder / f'{index:04}.json'
     if boxes.is_file():
         return str(picture), str(boxes)

@@ -117,7 +117,7 @@ def weights_file(settings: Settings) -> str:
 def random_weights(model: nn.Module) -> None:
     """Make the random weights of a fresh model such that signals neither die nor explode on their way.
 
-    Batch normalisation gets random scales and shifts, and the statistics that two random pictures give; the final
+    Batch normalisation gets random scales and shifts, and the statistics that two random images give; the final
     layer N(0, 1 / channels) in place of N(0, 0.001), so that heatmaps have peaks.
 
     Args:
@@ -146,7 +146,7 @@ def _last_norm(block: BasicBlock | Bottleneck) -> nn.Module:
 
 
 def random_inputs(model: nn.Module, batch: int) -> torch.Tensor:
-    """Normalised pictures of noise for the model, (B, 3, h, w), on its device; always the same ones."""
+    """Normalised images of noise for the model, (B, 3, h, w), on its device; always the same ones."""
     w, h = model.head.decoder.input_size
     inputs = torch.randn(batch, 3, h, w, generator=torch.Generator().manual_seed(1))
     return inputs.to(next(model.parameters()).device)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmtranspose.benchmark.figures import describe_machine, ratio, spread
 from mmtranspose.benchmark.flops import count
-from mmtranspose.benchmark.image_set import picture_files
+from mmtranspose.benchmark.image_set import image_files
 from mmtranspose.benchmark.matmul_peak import matmul_peak
 from mmtranspose.benchmark.measurement import Measurement, measure
 from mmtranspose.benchmark.modes.decode import decode_ways
@@ -41,12 +41,12 @@ def run_benchmark(mode: str, settings: Settings, batch_sizes: Sequence[int]) -> 
     Returns:
         dict: ``mode``, ``settings``, ``machine``, ``matmul_flops`` (peak by dtype, FLOP/s; ``forward`` alone) and
         ``rows``, one for each batch size and way: ``way``, ``batch_size``, ``seconds`` (median, quartiles, range of a
-        call), ``first_seconds``, ``per_second`` (pictures or people), ``speedup`` (baseline / way: ratio of medians,
+        call), ``first_seconds``, ``per_second`` (images or people), ``speedup`` (baseline / way: ratio of medians,
         quartiles of the rounds' ratios), ``peak_mib``, ``memory_ratio`` (way / baseline), ``differences`` of outputs
         from the baseline's; and in ``forward``: ``flop`` (of a call), ``flops`` (achieved), ``matmul_share``.
 
     Raises:
-        InputError: A batch size is below 1; config, checkpoint, device, pictures or boxes cannot be used; memory ran
+        InputError: A batch size is below 1; config, checkpoint, device, images or boxes cannot be used; memory ran
             out.
         RuntimeError: Outputs disagree, or a way failed.
     """
@@ -66,7 +66,7 @@ def run_benchmark(mode: str, settings: Settings, batch_sizes: Sequence[int]) -> 
 def _compare(mode: str, settings: Settings, batch: int) -> list[dict]:
     ways = MODES[mode](settings, batch)
     found = measure(ways, settings.repeats, settings.warmup, settings.threads, f'{mode}, batch {batch}')
-    done = batch if mode != 'end-to-end' else sum(len(load_bboxes(boxes)) for _, boxes in picture_files(settings))
+    done = batch if mode != 'end-to-end' else sum(len(load_bboxes(boxes)) for _, boxes in image_files(settings))
     return [dict(way=name, batch_size=batch, **figures(one, found['baseline'], done)) for name, one in found.items()]
 
 
@@ -76,7 +76,7 @@ def figures(way: Measurement, baseline: Measurement, done: int) -> dict:
     Args:
         way (Measurement): The way's.
         baseline (Measurement): The baseline's, from the same rounds.
-        done (int): Pictures or people of a call.
+        done (int): Images or people of a call.
     """
     seconds = spread(way.seconds)
     return dict(

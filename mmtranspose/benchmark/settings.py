@@ -27,11 +27,11 @@ class Settings:
         threads (int | None): Of PyTorch and OpenCV in each process; None: their own choice.
         baseline_keeps_memory (bool): Give the baseline :mod:`mmtranspose.compat.keep_memory` too.
         checkpointing (bool): ``train-step``: our side recomputes the encoder in the backward pass (``neck.with_cp``).
-        images (str | None): ``end-to-end``: a folder of pictures; None: synthetic people are drawn.
-        bboxes (str | None): ``end-to-end``: a folder with NAME.json for each picture NAME.*.
-        pictures (int): ``end-to-end``: how many pictures are drawn.
-        people (int): ``end-to-end``: boxes in each drawn picture.
-        folder (Path | None): Where drawn pictures, random weights and results go while it runs.
+        images (str | None): ``end-to-end``: a folder of images; None: synthetic people are drawn.
+        bboxes (str | None): ``end-to-end``: a folder with NAME.json for each image NAME.*.
+        images (int): ``end-to-end``: how many images are drawn.
+        people (int): ``end-to-end``: boxes in each drawn image.
+        folder (Path | None): Where drawn images, random weights and results go while it runs.
 
     Raises:
         InputError: A number is too small, or a name unknown.
@@ -62,7 +62,7 @@ class Settings:
             if dtype not in DTYPES:
                 raise InputError(f'dtype {dtype} is unknown; choose from {", ".join(DTYPES)}')
         if (self.images is None) != (self.bboxes is None):
-            raise InputError('--images and --bboxes go together: a folder of pictures and one of their boxes')
+            raise InputError('--images and --bboxes go together: a folder of images and one of their boxes')
 
     def precision(self, dtype: str) -> str:
         """The dtype, or ``'tf32'`` where that is what PyTorch convolves fp32 in by default: on GPUs."""

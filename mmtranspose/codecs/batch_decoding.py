@@ -70,16 +70,16 @@ class BatchDecoder:
         Returns:
             tuple: keypoints (B, 1, K, 2) as (x, y), in the codec's input frame; scores (B, 1, K), float32.
         """
-        persons, joints, *size = heatmaps.shape
+        persons, keypoints, *size = heatmaps.shape
         if heatmaps.numel() == 0:
-            nothing = np.zeros((persons, 1, joints, 3), np.float32)
+            nothing = np.zeros((persons, 1, keypoints, 3), np.float32)
             return self.to_input(nothing[..., :2]), nothing[..., 2]
         heatmaps = heatmaps.detach().float()
         if heatmaps.device.type == 'mps':  # which has no float64
             heatmaps = heatmaps.cpu()
         found = self._locate(heatmaps.reshape(-1, *size).contiguous())
-        cells = found[:, :2].reshape(persons, 1, joints, 2)
-        return self.to_input(cells), found[:, 2].reshape(persons, 1, joints).copy()
+        cells = found[:, :2].reshape(persons, 1, keypoints, 2)
+        return self.to_input(cells), found[:, 2].reshape(persons, 1, keypoints).copy()
 
     def _locate(self, maps: Tensor) -> np.ndarray:
         """(N, 3), float32: column, row and score of the maps (N, H, W), contiguous float32."""

@@ -1,4 +1,4 @@
-"""A page for trying a model: a picture, the people in it, and what a joint or a place depends on."""
+"""A page for trying a model: an image, the people in it, and what a keypoint or a place depends on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event
 
 from mmtranspose.app import Explorer
-from mmtranspose.app.opened_image import folder_pictures
+from mmtranspose.app.opened_image import folder_images
 from mmtranspose.app.server import require_gradio, serve
 from mmtranspose.commands.command_line import add_allow_partial, add_model, sigterm_as_interrupt
 from mmtranspose.crops.boxes import whole_image
@@ -23,7 +23,7 @@ LOWEST_BOX_SCORE = 0.05  # the page's slider begins here
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = command_parser(
         'app',
-        'Serve a page on which people try a model: choose a picture, see poses, click a joint or any place on a '
+        'Serve a page on which people try a model: choose an image, see poses, click a keypoint or any place on a '
         'person, see what it depends on. Needs gradio (pip install "mmtranspose[app]"), and no network. People come '
         'from --det-config; without it boxes are drawn by two clicks.',
         'mmtranspose app transpose-r-a3 released.pth --det-config rtmdet_tiny_8xb32-300e_coco --det-checkpoint det.pth',
@@ -33,7 +33,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument('--det-checkpoint', help="its checkpoint (default: that of mmdet's model zoo)")
     arguments.add_argument('--det-cat-id', type=int, help='label of a person (default: the class named person)')
     arguments.add_argument('--nms-thr', type=float, default=0.3, help='IoU threshold of boxes (default: 0.3)')
-    arguments.add_argument('--bboxes', choices=['whole-image'], help='one box around the picture: no detector')
+    arguments.add_argument('--bboxes', choices=['whole-image'], help='one box around the image: no detector')
     arguments.add_argument('--device', default='cpu', help='cpu (default), cuda:0, ...')
     arguments.add_argument(
         '--host',
@@ -41,7 +41,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help='address to listen on (default: 127.0.0.1, this machine alone; 0.0.0.0 lets in whoever can reach it)',
     )
     arguments.add_argument('--port', type=int, default=7860, help='default: 7860')
-    arguments.add_argument('--examples', metavar='DIR', help='folder with pictures to choose from (its first 24)')
+    arguments.add_argument('--examples', metavar='DIR', help='folder with images to choose from (its first 24)')
     add_allow_partial(arguments)
     args = arguments.parse_args(argv)
     if not 0 <= args.port <= 65535:
@@ -67,7 +67,7 @@ def box_finder(args: argparse.Namespace):
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_arguments(argv)
     require_gradio()
-    examples = folder_pictures(args.examples) if args.examples else []
+    examples = folder_images(args.examples) if args.examples else []
     model = init_model(args.config, args.checkpoint, args.device, allow_partial=args.allow_partial)
     explorer = Explorer(model, box_finder(args))
     title = f'{Path(args.config).stem}, {Path(args.checkpoint).name}'

@@ -91,7 +91,7 @@ def _network(common: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def _forward(modes) -> None:
     modes.add_parser(
-        'forward', help='pictures to heatmaps; FLOP/s beside the fastest matrix product', parents=[_network(_common(1))]
+        'forward', help='images to heatmaps; FLOP/s beside the fastest matrix product', parents=[_network(_common(1))]
     )
 
 
@@ -107,23 +107,23 @@ def _train_step(modes) -> None:
 def _end_to_end(modes) -> None:
     modes.add_parser(
         'end-to-end',
-        help='picture files to keypoints in JSON files, flip test on; --batch-size is of crops',
-        parents=[_network(_common(64)), _pictures()],
+        help='image files to keypoints in JSON files, flip test on; --batch-size is of crops',
+        parents=[_network(_common(64)), _images()],
     )
 
 
 def _evaluation(modes) -> None:
     for name, what in (
-        ('loading', "an evaluation's loader process: picture files to crops (--people boxes follow each other)"),
+        ('loading', "an evaluation's loader process: image files to crops (--people boxes follow each other)"),
         ('evaluating', "an evaluation's main process but for the network: normalising, decoding, packing"),
     ):
-        modes.add_parser(name, help=what, parents=[_common(64), _pictures()])
+        modes.add_parser(name, help=what, parents=[_common(64), _images()])
 
 
-def _pictures() -> argparse.ArgumentParser:
+def _images() -> argparse.ArgumentParser:
     mode = argparse.ArgumentParser(add_help=False)
-    mode.add_argument('--images', metavar='FOLDER', help='pictures (default: synthetic people are drawn, 640x480)')
-    mode.add_argument('--bboxes', metavar='FOLDER', help='NAME.json for each picture NAME.*, as of `mmtranspose infer`')
+    mode.add_argument('--images', metavar='FOLDER', help='images (default: synthetic people are drawn, 640x480)')
+    mode.add_argument('--bboxes', metavar='FOLDER', help='NAME.json for each image NAME.*, as of `mmtranspose infer`')
     mode.add_argument('--pictures', type=int, default=8, help='how many are drawn (default: 8)')
-    mode.add_argument('--people', type=int, default=8, help='boxes in each drawn picture (default: 8)')
+    mode.add_argument('--people', type=int, default=8, help='boxes in each drawn image (default: 8)')
     return mode

@@ -1,4 +1,4 @@
-"""Look through the annotations and pictures that a config names, before days of training are spent on them."""
+"""Look through the annotations and images that a config names, before days of training are spent on them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mmtranspose_cli.parser import command_parser
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = command_parser(
         'check-dataset',
-        'Look through the annotations and pictures that a config names: keypoints and their order, boxes, flags, '
-        'left and right, missing or damaged pictures, duplicates, detector boxes. '
+        'Look through the annotations and images that a config names: keypoints and their order, boxes, flags, '
+        'left and right, missing or damaged images, duplicates, detector boxes. '
         'Exits with 1 if there is an error (with --strict: or a warning), with 0 otherwise.',
         'mmtranspose check-dataset transpose-r-a3 --cfg-options data_root=/data/coco',
     )
@@ -25,9 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--split', nargs='+', choices=['train', 'val', 'test'], help='default: those whose loaders the config has'
     )
     images = arguments.add_mutually_exclusive_group()
-    images.add_argument('--max-images', type=int, metavar='N', help='read N pictures of each split, spread evenly')
+    images.add_argument('--max-images', type=int, metavar='N', help='read N images of each split, spread evenly')
     images.add_argument('--no-images', action='store_true', help='look at the annotations only')
-    arguments.add_argument('--num-workers', type=int, metavar='N', help='threads that read pictures (default: cores)')
+    arguments.add_argument('--num-workers', type=int, metavar='N', help='threads that read images (default: cores)')
     arguments.add_argument('--examples', type=int, default=3, metavar='N', help='of each kind of problem (default: 3)')
     arguments.add_argument('--strict', action='store_true', help='warnings are errors')
     arguments.add_argument('--json', metavar='FILE', help='write the findings to FILE too')

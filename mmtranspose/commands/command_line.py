@@ -27,11 +27,11 @@ PARTIAL = r'\.\d+\.partial$'  # of a file that is written beside its name
 def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> NoReturn:
     """Run a command's ``main`` and exit: 2 after a mistake in what was given, whose message alone is printed.
 
-    Such are :class:`InputError`, and pictures that MMPose's ``LoadImage`` could not read, perhaps in a worker. Files
+    Such are :class:`InputError`, and images that MMPose's ``LoadImage`` could not read, perhaps in a worker. Files
     that cannot be read or written (no permission, a full disk) are one sentence too.
     """
     keep_memory.apply()
-    # MMPose's data sets name their metainfo by a path below MMPose, and warn that they find it there.
+    # MMPose's datasets name their metainfo by a path below MMPose, and warn that they find it there.
     warnings.filterwarnings('ignore', message='The metainfo config file')
     # Loaders of our configs pin memory; without an accelerator PyTorch says at each of them that it does not.
     warnings.filterwarnings('ignore', message="'pin_memory' argument is set as true but no accelerator is found")
@@ -50,7 +50,7 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
             sys.exit(2)
         if unread is None:
             raise
-        print(f'error: picture {unread[2]} is missing or damaged: {" ".join(unread[1].split())}', file=sys.stderr)
+        print(f'error: image {unread[2]} is missing or damaged: {" ".join(unread[1].split())}', file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
@@ -104,7 +104,7 @@ def add_model(arguments: argparse.ArgumentParser) -> None:
 def add_runner_arguments(arguments: argparse.ArgumentParser) -> None:
     """The arguments that ``train.py`` and ``test.py`` have in common, as in MMPose's tools."""
     arguments.add_argument('--work-dir', help='where logs, checkpoints and results go (default: work_dirs/CONFIG_NAME)')
-    arguments.add_argument('--show-dir', help='save pictures of the predictions in this folder')
+    arguments.add_argument('--show-dir', help='save images of the predictions in this folder')
     arguments.add_argument('--show', action='store_true', help='show the predictions in a window')
     arguments.add_argument('--interval', type=int, default=1, help='show or save every INTERVAL-th sample (default: 1)')
     arguments.add_argument('--wait-time', type=float, default=1, help='seconds a window stays (default: 1)')
@@ -130,7 +130,7 @@ def add_cfg_options(arguments: argparse.ArgumentParser) -> None:
         default={},
         metavar='KEY=VALUE',
         help='change the config: dotted keys, lists as key="[a,b]" or key=a,b without blanks; '
-        'data_root=DIR moves the whole data set',
+        'data_root=DIR moves the whole dataset',
     )
 
 
@@ -151,23 +151,23 @@ def parse(arguments: argparse.ArgumentParser, argv: Sequence[str] | None) -> arg
 
 
 def add_image_and_bboxes(arguments: argparse.ArgumentParser) -> None:
-    """Model, picture and boxes."""
+    """Model, image and boxes."""
     add_model(arguments)
-    arguments.add_argument('--input', required=True, metavar='IMAGE', help='picture')
+    arguments.add_argument('--input', required=True, metavar='IMAGE', help='image')
     arguments.add_argument(
         '--bboxes',
         required=True,
         metavar='BOXES.json|whole-image',
         help='JSON list of boxes [x1, y1, x2, y2(, score)] in pixels, or of {"bbox": [x, y, w, h], "score": s}; or '
-        '"whole-image" for one box around the picture',
+        '"whole-image" for one box around the image',
     )
 
 
 def read_image_and_bboxes(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
-    """The picture (h, w, 3) and the boxes (N, 5) that :func:`add_image_and_bboxes`'s arguments name.
+    """The image (h, w, 3) and the boxes (N, 5) that :func:`add_image_and_bboxes`'s arguments name.
 
     Raises:
-        InputError: The picture or the box file cannot be read.
+        InputError: The image or the box file cannot be read.
     """
     image = read_image(args.input)
     return image, whole_image(image) if args.bboxes == 'whole-image' else load_bboxes(args.bboxes)

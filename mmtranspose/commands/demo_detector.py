@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = command_parser(
         'demo-detector',
         "Train mmdet's RTMDet-tiny from nothing on the people that `mmtranspose demo` drew, and measure its boxes on "
-        'the held-out pictures: a detector for trying `mmtranspose infer`, `detect` and `app`.',
+        'the held-out images: a detector for trying `mmtranspose infer`, `detect` and `app`.',
         'mmtranspose demo-detector --output-root demo_output',
     )
     arguments.add_argument(
@@ -33,5 +33,5 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(f'{root} has no drawn people: run `mmtranspose demo --output-root {root}` (make demo) first')
     found = train_detector(root / 'data', root / 'detector', args.config, args.seed, args.epochs, args.device)
     print('box ' + ', '.join(f'{name} {value:.3f}' for name, value in found.ap.items()))
-    print(f'boxes of the held-out pictures: {found.detections}')
+    print(f'boxes of the held-out images: {found.detections}')
     print(f'for infer, detect and app: --det-config {found.config} --det-checkpoint {found.checkpoint}')

@@ -1,4 +1,4 @@
-"""Find people in the pictures of a data set: the detector boxes that `mmtranspose test` evaluates with."""
+"""Find people in the images of a dataset: the detector boxes that `mmtranspose test` evaluates with."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     arguments = command_parser(
         'detect',
-        'Find people in all pictures of a COCO-format annotation file with a detector of mmdet, and write the boxes '
-        "that MMPose's data sets read as bbox_file, so that a model is evaluated with detector boxes. Prints the box "
+        'Find people in all images of a COCO-format annotation file with a detector of mmdet, and write the boxes '
+        "that MMPose's datasets read as bbox_file, so that a model is evaluated with detector boxes. Prints the box "
         'AP where the annotations have boxes. Stop it any time: the same command goes on. Several processes: '
         '`mmtranspose dist-detect`.',
         'mmtranspose detect rtmdet_tiny_8xb32-300e_coco zoo data/coco/annotations/person_keypoints_val2017.json \\\n'
@@ -36,10 +36,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     arguments.add_argument('det_config', help="detector's config file, or a model of mmdet's zoo by name")
     arguments.add_argument('det_checkpoint', help="its checkpoint: file or URL; zoo: the weights of mmdet's zoo")
-    arguments.add_argument('ann_file', help='annotation file that lists the pictures; its boxes are for the AP alone')
-    arguments.add_argument('--img-root', required=True, metavar='DIR', help='folder of the pictures')
+    arguments.add_argument('ann_file', help='annotation file that lists the images; its boxes are for the AP alone')
+    arguments.add_argument('--img-root', required=True, metavar='DIR', help='folder of the images')
     arguments.add_argument('--out', required=True, metavar='FILE.json', help='where the boxes go')
-    arguments.add_argument('--batch-size', type=whole_number, default=8, help='pictures at once (default: 8)')
+    arguments.add_argument('--batch-size', type=whole_number, default=8, help='images at once (default: 8)')
     arguments.add_argument(
         '--bbox-thr',
         type=float,
@@ -54,7 +54,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     arguments.add_argument('--det-cat-id', type=int, metavar='N', help='label of a person (default: the class person)')
     arguments.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU of this process where there is one)')
-    arguments.add_argument('--strict', action='store_true', help='stop at the first picture that cannot be read')
+    arguments.add_argument('--strict', action='store_true', help='stop at the first image that cannot be read')
     add_cfg_options(arguments)
     add_launcher(arguments)
     return parse(arguments, argv)
@@ -85,9 +85,9 @@ def report(found: DatasetDetections, out: str) -> int:
     for path, reason in found.skipped.items():
         print(f'{path}: {reason}', file=sys.stderr)
     pictures = len({one['image_id'] for one in found.detections})
-    print(f'{len(found.detections)} boxes in {pictures} pictures: {out}')
+    print(f'{len(found.detections)} boxes in {pictures} images: {out}')
     if found.ap is not None:
         print('box ' + ', '.join(f'{name} {value:.3f}' for name, value in found.ap.items()))
     if found.skipped:
-        print(f'left out, as they cannot be read: {len(found.skipped)} pictures', file=sys.stderr)
+        print(f'left out, as they cannot be read: {len(found.skipped)} images', file=sys.stderr)
     return 1 if found.skipped else 0

@@ -1,4 +1,4 @@
-"""What the poses in given boxes of a picture rest on: a page to explore, figures, overlays and raw maps."""
+"""What the poses in given boxes of an image depend on: a page to explore, figures, overlays and raw maps."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from mmtranspose_cli.parser import command_parser
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = command_parser(
         'explain',
-        'Show what the poses in given boxes of a picture rest on. Into DIR: NAME.html, one page without network '
-        '(click a joint, slide layer and head); NAME_personN_*.png, layers x joints; NAME_overlays/, each joint over '
-        'the whole picture; NAME.npz, the raw maps.',
+        'Show what the poses in given boxes of an image depend on. Into DIR: NAME.html, one page without network '
+        '(click a keypoint, slide layer and head); NAME_personN_*.png, layers x keypoints; NAME_overlays/, each '
+        'keypoint over the whole image; NAME.npz, the raw maps.',
         'mmtranspose explain transpose-r-a3 released.pth --input street.jpg --bboxes boxes.json --output-root out',
     )
     add_image_and_bboxes(arguments)
-    arguments.add_argument('--output-root', required=True, metavar='DIR', help='where page, pictures and maps go')
+    arguments.add_argument('--output-root', required=True, metavar='DIR', help='where page, images and maps go')
     arguments.add_argument(
         '--heads', choices=['mean', 'all'], default='mean', help="average a layer's heads (default), or keep them apart"
     )
@@ -36,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--cell',
         choices=['bilinear', 'nearest'],
         default='bilinear',
-        help="a joint's map: of the four tokens next to its heatmap's peak (default), or of the one that the authors' "
-        'floor gives',
+        help="a keypoint's map: of the four tokens next to its heatmap's peak (default), or of the one that the "
+        "authors' floor gives",
     )
     arguments.add_argument('--no-affect', action='store_true', help='dependency only: faster, and a smaller page')
     arguments.add_argument(
@@ -54,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="do not draw weights at or below this, in figures and overlays (default: draw all; the authors' "
         'suggestion: 0.01; the page has a slider)',
     )
-    arguments.add_argument('--kpt-thr', type=float, default=0.3, help='mark joints with a lower score (default: 0.3)')
-    arguments.add_argument('--no-flip-test', action='store_true', help='explain one pass, without the mirrored picture')
+    arguments.add_argument('--kpt-thr', type=float, default=0.3, help='mark keypoints of a lower score (default: 0.3)')
+    arguments.add_argument('--no-flip-test', action='store_true', help='explain one pass, without the mirrored image')
     arguments.add_argument('--device', default='cpu', help='cpu (default), cuda:0, ...')
     add_allow_partial(arguments)
     args = arguments.parse_args(argv)

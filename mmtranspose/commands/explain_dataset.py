@@ -1,4 +1,4 @@
-"""What a model's predictions rest on over a data set, and how faithful its explanations are."""
+"""What a model's predictions depend on over a dataset, and how faithful its explanations are."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     defaults = DatasetExplanationSettings()
     arguments = command_parser(
         'explain-dataset',
-        "Measure what predictions rest on, over the labelled people of the config's test data, in their annotated "
+        "Measure what predictions depend on, over the labelled people of the config's test data, in their annotated "
         'boxes: which body parts each keypoint draws on, layer by layer, visible and occluded; how far and how '
         'evenly attention reaches; and how faithful attention and other methods are, beside controls. Writes '
         'explanation.json, tables (.csv) and figures. Stop it any time: the same command goes on.',

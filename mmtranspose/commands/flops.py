@@ -26,7 +26,7 @@ output; a cell is met by 4. The column "deconv on output grid" counts it that wa
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = command_parser(
         'flops',
-        'Count multiply-accumulates of one picture (convolutions and matrix products, those of attention included) and '
+        'Count multiply-accumulates of one image (convolutions and matrix products, those of attention included) and '
         'parameters, with torch.utils.flop_counter. FLOPs are twice as many.',
         'mmtranspose flops transpose-h-a6 --by-module 2\n  mmtranspose flops --json flops.json',
     )

@@ -1,4 +1,4 @@
-"""Draw a data set of synthetic people in COCO's key-point format. Nothing is downloaded."""
+"""Draw a dataset of synthetic people in COCO's keypoint format. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         EPILOG,
     )
     parser.add_argument('output_root', type=Path, help='folder to make')
-    parser.add_argument('--num-train', type=_at_least(0), default=4000, help='training pictures (default %(default)s)')
-    parser.add_argument('--num-val', type=_at_least(0), default=500, help='validation pictures (default %(default)s)')
+    parser.add_argument('--num-train', type=_at_least(0), default=4000, help='training images (default %(default)s)')
+    parser.add_argument('--num-val', type=_at_least(0), default=500, help='validation images (default %(default)s)')
     parser.add_argument('--seed', type=_at_least(0), default=0, help='whole number from 0 (default %(default)s)')
     parser.add_argument(
         '--difficulty',
@@ -51,25 +51,25 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help='full (default): any pose, view, crowd and obstacle; easy: upright people who face the camera',
     )
     parser.add_argument('--num-workers', type=_at_least(1), help='processes (default: one for each core)')
-    parser.add_argument('--overwrite', action='store_true', help='replace a data set that this tool made earlier')
+    parser.add_argument('--overwrite', action='store_true', help='replace a dataset that this tool made earlier')
     parser.add_argument(
-        '--preview', type=Path, metavar='FILE.png', help='also write a sheet of labelled pictures to look at'
+        '--preview', type=Path, metavar='FILE.png', help='also write a sheet of labelled images to look at'
     )
     args = parser.parse_args(argv)
     if args.num_train + args.num_val == 0:
-        parser.error('--num-train and --num-val are both 0: ask for at least one picture')
+        parser.error('--num-train and --num-val are both 0: ask for at least one image')
     if args.preview and args.preview.suffix.lower() not in ('.png', '.jpg', '.jpeg'):
         parser.error(f'--preview {args.preview}: the name must end in .png or .jpg')
     return args
 
 
 def write_preview(path: Path, args: argparse.Namespace, count: int = 16) -> None:
-    """Write a sheet of the first pictures of the larger split."""
+    """Write a sheet of the first images of the larger split."""
     split, number = ('train', args.num_train) if args.num_train >= args.num_val else ('val', args.num_val)
     scenes = [make_scene(args.seed, split, index, args.difficulty)[0] for index in range(min(count, number))]
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), contact_sheet(scenes)):
-        raise OSError(f'--preview {path}: the picture could not be written')
+        raise OSError(f'--preview {path}: the image could not be written')
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Poses of the people in pictures, folders, videos and cameras: drawn, as JSON, and what they rest on."""
+"""Poses of the people in images, folders, videos and cameras: drawn, as JSON, and what they depend on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from mmtranspose.results import (
     ResultsFolder,
     Window,
     explain_options,
-    explained_joint,
+    explained_keypoint,
     input_files,
     put_out,
     require_no_overwriting,
@@ -44,7 +44,7 @@ from mmtranspose_cli.parser import command_parser
 WHERE_PEOPLE_ARE = (
     'say where people are, one of: --det-config CONFIG --det-checkpoint FILE (a detector of mmdet; '
     'rtmdet_tiny_8xb32-300e_coco alone takes it from its model zoo), --bboxes FILE.json (boxes that you have), '
-    f'--bboxes {WHOLE_IMAGE} (each picture is one person)'
+    f'--bboxes {WHOLE_IMAGE} (each image is one person)'
 )
 
 
@@ -58,8 +58,8 @@ def add_boxes(arguments: argparse.ArgumentParser) -> None:
         '--bboxes',
         metavar=f'FILE.json|{WHOLE_IMAGE}',
         help='JSON: a list of boxes [x1, y1, x2, y2(, score)] in pixels or of {"bbox": [x, y, w, h], "score": s}, for '
-        'one picture or each frame of a video; {file name: such a list}; or detections as COCO has them, with '
-        f'image_id. {WHOLE_IMAGE}: one box around each picture',
+        'one image or each frame of a video; {file name: such a list}; or detections as COCO has them, with '
+        f'image_id. {WHOLE_IMAGE}: one box around each image',
     )
     group.add_argument(
         '--ann-file', metavar='JSON', help="COCO annotations that tell file names' image_id, of boxes and results"
@@ -73,7 +73,7 @@ def add_boxes(arguments: argparse.ArgumentParser) -> None:
 def add_outputs(arguments: argparse.ArgumentParser) -> None:
     """What is made of the results."""
     group = arguments.add_argument_group('results')
-    group.add_argument('--output-root', metavar='DIR', help='where pictures (of their names), videos and JSON go')
+    group.add_argument('--output-root', metavar='DIR', help='where images (of their names), videos and JSON go')
     group.add_argument('--show', action='store_true', help='show them in a window; ESC or q ends')
     group.add_argument(
         '--show-interval',
@@ -91,13 +91,13 @@ def add_outputs(arguments: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--explain',
         metavar='JOINT|page',
-        help="lay what a joint (name or number) rests on over the pictures, by the last layer's attention; or page: "
-        'write all that `mmtranspose explain` shows of each picture',
+        help="lay what a keypoint (name or number) depends on over the images, by the last layer's attention; or page: "
+        'write all that `mmtranspose explain` shows of each image',
     )
     group.add_argument(
         '--track',
         action='store_true',
-        help='number people, the same from frame to frame (pictures count as frames in their order)',
+        help='number people, the same from frame to frame (images count as frames in their order)',
     )
     group.add_argument('--strict', action='store_true', help='stop at the first input that cannot be used')
 
@@ -107,11 +107,11 @@ def add_drawing(arguments: argparse.ArgumentParser) -> None:
     group = arguments.add_argument_group('drawing')
     group.add_argument('--kpt-thr', type=float, default=0.3, help='draw keypoints from this score on (default: 0.3)')
     group.add_argument('--draw-bbox', action='store_true', help='draw the boxes too')
-    group.add_argument('--draw-heatmap', action='store_true', help='put the heatmaps below the picture')
+    group.add_argument('--draw-heatmap', action='store_true', help='put the heatmaps below the image')
     group.add_argument('--skeleton-style', choices=SKELETON_STYLES, default='mmpose', help='default: mmpose')
     group.add_argument('--show-kpt-idx', action='store_true', help="write keypoints' numbers beside them")
-    group.add_argument('--radius', type=whole_number, help='of keypoints, in pixels (default: fits the picture)')
-    group.add_argument('--thickness', type=whole_number, help='of limbs, in pixels (default: fits the picture)')
+    group.add_argument('--radius', type=whole_number, help='of keypoints, in pixels (default: fits the image)')
+    group.add_argument('--thickness', type=whole_number, help='of limbs, in pixels (default: fits the image)')
     group.add_argument('--alpha', type=share, default=1.0, help='opacity of keypoints, 0 to 1 (default: 1)')
 
 
@@ -119,7 +119,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     arguments = command_parser(
         'infer',
-        'Estimate poses of the people in pictures, folders, videos and cameras. What cannot be used is named and left '
+        'Estimate poses of the people in images, folders, videos and cameras. What cannot be used is named and left '
         'out, and the exit status is 1.',
         'mmtranspose infer transpose-r-a3 released.pth --input street.jpg clip.mp4 --det-config '
         'rtmdet_tiny_8xb32-300e_coco --output-root results',
@@ -130,7 +130,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         required=True,
         nargs='+',
         metavar='INPUT',
-        help="pictures, videos, folders of them, patterns ('a/*.jpg'), or a camera: webcam, webcam:1",
+        help="images, videos, folders of them, patterns ('a/*.jpg'), or a camera: webcam, webcam:1",
     )
     add_boxes(arguments)
     add_outputs(arguments)
@@ -140,7 +140,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     group.add_argument(
         '--batch-size', type=whole_number, metavar='N', help='people that go through the network together'
     )
-    group.add_argument('--det-batch-size', type=whole_number, metavar='N', help='pictures that are detected together')
+    group.add_argument('--det-batch-size', type=whole_number, metavar='N', help='images that are detected together')
     precision = group.add_mutually_exclusive_group()
     for dtype, where in (('fp16', 'GPUs'), ('bf16', 'newer GPUs, and CPUs with AVX512-BF16 or AMX')):
         what = f'the network in {dtype}, for {where}; elsewhere fp32, with a warning'
@@ -187,7 +187,7 @@ def drawer_of(args: argparse.Namespace, model: nn.Module) -> ResultDrawer:
     """How results are drawn."""
     names = ('kpt_thr', 'draw_bbox', 'radius', 'thickness', 'skeleton_style', 'alpha', 'show_kpt_idx', 'draw_heatmap')
     poses = PoseDrawer(model.dataset_meta, **{name: getattr(args, name) for name in names})
-    return ResultDrawer(poses, explained_joint(args.explain, model.dataset_meta), args.track)
+    return ResultDrawer(poses, explained_keypoint(args.explain, model.dataset_meta), args.track)
 
 
 def folder_of(args: argparse.Namespace, model: nn.Module) -> ResultsFolder | None:
@@ -207,7 +207,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_usable(args)
     with sigterm_as_interrupt(), open_source(args.input) as source:
         if args.explain == 'page' and source.moving:
-            raise InputError('--explain page is for pictures, and there is a video or camera; name a joint instead')
+            raise InputError('--explain page is for images, and there is a video or camera; name a keypoint instead')
         return infer(args, source)
 
 

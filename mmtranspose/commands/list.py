@@ -13,7 +13,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = command_parser(
         'list',
         'List the models that come with mmtranspose: the short name, under which every command and '
-        '`mmpose.apis.Pose2DInferencer` know it, its data set, the AP that is reported, its weights and config.',
+        '`mmpose.apis.Pose2DInferencer` know it, its dataset, the AP that is reported, its weights and config.',
         'mmtranspose list crowdpose',
     )
     arguments.add_argument('pattern', nargs='?', default='', help='only those with this in a name')

@@ -1,4 +1,4 @@
-"""Boxes of people that a user gives: read, and checked against their picture."""
+"""Boxes of people that a user gives: read, and checked against their image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmtranspose.files.json_files import read_json
 
 
 def load_bboxes(path: str) -> np.ndarray:
-    """Boxes of one picture from a JSON file.
+    """Boxes of one image from a JSON file.
 
     Args:
         path (str): A list of boxes [x1, y1, x2, y2] or [x1, y1, x2, y2, score] in pixels; or of dicts with ``bbox``
@@ -72,16 +72,16 @@ def with_scores(bboxes: object) -> np.ndarray:
 
 
 def whole_image(image: np.ndarray) -> np.ndarray:
-    """One box, (1, 5), around the picture (h, w, 3)."""
+    """One box, (1, 5), around the image (h, w, 3)."""
     h, w = image.shape[:2]
     return np.array([[0, 0, w, h, 1]], dtype=np.float32)
 
 
 def check_boxes(bboxes: np.ndarray, image_shape: tuple[int, int]) -> None:
-    """Check boxes (N, 4) or (N, 5) against the (h, w) of their picture.
+    """Check boxes (N, 4) or (N, 5) against the (h, w) of their image.
 
     Raises:
-        InputError: They have another shape; a box is not finite, has no positive size, or lies outside the picture.
+        InputError: They have another shape; a box is not finite, has no positive size, or lies outside the image.
     """
     for index, box in enumerate(with_scores(bboxes)):
         problem = box_problem(box, image_shape)
@@ -90,10 +90,10 @@ def check_boxes(bboxes: np.ndarray, image_shape: tuple[int, int]) -> None:
 
 
 def box_problem(box: np.ndarray, image_shape: tuple[int, int]) -> str | None:
-    """What is wrong with a box (x1, y1, x2, y2, ...) in a picture of (h, w), if anything is."""
+    """What is wrong with a box (x1, y1, x2, y2, ...) in an image of (h, w), if anything is."""
     (x1, y1, x2, y2), (h, w) = box[:4], image_shape
     if not np.isfinite(box).all() or x2 <= x1 or y2 <= y1:
         return 'is not finite or has no positive width and height'
     if x2 <= 0 or y2 <= 0 or x1 >= w or y1 >= h:
-        return f'lies outside the picture of {w} x {h} pixels'
+        return f'lies outside the image of {w} x {h} pixels'
     return None

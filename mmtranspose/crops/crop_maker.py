@@ -12,7 +12,7 @@ from mmtranspose.crops.boxes import check_boxes
 
 
 class CropMaker:
-    """Cuts a picture's boxes out as the config's ``test_dataloader`` does, from the picture in memory.
+    """Cuts an image's boxes out as the config's ``test_dataloader`` does, from the image in memory.
 
     Args:
         model (nn.Module): From :func:`mmtranspose.apis.init_model`; its ``cfg`` has the pipeline.
@@ -53,7 +53,7 @@ def prepare_crops(model: nn.Module, image: np.ndarray, bboxes: np.ndarray) -> di
         dict: ``inputs``, N tensors (3, H, W), BGR, uint8; ``data_samples``.
 
     Raises:
-        InputError: A box is not finite, has no positive size, or lies outside the picture.
+        InputError: A box is not finite, has no positive size, or lies outside the image.
     """
     check_boxes(bboxes, image.shape[:2])
     return pseudo_collate(CropMaker(model)(image, bboxes))

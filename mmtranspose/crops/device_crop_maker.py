@@ -24,7 +24,7 @@ TOGETHER = 32  # crops sampled at a time, so that memory does not grow with the 
 
 
 class DeviceCropMaker(CropMaker):
-    """:class:`CropMaker` with the pixels sampled on a device: a picture goes there once, whatever its boxes.
+    """:class:`CropMaker` with the pixels sampled on a device: an image goes there once, whatever its boxes.
 
     Bilinear sampling at the places of ``cv2.warpAffine``, which are rounded to 1/32 of a pixel.
 
@@ -63,15 +63,15 @@ def cuts_on_device(pipeline: list) -> bool:
 
 
 def sample_affine(picture: Tensor, to_image: np.ndarray, size: tuple[int, int]) -> Tensor:
-    """Sample a picture bilinearly at affine images of a grid, as ``cv2.warpAffine`` does; black beyond its edges.
+    """Sample an image bilinearly at affine images of a grid, as ``cv2.warpAffine`` does; black beyond its edges.
 
     Args:
-        picture (Tensor): (C, h, w), uint8.
-        to_image (np.ndarray): (N, 2, 3), from (x, y) in pixels of a crop to pixels of the picture.
+        image (Tensor): (C, h, w), uint8.
+        to_image (np.ndarray): (N, 2, 3), from (x, y) in pixels of a crop to pixels of the image.
         size (tuple[int, int]): (w, h) of the crops.
 
     Returns:
-        Tensor: (N, C, H, W), uint8, on the picture's device.
+        Tensor: (N, C, H, W), uint8, on the image's device.
     """
     pixels, parts = picture[None].float(), []
     for affines in torch.from_numpy(to_image).double().split(TOGETHER):
@@ -82,7 +82,7 @@ def sample_affine(picture: Tensor, to_image: np.ndarray, size: tuple[int, int]) 
 
 
 def _places(to_image: Tensor, size: tuple[int, int], picture: tuple[int, int]) -> Tensor:
-    """(N, H, W, 2), where each pixel of the crops lies in a picture (h, w), as ``grid_sample`` counts; float64."""
+    """(N, H, W, 2), where each pixel of the crops lies in an image (h, w), as ``grid_sample`` counts; float64."""
     columns, rows = (torch.arange(length, dtype=torch.float64) for length in size)
     along = torch.round(FINE * to_image[:, None, :, 0] * columns[:, None])  # (N, W, 2)
     down = torch.round(FINE * (to_image[:, None, :, 1] * rows[:, None] + to_image[:, None, :, 2]))  # (N, H, 2)

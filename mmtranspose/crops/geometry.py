@@ -20,13 +20,13 @@ def crop_to_image(center: np.ndarray, scale: np.ndarray, input_size: tuple[int, 
     """The exact inverse of the affine by which MMPose's ``TopdownAffine`` cut an unrotated crop.
 
     Args:
-        center (np.ndarray): (2,), ``input_center``, in pixels of the picture.
-        scale (np.ndarray): (2,), ``input_scale`` (w, h), in pixels of the picture.
+        center (np.ndarray): (2,), ``input_center``, in pixels of the image.
+        scale (np.ndarray): (2,), ``input_scale`` (w, h), in pixels of the image.
         input_size (tuple[int, int]): (w, h) of the crop.
         udp (bool): The crop's first and last pixels, not its edges, span ``scale`` (``use_udp=True``).
 
     Returns:
-        np.ndarray: (2, 3), from (x, y) in pixels of the crop to pixels of the picture.
+        np.ndarray: (2, 3), from (x, y) in pixels of the crop to pixels of the image.
     """
     center, scale, size = (np.asarray(value, float).reshape(2) for value in (center, scale, input_size))
     if udp:

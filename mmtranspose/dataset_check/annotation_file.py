@@ -19,8 +19,8 @@ from mmtranspose.loading.data_files import read_categories
 
 
 @dataclass
-class Picture:
-    """One picture: its file and the (w, h) that the annotation file gives, NaN where it gives none."""
+class Image:
+    """One image: its file and the (w, h) that the annotation file gives, NaN where it gives none."""
 
     id: object
     path: str
@@ -29,11 +29,11 @@ class Picture:
 
 @dataclass
 class Annotations:
-    """A file's content. N people, K keypoints as MMPose's data set class lays them out.
+    """A file's content. N people, K keypoints as MMPose's dataset class lays them out.
 
     ``num_entries``: annotations in the file; the N people are those that could be read and are no crowd; ``bare``: the
-    file lists pictures alone. ``keypoints`` (N, K, 3): x, y in pixels and flag; ``boxes`` (N, 4): x, y, w, h in pixels;
-    ``sizes`` (N, 2): w, h of the person's picture, NaN where unknown; ``kept`` (N,): MMPose uses the person;
+    file lists images alone. ``keypoints`` (N, K, 3): x, y in pixels and flag; ``boxes`` (N, 4): x, y, w, h in pixels;
+    ``sizes`` (N, 2): w, h of the person's image, NaN where unknown; ``kept`` (N,): MMPose uses the person;
     ``claimed`` (N,): ``num_keypoints``, NaN where there is none, and ``counted`` (N,) what the flags of ``keypoints``
     in the file say;
     ``dropped``: people whom MMPose drops, by reason; ``without_area``: (id, image_id) of all annotations that give no
@@ -43,7 +43,7 @@ class Annotations:
     num_keypoints: int
     num_entries: int = 0
     bare: bool = False
-    pictures: list[Picture] = field(default_factory=list)
+    pictures: list[Image] = field(default_factory=list)
     categories: list[dict] | None = None
     ids: list = field(default_factory=list)
     image_ids: list = field(default_factory=list)
@@ -68,8 +68,8 @@ class Annotations:
         return self.keypoints[..., 2] >= (2 if (self.keypoints[..., 2] == 2).any() else 1)
 
     @property
-    def pictures_with_people(self) -> list:
-        """Ids, each once, of the pictures with somebody whom MMPose uses."""
+    def images_with_people(self) -> list:
+        """Ids, each once, of the images with somebody whom MMPose uses."""
         return list(dict.fromkeys(id for id, kept in zip(self.image_ids, self.kept) if kept))
 
     def person(self, index: int) -> str:
@@ -94,17 +94,17 @@ class Annotations:
 
 
 def read_annotations(dataset: BaseDataset, may_be_bare: bool = False) -> Annotations:
-    """Read a data set's annotation file.
+    """Read a dataset's annotation file.
 
-    COCO's format is read entry by entry, so that a faulty entry is named and the rest is looked at. A data set class
+    COCO's format is read entry by entry, so that a faulty entry is named and the rest is looked at. A dataset class
     with a reader of its own, as MPII's, reads the file as a whole.
 
     Args:
         dataset (BaseDataset): MMPose's, not loaded.
-        may_be_bare (bool): The file may list pictures alone, as COCO's test-dev does.
+        may_be_bare (bool): The file may list images alone, as COCO's test-dev does.
 
     Raises:
-        InputError: The file is missing, is not JSON, or cannot be read by the data set class.
+        InputError: The file is missing, is not JSON, or cannot be read by the dataset class.
     """
     found = Annotations(dataset.metainfo['num_keypoints'])
     if type(dataset)._load_annotations is BaseCocoStyleDataset._load_annotations:
@@ -122,9 +122,9 @@ def _read_whole(dataset: BaseDataset, found: Annotations) -> None:
         reason = f'{type(error).__name__}: {error}'
         raise InputError(
             f'annotation file {dataset.ann_file} cannot be read by {type(dataset).__name__}: {reason}; correct it or '
-            'name the data set class that it is for'
+            'name the dataset class that it is for'
         ) from error
-    found.pictures = [Picture(one['img_id'], one['img_path'], (np.nan, np.nan)) for one in pictures]
+    found.pictures = [Image(one['img_id'], one['img_path'], (np.nan, np.nan)) for one in pictures]
     found.num_entries = len(people)
     for info in people:
         _add_person(info, found, np.nan, (np.nan, np.nan), dataset)
@@ -142,7 +142,7 @@ def _read_coco(dataset: BaseDataset, found: Annotations, may_be_bare: bool) -> N
     images = {}
     for image in well_formed(raw['images'], 'images', found.problems):
         path = osp.join(dataset.data_prefix.get('img', ''), image['file_name'])
-        found.pictures.append(Picture(image['id'], path, (image['width'], image['height'])))
+        found.pictures.append(Image(image['id'], path, (image['width'], image['height'])))
         images[image['id']] = dict(image, img_id=image['id'], img_path=path)
     for entry in well_formed(raw['annotations'], 'annotations', found.problems):
         where = f'annotation {entry["id"]}'

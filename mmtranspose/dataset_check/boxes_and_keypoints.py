@@ -10,15 +10,15 @@ from mmtranspose.dataset_check.annotation_file import Annotations
 from mmtranspose.dataset_check.problems import Problem
 
 HALF = 0.5
-"""A box with this share or less of its area inside the picture is reported."""
+"""A box with this share or less of its area inside the image is reported."""
 
 
 def inside_share(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Share of each box's area that is inside its picture, (N,); NaN for an empty box or an unknown picture size.
+    """Share of each box's area that is inside its image, (N,); NaN for an empty box or an unknown image size.
 
     Args:
         boxes (np.ndarray): (N, 4), x, y, w, h in pixels.
-        sizes (np.ndarray): (N, 2), w, h of the pictures.
+        sizes (np.ndarray): (N, 2), w, h of the images.
     """
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     inside = np.clip(np.minimum(high, sizes) - np.maximum(low, 0), 0, None).prod(1)
@@ -38,7 +38,7 @@ def check_boxes(found: Annotations) -> Iterator[Problem]:
     ):
         for index in np.flatnonzero(faulty & used):
             picture = 'x'.join(f'{value:g}' for value in found.sizes[index])
-            yield Problem(kind, f'{found.person(index)}: bbox {found.boxes[index].tolist()}, picture {picture}')
+            yield Problem(kind, f'{found.person(index)}: bbox {found.boxes[index].tolist()}, image {picture}')
 
 
 FAR = 0.5
@@ -46,7 +46,7 @@ FAR = 0.5
 
 
 MOSTLY_OUTSIDE = 0.2
-"""With this share of the people or more having keypoints outside the picture, the coordinates are not its pixels."""
+"""With this share of the people or more having keypoints outside the image, the coordinates are not its pixels."""
 
 
 def _name(problem: str, mask: np.ndarray, found: Annotations, names: list[str]) -> Iterator[Problem]:
@@ -58,8 +58,8 @@ def _name(problem: str, mask: np.ndarray, found: Annotations, names: list[str]) 
         yield Problem(problem, f'{found.person(index)}: keypoint {k} ({names[k]}) {x:g}, {y:g}, {flag:g}{more}')
 
 
-def outside_picture(found: Annotations) -> np.ndarray:
-    """Labelled keypoints more than a pixel outside the picture, (N, K) bool; none where its size is unknown."""
+def outside_image(found: Annotations) -> np.ndarray:
+    """Labelled keypoints more than a pixel outside the image, (N, K) bool; none where its size is unknown."""
     points = found.keypoints[..., :2]
     outside = (points < -1).any(2) | (points > found.sizes[:, None]).any(2)
     return outside & found.labelled & np.isfinite(found.sizes).all(1)[:, None]
@@ -73,7 +73,7 @@ def far_from_box(found: Annotations) -> np.ndarray:
 
 
 def check_keypoints(found: Annotations, names: list[str]) -> Iterator[Problem]:
-    """Flags are 0, 1 or 2; labelled keypoints are finite, in the picture and near the box.
+    """Flags are 0, 1 or 2; labelled keypoints are finite, in the image and near the box.
 
     Args:
         found (Annotations): The file's content.
@@ -85,22 +85,22 @@ def check_keypoints(found: Annotations, names: list[str]) -> Iterator[Problem]:
     yield from _name('visibility', ~np.isin(flags, (0, 1, 2)), found, names)
     yield from _name('keypoints-not-finite', lost, found, names)
     yield from _name('keypoint-at-origin', origin, found, names)
-    yield from _name('keypoint-outside', outside_picture(found), found, names)
-    yield from _name('keypoint-far', far_from_box(found) & ~outside_picture(found) & ~origin, found, names)
+    yield from _name('keypoint-outside', outside_image(found), found, names)
+    yield from _name('keypoint-far', far_from_box(found) & ~outside_image(found) & ~origin, found, names)
 
 
 def check_coordinates(found: Annotations) -> Iterator[Problem]:
-    """The coordinates are pixels of the pictures: not fractions of 1, not those of pictures of another size."""
+    """The coordinates are pixels of the images: not fractions of 1, not those of images of another size."""
     labelled = found.labelled.any(1)
     if not labelled.any():
         return
     largest = np.nanmax(np.where(found.labelled, found.keypoints[..., :2].max(2), np.nan))
     if largest <= 1.5:
-        yield Problem('coordinates', f'no labelled coordinate is above {largest:g}: fractions of the picture?')
-    outside = outside_picture(found).any(1)[labelled]
+        yield Problem('coordinates', f'no labelled coordinate is above {largest:g}: fractions of the image?')
+    outside = outside_image(found).any(1)[labelled]
     if outside.mean() >= MOSTLY_OUTSIDE:
-        text = f'{outside.sum()} of {len(outside)} people have keypoints outside their picture'
-        yield Problem('coordinates', f'{text}: of another picture size?')
+        text = f'{outside.sum()} of {len(outside)} people have keypoints outside their image'
+        yield Problem('coordinates', f'{text}: of another image size?')
 
 
 def check_counts(found: Annotations) -> Iterator[Problem]:
@@ -113,4 +113,4 @@ def check_counts(found: Annotations) -> Iterator[Problem]:
         text = f'num_keypoints {found.claimed[index]:g}, {found.counted[index]:g} flags above 0'
         yield Problem(kind, f'{found.person(index)}: {text}')
     if not found.kept.any():
-        yield Problem('no-people', f'{len(found.pictures)} pictures, {len(found.ids)} people, none that MMPose uses')
+        yield Problem('no-people', f'{len(found.pictures)} images, {len(found.ids)} people, none that MMPose uses')

@@ -1,4 +1,4 @@
-"""All checks of a config's data sets."""
+"""All checks of a config's datasets."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from mmengine.config import Config
 from mmtranspose.dataset_check.annotation_file import Annotations, read_annotations
 from mmtranspose.dataset_check.boxes_and_keypoints import check_boxes, check_coordinates, check_counts, check_keypoints
 from mmtranspose.dataset_check.config_datasets import Source, read_sources
-from mmtranspose.dataset_check.duplicates import check_copies, check_duplicates, check_leak, check_same_pictures
+from mmtranspose.dataset_check.duplicates import check_copies, check_duplicates, check_leak, check_same_images
 from mmtranspose.dataset_check.evaluation_needs import check_areas, check_box_file
 from mmtranspose.dataset_check.findings import Report
-from mmtranspose.dataset_check.image_files import check_pictures, choose
+from mmtranspose.dataset_check.image_files import check_images, choose
 from mmtranspose.dataset_check.keypoint_definition import (
     check_categories,
     check_definition,
@@ -35,19 +35,19 @@ def check_dataset(
     num_examples: int = 3,
     progress: bool = False,
 ) -> Report:
-    """Look through the annotations and pictures that a config names.
+    """Look through the annotations and images that a config names.
 
     Args:
         cfg (Config): From :func:`mmtranspose.loading.config.load_config`.
         splits (list[str] | None): Of ``'train'``, ``'val'``, ``'test'``; None: all that the config has.
-        images (bool): Read the pictures too.
+        images (bool): Read the images too.
         max_images (int | None): Read so many of each split, spread evenly; None: all.
-        num_workers (int | None): Threads that read pictures; None: one for each core.
+        num_workers (int | None): Threads that read images; None: one for each core.
         num_examples (int): Examples of a kind of problem that the report keeps.
-        progress (bool): Show a bar while pictures are read.
+        progress (bool): Show a bar while images are read.
 
     Raises:
-        InputError: A split or data set of the config cannot be used, or an annotation file cannot be read at all.
+        InputError: A split or dataset of the config cannot be used, or an annotation file cannot be read at all.
     """
     report = Report(num_examples)
     out_channels = (cfg.get('model') or {}).get('head', {}).get('out_channels')
@@ -62,13 +62,13 @@ def check_dataset(
     digests = {}
     for source, pictures in files if images else []:
         chosen = choose(pictures, max_images)
-        problems, digests[source.name] = check_pictures(chosen, num_workers, f'pictures of {source.name}', progress)
+        problems, digests[source.name] = check_images(chosen, num_workers, f'images of {source.name}', progress)
         report.add(source.name, problems)
-        report.add(source.name, check_same_pictures(digests[source.name]))
+        report.add(source.name, check_same_images(digests[source.name]))
     for source, pictures in files:
-        for other, other_pictures in files:
+        for other, other_images in files:
             if 'train' in source.splits and 'train' not in other.splits:
-                report.add(other.name, check_leak(pictures, other_pictures))
+                report.add(other.name, check_leak(pictures, other_images))
                 report.add(other.name, check_copies(digests.get(source.name, {}), digests.get(other.name, {})))
     return report
 

@@ -1,4 +1,4 @@
-"""The data sets that a config's loaders read, each once."""
+"""The datasets that a config's loaders read, each once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmtranspose.loading.config import LOADERS
 SPLITS = tuple(name.removesuffix('_dataloader') for name in LOADERS)
 
 
-# What only data sets in test mode take; the check reads all of them as training does, annotations included
+# What only datasets in test mode take; the check reads all of them as training does, annotations included
 TESTED_WITH = ('bbox_file', 'headbox_file', 'test_mode')
 
 
@@ -44,20 +44,20 @@ class Source:
 
     @property
     def num_outputs(self) -> int:
-        """Keypoints that the network is trained on: the data set's, or what a ``KeypointConverter`` makes of them."""
+        """Keypoints that the network is trained on: the dataset's, or what a ``KeypointConverter`` makes of them."""
         converter = self.steps.get('KeypointConverter')
         return converter['num_keypoints'] if converter else self.dataset.metainfo['num_keypoints']
 
 
 def read_sources(cfg: Config, splits: list[str] | None = None) -> list[Source]:
-    """The data sets of a config; wrappers such as ``CombinedDataset`` are opened.
+    """The datasets of a config; wrappers such as ``CombinedDataset`` are opened.
 
     Args:
         cfg (Config): The config.
         splits (list[str] | None): Of ``'train'``, ``'val'``, ``'test'``; None: those whose loaders the config has.
 
     Raises:
-        InputError: A split has no loader, or MMPose cannot build its data set.
+        InputError: A split has no loader, or MMPose cannot build its dataset.
     """
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     found: dict[tuple, Source] = {}

@@ -1,4 +1,4 @@
-"""Entries, files and pictures that are there twice."""
+"""Entries, files and images that are there twice."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 
-from mmtranspose.dataset_check.annotation_file import Annotations, Picture
+from mmtranspose.dataset_check.annotation_file import Annotations, Image
 from mmtranspose.dataset_check.problems import Problem
 
 
 def check_duplicates(found: Annotations) -> Iterator[Problem]:
-    """Ids of pictures and of annotations, and files of pictures, are there once."""
+    """Ids of images and of annotations, and files of images, are there once."""
     ids = Counter(picture.id for picture in found.pictures)
     files = Counter(picture.path for picture in found.pictures)
     for kind, what, counts in (
@@ -25,8 +25,8 @@ def check_duplicates(found: Annotations) -> Iterator[Problem]:
                 yield Problem(kind, f'{what} {value}: {count} times')
 
 
-def check_leak(train: list[Picture], other: list[Picture]) -> Iterator[Problem]:
-    """No file is in both the training split and another. Ids tell nothing: many data sets number each split from 1."""
+def check_leak(train: list[Image], other: list[Image]) -> Iterator[Problem]:
+    """No file is in both the training split and another. Ids tell nothing: many datasets number each split from 1."""
     trained = {_real(picture.path) for picture in train}
     for picture in other:
         if _real(picture.path) in trained:
@@ -34,7 +34,7 @@ def check_leak(train: list[Picture], other: list[Picture]) -> Iterator[Problem]:
 
 
 def check_copies(train: dict[str, bytes], other: dict[str, bytes]) -> Iterator[Problem]:
-    """No picture of another split is a copy of one in training.
+    """No image of another split is a copy of one in training.
 
     Args:
         train (dict[str, bytes]): The training split's files to their digests.
@@ -47,12 +47,12 @@ def check_copies(train: dict[str, bytes], other: dict[str, bytes]) -> Iterator[P
             yield Problem('leak-copy', f'{path} is {trained[digest]}')
 
 
-def check_same_pictures(digests: dict[str, bytes]) -> Iterator[Problem]:
-    """No picture of a split is there under two names."""
+def check_same_images(digests: dict[str, bytes]) -> Iterator[Problem]:
+    """No image of a split is there under two names."""
     first: dict[bytes, str] = {}
     for path, digest in digests.items():
         if first.setdefault(digest, path) != path:
-            yield Problem('duplicate-picture', f'{path} is {first[digest]}')
+            yield Problem('duplicate-image', f'{path} is {first[digest]}')
 
 
 @cache

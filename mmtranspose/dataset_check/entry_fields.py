@@ -10,7 +10,7 @@ FIELDS = dict(
     images=dict(id='id', file_name='text', width='number', height='number'),
     annotations=dict(id='number', image_id='number', category_id='category'),
 )
-"""What every entry has, and of what kind. Pictures' ids are counted with, so that only whole numbers will do."""
+"""What every entry has, and of what kind. Images' ids are counted with, so that only whole numbers will do."""
 
 
 def is_number(value: object) -> bool:

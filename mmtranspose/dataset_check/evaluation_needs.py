@@ -18,9 +18,9 @@ from mmtranspose.loading.data_files import check_detections
 
 
 def check_areas(cfg: Config, source: Source, found: Annotations) -> Iterator[Problem]:
-    """``CocoMetric`` divides by the area of every annotation, dropped or not, of a picture with predictions."""
+    """``CocoMetric`` divides by the area of every annotation, dropped or not, of an image with predictions."""
     if any(_reads_area(metric, source.file) for metric in _metrics(cfg, source.splits)):
-        predicted = set(found.pictures_with_people)
+        predicted = set(found.images_with_people)
         for id, image_id in found.without_area:
             if image_id in predicted:
                 yield Problem('area-missing', f'annotation {id}')
@@ -46,7 +46,7 @@ PERSON = 1
 
 
 def check_box_file(path: str, found: Annotations) -> Iterator[Problem]:
-    """The format, the scores, and that labelled people's pictures have boxes."""
+    """The format, the scores, and that labelled people's images have boxes."""
     try:
         check_detections(path, {picture.id for picture in found.pictures})
     except InputError as error:
@@ -62,6 +62,6 @@ def check_box_file(path: str, found: Annotations) -> Iterator[Problem]:
         yield Problem('detection-category', f'{path}: categories {sorted(categories, key=str)}')
         return
     seen = {box['image_id'] for box in boxes if box['category_id'] == PERSON}
-    for image_id in found.pictures_with_people:
+    for image_id in found.images_with_people:
         if image_id not in seen:
-            yield Problem('picture-without-box', f'image {image_id}')
+            yield Problem('image-without-box', f'image {image_id}')

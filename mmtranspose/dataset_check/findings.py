@@ -46,7 +46,7 @@ class Report:
                 pictures=len(found.pictures),
                 people=int(found.kept.sum()),
                 keypoints_per_person=float(labelled.mean()) if len(labelled) else 0.0,
-                pictures_without_people=len(found.pictures) - len(found.pictures_with_people),
+                images_without_people=len(found.pictures) - len(found.images_with_people),
                 dropped=dict(found.dropped),
                 annotations=found.num_entries,
             )
@@ -84,16 +84,16 @@ class Report:
     def _entry(self, group: Found) -> dict:
         kind = KINDS[group.kind]
         split = next((one for one in self.splits if one['split'] == group.split), {})
-        of = split.get(dict(person='annotations', picture='pictures').get(kind.unit, ''))
+        of = split.get(dict(person='annotations', picture='images').get(kind.unit, ''))
         return dict(vars(group), level=kind.level, unit=kind.unit, of=of, meaning=kind.meaning)
 
     def _table(self) -> list[str]:
-        head = ('split', 'pictures', 'without people', 'people', 'keypoints each', 'annotations')
+        head = ('split', 'images', 'without people', 'people', 'keypoints each', 'annotations')
         rows = [
             (
                 one['split'],
-                one['pictures'],
-                one['pictures_without_people'],
+                one['images'],
+                one['images_without_people'],
                 one['people'],
                 f'{one["keypoints_per_person"]:.1f}',
                 file_beside(one['file']),

@@ -102,9 +102,9 @@ def check_sigmas(meta: dict) -> Iterator[Problem]:
 
 
 def check_head(num_outputs: int, out_channels: int | None) -> Iterator[Problem]:
-    """The head predicts as many keypoints as the data set gives."""
+    """The head predicts as many keypoints as the dataset gives."""
     if out_channels is not None and out_channels != num_outputs:
-        yield Problem('keypoint-count', f'model.head.out_channels is {out_channels}, the data set has {num_outputs}')
+        yield Problem('keypoint-count', f'model.head.out_channels is {out_channels}, the dataset has {num_outputs}')
 
 
 def check_categories(categories: list[dict], meta: dict, num_laid_out: int) -> Iterator[Problem]:
@@ -112,8 +112,8 @@ def check_categories(categories: list[dict], meta: dict, num_laid_out: int) -> I
 
     Args:
         categories (list[dict]): Of the annotation file.
-        meta (dict): The data set's metainfo.
-        num_laid_out (int): Keypoints that MMPose's data set class makes of an annotation; a file may name fewer where
+        meta (dict): The dataset's metainfo.
+        num_laid_out (int): Keypoints that MMPose's dataset class makes of an annotation; a file may name fewer where
             the class adds others to them.
     """
     names = keypoint_names(meta)

@@ -1,9 +1,9 @@
-"""Left and right: whether people, or a whole data set, have them swapped.
+"""Left and right: whether people, or a whole dataset, have them swapped.
 
 For a body whose "up" points from hips to shoulders, seen from the front, the person's left is on the right of up in the
-picture (at larger x when upright); from behind it is on the left. One person's shoulders and hips turn together, so
+image (at larger x when upright); from behind it is on the left. One person's shoulders and hips turn together, so
 they lie on the same side unless a label is wrong. Whether people are seen from the front, the face tells: nose and both
-eyes show only then. So for a whole data set, each pair can be counted against the face, or without faces against the
+eyes show only then. So for a whole dataset, each pair can be counted against the face, or without faces against the
 shoulders. More wrong than right, by more than chance, means that the labels are swapped.
 """
 
@@ -26,7 +26,7 @@ MIN_LATERAL = 0.1
 
 
 MIN_PEOPLE = 5
-"""Fewer people than this prove nothing about a data set."""
+"""Fewer people than this prove nothing about a dataset."""
 
 
 MANY_PEOPLE = 50
@@ -84,7 +84,7 @@ def _clear(shoulder: np.ndarray, hip: np.ndarray) -> np.ndarray:
 
 
 def check_swapped(found: Annotations, names: list[str]) -> Iterator[Problem]:
-    """Pairs that are swapped throughout the data set."""
+    """Pairs that are swapped throughout the dataset."""
     pairs = sided_pairs(names)
     facing, up = seen_from_front(found, names, pairs)
     if facing.sum() >= MIN_PEOPLE:

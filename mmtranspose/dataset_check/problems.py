@@ -1,4 +1,4 @@
-"""What can be wrong with a data set, and how bad it is."""
+"""What can be wrong with a dataset, and how bad it is."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ class Problem(NamedTuple):
 
 KINDS = {
     # the definition of the keypoints
-    'keypoint-definition': Kind('error', '', "the data set's metainfo contradicts itself; correct it"),
+    'keypoint-definition': Kind('error', '', "the dataset's metainfo contradicts itself; correct it"),
     'keypoint-sides': Kind('error', '', 'a keypoint is not paired with its mirror image; correct swap in metainfo'),
-    'keypoint-pairing': Kind('warning', '', 'a left or right keypoint has no partner; flipped pictures mislabel it'),
+    'keypoint-pairing': Kind('warning', '', 'a left or right keypoint has no partner; flipped images mislabel it'),
     'half-body': Kind('warning', '', 'RandomHalfBody does nothing without upper and lower keypoints; set their type'),
     'sigmas': Kind('error', '', 'CocoMetric weighs errors by sigmas; give one positive number below 1 a keypoint'),
     'sigmas-missing': Kind('warning', '', 'metainfo has no sigmas; CocoMetric cannot be used'),
-    'keypoint-count': Kind('error', '', 'the numbers of keypoints differ; use the config of this data set'),
+    'keypoint-count': Kind('error', '', 'the numbers of keypoints differ; use the config of this dataset'),
     'keypoint-order': Kind('error', '', 'the file has its keypoints in another order than metainfo; reorder metainfo'),
     'keypoint-names': Kind('warning', '', 'the file calls keypoints other names than metainfo; compare their order'),
     'keypoint-names-missing': Kind('warning', '', 'the file does not name its keypoints; their order was not compared'),
     # what the file holds
     'entry-malformed': Kind('error', 'entry', 'MMPose stops at such an entry; add or correct the field'),
     'duplicate-id': Kind('error', 'entry', 'MMPose keeps only the last entry of an id; number them anew'),
-    'duplicate-file': Kind('warning', 'picture', 'several pictures of the annotation file name one file; merge them'),
-    'image-unknown': Kind('error', 'person', 'the file has no picture of this image_id, so the person is never seen'),
+    'duplicate-file': Kind('warning', 'image', 'several images of the annotation file name one file; merge them'),
+    'image-unknown': Kind('error', 'person', 'the file has no image of this image_id, so the person is never seen'),
     'no-people': Kind('error', '', 'nothing is left to train on or evaluate; look at what MMPose drops'),
-    'leak': Kind('error', 'picture', 'the same picture is in train and in another split; take it out of one'),
-    'leak-copy': Kind('error', 'picture', 'a copy of the picture, byte for byte, is in train and in another split'),
+    'leak': Kind('error', 'image', 'the same image is in train and in another split; take it out of one'),
+    'leak-copy': Kind('error', 'image', 'a copy of the image, byte for byte, is in train and in another split'),
     # people
     'keypoints-length': Kind('error', 'person', 'three numbers (x, y, flag) a keypoint of metainfo are wanted'),
     'keypoints-missing': Kind('warning', 'person', 'the annotation has no keypoints field; MMPose drops it silently'),
@@ -47,29 +47,29 @@ KINDS = {
     'visibility': Kind('error', 'person', 'flags are 0 (not labelled), 1 (occluded) or 2 (visible); convert them'),
     'num-keypoints': Kind('warning', 'person', 'num_keypoints is not the number of flags above 0'),
     'labelled-but-dropped': Kind('error', 'person', 'MMPose drops the person, whose keypoints are labelled'),
-    'keypoint-outside': Kind('warning', 'person', 'a labelled keypoint lies outside the picture'),
+    'keypoint-outside': Kind('warning', 'person', 'a labelled keypoint lies outside the image'),
     'keypoint-far': Kind('warning', 'person', "a visible keypoint lies far outside the person's box"),
     'keypoint-at-origin': Kind('warning', 'person', 'a keypoint at (0, 0) is flagged as labelled; flag it 0'),
-    'coordinates': Kind('error', '', 'the coordinates are not pixels of these pictures; rescale them'),
+    'coordinates': Kind('error', '', 'the coordinates are not pixels of these images; rescale them'),
     'area-missing': Kind(
         'error', 'person', 'CocoMetric stops without a number as area; add it, or set use_area=False in the evaluator'
     ),
     'box-missing': Kind('error', 'person', 'MMPose drops a person without a box silently'),
     'box-malformed': Kind('error', 'person', 'a box is four finite numbers x, y, width, height in pixels'),
     'box-empty': Kind('error', 'person', 'MMPose drops a person whose box has no positive width and height'),
-    'box-outside': Kind('error', 'person', 'the box lies outside the picture; MMPose drops the person'),
-    'box-half-outside': Kind('warning', 'person', 'half the box or more lies outside the picture; MMPose clips it'),
+    'box-outside': Kind('error', 'person', 'the box lies outside the image; MMPose drops the person'),
+    'box-half-outside': Kind('warning', 'person', 'half the box or more lies outside the image; MMPose clips it'),
     'sides-contradict': Kind('warning', 'person', 'shoulders and hips face opposite ways; left and right may be mixed'),
     'sides-swapped': Kind('error', '', 'left and right are swapped throughout; exchange them in the file or metainfo'),
     'sides-behind': Kind('warning', '', 'most people seem seen from behind; left and right may be swapped throughout'),
-    # pictures
-    'picture-missing': Kind('error', 'picture', 'the file does not exist; training stops there'),
-    'picture-damaged': Kind('error', 'picture', 'the file does not decode; training stops there'),
-    'picture-size': Kind('error', 'picture', 'the file has another size than the annotation file says'),
-    'duplicate-picture': Kind('warning', 'picture', 'two files hold the same picture, byte for byte'),
+    # images
+    'image-missing': Kind('error', 'image', 'the file does not exist; training stops there'),
+    'image-damaged': Kind('error', 'image', 'the file does not decode; training stops there'),
+    'image-size': Kind('error', 'image', 'the file has another size than the annotation file says'),
+    'duplicate-image': Kind('warning', 'image', 'two files hold the same image, byte for byte'),
     # detector boxes
     'detections': Kind('error', '', 'the file of detector boxes cannot be used'),
     'detection-score': Kind('error', 'detector box', 'a score is a number from 0 to 1'),
     'detection-category': Kind('error', '', 'MMPose takes boxes of category_id 1 only'),
-    'picture-without-box': Kind('warning', 'picture', 'labelled people have no detector box; they cannot be found'),
+    'image-without-box': Kind('warning', 'image', 'labelled people have no detector box; they cannot be found'),
 }

@@ -1,4 +1,4 @@
-"""What a model's predictions rest on over a data set, and how far its explanations can be believed."""
+"""What a model's predictions depend on over a dataset, and how far its explanations can be believed."""
 
 from mmtranspose.dataset_explanation.dataset_run import explain_dataset
 from mmtranspose.dataset_explanation.settings import DatasetExplanationSettings

@@ -1,4 +1,4 @@
-"""Measure, over the people of a data set, what predictions rest on."""
+"""Measure, over the people of a dataset, what predictions depend on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from mmtranspose.models.necks import TransPoseNeck
 def explain_dataset(
     model: nn.Module, root: str | Path, settings: DatasetExplanationSettings | None = None, progress: bool = True
 ) -> dict | None:
-    """Measure what a model's predictions rest on, over the labelled people of its config's test data.
+    """Measure what a model's predictions depend on, over the labelled people of its config's test data.
 
     Where the attention of each layer lies, split by visible and occluded keypoints; and, for some of the people, how
     faithful the explanation methods are beside two controls. One pass a person in the annotated box, without flip
@@ -90,7 +90,7 @@ def _method_names(model: nn.Module, settings: DatasetExplanationSettings) -> tup
 def _made_by(
     model: nn.Module, cfg: Config, settings: DatasetExplanationSettings, people: LabelledPeople, methods: list[Method]
 ) -> dict:
-    """What the measurements depend on, but for the pictures themselves."""
+    """What the measurements depend on, but for the images themselves."""
     dataset = cfg.test_dataloader.dataset
     labels = 0
     for index in range(len(people.dataset)):

@@ -1,4 +1,4 @@
-"""The labelled people of a config's test data, as crops and truth."""
+"""The labelled people of a config's test data, as crops and ground truth."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Truth:
     """What is known of one person.
 
     Attributes:
-        id (int): Of the sample in the data set.
-        keypoints (np.ndarray): (K, 2), (x, y) in pixels of the picture; NaN where not labelled.
+        id (int): Of the sample in the dataset.
+        keypoints (np.ndarray): (K, 2), (x, y) in pixels of the image; NaN where not labelled.
         visibility (np.ndarray): (K,): 2 visible, 1 occluded, 0 not labelled (COCO's flags); 3 labelled, and which of
             the two is not known.
-        area (float): In pixels of the picture.
+        area (float): In pixels of the image.
     """
 
     id: int
@@ -42,7 +42,7 @@ class Truth:
 
 
 class LabelledPeople:
-    """People of ``test_dataloader``'s data set, in their annotated boxes, in a seeded order.
+    """People of ``test_dataloader``'s dataset, in their annotated boxes, in a seeded order.
 
     Args:
         cfg (Config): Boxes of a detector that it names are left aside: they come without keypoints.
@@ -50,7 +50,7 @@ class LabelledPeople:
         seed (int): Of the order.
 
     Raises:
-        InputError: A file of the data set is missing, nobody in it is labelled, or it has no sigmas.
+        InputError: A file of the dataset is missing, nobody in it is labelled, or it has no sigmas.
     """
 
     def __init__(self, cfg: Config, max_samples: int | None, seed: int):
@@ -65,7 +65,7 @@ class LabelledPeople:
         if len(self.metainfo.get('sigmas', ())) != self.metainfo['num_keypoints']:
             raise InputError(
                 f"{cfg.test_dataloader.dataset.type} has no sigma for each keypoint, by which OKS and the keypoints' "
-                "discs are scaled; give them in the data set's metainfo"
+                "discs are scaled; give them in the dataset's metainfo"
             )
         if not labelled:
             raise InputError(
@@ -79,7 +79,7 @@ class LabelledPeople:
 
     @property
     def metainfo(self) -> dict:
-        """The data set's names, sigmas, ..."""
+        """The dataset's names, sigmas, ..."""
         return self.dataset.metainfo
 
     def batch(self, start: int, stop: int) -> tuple[dict, list[Truth]]:

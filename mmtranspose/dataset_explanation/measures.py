@@ -45,13 +45,13 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class People:
-    """A batch's truth in its crops.
+    """A batch's ground truth in its crops.
 
     Attributes:
         points (Tensor): (B, K, 2), (x, y) in pixels of the crop; NaN where not labelled.
         areas (Tensor): (B,), pixels of the crop, squared.
         torsos (Tensor): (B,), pixels of the crop; NaN where unknown.
-        sigmas (Tensor): (K,), of the data set.
+        sigmas (Tensor): (K,), of the dataset.
         token_to_crop (np.ndarray): (2, 3).
     """
 
@@ -78,7 +78,7 @@ class People:
 def torso_lengths(points: np.ndarray, name2id: dict[str, int]) -> np.ndarray:
     """From the middle of the shoulders to the middle of the hips, (B,), of keypoints (B, K, 2).
 
-    NaN where one of the four is not labelled, or where the data set has no such keypoints.
+    NaN where one of the four is not labelled, or where the dataset has no such keypoints.
     """
     names = ('left_shoulder', 'right_shoulder', 'left_hip', 'right_hip')
     if not all(name in name2id for name in names):
@@ -99,9 +99,9 @@ def measure_attention(
 
     Returns:
         dict: people first: ``id`` (B,), ``visibility``, ``score`` and ``oks`` of the prediction (B, K);
-        ``shares`` (B, L, K, J) in each joint's disc; (B, L, K): ``own``, ``counterpart`` (in the disc of the same joint
-        of the other side), ``other`` (in other joints' discs and not in its own), ``entropy``, ``normalised_entropy``,
-        ``reach``.
+        ``shares`` (B, L, K, J) in each keypoint's disc; (B, L, K): ``own``, ``counterpart`` (in the disc of the same
+        keypoint of the other side), ``other`` (in other keypoints' discs and not in its own), ``entropy``,
+        ``normalised_entropy``, ``reach``.
     """
     explanations = explain_batch(model, batch, ExplainOptions(cell=settings.cell, flip_test=False), udp)
     people = People.of(explanations, truths, metainfo)
@@ -136,7 +136,7 @@ def counterpart_shares(shares: Tensor, flip_indices: Sequence[int]) -> Tensor:
 
 
 def others_coverage(coverage: Tensor) -> Tensor:
-    """Share of every cell (B, K, h, w) that lies in another labelled joint's disc and not in the keypoint's own.
+    """Share of every cell (B, K, h, w) that lies in another labelled keypoint's disc and not in the keypoint's own.
 
     Taken as if a cell's discs were nested: the largest other share less the own one.
     """
@@ -145,8 +145,8 @@ def others_coverage(coverage: Tensor) -> Tensor:
     return (others - known).clamp(min=0) + 0 * coverage  # NaN stays NaN
 
 
-def _without(coverage: Tensor, joint: int) -> Tensor:
-    return torch.cat([coverage[:, :joint], coverage[:, joint + 1 :], torch.zeros_like(coverage[:, :1])], dim=1)
+def _without(coverage: Tensor, keypoint: int) -> Tensor:
+    return torch.cat([coverage[:, :keypoint], coverage[:, keypoint + 1 :], torch.zeros_like(coverage[:, :1])], dim=1)
 
 
 def measure_faithfulness(

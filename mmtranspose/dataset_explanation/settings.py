@@ -12,14 +12,14 @@ class DatasetExplanationSettings:
     """What :func:`explain_dataset` measures.
 
     Attributes:
-        max_samples (int | None): People, drawn from the data set by ``seed``; None takes all.
+        max_samples (int | None): People, drawn from the dataset by ``seed``; None takes all.
         faithfulness_samples (int): The first of them whose explanations are tested for faithfulness, which takes
             hundreds of passes a person and method.
         methods (tuple[str, ...]): Methods to test; empty: all that need no other package than PyTorch, and the
             controls.
         cell (str): ``'bilinear'`` or ``'nearest'``; see :func:`explain_topdown`.
         score_thr (float): Faithfulness is that of keypoints with at least this score.
-        oks_level (float): A joint's disc ends where OKS has fallen to this.
+        oks_level (float): A keypoint's disc ends where OKS has fallen to this.
         steps (int): Fractions of deletion and insertion between nothing and all.
         percentiles (tuple[float, ...]): Of ROAD.
         batch_size (int): People that go through the network together.

@@ -1,1 +1,1 @@
-"""Data sets that need no download: the synthetic people. Everything else comes from MMPose."""
+"""Datasets that need no download: the synthetic people. Everything else comes from MMPose."""

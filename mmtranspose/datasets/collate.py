@@ -16,14 +16,14 @@ TARGETS = ('keypoint_labels', 'heatmaps')  # one of them must be there
 
 @FUNCTIONS.register_module()
 def tensor_collate(samples: Sequence[dict], keep_samples: bool = False, _scope_: str | None = None) -> dict:
-    """Stack pictures and targets, in the worker: a batch is a few tensors, which can be pinned and copied at once.
+    """Stack images and targets, in the worker: a batch is a few tensors, which can be pinned and copied at once.
 
     (mmengine's ``pseudo_collate`` hands on lists of samples, whose tensors are pickled, copied and stacked one by one.)
 
     Args:
         samples (Sequence[dict]): B samples of ``PackPoseInputs``: ``inputs`` (3, H, W), uint8, and ``data_samples``, a
             ``PoseDataSample`` with :class:`KeypointTarget`'s or ``GenerateTarget``'s labels.
-        keep_samples (bool): Stack the pictures alone and hand on the samples as they are, in a list. For evaluation.
+        keep_samples (bool): Stack the images alone and hand on the samples as they are, in a list. For evaluation.
         _scope_ (str | None): No option: mmengine hands on what it writes into configs that others are built on.
 
     Returns:
@@ -67,7 +67,7 @@ def _stack(name: str, values: list[Tensor | None]) -> Tensor:
     """(B, ...), in shared memory where this runs in a worker."""
     if any(value is None for value in values):
         raise InputError(
-            f'{name} is in some samples of the batch and missing in others: give all data sets one pipeline'
+            f'{name} is in some samples of the batch and missing in others: give all datasets one pipeline'
         )
     kinds = sorted({f'{tuple(value.shape)} {str(value.dtype).removeprefix("torch.")}' for value in values})
     if len(kinds) > 1:

@@ -14,12 +14,12 @@ from mmtranspose.engine.runner_setup import build_runner
 
 @dataclass(frozen=True)
 class TrainedDetector:
-    """A detector, what it found on the held-out pictures, and how good that is.
+    """A detector, what it found on the held-out images, and how good that is.
 
     Attributes:
         config (str): Its config file.
         checkpoint (str): Its weights.
-        detections (str): Its boxes of the held-out pictures, as MMPose's data sets read them (``bbox_file``).
+        detections (str): Its boxes of the held-out images, as MMPose's datasets read them (``bbox_file``).
         ap (dict[str, float]): ``AP``, ``AP50``, ``AP75``, ``AR`` of these boxes, 0 to 1.
     """
 

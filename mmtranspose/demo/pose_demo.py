@@ -1,4 +1,4 @@
-"""From nothing to a trained, evaluated model and pictures of what it does: the steps of ``make demo``."""
+"""From nothing to a trained, evaluated model and images of what it does: the steps of ``make demo``."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Demo:
     """Where a demo writes and what it has measured.
 
     Args:
-        root (Path): Its folder: ``data/``, ``train/``, pictures and ``demo.json``.
+        root (Path): Its folder: ``data/``, ``train/``, images and ``demo.json``.
         config (str): The config file.
-        seed (int): Of the pictures and of training.
-        num_train (int): Training pictures.
-        num_val (int): Held-out pictures.
+        seed (int): Of the images and of training.
+        num_train (int): Training images.
+        num_val (int): Held-out images.
         epochs (int | None): None for the config's.
-        device (str): For the pictures; training takes the GPU where there is one.
+        device (str): For the images; training takes the GPU where there is one.
     """
 
     root: Path
@@ -60,9 +60,9 @@ class Demo:
             generate_dataset(self.data, self.num_train, self.num_val, self.seed, difficulty='easy')
         with self.step('training', 'training'):
             checkpoint = self.train()
-        with self.step('evaluation', 'evaluating on held-out pictures, from detector-like boxes'):
+        with self.step('evaluation', 'evaluating on held-out images, from detector-like boxes'):
             self.evaluate(checkpoint)
-        with self.step('pictures', 'drawing poses and what they rest on'):
+        with self.step('images', 'drawing poses and what they depend on'):
             self.draw(init_model(self.run_config(), checkpoint, self.device))
         mmengine.dump(
             dict(metrics=self.metrics, seconds=self.seconds, files=self.files), str(self.root / 'demo.json'), indent=1
@@ -103,14 +103,14 @@ class Demo:
         self.metrics.update({name: round(float(metrics[key]), 4) for name, key in METRICS.items()})
 
     def boxes(self) -> BoxFile:
-        """The detector-like boxes of the held-out pictures."""
+        """The detector-like boxes of the held-out images."""
         drawn = self.data / 'person_detection_results' / 'person_detections_val.json'
         return BoxFile(str(drawn), str(self.val_annotations), bbox_thr=0.5, nms_thr=0.5)
 
     def draw(self, model: nn.Module, count: int = 12) -> None:
-        """A sheet of held-out pictures with poses; and for the surest of them what the poses rest on.
+        """A sheet of held-out images with poses; and for the surest of them what the poses depend on.
 
-        That is a figure of one person (layers x joints) and a page of all people in the picture.
+        That is a figure of one person (layers x keypoints) and a page of all people in the image.
         """
         images = json.loads(self.val_annotations.read_text())['images'][:count]
         paths = [str(self.data / 'val' / image['file_name']) for image in images]
@@ -126,12 +126,12 @@ class Demo:
             self.explain(model, *best[1:])
 
     def explain(self, model: nn.Module, result: TopdownResult, person: int) -> None:
-        """A figure of one person in a picture, and a page of all."""
+        """A figure of one person in an image, and a page of all."""
         bboxes = np.concatenate([sample.pred_instances.bboxes for sample in result.samples])
         explanations = explain_topdown(model, result.frame.image, bboxes, affect=True, heads='all')
         self.write('dependency', explanation_figure(explanations[person]))
         self.files['explanation'] = str(self.root / 'explanation.html')
-        write_page(self.files['explanation'], result.frame.image, explanations, 'Held-out picture of the demo')
+        write_page(self.files['explanation'], result.frame.image, explanations, 'Held-out image of the demo')
 
     def write(self, name: str, picture: np.ndarray) -> None:
         self.files[name] = str(self.root / f'{name}.png')

@@ -1,4 +1,4 @@
-"""The pictures of a COCO-format annotation file."""
+"""The images of a COCO-format annotation file."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from mmtranspose.files.json_files import read_json
 from mmtranspose.loading.data_files import read_categories
 
 
-class AnnotatedPictures:
-    """Names and ids of the pictures that an annotation file lists; the annotations themselves may be missing.
+class AnnotatedImages:
+    """Names and ids of the images that an annotation file lists; the annotations themselves may be missing.
 
     Args:
         ann_file (str | Path): The file, in COCO's format.
         img_root (str | Path): The folder that its ``file_name`` are below.
 
     Attributes:
-        ids (list[int | str]): Of the pictures, in the file's order.
+        ids (list[int | str]): Of the images, in the file's order.
         paths (list[str]): Where they lie.
         annotations (dict): The file's content.
 
     Raises:
-        InputError: The file cannot be read or lists no pictures, the folder does not exist, or none of them is in it.
+        InputError: The file cannot be read or lists no images, the folder does not exist, or none of them is in it.
     """
 
     def __init__(self, ann_file: str | Path, img_root: str | Path):
@@ -32,12 +32,12 @@ class AnnotatedPictures:
         self.annotations = read_json(Path(ann_file), 'annotation file')
         images = image_entries(self.annotations, f'annotation file {ann_file}')
         if not Path(img_root).is_dir():
-            raise InputError(f'picture folder {img_root} (--img-root) does not exist')
+            raise InputError(f'image folder {img_root} (--img-root) does not exist')
         self.ids = [number for number, _ in images]
         self.paths = [str(Path(img_root) / name) for _, name in images]
         if not any(Path(path).is_file() for path in self.paths):
             raise InputError(
-                f'none of the {len(images)} pictures of {ann_file} is below {img_root} (--img-root), such as '
+                f'none of the {len(images)} images of {ann_file} is below {img_root} (--img-root), such as '
                 f'{self.paths[0]}'
             )
 

@@ -53,16 +53,16 @@ def _true_box(entry: dict, number: int, where: str) -> dict:
 def box_ap(
     truths: Sequence[dict], image_ids: Sequence[int | str], detections: Sequence[dict]
 ) -> dict[str, float] | None:
-    """Average precision and recall of boxes over some pictures, by pycocotools.
+    """Average precision and recall of boxes over some images, by pycocotools.
 
     Args:
         truths (Sequence[dict]): From :func:`true_boxes`.
-        image_ids (Sequence): Of the pictures that count.
+        image_ids (Sequence): Of the images that count.
         detections (Sequence[dict]): ``image_id``, ``bbox`` [x, y, w, h], ``score``; of the same category.
 
     Returns:
-        dict[str, float] | None: ``AP`` (over IoU 0.50 to 0.95), ``AP50``, ``AP75`` and ``AR`` (100 boxes a picture), 0
-        to 1; None where those pictures have no boxes.
+        dict[str, float] | None: ``AP`` (over IoU 0.50 to 0.95), ``AP50``, ``AP75`` and ``AR`` (100 boxes an image), 0
+        to 1; None where those images have no boxes.
     """
     # pycocotools sorts ids, which may be numbers and texts
     places = {image_id: place for place, image_id in enumerate(dict.fromkeys(image_ids))}

@@ -1,4 +1,4 @@
-"""People in all pictures of a data set, as the file of detector boxes that MMPose's data sets read."""
+"""People in all images of a dataset, as the file of detector boxes that MMPose's datasets read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from mmengine.dist import barrier, is_main_process
 from mmengine.fileio import put_text
 
-from mmtranspose.detection.annotated_images import AnnotatedPictures
+from mmtranspose.detection.annotated_images import AnnotatedImages
 from mmtranspose.detection.box_ap import box_ap, true_boxes
 from mmtranspose.detection.person_detector import PersonDetector
 from mmtranspose.errors import InputError
@@ -27,13 +27,13 @@ MAX_PARTS = 1000  # files of a run: enough to lose little by a stop, few enough 
 
 @dataclass(frozen=True)
 class DatasetDetections:
-    """What a run over a data set has found.
+    """What a run over a dataset has found.
 
     Attributes:
         detections (list[dict]): ``image_id``, ``category_id`` (1, MMPose's person), ``bbox`` [x, y, w, h] in pixels,
-            ``score``; picture by picture, best first.
-        skipped (dict[str, str]): Pictures that could not be read, and why.
-        ap (dict[str, float] | None): ``AP``, ``AP50``, ``AP75``, ``AR`` over the pictures that could be read; None
+            ``score``; image by image, best first.
+        skipped (dict[str, str]): Images that could not be read, and why.
+        ap (dict[str, float] | None): ``AP``, ``AP50``, ``AP75``, ``AR`` over the images that could be read; None
             where the annotations have no boxes of such things.
     """
 
@@ -51,18 +51,18 @@ def detect_dataset(
     strict: bool = False,
     progress: bool = True,
 ) -> DatasetDetections | None:
-    """Find people in all pictures of a COCO-format data set and write the boxes where ``bbox_file`` can name them.
+    """Find people in all images of a COCO-format dataset and write the boxes where ``bbox_file`` can name them.
 
     Boxes are kept below ``OUT.parts`` as they come: the same call goes on after a stop. The folder goes when ``out``
     is written. In several processes (mmengine's process group) each takes its share.
 
     Args:
         detector (PersonDetector): Its thresholds hold.
-        ann_file (str | Path): Lists the pictures; its boxes, where it has some, are what AP is measured by.
+        ann_file (str | Path): Lists the images; its boxes, where it has some, are what AP is measured by.
         img_root (str | Path): The folder that its ``file_name`` are below.
         out (str | Path): The JSON file to write.
-        batch_size (int): Pictures that go through the network together.
-        strict (bool): Stop at the first picture that cannot be read; else it is left out.
+        batch_size (int): Images that go through the network together.
+        strict (bool): Stop at the first image that cannot be read; else it is left out.
         progress (bool): Show a bar.
 
     Returns:
@@ -70,9 +70,9 @@ def detect_dataset(
 
     Raises:
         InputError: The annotation file or folder cannot be used, ``OUT.parts`` holds boxes of something else, or,
-            with ``strict``, a picture cannot be read.
+            with ``strict``, an image cannot be read.
     """
-    pictures = AnnotatedPictures(ann_file, img_root)
+    pictures = AnnotatedImages(ann_file, img_root)
     truths = _true_boxes(detector, pictures)
     require_output_file(out, '--out', (ann_file, *pictures.paths))
     size = batch_size * -(-len(pictures) // (batch_size * MAX_PARTS))
@@ -91,7 +91,7 @@ def detect_dataset(
     found = parts.read()
     if len(found['unread']) == len(pictures):
         shutil.rmtree(parts.root)
-        raise InputError(f'none of the {len(pictures)} pictures could be read: {found["reasons"][0]}')
+        raise InputError(f'none of the {len(pictures)} images could be read: {found["reasons"][0]}')
     detections = [_entry(pictures.ids[n], box) for n, box in zip(found['numbers'], found['boxes'])]
     put_text(json.dumps(detections), str(out))
     shutil.rmtree(parts.root)
@@ -100,20 +100,20 @@ def detect_dataset(
     return DatasetDetections(detections, skipped, box_ap(truths, read, detections))
 
 
-def _true_boxes(detector: PersonDetector, pictures: AnnotatedPictures) -> list[dict]:
+def _true_boxes(detector: PersonDetector, pictures: AnnotatedImages) -> list[dict]:
     classes = detector.model.dataset_meta['classes']
     category = pictures.category_id(classes[detector.category] if classes else 'person')
     return true_boxes(pictures.annotations, category, f'annotation file {pictures.ann_file}')
 
 
-def _made_by(detector: PersonDetector, pictures: AnnotatedPictures, size: int) -> dict:
-    """What the boxes depend on, but for the pictures themselves."""
+def _made_by(detector: PersonDetector, pictures: AnnotatedImages, size: int) -> dict:
+    """What the boxes depend on, but for the images themselves."""
     return dict(
         weights=weights_checksum(detector.model),
         pipeline=repr(detector.model.cfg.test_dataloader.dataset.to_dict()),
         model=repr(detector.model.cfg.model.to_dict()),
         pictures=pictures.checksum(),
-        pictures_per_part=size,
+        images_per_part=size,
         category=detector.category,
         bbox_thr=detector.bbox_thr,
         nms_thr=detector.nms_thr,
@@ -123,7 +123,7 @@ def _made_by(detector: PersonDetector, pictures: AnnotatedPictures, size: int) -
 def _detect(
     detector: PersonDetector, paths: Sequence[str], numbers: Sequence[int], batch_size: int, strict: bool
 ) -> dict[str, np.ndarray]:
-    """The boxes of some pictures, and which of them could not be read; the next batch is read meanwhile."""
+    """The boxes of some images, and which of them could not be read; the next batch is read meanwhile."""
     owners, boxes, unread, reasons = [], [np.zeros((0, 5), np.float32)], [], []
     for batch in _batches(paths, numbers, batch_size):
         images = {number: image for number, image in batch.items() if not isinstance(image, InputError)}
@@ -145,7 +145,7 @@ def _detect(
 
 
 def _found(detector: PersonDetector, images: dict[int, np.ndarray]) -> dict[int, np.ndarray | InputError]:
-    """Boxes (N, 5) in each picture, or why the detector cannot take it."""
+    """Boxes (N, 5) in each image, or why the detector cannot take it."""
     try:
         return dict(zip(images, detector(list(images.values()))))
     except InputError as error:
@@ -157,7 +157,7 @@ def _found(detector: PersonDetector, images: dict[int, np.ndarray]) -> dict[int,
 def _batches(
     paths: Sequence[str], numbers: Sequence[int], batch_size: int
 ) -> Iterator[dict[int, np.ndarray | InputError]]:
-    """Pictures by their numbers, (h, w, 3), BGR, uint8, or why one cannot be read."""
+    """Images by their numbers, (h, w, 3), BGR, uint8, or why one cannot be read."""
     starts = range(0, len(numbers), batch_size)
     with ThreadPoolExecutor(max_workers=2) as readers:
         waiting = None

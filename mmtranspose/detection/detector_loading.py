@@ -129,7 +129,7 @@ def load_detector(
     cfg = load_config(path, cfg_options)
     require_model(cfg)
     if not (cfg.get('test_dataloader') or {}).get('dataset'):
-        raise InputError(f'detector config {config} has no test_dataloader, whose pipeline prepares the pictures')
+        raise InputError(f'detector config {config} has no test_dataloader, whose pipeline prepares the images')
     checkpoint = checkpoint or weights
     if checkpoint is None:
         raise InputError(f"detector {config} needs a checkpoint (--det-checkpoint): it is none of mmdet's model zoo")
@@ -144,7 +144,7 @@ def load_detector(
 
 def _build(cfg: Config, name: str) -> nn.Module:
     try:
-        # record: mmdet warns of classes and weights, which follow; palette: else it builds the data set for its colours
+        # record: mmdet warns of classes and weights, which follow; palette: else it builds the dataset for its colours
         with DefaultScope.overwrite_default_scope('mmdet'), warnings.catch_warnings(record=True):
             model = init_detector(cfg, None, palette='coco', device='cpu')
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""People in pictures, by a detector of mmdet."""
+"""People in images, by a detector of mmdet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mmtranspose.errors import InputError
 
 
 class PersonDetector:
-    """Boxes of people in pictures.
+    """Boxes of people in images.
 
     Args:
         config (str): A config file, or a model of mmdet's zoo by name (``rtmdet_tiny_8xb32-300e_coco``).
@@ -60,17 +60,17 @@ class PersonDetector:
 
     @torch.no_grad()
     def __call__(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Find people; all pictures go through the network as one batch.
+        """Find people; all images go through the network as one batch.
 
         Args:
-            images (Sequence[np.ndarray]): Pictures (h, w, 3), BGR, uint8; their sizes may differ.
+            images (Sequence[np.ndarray]): Images (h, w, 3), BGR, uint8; their sizes may differ.
 
         Returns:
-            list[np.ndarray]: For each picture (N, 5), float32: xyxy in its pixels, clipped to it, and the score,
+            list[np.ndarray]: For each image (N, 5), float32: xyxy in its pixels, clipped to it, and the score,
             which falls. (0, 5) where nobody is.
 
         Raises:
-            InputError: A picture cannot be prepared, as one so narrow that nothing of it is left at the detector's
+            InputError: An image cannot be prepared, as one so narrow that nothing of it is left at the detector's
                 size; or the detector needs an operator that mmcv-lite does not have.
         """
         if len(images) == 0:
@@ -88,7 +88,7 @@ class PersonDetector:
         except (cv2.error, ValueError, ZeroDivisionError) as error:
             h, w = image.shape[:2]
             raise InputError(
-                f'detector {self.name} cannot take a picture of {w} x {h} pixels ({" ".join(str(error).split()):.120})'
+                f'detector {self.name} cannot take an image of {w} x {h} pixels ({" ".join(str(error).split()):.120})'
             ) from error
 
     def _people(self, instances: InstanceData, image_shape: tuple[int, int]) -> np.ndarray:
@@ -103,7 +103,7 @@ class PersonDetector:
 
 
 def _array_pipeline(cfg: Config, name: str) -> Compose:
-    """The config's test pipeline for pictures in memory, as mmdet's ``inference_detector`` makes it."""
+    """The config's test pipeline for images in memory, as mmdet's ``inference_detector`` makes it."""
     try:
         with DefaultScope.overwrite_default_scope('mmdet'):
             steps = get_test_pipeline_cfg(cfg.copy())

@@ -27,7 +27,7 @@ def runner_config(args: argparse.Namespace) -> Config:
     The work directory is the command line's, else the config's, else ``work_dirs/CONFIG_NAME``.
 
     Raises:
-        InputError: The config cannot be read, or lacks the hook that pictures of predictions need.
+        InputError: The config cannot be read, or lacks the hook that images of predictions need.
     """
     cfg = load_config(args.config, args.cfg_options)
     require_model(cfg)
@@ -38,7 +38,7 @@ def runner_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = str(Path('work_dirs') / Path(cfg.filename).stem)
     if args.allow_partial:
         cfg.allow_partial = True
-    badcase = getattr(args, 'badcase', False)  # shows pictures of its own
+    badcase = getattr(args, 'badcase', False)  # shows images of its own
     if (args.show and not badcase) or args.show_dir is not None:
         _default_hook(cfg, 'visualization', 'PoseVisualizationHook').update(
             enable=True,

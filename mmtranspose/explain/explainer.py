@@ -37,7 +37,7 @@ class ExplainOptions:
             that the authors' floor gives.
         methods (tuple[str, ...]): Names of further methods; see :mod:`mmtranspose.explain.methods`.
         score_thr (float): Keypoints with a lower score are marked as uncertain.
-        flip_test (bool | None): Explain the prediction averaged over the picture and its mirror; None: as the model
+        flip_test (bool | None): Explain the prediction averaged over the image and its mirror; None: as the model
             predicts (``test_cfg.flip_test``).
     """
 
@@ -59,7 +59,7 @@ def explain_batch(
     """Explain the prediction for every crop of a batch.
 
     Keypoints and scores are those of ``model.test_step``. With the flip test the maps are those of the averaged
-    prediction: the mirrored picture's maps, mirrored back and with counterparts swapped, are averaged in.
+    prediction: the mirrored image's maps, mirrored back and with counterparts swapped, are averaged in.
 
     Args:
         model (nn.Module): A pose estimator with a :class:`TransPoseNeck`.
@@ -211,7 +211,7 @@ def keypoint_names(model: nn.Module, dataset_meta: dict) -> list[str]:
     if len(id2name) != model.head.out_channels:
         raise ValueError(
             f'dataset_meta names {len(id2name)} keypoints, the head predicts {model.head.out_channels}: config '
-            'and checkpoint are of different data sets; build both from one config with mmtranspose.apis.init_model'
+            'and checkpoint are of different datasets; build both from one config with mmtranspose.apis.init_model'
         )
     return [id2name[k] for k in range(len(id2name))]
 
@@ -228,7 +228,7 @@ def explain_topdown(
     flip_test: bool | None = None,
     batch_size: int = 8,
 ) -> list[PoseExplanation]:
-    """Explain the pose in each box of one picture.
+    """Explain the pose in each box of one image.
 
     Keypoints and scores are those of :func:`mmtranspose.apis.inference_topdown`.
 
@@ -242,7 +242,7 @@ def explain_topdown(
             bilinear shares; ``'nearest'``: of the one token that the authors' floor gives.
         methods (Sequence[str]): Further methods, into ``relevance``: :mod:`mmtranspose.explain.methods` names them.
         score_thr (float): Keypoints with a lower score are marked as ``uncertain``, not dropped.
-        flip_test (bool | None): Explain the prediction averaged over the picture and its mirror; None: as the model
+        flip_test (bool | None): Explain the prediction averaged over the image and its mirror; None: as the model
             predicts (``test_cfg.flip_test``).
         batch_size (int): Boxes that go through the network together.
 
@@ -251,8 +251,8 @@ def explain_topdown(
 
     Raises:
         InputError: The model cannot be explained (no :class:`TransPoseNeck`, compiled, or exported); an option is
-            unknown; its heatmaps are not finite; the picture is no (h, w, 3) uint8; a box is not finite, has no
-            positive size, or lies outside the picture.
+            unknown; its heatmaps are not finite; the image is no (h, w, 3) uint8; a box is not finite, has no
+            positive size, or lies outside the image.
     """
     options = ExplainOptions(affect, heads, cell, tuple(methods), score_thr, flip_test)
     require_explainable(model, options)
@@ -260,7 +260,7 @@ def explain_topdown(
         raise InputError(f'batch_size={batch_size} must be at least 1')
     image = read_image(str(image)) if isinstance(image, (str, Path)) else image
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise InputError(f'the picture must be (h, w, 3), BGR, uint8, not {image.shape} {image.dtype}')
+        raise InputError(f'the image must be (h, w, 3), BGR, uint8, not {image.shape} {image.dtype}')
     bboxes = np.asarray(bboxes, dtype=np.float32)
     if bboxes.size == 0:
         return []

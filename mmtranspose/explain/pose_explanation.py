@@ -1,4 +1,4 @@
-"""What one person's keypoints rest on, with the way back to the picture."""
+"""What one person's keypoints depend on, with the way back to the image."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ class PoseExplanation:
     """A person's predicted keypoints and, for each, maps over the token grid; raw values.
 
     Attributes:
-        keypoints (np.ndarray): (K, 2), (x, y) in pixels of the picture, as the model predicts them.
+        keypoints (np.ndarray): (K, 2), (x, y) in pixels of the image, as the model predicts them.
         scores (np.ndarray): (K,), heights of the heatmaps' peaks.
         dependency (np.ndarray): (L, K, h, w), or (L, heads, K, h, w) with ``heads='all'``; float32. What each
             keypoint draws on: rows of attention at its peak, each summing to 1.
         affect (np.ndarray | None): The same shape: columns of attention, where its peak's cell is drawn on. None
             unless asked for.
         relevance (dict[str, np.ndarray]): (K, h, w) by method's name, of the methods asked for; the higher, the more
-            the keypoint rests on the place.
+            the keypoint depends on the place.
         names (list[str]): Of the K keypoints.
         skeleton (list[tuple[int, int]]): Limbs, as pairs of keypoints.
         score_thr (float): Keypoints with a lower score are marked in :attr:`uncertain`.
-        bbox (np.ndarray): (4,), xyxy in pixels of the picture.
+        bbox (np.ndarray): (4,), xyxy in pixels of the image.
         crop (np.ndarray): (H, W, 3), BGR, uint8: the network's input before normalisation.
         token_to_crop (np.ndarray): (2, 3), from a token's (col, row) to (x, y) in pixels of the crop.
-        crop_to_image (np.ndarray): (2, 3), from pixels of the crop to pixels of the picture.
+        crop_to_image (np.ndarray): (2, 3), from pixels of the crop to pixels of the image.
         cells (np.ndarray): (K, P, 2), integer (row, col) of the tokens at each peak.
         cell_weights (np.ndarray): (K, P), their shares.
     """
@@ -76,7 +76,7 @@ class PoseExplanation:
         return self.to_crop(self.keypoints)
 
     def to_crop(self, points: np.ndarray) -> np.ndarray:
-        """Points (..., 2), (x, y) in pixels of the picture, in pixels of the crop."""
+        """Points (..., 2), (x, y) in pixels of the image, in pixels of the crop."""
         linear, offset = self.crop_to_image[:, :2], self.crop_to_image[:, 2]
         return (points - offset) @ np.linalg.inv(linear).T
 
@@ -110,14 +110,14 @@ class PoseExplanation:
         return self._sampled(maps, np.eye(2, 3), self.crop.shape[:2], inside_only=False)
 
     def on_image(self, maps: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-        """Maps (..., h, w) over the token grid, interpolated over the picture: (..., height, width).
+        """Maps (..., h, w) over the token grid, interpolated over the image: (..., height, width).
 
         Each pixel goes through the exact inverse of the crop's affine, and is interpolated once. Pixels outside the
         crop are 0: the network did not see them.
 
         Args:
             maps (np.ndarray): (..., h, w).
-            image_size (tuple[int, int]): (height, width) of the picture.
+            image_size (tuple[int, int]): (height, width) of the image.
         """
         image_to_crop = np.linalg.inv(np.vstack([self.crop_to_image, [0, 0, 1]]))[:2]
         return self._sampled(maps, image_to_crop, image_size, inside_only=True)

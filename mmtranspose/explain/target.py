@@ -76,7 +76,7 @@ def _like(peaks: Tensor, size: tuple[int, int]) -> Tensor:
 
 @dataclass(frozen=True)
 class Target:
-    """The peaks of a batch's heatmaps, which stay where they are while the picture or the network is changed.
+    """The peaks of a batch's heatmaps, which stay where they are while the image or the network is changed.
 
     Attributes:
         peaks (Tensor): (B, K, 2), integer (row, col) of the heatmap.
@@ -126,7 +126,7 @@ class Target:
         return torch.einsum('...kphw,...kp->...khw', per_cell.unflatten(-3, (k, p)), weights.to(per_cell.dtype))
 
     def mirrored(self, flip_indices: Sequence[int], shift_heatmap: bool = False) -> Target:
-        """The same peaks in the mirrored picture, where each joint plays its counterpart's part.
+        """The same peaks in the mirrored image, where each keypoint plays its counterpart's part.
 
         Args:
             flip_indices (Sequence[int]): Of each keypoint's counterpart.
@@ -140,10 +140,10 @@ class Target:
         return Target.at(peaks, self.heatmap_size, self.grid, self.cell)
 
     def __getitem__(self, samples: slice) -> Target:
-        """The target of some of the batch's pictures."""
+        """The target of some of the batch's images."""
         return replace(self, peaks=self.peaks[samples], cells=self.cells[samples], weights=self.weights[samples])
 
 
 def mirror_maps(maps: Tensor, flip_indices: Sequence[int]) -> Tensor:
-    """Maps (..., K, h, w) of a mirrored picture, over the picture itself: mirrored, counterparts swapped."""
+    """Maps (..., K, h, w) of a mirrored image, over the image itself: mirrored, counterparts swapped."""
     return maps.flip(-1)[..., list(flip_indices), :, :]

@@ -1,4 +1,4 @@
-"""Where the boxes of people come from: a detector, a file, a hand, or the whole picture when asked for by name."""
+"""Where the boxes of people come from: a detector, a file, a hand, or the whole image when asked for by name."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ def box_source(boxes: object) -> BoxSource:
 
 
 class BoxFile:
-    """Boxes from a JSON file, for one picture or many.
+    """Boxes from a JSON file, for one image or many.
 
     The file holds one of
 
-    - a list of boxes as :func:`mmtranspose.apis.load_bboxes` takes them: for a single picture, or every frame of
+    - a list of boxes as :func:`mmtranspose.apis.load_bboxes` takes them: for a single image, or every frame of
       videos and cameras;
     - a list of detections as COCO has them, ``{"image_id", "category_id", "bbox" [x, y, w, h], "score"}``;
-    - a dict from each picture's file name to its list of boxes.
+    - a dict from each image's file name to its list of boxes.
 
-    Names may have folders, which then must be those that the picture lies in. A picture's ``image_id`` is what
+    Names may have folders, which then must be those that the image lies in. An image's ``image_id`` is what
     ``ann_file`` says, else the number that its file's name is (as COCO's are); a frame's is its number in its video,
-    from 0, so that a file by ids is for pictures or for one video.
+    from 0, so that a file by ids is for images or for one video.
 
-    A box that is not finite, has no positive size or lies outside its picture is left out when its turn comes.
+    A box that is not finite, has no positive size or lies outside its image is left out when its turn comes.
 
     Args:
         path (str): The file.
@@ -84,7 +84,7 @@ class BoxFile:
         self.path = path
         self.nms_thr, self.bbox_thr, self.category_id = nms_thr, bbox_thr, category_id
         self._ids = None if ann_file is None else ids_by_name(ann_file)
-        self._counted: tuple[str, ...] = ()  # what ids count, once one was asked for: pictures ('') or a video
+        self._counted: tuple[str, ...] = ()  # what ids count, once one was asked for: images ('') or a video
         self._by_id = self._by_name = self._single = None
         content = read_json(Path(path), 'box file')
         if content == []:
@@ -120,7 +120,7 @@ class BoxFile:
             return found
         if frame.video is None and frame.index > 0:
             raise InputError(
-                f'{frame.name} is another picture than the one whose boxes {self.path} holds; give each its own as '
+                f'{frame.name} is another image than the one whose boxes {self.path} holds; give each its own as '
                 '{file name: boxes}, or detections with image_id'
             )
         return self._single
@@ -135,7 +135,7 @@ class BoxFile:
         self._counted = self._counted or (video,)
         if video not in self._counted:
             raise InputError(
-                f'{frame.name}: detections by image_id are for pictures or for the frames of one video, and there are '
+                f'{frame.name}: detections by image_id are for images or for the frames of one video, and there are '
                 'other inputs too; give those their own run'
             )
         if frame.video is not None:
@@ -168,7 +168,7 @@ class BoxFile:
         return {number: self._parsed(group, f', image_id {number}') for number, group in groups.items()}
 
     def _parsed(self, entries: object, where: str) -> np.ndarray:
-        """One picture's boxes that the thresholds leave."""
+        """One image's boxes that the thresholds leave."""
         where = f'box file {self.path}{where}'
         if not isinstance(entries, list):
             raise InputError(f'{where}: a list of boxes is wanted, not a {type(entries).__name__}')

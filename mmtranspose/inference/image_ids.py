@@ -45,7 +45,7 @@ class ByPath(Generic[T]):
         around = [name for name in names if name[-len(parts) :] == parts]
         if len(around) > 1:
             several = ', '.join(str(Path(*name)) for name in around[:3])
-            raise InputError(f'{path} may be any of {several}: name the picture with its folders')
+            raise InputError(f'{path} may be any of {several}: name the image with its folders')
         return self._values[around[0]] if around else None
 
 
@@ -60,7 +60,7 @@ def ids_by_name(ann_file: str) -> ByPath[int | str]:
 
 
 def number_in_name(frame: Frame) -> int | None:
-    """The number that a picture's file name is, as COCO's are: 785 of ``000000000785.jpg``."""
+    """The number that an image's file name is, as COCO's are: 785 of ``000000000785.jpg``."""
     stem = Path(frame.path).stem if frame.path is not None else ''
     return int(stem) if stem.isdecimal() else None
 
@@ -68,7 +68,7 @@ def number_in_name(frame: Frame) -> int | None:
 class ImageIds:
     """Gives every frame an id of its own.
 
-    A picture's is that of the annotation file, else the number that its file's name is; what has neither, and what
+    An image's is that of the annotation file, else the number that its file's name is; what has neither, and what
     would have an id twice, gets the next free number, from 0 on. A video's frames are numbered on from its first.
 
     Args:

@@ -22,20 +22,20 @@ def inference_topdown(
     bboxes: np.ndarray | Sequence[Sequence[float]],
     batch_size: int = 32,
 ) -> list[PoseDataSample]:
-    """Poses in given boxes of one picture, which is decoded once.
+    """Poses in given boxes of one image, which is decoded once.
 
     Args:
         model (nn.Module): From :func:`init_model`.
         image (np.ndarray | str): (h, w, 3), BGR, uint8; or a file.
         bboxes (np.ndarray | Sequence): (N, 4) or (N, 5), xyxy in pixels and perhaps a score. None at all means no pose
-            (MMPose's function of this name takes the whole picture instead).
+            (MMPose's function of this name takes the whole image instead).
         batch_size (int): Boxes that go through the network together.
 
     Returns:
         list[PoseDataSample]: One a box, in order; ``pred_instances.keypoints`` (1, K, 2) in image pixels.
 
     Raises:
-        InputError: A box is not finite, has no positive size, or lies outside the picture.
+        InputError: A box is not finite, has no positive size, or lies outside the image.
     """
     image = read_image(image) if isinstance(image, str) else image
     bboxes = np.asarray(bboxes, dtype=np.float32)

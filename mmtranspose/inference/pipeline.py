@@ -26,7 +26,7 @@ class TopdownResult:
     """The people of one frame.
 
     Attributes:
-        frame (Frame): The picture, and what it is a picture of.
+        frame (Frame): The image, and what it is an image of.
         samples (list[PoseDataSample]): One a person; none where nobody is. ``pred_instances`` has ``keypoints``
             (1, K, 2) in pixels of the frame, ``keypoint_scores`` (1, K), ``bboxes`` (1, 4), xyxy, and ``bbox_scores``
             (1,); ``pred_fields.heatmaps`` (K, h, w) where asked for; ``track_id`` where people are tracked.
@@ -42,7 +42,7 @@ OnSkip = Callable[[str, str], None]
 
 
 class TopdownPipeline:
-    """Poses of the people in pictures, videos and cameras.
+    """Poses of the people in images, videos and cameras.
 
     Frames are read, people detected and crops cut in threads of their own, ahead of the network; what is found comes
     in the order of the frames. Detection runs on batches of frames, the network on batches of people from several
@@ -98,7 +98,7 @@ class TopdownPipeline:
         """Poses in whatever :func:`mmtranspose.media.open_source` takes.
 
         Args:
-            inputs (object): A picture's or video's file, a folder, a pattern (``'a/*.jpg'``), a camera's number, an
+            inputs (object): An image's or video's file, a folder, a pattern (``'a/*.jpg'``), a camera's number, an
                 array (h, w, 3), BGR, uint8, an iterable of arrays, perhaps endless; a list of these; or what
                 ``open_source`` has made of them.
             on_skip (Callable | None): Told name and reason of what cannot be used and is left out; None: raise instead.

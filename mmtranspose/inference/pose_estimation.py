@@ -1,4 +1,4 @@
-"""A batch of crops to poses and, where asked for, to what they rest on."""
+"""A batch of crops to poses and, where asked for, to what they depend on."""
 
 from __future__ import annotations
 

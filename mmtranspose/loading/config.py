@@ -16,7 +16,7 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 def load_config(path: str, options: dict | None = None) -> Config:
     """A config file with options merged in.
 
-    An option ``data_root`` moves the whole data set: it replaces the config's own ``data_root`` wherever a data loader
+    An option ``data_root`` moves the whole dataset: it replaces the config's own ``data_root`` wherever a data loader
     or an evaluator has it.
 
     Args:

@@ -19,7 +19,7 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
 
     Raises:
         InputError: An annotation file is missing, is not JSON, or its categories have another number of keypoints
-            than the head; the picture folder is missing; the file of detector boxes is missing or malformed.
+            than the head; the image folder is missing; the file of detector boxes is missing or malformed.
     """
     num_keypoints = cfg.model.get('head', {}).get('out_channels')
     for name in loaders:
@@ -47,7 +47,7 @@ def _check_dataset(loader: str, dataset: ConfigDict, num_keypoints: int | None) 
             )
     folder = root / (dataset.get('data_prefix') or {}).get('img', '')
     if not folder.is_dir():
-        raise InputError(f'picture folder {folder} of {loader} does not exist')
+        raise InputError(f'image folder {folder} of {loader} does not exist')
     if dataset.get('headbox_file') and not Path(dataset.headbox_file).is_file():
         raise InputError(f'file of head boxes {dataset.headbox_file} of {loader} does not exist')
     if dataset.get('bbox_file'):
@@ -89,7 +89,7 @@ def read_categories(annotations: dict, path: Path | str) -> list[dict]:
 def _mpii_as_coco(path: Path, people: object) -> dict:
     """MPII's own format, a list of people, as far as COCO's is looked at here."""
     if not isinstance(people, list) or not all(isinstance(one, dict) and 'joints' in one for one in people):
-        raise InputError(f'annotation file {path} is not in MPII format: it is no list of people with "joints"')
+        raise InputError(f'annotation file {path} is not in MPII format: it is no list of people with "keypoints"')
     counts = {len(one['joints']) for one in people}
     return dict(images=[], categories=[dict(id=1, name='person', keypoints=[*range(count)]) for count in counts])
 
@@ -99,11 +99,11 @@ def check_detections(path: str, image_ids: set | None = None) -> None:
 
     Args:
         path (str): The file.
-        image_ids (set | None): Of the pictures in the annotation file; None: not checked.
+        image_ids (set | None): Of the images in the annotation file; None: not checked.
 
     Raises:
         InputError: It is missing, no JSON list of boxes with scores, an id is no whole number or text, a box has no
-            positive, finite size, or belongs to a picture that the annotation file does not have.
+            positive, finite size, or belongs to an image that the annotation file does not have.
     """
     detections = read_json(Path(path), 'file of detector boxes')
     if not isinstance(detections, list):
@@ -124,6 +124,6 @@ def check_detections(path: str, image_ids: set | None = None) -> None:
         except (TypeError, ValueError):
             usable = False
         if image_ids is not None and detection['image_id'] not in image_ids:
-            raise InputError(f'{where} is for picture {detection["image_id"]}, which the annotation file does not have')
+            raise InputError(f'{where} is for image {detection["image_id"]}, which the annotation file does not have')
         if not usable:
             raise InputError(f'{where} has the box {detection["bbox"]}; four finite numbers x, y, w, h are wanted')

@@ -1,4 +1,4 @@
-"""Pictures, videos and cameras to frames, and frames to videos."""
+"""Images, videos and cameras to frames, and frames to videos."""
 
 from mmtranspose.media.frame import Frame, Unreadable, Video
 from mmtranspose.media.image_file import UnreadableImage, read_image

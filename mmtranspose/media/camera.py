@@ -39,7 +39,7 @@ class Camera:
             given, image = self.capture.read()
             if not given:
                 after = f' after frame {index - 1}' if index else ''
-                yield Unreadable(self.name, f'gave no picture{after}: was it unplugged?')
+                yield Unreadable(self.name, f'gave no image{after}: was it unplugged?')
                 return
             h, w = image.shape[:2]
             video = video or Video(self.name, self._rate(), (w, h), None, live=True)

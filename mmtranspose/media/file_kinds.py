@@ -1,4 +1,4 @@
-"""Which files are pictures and which are videos, by their names."""
+"""Which files are images and which are videos, by their names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable
 
-PICTURES = frozenset('.jpg .jpeg .jpe .jfif .png .bmp .dib .webp .tif .tiff .jp2 .ppm .pgm .pbm .pnm'.split())
+IMAGES = frozenset('.jpg .jpeg .jpe .jfif .png .bmp .dib .webp .tif .tiff .jp2 .ppm .pgm .pbm .pnm'.split())
 VIDEOS = frozenset(
     '.mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .m2v .ts .mts .m2ts .wmv .asf .flv .3gp .3g2 .ogv .vob .mxf .dv .y4m '
     '.gif .mjpeg .mjpg .h264 .264 .h265 .265 .hevc .ivf'.split()
@@ -19,8 +19,8 @@ def suffix_of(path: str) -> str:
 
 
 def known_files(paths: Iterable[str]) -> list[str]:
-    """The files among the paths that are pictures or videos and not hidden, in natural order: a2.jpg before a10.jpg."""
-    kinds = PICTURES | VIDEOS
+    """The files among the paths that are images or videos and not hidden, in natural order: a2.jpg before a10.jpg."""
+    kinds = IMAGES | VIDEOS
     kept = (path for path in paths if suffix_of(path) in kinds and not os.path.basename(path).startswith('.'))
     return sorted(filter(os.path.isfile, kept), key=_natural)
 

@@ -32,15 +32,15 @@ class Video:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A picture, or one picture of a video or camera.
+    """An image, or one image of a video or camera.
 
     Attributes:
         image (np.ndarray): (h, w, 3), BGR, uint8.
         name (str): For people: the path as given, ``'clip.mp4, frame 12'``, ``'camera 0, frame 3'``, ``'array 0'``.
-        index (int): Its number in its video or camera, from 0; else its number among the pictures of the run. What
+        index (int): Its number in its video or camera, from 0; else its number among the images of the run. What
             could not be read is counted too.
-        path (str | None): Of the picture or video file; None for cameras and arrays.
-        video (Video | None): None for single pictures and arrays.
+        path (str | None): Of the image or video file; None for cameras and arrays.
+        video (Video | None): None for single images and arrays.
     """
 
     image: np.ndarray

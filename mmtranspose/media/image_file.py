@@ -1,4 +1,4 @@
-"""Picture files to arrays, with the pixels that MMPose's ``LoadImage`` gives.
+"""Image files to arrays, with the pixels that MMPose's ``LoadImage`` gives.
 
 OpenCV decodes. Depending on its version it returns what is left of a truncated file, so that the ends of JPEG and PNG
 files are looked for first; it forgets the rotation of WebP and darkens TIFF by its alpha, which Pillow reads instead.
@@ -23,7 +23,7 @@ CUT_OFF = 'is truncated: the end of the file is missing'
 
 
 class UnreadableImage(InputError):
-    """A file that holds no picture, or only part of one.
+    """A file that holds no image, or only part of one.
 
     Args:
         path (str | os.PathLike): The file.
@@ -37,7 +37,7 @@ class UnreadableImage(InputError):
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
-    """A picture as (h, w, 3), BGR, uint8, upright.
+    """An image as (h, w, 3), BGR, uint8, upright.
 
     Grey becomes three channels, 16 bits become 8, alpha is dropped, CMYK is converted, EXIF rotation is applied.
 
@@ -45,7 +45,7 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         path (str | os.PathLike): A file of any format that OpenCV reads.
 
     Raises:
-        InputError: The file is missing, empty or truncated, holds no picture that can be decoded, or a picture too
+        InputError: The file is missing, empty or truncated, holds no image that can be decoded, or an image too
             large for OpenCV (2^30 pixels). It is an :class:`UnreadableImage`, which has the ``reason`` alone.
     """
     if not os.path.isfile(path):
@@ -75,7 +75,7 @@ def _decode(data: bytes) -> np.ndarray:
         image = _by_pillow(data, 'WEBP') if _is_webp_with_exif(data) else None
     image = _by_opencv(data) if image is None else image
     if image is None:
-        raise _Refused('is damaged, truncated or no picture')
+        raise _Refused('is damaged, truncated or no image')
     return image
 
 

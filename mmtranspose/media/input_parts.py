@@ -13,14 +13,14 @@ import numpy as np
 
 from mmtranspose.errors import InputError
 from mmtranspose.media.camera import Camera
-from mmtranspose.media.file_kinds import PICTURES, VIDEOS, known_files, suffix_of
+from mmtranspose.media.file_kinds import IMAGES, VIDEOS, known_files, suffix_of
 from mmtranspose.media.frame import Frame, Unreadable
 from mmtranspose.media.image_file import UnreadableImage, read_image
 from mmtranspose.media.video_file import VideoFile
 
 
-class PictureFile:
-    """One picture file, read when its turn comes.
+class ImageFile:
+    """One image file, read when its turn comes.
 
     Args:
         path (str): The file.
@@ -33,7 +33,7 @@ class PictureFile:
         self.path = path
 
     def read(self, numbers: Iterator[int]) -> Iterator[Frame | Unreadable]:
-        """The picture under the next of the numbers."""
+        """The image under the next of the numbers."""
         index = next(numbers)
         try:
             item = Frame(read_image(self.path), self.path, index, self.path, None)
@@ -60,7 +60,7 @@ class Arrays:
         self.length = len(arrays) if isinstance(arrays, Sized) else None
 
     def read(self, numbers: Iterator[int]) -> Iterator[Frame | Unreadable]:
-        """The arrays under the next of the numbers; what is no picture is unreadable."""
+        """The arrays under the next of the numbers; what is no image is unreadable."""
         for array in self.arrays:
             index = next(numbers)
             name, fault = f'array {index}', array_fault(array)
@@ -75,7 +75,7 @@ class Arrays:
 
 
 def array_fault(array: object) -> str | None:
-    """What keeps an object from being a picture (h, w, 3), uint8; None if nothing does."""
+    """What keeps an object from being an image (h, w, 3), uint8; None if nothing does."""
     if not isinstance(array, np.ndarray):
         return f'is of type {type(array).__name__}, not an array (h, w, 3), BGR, uint8'
     if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or array.size == 0:
@@ -94,7 +94,7 @@ class Part(Protocol):
     moving: bool
 
     def read(self, numbers: Iterator[int]) -> Iterator[Frame | Unreadable]:
-        """Its items; single pictures take the next of the numbers."""
+        """Its items; single images take the next of the numbers."""
 
     def close(self) -> None:
         """Close what is open. May be called again."""
@@ -128,12 +128,12 @@ def _parts_of_text(text: str) -> list[Part]:
         return [Camera(int(webcam[1] or 0))]
     if os.path.isdir(text):
         files = known_files(os.path.join(text, name) for name in os.listdir(text))
-        missing = f'folder {text} holds no picture or video; "{os.path.join(text, "**", "*")}" looks into its folders'
+        missing = f'folder {text} holds no image or video; "{os.path.join(text, "**", "*")}" looks into its folders'
     elif os.path.exists(text):
         return [_part_of_file(text)]
     elif glob.has_magic(text):
         files = known_files(glob.glob(text, recursive=True))
-        missing = f'no picture or video matches {text}'
+        missing = f'no image or video matches {text}'
     else:
         raise InputError(f'input {text} does not exist')
     if not files:
@@ -145,9 +145,9 @@ def _part_of_file(path: str) -> Part:
     suffix = suffix_of(path)
     if suffix in VIDEOS:
         return VideoFile(path)
-    if suffix in PICTURES or cv2.haveImageReader(path):
-        return PictureFile(path)
+    if suffix in IMAGES or cv2.haveImageReader(path):
+        return ImageFile(path)
     raise InputError(
-        f'input {path} is of a kind that is not known: pictures end in {", ".join(sorted(PICTURES))}; '
+        f'input {path} is of a kind that is not known: images end in {", ".join(sorted(IMAGES))}; '
         f'videos in {", ".join(sorted(VIDEOS))}'
     )

@@ -1,4 +1,4 @@
-"""PyAV, which reads and writes videos; pictures and cameras do without it."""
+"""PyAV, which reads and writes videos; images and cameras do without it."""
 
 from types import ModuleType
 

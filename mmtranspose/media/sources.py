@@ -17,8 +17,8 @@ def open_source(inputs: object) -> Source:
     Args:
         inputs: One of these, or a list or tuple that mixes them:
 
-            - a picture or video file, str or Path;
-            - a folder: its pictures and videos in natural order, without folders inside it and hidden files;
+            - an image or video file, str or Path;
+            - a folder: its images and videos in natural order, without folders inside it and hidden files;
             - a pattern: ``'a/*.jpg'``; ``'a/**/*.jpg'`` looks into folders;
             - a camera: its number, ``'webcam'`` (0) or ``'webcam:1'``;
             - an array (h, w, 3), BGR, uint8;
@@ -27,14 +27,14 @@ def open_source(inputs: object) -> Source:
             or a source, which is returned as it is.
 
     Raises:
-        InputError: Nothing is given; a file, folder or camera is not there; a folder or pattern has no picture or
-            video; a file is of another kind; an array is no picture; PyAV, which videos need, is not installed.
+        InputError: Nothing is given; a file, folder or camera is not there; a folder or pattern has no image or
+            video; a file is of another kind; an array is no image; PyAV, which videos need, is not installed.
     """
     if isinstance(inputs, Source):
         return inputs
     inputs = inputs if isinstance(inputs, (list, tuple)) else [inputs]
     if not inputs:
-        raise InputError('no input is given: name pictures, videos, folders or a camera')
+        raise InputError('no input is given: name images, videos, folders or a camera')
     parts: list[Part] = []
     try:
         for given in inputs:
@@ -47,7 +47,7 @@ def open_source(inputs: object) -> Source:
 
 
 class Source:
-    """Frames of pictures, videos and cameras, one at a time, once; what cannot be read is an :class:`Unreadable`.
+    """Frames of images, videos and cameras, one at a time, once; what cannot be read is an :class:`Unreadable`.
 
     May be read and closed in other threads than the one that made it.
 

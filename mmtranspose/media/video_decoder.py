@@ -26,7 +26,7 @@ def display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
 
 
 def upright(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
-    """A decoded picture as players show it: turned by quarters and mirrored.
+    """A decoded image as players show it: turned by quarters and mirrored.
 
     The matrix is ((a, b, u), (c, d, v), (x, y, w)): x' = a x + c y, y' = b x + d y (ISO 14496-12, 6.2.2).
 
@@ -48,7 +48,7 @@ def upright(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
 
 
 class VideoDecoder:
-    """Pictures of a stream, decoded packet by packet, so that a broken one costs its own picture.
+    """Images of a stream, decoded packet by packet, so that a broken one costs its own image.
 
     Args:
         container (InputContainer): The open file.
@@ -56,7 +56,7 @@ class VideoDecoder:
         faults (tuple[type[Exception], ...]): What PyAV raises for broken data.
 
     Attributes:
-        lost (int): After the last picture: how many more gave no picture because they lean on broken ones.
+        lost (int): After the last image: how many more gave no image because they lean on broken ones.
     """
 
     def __init__(self, container: InputContainer, stream: av.VideoStream, faults: tuple[type[Exception], ...]):
@@ -64,10 +64,10 @@ class VideoDecoder:
         self.lost = 0
         self._size: dict[str, int] = {}
         self._matrix: np.ndarray | None = None
-        stream.thread_type = 'SLICE'  # frame threads lose the last pictures, and their errors, when one is broken
+        stream.thread_type = 'SLICE'  # frame threads lose the last images, and their errors, when one is broken
 
     def images(self) -> Iterator[np.ndarray | str]:
-        """In order of display: pictures (h, w, 3), BGR, uint8, upright, of the first one's size; or why one is not."""
+        """In order of display: images (h, w, 3), BGR, uint8, upright, of the first one's size; or why one is not."""
         packets = given = broken = 0
         for packet in self._packets():
             for image in self._decode(packet):
@@ -75,7 +75,7 @@ class VideoDecoder:
                 broken += isinstance(image, str)
                 yield image
             packets += isinstance(packet, str) or packet.size > 0  # the last is empty: it asks for what is left
-        self.lost = max(0, packets - given) if broken else 0  # in a whole stream a picture may take two packets
+        self.lost = max(0, packets - given) if broken else 0  # in a whole stream an image may take two packets
 
     def _packets(self) -> Iterator[av.Packet | str]:
         packets = self.container.demux(self.stream)

@@ -25,7 +25,7 @@ CODECS = {
     'mpeg4': {'qmin': '4', 'qmax': '4'},
 }
 MOST_TICKS = 65535  # in a second: the field of MPEG-4 has 16 bits
-BT601 = 6  # how swscale turns RGB to YUV unless told otherwise; players would guess BT.709 for large pictures
+BT601 = 6  # how swscale turns RGB to YUV unless told otherwise; players would guess BT.709 for large images
 
 
 class VideoWriter:

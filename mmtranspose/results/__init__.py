@@ -1,7 +1,7 @@
-"""What is made of the pipeline's results: pictures, videos, JSON, pages, a window."""
+"""What is made of the pipeline's results: images, videos, JSON, pages, a window."""
 
 from mmtranspose.results.drawn_images import ResultDrawer
-from mmtranspose.results.explanation_files import explain_options, explained_joint
+from mmtranspose.results.explanation_files import explain_options, explained_keypoint
 from mmtranspose.results.output_files import input_files, require_no_overwriting
 from mmtranspose.results.prediction_files import PredictionFiles
 from mmtranspose.results.results_folder import ResultsFolder
@@ -15,7 +15,7 @@ __all__ = [
     'ResultsFolder',
     'Window',
     'explain_options',
-    'explained_joint',
+    'explained_keypoint',
     'input_files',
     'put_out',
     'require_no_overwriting',

@@ -14,24 +14,24 @@ from mmtranspose.visualization.overlay import draw_caption, people_caption
 
 
 class ResultDrawer:
-    """Draws poses; beneath them what one joint rests on; and the numbers of people who are followed.
+    """Draws poses; beneath them what one keypoint depends on; and the numbers of people who are followed.
 
     Args:
         poses (PoseDrawer): Draws the poses.
-        joint (str | int | None): Lay this joint's last-layer dependency maps of all people over the picture.
+        keypoint (str | int | None): Lay this keypoint's last-layer dependency maps of all people over the image.
         tracks (bool): Draw the samples' ``track_id``.
     """
 
-    def __init__(self, poses: PoseDrawer, joint: str | int | None = None, tracks: bool = False):
-        self.poses, self.joint, self.tracks = poses, joint, tracks
+    def __init__(self, poses: PoseDrawer, keypoint: str | int | None = None, tracks: bool = False):
+        self.poses, self.keypoint, self.tracks = poses, keypoint, tracks
 
     def __call__(self, result: TopdownResult) -> np.ndarray:
         """(h, w, 3), or (2h, w, 3) with heatmaps; BGR, uint8. The frame is left as it is."""
         image, caption = result.frame.image, ''
-        if self.joint is not None and result.explanations:
+        if self.keypoint is not None and result.explanations:
             last = result.explanations[0].num_layers - 1
-            image = overlay_people(image, result.explanations, self.joint, last, caption='')
-            caption = people_caption(result.explanations, self.joint, last, 'dependency')
+            image = overlay_people(image, result.explanations, self.keypoint, last, caption='')
+            caption = people_caption(result.explanations, self.keypoint, last, 'dependency')
         drawn = self.poses(image, result.samples)
         if self.tracks:
             draw_tracks(drawn, result.samples)
@@ -39,8 +39,8 @@ class ResultDrawer:
         return drawn
 
 
-class PictureFiles:
-    """Writes pictures in their inputs' formats, and videos with their inputs' frame rates and sizes."""
+class ImageFiles:
+    """Writes images in their inputs' formats, and videos with their inputs' frame rates and sizes."""
 
     def __init__(self):
         self._video: VideoWriter | None = None

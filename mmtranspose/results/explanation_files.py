@@ -18,19 +18,19 @@ PAGE = 'page'
 
 
 def explain_options(choice: str | None, kpt_thr: float) -> ExplainOptions | None:
-    """The explanations that a choice needs: both directions for a page, dependency alone for a joint."""
+    """The explanations that a choice needs: both directions for a page, dependency alone for a keypoint."""
     return None if choice is None else ExplainOptions(affect=choice == PAGE, score_thr=kpt_thr)
 
 
-def explained_joint(choice: str | None, dataset_meta: dict) -> int | None:
-    """Number of the joint whose maps are laid over the pictures.
+def explained_keypoint(choice: str | None, dataset_meta: dict) -> int | None:
+    """Number of the keypoint whose maps are laid over the images.
 
     Args:
-        choice (str | None): Its name or number; ``'page'`` and None: no joint.
+        choice (str | None): Its name or number; ``'page'`` and None: no keypoint.
         dataset_meta (dict): As ``model.dataset_meta``.
 
     Raises:
-        InputError: There is no such joint; lists them.
+        InputError: There is no such keypoint; lists them.
     """
     if choice is None or choice == PAGE:
         return None
@@ -40,7 +40,7 @@ def explained_joint(choice: str | None, dataset_meta: dict) -> int | None:
     if choice.isdecimal() and int(choice) < len(names):
         return int(choice)
     raise InputError(
-        f'--explain {choice}: there is no such joint; choose from {", ".join(names)}, or a number from 0 to '
+        f'--explain {choice}: there is no such keypoint; choose from {", ".join(names)}, or a number from 0 to '
         f'{len(names) - 1}, or {PAGE}'
     )
 
@@ -52,19 +52,19 @@ def write_explanations(
     explanations: Sequence[PoseExplanation],
     threshold: float | None = None,
 ) -> dict[str, list[str]]:
-    """Write everything that there is to see of the people in a picture.
+    """Write everything that there is to see of the people in an image.
 
     Args:
         root (str | Path): The folder; made where it is not there.
-        name (str): The picture's name; files are called after it, without its ending.
+        name (str): The image's name; files are called after it, without its ending.
         image (np.ndarray): (h, w, 3), BGR, uint8.
         explanations (Sequence[PoseExplanation]): One a person, at least one.
         threshold (float | None): Weights at or below it are not drawn (the authors suggest 0.01).
 
     Returns:
         dict: Files by kind: ``page`` (one HTML file for all people), ``maps`` (one ``.npz``, see :func:`write_maps`),
-        ``figures`` (layers x joints, one a person and direction; methods x joints), ``overlays`` (a joint's last layer
-        over the picture, all people).
+        ``figures`` (layers x keypoints, one a person and direction; methods x keypoints), ``overlays`` (a keypoint's
+        last layer over the image, all people).
     """
     name = name.encode('utf-8', 'replace').decode('utf-8')  # names of files need not be text
     root, stem = Path(root), Path(name).stem
@@ -86,10 +86,10 @@ def write_explanations(
             figure = relevance_figure(explanation, title=f'{name}, person {person + 1}: methods')
             draw('figures', f'{stem}_person{person + 1}_methods.png', figure)
     last = explanations[0].num_layers - 1
-    for joint, joint_name in enumerate(explanations[0].names):
-        picture = overlay_people(image, explanations, joint, last, threshold=threshold)
-        safe = re.sub(r'[^\w-]+', '_', joint_name)[:80]
-        draw('overlays', f'{stem}_overlays/{joint:03d}_{safe}.jpg', picture)
+    for keypoint, keypoint_name in enumerate(explanations[0].names):
+        picture = overlay_people(image, explanations, keypoint, last, threshold=threshold)
+        safe = re.sub(r'[^\w-]+', '_', keypoint_name)[:80]
+        draw('overlays', f'{stem}_overlays/{keypoint:03d}_{safe}.jpg', picture)
     return {kind: [str(root / file) for file in names] for kind, names in files.items()}
 
 

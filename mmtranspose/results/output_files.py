@@ -13,7 +13,7 @@ from mmtranspose.errors import InputError
 from mmtranspose.media import Frame
 from mmtranspose.media.file_kinds import VIDEOS, suffix_of
 
-IN_COLOUR = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')  # other pictures become PNG
+IN_COLOUR = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')  # other images become PNG
 
 
 COCO_RESULTS = 'results_coco.json'
@@ -21,10 +21,10 @@ COCO_RESULTS = 'results_coco.json'
 
 @dataclass(frozen=True)
 class OutputFiles:
-    """The files of one picture, video or camera.
+    """The files of one image, video or camera.
 
     Attributes:
-        picture (Path): The picture with what was found in it; of a video or camera the video (``.mp4``).
+        image (Path): The image with what was found in it; of a video or camera the video (``.mp4``).
         predictions (Path): The JSON.
     """
 
@@ -72,7 +72,7 @@ class OutputNames:
 
 
 def _name(frame: Frame) -> tuple[str, str]:
-    """Stem and suffix of the picture or video with the results."""
+    """Stem and suffix of the image or video with the results."""
     if frame.path is None:
         live = frame.video is not None and frame.video.live
         stem = 'webcam' if live else re.sub(r'\W+', '_', frame.video.name if frame.video else frame.name)
@@ -100,7 +100,7 @@ def require_no_overwriting(root: str | Path, inputs: Iterable[Path], others: Ite
 
     Args:
         root (str | Path): Where results go.
-        inputs (Iterable[Path]): Pictures and videos.
+        inputs (Iterable[Path]): Images and videos.
         others (Iterable[Path]): Further files that are read.
 
     Raises:

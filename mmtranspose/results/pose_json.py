@@ -12,21 +12,21 @@ SURE = 0.2  # keypoints with higher scores count in a person's, as in MMPose's C
 
 
 def results_dict(image: str, samples: Sequence[PoseDataSample], dataset_meta: dict) -> dict:
-    """Poses of a picture in the form of MMPose's demos.
+    """Poses of an image in the form of MMPose's demos.
 
     Args:
-        image (str): The picture's name.
+        image (str): The image's name.
         samples (Sequence[PoseDataSample]): One a person.
         dataset_meta (dict): As ``model.dataset_meta``.
 
     Returns:
-        dict: ``meta_info`` (data set, keypoint names, picture), ``instance_info``: see :func:`instances_of`.
+        dict: ``meta_info`` (dataset, keypoint names, image), ``instance_info``: see :func:`instances_of`.
     """
     return dict(meta_info=meta_info(dataset_meta, image=image), instance_info=instances_of(samples))
 
 
 def meta_info(dataset_meta: dict, **of: object) -> dict:
-    """What results are of: data set, names of the keypoints, and ``of``."""
+    """What results are of: dataset, names of the keypoints, and ``of``."""
     names = [dataset_meta['keypoint_id2name'][k] for k in range(dataset_meta['num_keypoints'])]
     return dict(dataset_name=dataset_meta['dataset_name'], keypoint_names=names, **of)
 

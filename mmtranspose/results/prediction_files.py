@@ -15,7 +15,7 @@ from mmtranspose.results.pose_json import coco_results, instances_of, meta_info,
 class PredictionFiles:
     """Writes what was found, as it comes; of a long video, too, nothing is kept in memory.
 
-    A picture's file has the form of :func:`mmtranspose.results.pose_json.results_dict`; a video's ``instance_info`` has
+    An image's file has the form of :func:`mmtranspose.results.pose_json.results_dict`; a video's ``instance_info`` has
     for each frame ``frame_id``, from 1 on as in MMPose's demos, and ``instances``.
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 from mmtranspose.errors import InputError
 from mmtranspose.files.json_list_file import naming
 from mmtranspose.inference.pipeline import TopdownResult
-from mmtranspose.results.drawn_images import PictureFiles
+from mmtranspose.results.drawn_images import ImageFiles
 from mmtranspose.results.explanation_files import write_explanations
 from mmtranspose.results.output_files import OutputFiles, OutputNames
 from mmtranspose.results.prediction_files import PredictionFiles
@@ -24,7 +24,7 @@ class ResultsFolder:
         root (str | Path): The folder; made with the first result.
         given (Iterable[Path]): Files that must not be overwritten.
         predictions (PredictionFiles | None): Writes the JSON; None leaves it out.
-        pages (bool): Write of each picture all that :func:`write_explanations` does.
+        pages (bool): Write of each image all that :func:`write_explanations` does.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class ResultsFolder:
     ):
         self.root = Path(root)
         self._names = OutputNames(root, given)
-        self._pictures, self._predictions, self._pages = PictureFiles(), predictions, pages
+        self._images, self._predictions, self._pages = ImageFiles(), predictions, pages
 
     def __enter__(self) -> ResultsFolder:
         return self
@@ -56,9 +56,9 @@ class ResultsFolder:
             OSError: A file cannot be written; it is named.
         """
         if self._pages and result.frame.video is not None:
-            raise InputError(f'--explain page is for pictures, not {result.frame.video.name}; name a joint instead')
+            raise InputError(f'--explain page is for images, not {result.frame.video.name}; name a keypoint instead')
         files = self._names(result.frame)
-        self._pictures.write(result.frame, drawn, files)
+        self._images.write(result.frame, drawn, files)
         if self._predictions is not None:
             self._predictions.write(result, files)
         if self._pages and result.explanations:
@@ -71,6 +71,6 @@ class ResultsFolder:
     def close(self) -> None:
         """Complete the files."""
         with ExitStack() as stack:
-            stack.callback(self._pictures.close)
+            stack.callback(self._images.close)
             if self._predictions is not None:
                 stack.callback(self._predictions.close)

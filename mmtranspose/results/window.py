@@ -41,10 +41,10 @@ def require_window() -> None:
 
 
 class Window:
-    """Shows pictures one after another, all from the thread that made it.
+    """Shows images one after another, all from the thread that made it.
 
     Args:
-        interval (float): Seconds that each stays. 0: a picture until a key is pressed, a video's frame a moment.
+        interval (float): Seconds that each stays. 0: an image until a key is pressed, a video's frame a moment.
     """
 
     def __init__(self, interval: float = 0.0):
@@ -52,10 +52,10 @@ class Window:
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
     def show(self, image: np.ndarray, moving: bool) -> bool:
-        """Show a picture (h, w, 3), BGR, uint8.
+        """Show an image (h, w, 3), BGR, uint8.
 
         Args:
-            image (np.ndarray): The picture.
+            image (np.ndarray): The image.
             moving (bool): It is a frame of a video or camera.
 
         Returns:

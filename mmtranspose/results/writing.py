@@ -55,7 +55,7 @@ class Progress:
 
     def summary(self) -> str:
         """Counts and speed, for people."""
-        unit = 'frame' if self._moving else 'picture'
+        unit = 'frame' if self._moving else 'image'
         speed = self.frames / self._seconds()
         counts = f'{_counted(self.frames, unit)}, {_counted(self.people, "pose")}, {self.skipped} skipped'
         return f'{counts}, {speed:.1f} {unit}s/s'
@@ -68,13 +68,13 @@ def _counted(number: int, what: str) -> str:
     return f'{number} {what}{"" if number == 1 else "s"}'
 
 
-OF_ONE_FILE = (errno.ENAMETOOLONG, errno.EISDIR, None)  # None: a format that does not take the picture
+OF_ONE_FILE = (errno.ENAMETOOLONG, errno.EISDIR, None)  # None: a format that does not take the image
 
 
 PATIENCE = 60.0  # seconds, to finish files
 
 
-AHEAD = 2  # results that may wait to be drawn, and pictures to be shown
+AHEAD = 2  # results that may wait to be drawn, and images to be shown
 
 
 def put_out(
@@ -92,7 +92,7 @@ def put_out(
 
     Args:
         results (Iterable[TopdownResult]): As a pipeline yields them; iterated in a thread.
-        draw (ResultDrawer): Makes the pictures.
+        draw (ResultDrawer): Makes the images.
         progress (Progress): Told of every frame.
         folder (ResultsFolder | None): Where they are written.
         window (Window | None): Where they are shown; whoever closes it ends the run.
@@ -118,7 +118,7 @@ def put_out(
 def _written(
     results: Iterable[TopdownResult], draw: ResultDrawer, folder: ResultsFolder | None, strict: bool
 ) -> Iterator[tuple[TopdownResult, np.ndarray, str | None]]:
-    """Results with their pictures, once they are in the folder, and why they are not; it is completed at the end."""
+    """Results with their images, once they are in the folder, and why they are not; it is completed at the end."""
     with folder or nullcontext():
         for result in results:
             drawn, fault = draw(result), None

@@ -1,4 +1,4 @@
-"""Poses, maps and their statistics as pictures. Nothing is computed here but colours."""
+"""Poses, maps and their statistics as images. Nothing is computed here but colours."""
 
 from mmtranspose.visualization.contact_sheet import contact_sheet, write_image
 from mmtranspose.visualization.dataset_figures import faithfulness_figure, layer_profile_figure, randomization_figure

@@ -1,4 +1,4 @@
-"""Matplotlib figures as pictures: no display, no pyplot and no state shared between threads."""
+"""Matplotlib figures as images: no display, no pyplot and no state shared between threads."""
 
 from __future__ import annotations
 

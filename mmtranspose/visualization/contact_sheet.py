@@ -1,4 +1,4 @@
-"""Pictures side by side, and pictures into files."""
+"""Images side by side, and images into files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BACKGROUND = 32
 
 
 def contact_sheet(images: Sequence[np.ndarray], columns: int = 4, cell: tuple[int, int] = (320, 320)) -> np.ndarray:
-    """Pictures in rows of ``columns``, each fitted into a cell (w, h) on dark grey.
+    """Images in rows of ``columns``, each fitted into a cell (w, h) on dark grey.
 
     Args:
         images (Sequence[np.ndarray]): (h, w, 3), BGR, uint8, of any size.
@@ -24,10 +24,10 @@ def contact_sheet(images: Sequence[np.ndarray], columns: int = 4, cell: tuple[in
         np.ndarray: BGR, uint8.
 
     Raises:
-        ValueError: There are no pictures.
+        ValueError: There are no images.
     """
     if not images:
-        raise ValueError('contact_sheet needs at least one picture')
+        raise ValueError('contact_sheet needs at least one image')
     cells = [_fit(image, cell) for image in images]
     cells += [np.full_like(cells[0], BACKGROUND)] * (-len(cells) % columns)
     return np.vstack([np.hstack(cells[i : i + columns]) for i in range(0, len(cells), columns)])
@@ -45,10 +45,10 @@ def _fit(image: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
 
 
 def write_image(path: str | Path, image: np.ndarray) -> None:
-    """Write a picture (BGR, uint8) in the format of the file's ending: beside it first, then renamed.
+    """Write an image (BGR, uint8) in the format of the file's ending: beside it first, then renamed.
 
     Raises:
-        OSError: The folder or file cannot be written, or the ending names no picture format.
+        OSError: The folder or file cannot be written, or the ending names no image format.
     """
     path = Path(path)
     try:
@@ -57,5 +57,5 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
         done = False
     if not done:
         h, w = image.shape[:2]
-        raise OSError(f'{path}: a picture of {w} x {h} pixels cannot be written as {path.suffix!r}; use .png or .jpg')
+        raise OSError(f'{path}: an image of {w} x {h} pixels cannot be written as {path.suffix!r}; use .png or .jpg')
     put(data.tobytes(), str(path))

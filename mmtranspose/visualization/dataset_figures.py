@@ -1,4 +1,4 @@
-"""Means and intervals over a data set as lines and dots, from plain numbers."""
+"""Means and intervals over a dataset as lines and dots, from plain numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every keypoint of a person rests on, as one figure: layers, or methods, by keypoints."""
+"""What every keypoint of a person depends on, as one figure: layers, or methods, by keypoints."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mmtranspose.visualization.canvas import (
 )
 from mmtranspose.visualization.explanation_layout import NAME_SIZE, Layout, fitted_name
 from mmtranspose.visualization.heat import MIDDLE_GREY, heat, in_grey, laid_over, top_of
-from mmtranspose.visualization.keypoint_selection import joint_indices
+from mmtranspose.visualization.keypoint_selection import keypoint_indices
 
 if TYPE_CHECKING:
     from mmtranspose.explain import PoseExplanation
@@ -38,7 +38,7 @@ def explanation_figure(
     direction: str = 'dependency',
     head: int | None = None,
     threshold: float | None = None,
-    joints: Sequence[int | str] | None = None,
+    keypoints: Sequence[int | str] | None = None,
     title: str | None = None,
     dpi: float = DPI,
 ) -> np.ndarray:
@@ -52,7 +52,7 @@ def explanation_figure(
         direction (str): ``'dependency'`` or ``'affect'``.
         head (int | None): From 0 on; None averages the heads.
         threshold (float | None): Weights at or below it are not drawn; the authors suggest 0.01.
-        joints (Sequence[int | str] | None): Keypoints to draw, by number or name; None draws all.
+        keypoints (Sequence[int | str] | None): Keypoints to draw, by number or name; None draws all.
         title (str | None): Drawn above.
         dpi (float): Pixels an inch; a cell is about an inch high.
 
@@ -60,21 +60,21 @@ def explanation_figure(
         np.ndarray: BGR, uint8.
 
     Raises:
-        IndexError: A joint's number is not there.
-        ValueError: A joint's name is unknown; ``direction``, ``head``: see :meth:`PoseExplanation.maps`.
+        IndexError: A keypoint's number is not there.
+        ValueError: A keypoint's name is unknown; ``direction``, ``head``: see :meth:`PoseExplanation.maps`.
     """
     maps = explanation.maps(direction, head)
     rows = [_Row(f'layer {number}', layer, threshold) for number, layer in enumerate(maps, start=1)]
     notes = [_meaning(direction, head, explanation.num_heads), 'one colour scale a layer']
     if threshold is not None:
         notes.append(f'weights up to {threshold:g} not drawn')
-    return _draw(explanation, rows, joint_indices(explanation, joints), title, notes, dpi)
+    return _draw(explanation, rows, keypoint_indices(explanation, keypoints), title, notes, dpi)
 
 
 def relevance_figure(
     explanation: PoseExplanation,
     methods: Sequence[str] | None = None,
-    joints: Sequence[int | str] | None = None,
+    keypoints: Sequence[int | str] | None = None,
     title: str | None = None,
     dpi: float = DPI,
 ) -> np.ndarray:
@@ -86,7 +86,7 @@ def relevance_figure(
     Args:
         explanation (PoseExplanation): Of one person, with ``relevance``.
         methods (Sequence[str] | None): Of ``explanation.relevance``; None draws all.
-        joints (Sequence[int | str] | None): Keypoints to draw, by number or name; None draws all.
+        keypoints (Sequence[int | str] | None): Keypoints to draw, by number or name; None draws all.
         title (str | None): Drawn above.
         dpi (float): Pixels an inch.
 
@@ -94,8 +94,8 @@ def relevance_figure(
         np.ndarray: BGR, uint8.
 
     Raises:
-        IndexError: A joint's number is not there.
-        ValueError: A joint or method is unknown, or there is no method.
+        IndexError: A keypoint's number is not there.
+        ValueError: A keypoint or method is unknown, or there is no method.
     """
     methods = list(explanation.relevance) if methods is None else list(methods)
     if not methods:
@@ -106,7 +106,7 @@ def relevance_figure(
                 f'method {method!r} is not there; choose from {", ".join(explanation.relevance) or "none"}'
             )
     rows = [_Row(method, explanation.relevance[method], None) for method in methods]
-    return _draw(explanation, rows, joint_indices(explanation, joints), title, ['one colour scale a method'], dpi)
+    return _draw(explanation, rows, keypoint_indices(explanation, keypoints), title, ['one colour scale a method'], dpi)
 
 
 def _meaning(direction: str, head: int | None, num_heads: int | None) -> str:
@@ -131,28 +131,28 @@ class _Row:
 def _draw(
     explanation: PoseExplanation,
     rows: list[_Row],
-    joints: list[int],
+    keypoints: list[int],
     title: str | None,
     notes: list[str],
     dpi: float,
 ) -> np.ndarray:
     names = [row.name for row in rows]
-    width = Layout.of(explanation, names, joints).size[0] - 2 * Layout.margin
+    width = Layout.of(explanation, names, keypoints).size[0] - 2 * Layout.margin
     title, note = wrapped(title or '', width, TITLE), wrapped('; '.join(notes), width, NAME_SIZE)
     header = Layout.margin + text_height(title, TITLE) + text_height(note, NAME_SIZE)
-    layout = Layout.of(explanation, names, joints, header)
+    layout = Layout.of(explanation, names, keypoints, header)
     figure = new_figure(*layout.size, dpi)
     axes = sheet_axes(figure)
     _write(axes, layout.margin, layout.margin, title, TITLE, va='top', weight='bold')
     _write(axes, layout.margin, header, note, NAME_SIZE, va='bottom', color=FAINT)
     for block in range(layout.blocks):
-        members = joints[block * layout.columns : (block + 1) * layout.columns]
+        members = keypoints[block * layout.columns : (block + 1) * layout.columns]
         _draw_pose(axes, layout, block, explanation, members)
         for number, row in enumerate(rows):
             _draw_row_ends(axes, layout, block, number, row)
-    _draw_cells(axes, layout, explanation, rows, joints)
-    for index, joint in enumerate(joints):
-        _draw_name(axes, layout, index, explanation, joint)
+    _draw_cells(axes, layout, explanation, rows, keypoints)
+    for index, keypoint in enumerate(keypoints):
+        _draw_name(axes, layout, index, explanation, keypoint)
     return rendered(figure)
 
 
@@ -161,7 +161,7 @@ def _write(axes: Axes, x: float, y: float, text: str, size: float, **style) -> N
 
 
 def _place(axes: Axes, picture: np.ndarray, left: float, top: float, width: float, height: float) -> None:
-    """Draw a picture, BGR, into a rectangle."""
+    """Draw an image, BGR, into a rectangle."""
     shrinks = picture.shape[1] > width * axes.figure.dpi
     extent = (left, left + width, top + height, top)
     axes.imshow(
@@ -169,23 +169,25 @@ def _place(axes: Axes, picture: np.ndarray, left: float, top: float, width: floa
     )
 
 
-def _draw_cells(axes: Axes, layout: Layout, explanation: PoseExplanation, rows: list[_Row], joints: list[int]) -> None:
+def _draw_cells(
+    axes: Axes, layout: Layout, explanation: PoseExplanation, rows: list[_Row], keypoints: list[int]
+) -> None:
     for number, row in enumerate(rows):
-        for first in range(0, len(joints), layout.columns):
-            pictures = _cell_pictures(explanation, row, joints[first : first + layout.columns])
+        for first in range(0, len(keypoints), layout.columns):
+            pictures = _cell_images(explanation, row, keypoints[first : first + layout.columns])
             for index, picture in enumerate(pictures, start=first):
                 _place(axes, picture, *layout.corner(number, index), *layout.cell)
-    corners = np.array([[layout.corner(row, index) for index in range(len(joints))] for row in range(len(rows))])
-    marks = corners + _share_of_crop(explanation)[joints] * layout.cell
-    uncertain = explanation.uncertain[joints]
+    corners = np.array([[layout.corner(row, index) for index in range(len(keypoints))] for row in range(len(rows))])
+    marks = corners + _share_of_crop(explanation)[keypoints] * layout.cell
+    uncertain = explanation.uncertain[keypoints]
     _mark(axes, marks[:, ~uncertain].reshape(-1, 2), 'o')
     _mark(axes, marks[:, uncertain].reshape(-1, 2), 'x')
 
 
-def _cell_pictures(explanation: PoseExplanation, row: _Row, joints: list[int]) -> Iterator[np.ndarray]:
+def _cell_images(explanation: PoseExplanation, row: _Row, keypoints: list[int]) -> Iterator[np.ndarray]:
     """The crop in grey under each keypoint's map."""
     grey = in_grey(explanation.crop)
-    for weights in explanation.on_crop(row.maps[joints]):
+    for weights in explanation.on_crop(row.maps[keypoints]):
         yield laid_over(grey, *heat(weights, row.top, row.threshold))
 
 
@@ -202,13 +204,13 @@ def _mark(axes: Axes, points: np.ndarray, marker: str) -> None:
         axes.plot(*points.T, marker, markersize=size, mfc='none', mec=colour, mew=width, zorder=4)
 
 
-def _draw_name(axes: Axes, layout: Layout, index: int, explanation: PoseExplanation, joint: int) -> None:
+def _draw_name(axes: Axes, layout: Layout, index: int, explanation: PoseExplanation, keypoint: int) -> None:
     left, top = layout.corner(0, index)
     middle = left + layout.cell[0] / 2
-    score, uncertain = float(explanation.scores[joint]), bool(explanation.uncertain[joint])
+    score, uncertain = float(explanation.scores[keypoint]), bool(explanation.uncertain[keypoint])
     style = dict(ha='center', va='bottom')
     look = dict(color=FAINT, style='italic') if uncertain else dict(color=INK, weight='bold')
-    name, size = fitted_name(explanation.names[joint], layout.cell[0])
+    name, size = fitted_name(explanation.names[keypoint], layout.cell[0])
     _write(axes, middle, top - 0.15, name, size, **style, **look)
     below = f' < {explanation.score_thr:.2g}' if uncertain else ''
     look = dict(color=FAINT, style='italic' if uncertain else 'normal')

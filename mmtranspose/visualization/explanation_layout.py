@@ -24,7 +24,7 @@ class Layout:
     """
 
     rows: int
-    joints: int
+    keypoints: int
     cell: tuple[float, float]  # width, height
     header: float  # title and note
     row_name: float
@@ -36,22 +36,22 @@ class Layout:
     bar = 0.78
 
     @classmethod
-    def of(cls, explanation: PoseExplanation, rows: Sequence[str], joints: list[int], header: float = 0) -> Layout:
+    def of(cls, explanation: PoseExplanation, rows: Sequence[str], keypoints: list[int], header: float = 0) -> Layout:
         """For the person's crop and rows of these names; a cell is one square inch, and wide enough for a name."""
         aspect = explanation.crop.shape[1] / explanation.crop.shape[0]
         width = max(0.8, math.sqrt(aspect))
         cell = (width, width / aspect)
         row_name = max(text_height(*fitted_name(row, cell[1])) for row in rows)
-        name = max(text_height(*fitted_name(explanation.names[joint], width)) for joint in joints)
-        return cls(len(rows), len(joints), cell, header, row_name + 0.12, name + 0.22)
+        name = max(text_height(*fitted_name(explanation.names[keypoint], width)) for keypoint in keypoints)
+        return cls(len(rows), len(keypoints), cell, header, row_name + 0.12, name + 0.22)
 
     @property
     def blocks(self) -> int:
-        return math.ceil(self.joints / MAX_COLUMNS)
+        return math.ceil(self.keypoints / MAX_COLUMNS)
 
     @property
     def columns(self) -> int:
-        return math.ceil(self.joints / self.blocks)
+        return math.ceil(self.keypoints / self.blocks)
 
     @property
     def pose_size(self) -> tuple[float, float]:

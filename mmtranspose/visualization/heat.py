@@ -1,4 +1,4 @@
-"""Weights as colours over a picture: the same for figures and overlays."""
+"""Weights as colours over an image: the same for figures and overlays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 COLOURS = matplotlib.colormaps['plasma'](np.linspace(0.1, 1, 256))[:, 2::-1].astype(np.float32) * 255  # BGR
 OPACITY = 0.85
 GROWTH = 0.6  # of opacity with the weight: as this power of it
-DARKEST, CONTRAST = 30, 0.6  # of a picture in grey, so that colours stand out from black and white alike
+DARKEST, CONTRAST = 30, 0.6  # of an image in grey, so that colours stand out from black and white alike
 MIDDLE_GREY = DARKEST + round(CONTRAST * 128)
 
 
@@ -18,7 +18,7 @@ def heat(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Colours of weights, and how much of them shows.
 
-    Colour is linear in the weight, from 0 to ``top``; opacity grows with it, so that the picture stays visible where
+    Colour is linear in the weight, from 0 to ``top``; opacity grows with it, so that the image stays visible where
     little lies. Nothing shows of weights that are not positive or not numbers.
 
     Args:
@@ -38,12 +38,12 @@ def heat(
 
 
 def laid_over(picture: np.ndarray, colours: np.ndarray, opacities: np.ndarray) -> np.ndarray:
-    """Colours (h, w, 3) over a picture (h, w, 3), uint8, by opacities (h, w, 1)."""
+    """Colours (h, w, 3) over an image (h, w, 3), uint8, by opacities (h, w, 1)."""
     return np.rint(picture * (1 - opacities) + colours * opacities).astype(np.uint8)
 
 
 def in_grey(picture: np.ndarray) -> np.ndarray:
-    """The picture (h, w, 3), BGR, uint8, without its colours and with less contrast: a ground for heat."""
+    """The image (h, w, 3), BGR, uint8, without its colours and with less contrast: a ground for heat."""
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     return cv2.cvtColor(np.rint(DARKEST + CONTRAST * grey).astype(np.uint8), cv2.COLOR_GRAY2BGR)
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from mmtranspose.explain import PoseExplanation
 
 
-def joint_index(explanation: PoseExplanation, joint: int | str) -> int:
+def keypoint_index(explanation: PoseExplanation, keypoint: int | str) -> int:
     """Number of a keypoint given by its number (from 0 on) or name.
 
     Raises:
@@ -17,29 +17,29 @@ def joint_index(explanation: PoseExplanation, joint: int | str) -> int:
         ValueError: There is no such name.
     """
     names = explanation.names
-    if isinstance(joint, str):
-        if joint not in names:
-            raise ValueError(f'joint {joint!r} is unknown; choose one of {", ".join(names)}')
-        return names.index(joint)
-    if not 0 <= joint < len(names):
-        raise IndexError(f'joint {joint} is not there: there are {len(names)}, numbered from 0')
-    return int(joint)
+    if isinstance(keypoint, str):
+        if keypoint not in names:
+            raise ValueError(f'keypoint {keypoint!r} is unknown; choose one of {", ".join(names)}')
+        return names.index(keypoint)
+    if not 0 <= keypoint < len(names):
+        raise IndexError(f'keypoint {keypoint} is not there: there are {len(names)}, numbered from 0')
+    return int(keypoint)
 
 
-def joint_indices(explanation: PoseExplanation, joints: Sequence[int | str] | None) -> list[int]:
+def keypoint_indices(explanation: PoseExplanation, keypoints: Sequence[int | str] | None) -> list[int]:
     """Numbers of keypoints; None means all.
 
     Raises:
         IndexError: There is no such number.
-        ValueError: There is no such name, or ``joints`` is empty.
+        ValueError: There is no such name, or ``keypoints`` is empty.
     """
-    if joints is None:
+    if keypoints is None:
         return list(range(len(explanation.names)))
-    if isinstance(joints, str):
-        joints = [joints]
-    if len(joints) == 0:
-        raise ValueError('joints is empty; give at least one, or None for all')
-    return [joint_index(explanation, joint) for joint in joints]
+    if isinstance(keypoints, str):
+        keypoints = [keypoints]
+    if len(keypoints) == 0:
+        raise ValueError('keypoints is empty; give at least one, or None for all')
+    return [keypoint_index(explanation, keypoint) for keypoint in keypoints]
 
 
 def layer_index(explanation: PoseExplanation, layer: int) -> int:

@@ -1,4 +1,4 @@
-"""Maps laid over the picture that the people were found in."""
+"""Maps laid over the image that the people were found in."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mmtranspose.visualization.heat import OPACITY, heat, laid_over, top_of
-from mmtranspose.visualization.keypoint_selection import joint_index, layer_index
+from mmtranspose.visualization.keypoint_selection import keypoint_index, layer_index
 
 if TYPE_CHECKING:
     from mmtranspose.explain import PoseExplanation
 
 OUTLINE = (164, 179, 0)
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-BAND_PIXELS = 2**21  # worked on at a time, so that memory does not grow with the picture
+BAND_PIXELS = 2**21  # worked on at a time, so that memory does not grow with the image
 FONT = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf'
 SMALLEST_LETTERS = 7  # pixels
 
@@ -29,24 +29,24 @@ def overlay_on_image(
     image: np.ndarray,
     explanation: PoseExplanation,
     weights: np.ndarray,
-    joint: int | str | None = None,
+    keypoint: int | str | None = None,
     caption: str | None = None,
     top: float | None = None,
     threshold: float | None = None,
     opacity: float = OPACITY,
 ) -> np.ndarray:
-    """One map over the whole picture, with the outline of the crop that the network saw and the keypoint marked.
+    """One map over the whole image, with the outline of the crop that the network saw and the keypoint marked.
 
     Pixels outside the crop keep their values, those of outline, mark and caption apart.
 
     Args:
-        image (np.ndarray): (height, width, 3), BGR, uint8: the picture explained.
+        image (np.ndarray): (height, width, 3), BGR, uint8: the image explained.
         explanation (PoseExplanation): Of one person in it.
-        weights (np.ndarray): (h, w) over the token grid; or (K, h, w), of which ``joint``'s is drawn, on the colour
+        weights (np.ndarray): (h, w) over the token grid; or (K, h, w), of which ``keypoint``'s is drawn, on the colour
             scale of all.
-        joint (int | str | None): The keypoint to mark, by number or name; a cross where its score is below the
+        keypoint (int | str | None): The keypoint to mark, by number or name; a cross where its score is below the
             threshold.
-        caption (str | None): In the upper left corner, where the picture is large enough; None writes the joint's name
+        caption (str | None): In the upper left corner, where the image is large enough; None writes the keypoint's name
             and score, ``''`` nothing.
         top (float | None): The weight that gets the last colour; None takes the highest of ``weights``.
         threshold (float | None): Weights at or below it are not drawn.
@@ -56,13 +56,13 @@ def overlay_on_image(
         np.ndarray: (height, width, 3), BGR, uint8.
 
     Raises:
-        IndexError: The joint's number is not there.
-        TypeError: The picture is not uint8.
-        ValueError: The picture or the weights have another shape, the joint's name is unknown, or ``weights`` has one
-            map a keypoint and no joint is given.
+        IndexError: The keypoint's number is not there.
+        TypeError: The image is not uint8.
+        ValueError: The image or the weights have another shape, the keypoint's name is unknown, or ``weights`` has one
+            map a keypoint and no keypoint is given.
     """
     _check_image(image)
-    number = None if joint is None else joint_index(explanation, joint)
+    number = None if keypoint is None else keypoint_index(explanation, keypoint)
     chosen = _chosen(explanation, np.asarray(weights), number)
     top = top_of(np.asarray(weights)) if top is None else top
     drawn = _painted(image, [explanation], [chosen], top, threshold, opacity)
@@ -77,7 +77,7 @@ def overlay_on_image(
 def overlay_people(
     image: np.ndarray,
     explanations: Sequence[PoseExplanation],
-    joint: int | str,
+    keypoint: int | str,
     layer: int,
     direction: str = 'dependency',
     head: int | None = None,
@@ -85,17 +85,17 @@ def overlay_people(
     threshold: float | None = None,
     opacity: float = OPACITY,
 ) -> np.ndarray:
-    """One joint's maps of all people over the picture, on one colour scale; where crops overlap the higher weight.
+    """One keypoint's maps of all people over the image, on one colour scale; where crops overlap the higher weight.
 
     Args:
-        image (np.ndarray): (height, width, 3), BGR, uint8: the picture explained.
-        explanations (Sequence[PoseExplanation]): One a person; none at all gives a copy of the picture.
-        joint (int | str): Keypoint by number or name.
+        image (np.ndarray): (height, width, 3), BGR, uint8: the image explained.
+        explanations (Sequence[PoseExplanation]): One a person; none at all gives a copy of the image.
+        keypoint (int | str): Keypoint by number or name.
         layer (int): From 0 on.
         direction (str): ``'dependency'`` or ``'affect'``.
         head (int | None): From 0 on; None averages the heads.
-        caption (str | None): In the upper left corner, where the picture is large enough; None writes layer (from 1
-            on), direction and joint, ``''`` nothing.
+        caption (str | None): In the upper left corner, where the image is large enough; None writes layer (from 1
+            on), direction and keypoint, ``''`` nothing.
         threshold (float | None): Weights at or below it are not drawn; the authors suggest 0.01.
         opacity (float): Where the weight is highest, 0 to 1.
 
@@ -103,15 +103,15 @@ def overlay_people(
         np.ndarray: (height, width, 3), BGR, uint8.
 
     Raises:
-        IndexError: The joint's number or the layer is not there.
-        TypeError: The picture is not uint8.
-        ValueError: The picture has another shape, the joint's name is unknown; ``direction``, ``head``: see
+        IndexError: The keypoint's number or the layer is not there.
+        TypeError: The image is not uint8.
+        ValueError: The image has another shape, the keypoint's name is unknown; ``direction``, ``head``: see
             :meth:`PoseExplanation.maps`.
     """
     _check_image(image)
     if not explanations:
         return image.copy()
-    numbers = [joint_index(person, joint) for person in explanations]
+    numbers = [keypoint_index(person, keypoint) for person in explanations]
     maps = [
         person.maps(direction, head)[layer_index(person, layer), number]
         for person, number in zip(explanations, numbers, strict=True)
@@ -121,32 +121,32 @@ def overlay_people(
         _draw_outline(drawn, person)
     for person, number in zip(explanations, numbers, strict=True):
         _draw_mark(drawn, person, number)
-    draw_caption(drawn, people_caption(explanations, joint, layer, direction) if caption is None else caption)
+    draw_caption(drawn, people_caption(explanations, keypoint, layer, direction) if caption is None else caption)
     return drawn
 
 
-def people_caption(explanations: Sequence[PoseExplanation], joint: int | str, layer: int, direction: str) -> str:
-    """What :func:`overlay_people` writes: layer (from 1 on), direction and joint."""
-    return f'layer {layer + 1}, {direction}: {explanations[0].names[joint_index(explanations[0], joint)]}'
+def people_caption(explanations: Sequence[PoseExplanation], keypoint: int | str, layer: int, direction: str) -> str:
+    """What :func:`overlay_people` writes: layer (from 1 on), direction and keypoint."""
+    return f'layer {layer + 1}, {direction}: {explanations[0].names[keypoint_index(explanations[0], keypoint)]}'
 
 
 def _check_image(image: np.ndarray) -> None:
     if image.dtype != np.uint8:
-        raise TypeError(f'the picture must be uint8, not {image.dtype}')
+        raise TypeError(f'the image must be uint8, not {image.dtype}')
     if image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f'the picture must have shape (height, width, 3), not {image.shape}')
+        raise ValueError(f'the image must have shape (height, width, 3), not {image.shape}')
 
 
-def _chosen(explanation: PoseExplanation, weights: np.ndarray, joint: int | None) -> np.ndarray:
+def _chosen(explanation: PoseExplanation, weights: np.ndarray, keypoint: int | None) -> np.ndarray:
     """The one map (h, w) to draw."""
     if weights.ndim == 2:
         return weights
     if weights.ndim != 3 or len(weights) != len(explanation.names):
         shape = (len(explanation.names), *explanation.grid)
         raise ValueError(f'weights must have shape {shape[1:]} or {shape}, not {weights.shape}')
-    if joint is None:
-        raise ValueError('weights has a map for each keypoint: say which one by joint')
-    return weights[joint]
+    if keypoint is None:
+        raise ValueError('weights has a map for each keypoint: say which one by keypoint')
+    return weights[keypoint]
 
 
 def _painted(
@@ -157,7 +157,7 @@ def _painted(
     threshold: float | None,
     opacity: float,
 ) -> np.ndarray:
-    """The picture with the highest of the people's maps (h, w) at each pixel."""
+    """The image with the highest of the people's maps (h, w) at each pixel."""
     weights = np.zeros(image.shape[:2], np.float32)
     for person, tokens in zip(people, maps, strict=True):
         for band in _bands(person, image.shape[:2]):
@@ -170,7 +170,7 @@ def _painted(
 
 
 def _sampled(person: PoseExplanation, tokens: np.ndarray, band: tuple[slice, slice]) -> np.ndarray:
-    """The map (h, w) over one rectangle of the picture."""
+    """The map (h, w) over one rectangle of the image."""
     rows, columns = band
     to_band = person.crop_to_image - [[0, 0, columns.start], [0, 0, rows.start]]
     shape = (rows.stop - rows.start, columns.stop - columns.start)
@@ -178,7 +178,7 @@ def _sampled(person: PoseExplanation, tokens: np.ndarray, band: tuple[slice, sli
 
 
 def _bands(person: PoseExplanation, size: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """The pixels of a picture (height, width) about the crop, in rectangles of a bounded number of pixels."""
+    """The pixels of an image (height, width) about the crop, in rectangles of a bounded number of pixels."""
     corners = _corners(person)
     left, first = np.maximum(np.floor(corners.min(0)), 0).astype(int)
     right, last = np.minimum(np.ceil(corners.max(0)) + 1, size[::-1]).astype(int)
@@ -188,7 +188,7 @@ def _bands(person: PoseExplanation, size: tuple[int, int]) -> Iterator[tuple[sli
 
 
 def _corners(person: PoseExplanation) -> np.ndarray:
-    """(4, 2), (x, y) of the crop's outer corners in the picture."""
+    """(4, 2), (x, y) of the crop's outer corners in the image."""
     height, width = person.crop.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
     return corners @ person.crop_to_image[:, :2].T + person.crop_to_image[:, 2]
@@ -203,15 +203,15 @@ def _draw_outline(image: np.ndarray, person: PoseExplanation) -> None:
     cv2.polylines(image, [corners], True, OUTLINE, _stroke(image), cv2.LINE_AA)
 
 
-def _draw_mark(image: np.ndarray, person: PoseExplanation, joint: int) -> None:
+def _draw_mark(image: np.ndarray, person: PoseExplanation, keypoint: int) -> None:
     """A ring, or a cross where the score is below the threshold, in white on black."""
-    point, stroke = person.keypoints[joint], _stroke(image)
+    point, stroke = person.keypoints[keypoint], _stroke(image)
     if not np.isfinite(point).all():
         return
     x, y = np.rint(point).astype(int).tolist()
     arm = max(4, round(max(image.shape[:2]) / 110))
     for colour, width in ((BLACK, stroke + 2), (WHITE, stroke)):
-        if person.uncertain[joint]:
+        if person.uncertain[keypoint]:
             cv2.line(image, (x - arm, y - arm), (x + arm, y + arm), colour, width, cv2.LINE_AA)
             cv2.line(image, (x - arm, y + arm), (x + arm, y - arm), colour, width, cv2.LINE_AA)
         else:

@@ -17,7 +17,7 @@ from mmtranspose.errors import InputError
 class LocalBlendingVisualizer(PoseLocalVisualizer):
     """A :class:`PoseLocalVisualizer` that blends each transparent shape into its surroundings alone.
 
-    MMPose copies and blends the whole picture for every keypoint. The pixels are the same.
+    MMPose copies and blends the whole image for every keypoint. The pixels are the same.
     """
 
     def draw_circles(self, center: np.ndarray, radius: np.ndarray, *args, **kwargs) -> LocalBlendingVisualizer:
@@ -32,9 +32,9 @@ class LocalBlendingVisualizer(PoseLocalVisualizer):
         return self._widen(offset)
 
     def _narrow(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """Make the rectangle between two points the picture drawn on; returns its upper left corner (x, y)."""
+        """Make the rectangle between two points the image drawn on; returns its upper left corner (x, y)."""
         size = np.array(self._image.shape[1::-1])
-        # At least one pixel, where all lies outside: OpenCV refuses empty pictures.
+        # At least one pixel, where all lies outside: OpenCV refuses empty images.
         x1, y1 = np.clip(np.floor(low), 0, size - 1).astype(np.int32)
         x2, y2 = np.clip(np.ceil(high), (x1 + 1, y1 + 1), size).astype(np.int32)
         self._whole = self._image
@@ -93,22 +93,22 @@ SKELETON_STYLES = ('mmpose', 'openpose')
 
 
 class PoseDrawer:
-    """Draws poses over pictures, by MMPose's :class:`PoseLocalVisualizer`; made once for many pictures.
+    """Draws poses over images, by MMPose's :class:`PoseLocalVisualizer`; made once for many images.
 
     Args:
         dataset_meta (dict): Names, skeleton and colours of the keypoints, as ``model.dataset_meta``.
         kpt_thr (float): Keypoints with a lower score are left out.
         draw_bbox (bool): Draw the boxes too.
-        radius (int | None): Of a keypoint, in pixels; None fits it to the picture.
-        thickness (int | None): Of a limb, in pixels; None fits it to the picture.
+        radius (int | None): Of a keypoint, in pixels; None fits it to the image.
+        thickness (int | None): Of a limb, in pixels; None fits it to the image.
         skeleton_style (str): ``'mmpose'``, or ``'openpose'`` for the keypoints of COCO and COCO-WholeBody.
         alpha (float): Opacity of the keypoints, 0 to 1.
         show_kpt_idx (bool): Write each keypoint's number beside it (style ``'mmpose'``).
-        draw_heatmap (bool): Put the picture with the heatmaps over it (highest joint, highest person) below the other,
+        draw_heatmap (bool): Put the image with the heatmaps over it (highest keypoint, highest person) below the other,
             as MMPose does; the samples need ``pred_fields.heatmaps`` (K, h, w).
 
     Raises:
-        InputError: The style is unknown, or MMPose does not have it for this data set.
+        InputError: The style is unknown, or MMPose does not have it for this dataset.
     """
 
     def __init__(
@@ -143,11 +143,11 @@ class PoseDrawer:
             ) from None
 
     def __call__(self, image: np.ndarray, samples: Sequence[PoseDataSample]) -> np.ndarray:
-        """The picture with poses.
+        """The image with poses.
 
         Args:
             image (np.ndarray): (h, w, 3), BGR, uint8; left as it is.
-            samples (Sequence[PoseDataSample]): One a person; none at all gives a copy of the picture.
+            samples (Sequence[PoseDataSample]): One a person; none at all gives a copy of the image.
 
         Returns:
             np.ndarray: (h, w, 3), or (2h, w, 3) with heatmaps; BGR, uint8.
@@ -172,7 +172,7 @@ def _people(samples: Sequence[PoseDataSample]) -> InstanceData:
 
 
 def _highest(samples: Sequence[PoseDataSample], size: tuple[int, int]) -> np.ndarray:
-    """(h, w): the highest heatmap at each pixel of the picture. One at a time: a crowd's would fill memory."""
+    """(h, w): the highest heatmap at each pixel of the image. One at a time: a crowd's would fill memory."""
     highest = np.zeros(size, np.float32)
     for sample in samples:
         for heatmap in sample.pred_fields.heatmaps:
@@ -191,7 +191,7 @@ def draw_poses(
     thickness: int | None = None,
     **options: object,
 ) -> np.ndarray:
-    """One picture with poses; arguments and result as of :class:`PoseDrawer`, which serves many pictures better.
+    """One image with poses; arguments and result as of :class:`PoseDrawer`, which serves many images better.
 
     Raises:
         InputError: See :class:`PoseDrawer`.

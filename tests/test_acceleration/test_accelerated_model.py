@@ -131,11 +131,11 @@ def test_repr_says_what_is_on(model):
     text = repr(accelerate(model, compile=True)).splitlines()[1]
     assert text.strip() == (
         'float32 on cpu, 11 batch normalisations folded, 0 left, channels_last, fuse_encoder, flip_in_one_pass, '
-        'compile, at most 16 pictures together'
+        'compile, at most 16 images together'
     )
     off = dict(fold_batch_norm=False, channels_last=False, fuse_encoder=False, flip_in_one_pass=False)
     text = repr(accelerate(model, max_batch_size=5, **off)).splitlines()[1]
-    assert text.strip() == 'float32 on cpu, at most 5 pictures together'
+    assert text.strip() == 'float32 on cpu, at most 5 images together'
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_options_are_checked(model, options, words):
         accelerate(model, **options)
 
 
-def test_pictures_are_checked(model):
+def test_images_are_checked(model):
     with pytest.raises(InputError, match=r'\(B, 3, H, W\), not \(3, 64, 48\)'):
         accelerate(model).heatmaps(pictures()[0])
 

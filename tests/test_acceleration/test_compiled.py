@@ -57,7 +57,7 @@ def test_the_first_batch_size_does_not_matter(model):
     assert counter.graphs <= 3
 
 
-def test_another_picture_size_is_served(model):
+def test_another_image_size_is_served(model):
     counter = Counter()
     fast = accelerate(model, compile=dict(backend=counter))
     for size in ((64, 48), (32, 32), (48, 80), (64, 48)):

@@ -88,7 +88,7 @@ def test_sizes_and_their_tables_are_apart_and_the_last_four_are_kept(graphed, re
     assert len(recorder.sizes) == 6
 
 
-def test_pictures_of_another_dtype_or_made_in_inference_mode(graphed):
+def test_images_of_another_dtype_or_made_in_inference_mode(graphed):
     with torch.inference_mode():
         half = torch.randn(2, 3, 4, 2).half()
         inference = torch.randn(2, 3, 4, 2)

@@ -1,4 +1,4 @@
-"""The five variants with random weights that keep activations in scale, and pictures small enough for tests."""
+"""The five variants with random weights that keep activations in scale, and images small enough for tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def variant(name: str) -> nn.Module:
 
 
 def pictures(size: int = 2, height: int = 64, width: int = 48) -> torch.Tensor:
-    """Normalised pictures (B, 3, H, W)."""
+    """Normalised images (B, 3, H, W)."""
     return torch.randn(size, 3, height, width)
 
 

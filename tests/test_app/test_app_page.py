@@ -91,18 +91,18 @@ class Visitor:
         self.page.set_input_files('#upload input[type=file]', str(path))
 
     def seen(self):
-        """The picture after it has changed: (h, w, 3), BGR."""
+        """The image after it has changed: (h, w, 3), BGR."""
         changed = (
-            'source => {const i = document.querySelector("#picture img"); return i && i.src != source && i.complete}'
+            'source => {const i = document.querySelector("#image img"); return i && i.src != source && i.complete}'
         )
         self.page.wait_for_function(changed, arg=self.source)
-        self.source = self.page.get_attribute('#picture img', 'src')
+        self.source = self.page.get_attribute('#image img', 'src')
         with build_opener(ProxyHandler({})).open(self.source) as answer:
             return np.asarray(Image.open(io.BytesIO(answer.read())).convert('RGB'))[..., ::-1].astype(int)
 
     def click(self, x, y, size):
-        """Click at (x, y) of the picture, which has the size (h, w)."""
-        image = self.page.locator('#picture img')
+        """Click at (x, y) of the image, which has the size (h, w)."""
+        image = self.page.locator('#image img')
         image.scroll_into_view_if_needed()
         frame = image.bounding_box()
         scale = min(frame['width'] / size[1], frame['height'] / size[0])
@@ -113,7 +113,7 @@ class Visitor:
     def choose(self, control, label):
         self.page.locator(control).get_by_label(label, exact=True).check()
 
-    def show_every_joint(self):
+    def show_every_keypoint(self):
         self.page.locator('#thresholds button').first.click()
         self.page.fill('#kpt-thr input[type=number]', '0')
         self.page.press('#kpt-thr input[type=number]', 'Enter')
@@ -131,7 +131,7 @@ def expected(explorer, image, choice=None, settings=None, boxes=BOXES):
 
 
 def assert_looks_like(seen, wanted, unlike):
-    """The picture is ``wanted`` up to compression, which smears colours; also where that differs from ``unlike``."""
+    """The image is ``wanted`` up to compression, which smears colours; also where that differs from ``unlike``."""
     assert seen.shape == wanted.shape
     seen, wanted, unlike = (cv2.blur(picture.astype(np.float32), (9, 9)) for picture in (seen, wanted, unlike))
     different = np.abs(wanted - unlike).max(-1) > 12
@@ -147,20 +147,20 @@ def test_from_upload_to_map(visit, explorer, pictures):
     visitor = visit(viewport=dict(width=1280, height=900))
     visitor.upload(pictures[0])
     visitor.seen()
-    visitor.show_every_joint()
+    visitor.show_every_keypoint()
     poses = expected(explorer, image)
     assert_looks_like(visitor.seen(), poses, enlarged(image).astype(int))
     assert visitor.facts() == {'people': '2'}
 
     session = explorer.start(image)
     explorer.pose(session, Settings())
-    joint = session.poses[1].pred_instances.keypoints[0, 0]
-    assert explorer.click(session, tuple(joint), Settings(kpt_thr=0.0)) and session.choice.joint is not None
-    visitor.click(*joint, size)
+    keypoint = session.poses[1].pred_instances.keypoints[0, 0]
+    assert explorer.click(session, tuple(keypoint), Settings(kpt_thr=0.0)) and session.choice.keypoint is not None
+    visitor.click(*keypoint, size)
     chosen = expected(explorer, image, session.choice, Settings(kpt_thr=0.0, layer=1))
     assert_looks_like(visitor.seen(), chosen, poses)
     assert visitor.facts()['shown'] == 'dependency, layer 2 of 2, mean of 4 heads'
-    assert visitor.facts()['joint'].endswith('of person 2')
+    assert visitor.facts()['keypoint'].endswith('of person 2')
 
     visitor.choose('#layer', '1')
     layer = expected(explorer, image, session.choice, Settings(kpt_thr=0.0, layer=0))
@@ -178,7 +178,7 @@ def test_place_on_a_narrow_screen_and_another_visitor(visit, explorer, pictures)
     visitor.seen()
     second = visit(viewport=dict(width=1280, height=900))
     second.page.locator('#examples button img').first.click()
-    bare = Settings()  # the tiny model's joints score too low to be shown
+    bare = Settings()  # the tiny model's keypoints score too low to be shown
     assert_looks_like(
         second.seen(), expected(explorer, other, None, bare, BOXES_OF_EXAMPLE), enlarged(other).astype(int)
     )
@@ -213,12 +213,12 @@ def test_box_drawn_by_hand(visit, pictures):
 
 def test_bad_upload(visit, tmp_path, pictures):
     visitor = visit(viewport=dict(width=1280, height=900))
-    (tmp_path / 'note <i>.jpg').write_text('no picture')
+    (tmp_path / 'note <i>.jpg').write_text('no image')
     visitor.upload(tmp_path / 'note <i>.jpg')
     problem = visitor.page.wait_for_selector('#facts .problem')
-    assert 'no picture' in problem.inner_text() and 'note' in problem.inner_text()
+    assert 'no image' in problem.inner_text() and 'note' in problem.inner_text()
     assert '/' not in problem.inner_text() and not problem.query_selector('i')
-    assert visitor.page.locator('#picture img').count() == 0
+    assert visitor.page.locator('#image img').count() == 0
     cut = pictures[0].read_bytes()
     (tmp_path / 'cut.jpg').write_bytes(cut[: len(cut) // 2])
     visitor.upload(tmp_path / 'cut.jpg')

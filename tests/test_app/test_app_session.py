@@ -10,22 +10,22 @@ import torch
 
 from mmtranspose.apis import InputError, explain_topdown, inference_topdown, init_model
 from mmtranspose.app import Choice, Explorer, Settings
-from mmtranspose.app.opened_image import folder_pictures, open_picture
+from mmtranspose.app.opened_image import folder_images, open_image
 from mmtranspose.app.place_maps import cell_at, cell_corners
-from mmtranspose.app.session import MAX_PEOPLE, box_between, find_joint, find_person
+from mmtranspose.app.session import MAX_PEOPLE, box_between, find_keypoint, find_person
 from mmtranspose.app.view import render
 from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.explain import attention_maps
 
 BOXES = np.array([[20, 15, 120, 290, 0.9], [100.5, 30.25, 230, 300, 0.6], [30, 40, 80, 120, 0.2]], np.float32)
-EVERY_JOINT = Settings(kpt_thr=0.0)
+EVERY_KEYPOINT = Settings(kpt_thr=0.0)
 
 
 @pytest.fixture(scope='module')
 def model(tiny_config, tiny_checkpoint):
     model = init_model(tiny_config, tiny_checkpoint)
     torch.manual_seed(0)
-    torch.nn.init.normal_(model.head.final_layer.weight)  # peaks that differ between joints
+    torch.nn.init.normal_(model.head.final_layer.weight)  # peaks that differ between keypoints
     return model
 
 
@@ -42,7 +42,7 @@ def image(people):
 @pytest.fixture
 def session(explorer, image):
     session = explorer.start(image)
-    explorer.pose(session, EVERY_JOINT)
+    explorer.pose(session, EVERY_KEYPOINT)
     return session
 
 
@@ -93,22 +93,22 @@ class TestPeople:
 
 
 class TestClick:
-    def test_nearest_joint(self, explorer, session):
-        for person, joint in ((0, 3), (1, 11)):
-            point = session.poses[person].pred_instances.keypoints[0, joint]
-            assert explorer.click(session, tuple(point + 0.01), EVERY_JOINT)
-            chosen = session.poses[session.choice.person].pred_instances.keypoints[0, session.choice.joint]
-            np.testing.assert_allclose(chosen, point, atol=0.02)  # or another joint at the very same place
+    def test_nearest_keypoint(self, explorer, session):
+        for person, keypoint in ((0, 3), (1, 11)):
+            point = session.poses[person].pred_instances.keypoints[0, keypoint]
+            assert explorer.click(session, tuple(point + 0.01), EVERY_KEYPOINT)
+            chosen = session.poses[session.choice.person].pred_instances.keypoints[0, session.choice.keypoint]
+            np.testing.assert_allclose(chosen, point, atol=0.02)  # or another keypoint at the very same place
 
-    def test_of_two_people_the_nearer_joint(self, session):
+    def test_of_two_people_the_nearer_keypoint(self, session):
         first, second = (session.poses[person].pred_instances for person in (0, 1))
         first.keypoints[0], second.keypoints[0] = 1000, 2000
         first.keypoints[0, 2], second.keypoints[0, 5] = (50, 50), (54, 50)
-        assert find_joint(session, (51.9, 50), EVERY_JOINT) == Choice(0, joint=2)
-        assert find_joint(session, (52.1, 50), EVERY_JOINT) == Choice(1, joint=5)
-        assert find_joint(session, (50, 59), EVERY_JOINT) is None  # reach: 8 pixels in a picture this small
+        assert find_keypoint(session, (51.9, 50), EVERY_KEYPOINT) == Choice(0, keypoint=2)
+        assert find_keypoint(session, (52.1, 50), EVERY_KEYPOINT) == Choice(1, keypoint=5)
+        assert find_keypoint(session, (50, 59), EVERY_KEYPOINT) is None  # reach: 8 pixels in an image this small
         second.keypoint_scores[0, 5] = 0.4
-        assert find_joint(session, (54, 50), Settings(kpt_thr=0.41)) != Choice(1, joint=5)
+        assert find_keypoint(session, (54, 50), Settings(kpt_thr=0.41)) != Choice(1, keypoint=5)
 
     def test_place_of_the_smallest_box(self, session):
         session.poses = {person: session.poses[0] for person in range(3)}
@@ -119,12 +119,12 @@ class TestClick:
         assert find_person(session, (5, 5), Settings()) is None
 
     def test_place(self, explorer, session, explanations):
-        settings = Settings(kpt_thr=np.inf)  # no joint in the way
+        settings = Settings(kpt_thr=np.inf)  # no keypoint in the way
         assert explorer.click(session, (200, 250), settings)
         assert session.choice == Choice(1, cell=cell_at(explanations[1], (200, 250)))
 
     def test_nobody_there(self, explorer, session):
-        session.choice = Choice(0, joint=0)
+        session.choice = Choice(0, keypoint=0)
         assert not explorer.click(session, (3, 3), Settings(kpt_thr=np.inf))
         assert session.choice is None
 
@@ -144,7 +144,7 @@ class TestClick:
 
 class TestBox:
     def test_two_corners(self, explorer, session):
-        session.choice = Choice(0, joint=0)
+        session.choice = Choice(0, keypoint=0)
         assert not explorer.add_corner(session, (90, 200))
         assert session.corner == (90, 200) and len(session.boxes) == 3
         assert explorer.add_corner(session, (40, 100))
@@ -152,7 +152,7 @@ class TestBox:
         assert session.boxes[3].tolist() == [40, 100, 90, 200, 1]
         assert explorer.pose(session, Settings())[0] == 3
 
-    def test_kept_within_the_picture(self):
+    def test_kept_within_the_image(self):
         assert box_between((-5, 20), (50, 400), (320, 240)).tolist() == [[0, 20, 50, 320, 1]]
 
     def test_without_room(self, explorer, session):
@@ -163,8 +163,8 @@ class TestBox:
 
 class TestMaps:
     @pytest.mark.parametrize('kind', ['dependency', 'affect'])
-    def test_of_a_joint(self, explorer, session, explanations, kind):
-        session.choice = Choice(1, joint=9)
+    def test_of_a_keypoint(self, explorer, session, explanations, kind):
+        session.choice = Choice(1, keypoint=9)
         found = {}
         for layer in range(2):
             for head in (None, 0, 3):
@@ -189,7 +189,7 @@ class TestMaps:
             assert mean.sum() == pytest.approx(1, abs=1e-5)
 
     def test_method(self, explorer, session, explanations):
-        session.choice = Choice(1, joint=4)
+        session.choice = Choice(1, keypoint=4)
         found = explorer.chosen_map(session, Settings('rollout'))
         np.testing.assert_allclose(found, explanations[1].relevance['rollout'][4], rtol=1e-4, atol=1e-7)
         explorer.chosen_map(session, Settings('input-gradient'))
@@ -198,7 +198,7 @@ class TestMaps:
         assert explorer.chosen_map(session, Settings('rollout')) is None
 
     def test_unknown_kind(self, explorer, session):
-        session.choice = Choice(0, joint=0)
+        session.choice = Choice(0, keypoint=0)
         with pytest.raises(ValueError, match='random'):
             explorer.chosen_map(session, Settings('random'))
 
@@ -214,11 +214,11 @@ class TestMaps:
             assert session.place[0] == session.choice
 
     def test_sessions_are_apart(self, explorer, session, image):
-        session.choice = Choice(0, joint=0)
+        session.choice = Choice(0, keypoint=0)
         other = explorer.start(image[::-1].copy())
-        explorer.pose(other, EVERY_JOINT)
+        explorer.pose(other, EVERY_KEYPOINT)
         assert other.choice is None
-        other.choice = Choice(0, joint=0)
+        other.choice = Choice(0, keypoint=0)
         maps = [explorer.chosen_map(one, Settings()) for one in (session, other, session)]
         np.testing.assert_array_equal(maps[0], maps[2])
         assert np.abs(maps[0] - maps[1]).max() > 1e-4
@@ -226,7 +226,7 @@ class TestMaps:
 
 class TestView:
     def test_heat_follows_layer_head_and_opacity(self, explorer, session):
-        session.choice = Choice(1, joint=9)
+        session.choice = Choice(1, keypoint=9)
         drawn = {
             settings: render(explorer, session, settings)[0].astype(int)
             for settings in (Settings(), Settings(layer=1), Settings(head=1), Settings('affect'), Settings('rollout'))
@@ -243,7 +243,7 @@ class TestView:
         np.testing.assert_array_equal(drawn[Settings()][outside], plain[outside])
 
     def test_threshold_hides_small_weights(self, explorer, session):
-        session.choice = Choice(1, joint=9)
+        session.choice = Choice(1, keypoint=9)
         plain, full, half = (
             render(explorer, session, settings)[0]
             for settings in (Settings(opacity=0), Settings(), Settings(threshold=0.95))
@@ -257,12 +257,12 @@ class TestView:
         assert (full[low] != plain[low]).any()
 
     def test_facts(self, explorer, session, explanations):
-        session.choice = Choice(1, joint=9)
+        session.choice = Choice(1, keypoint=9)
         picture, facts = render(explorer, session, Settings(layer=1, head=2))
         top = explanations[1].maps(head=2)[1, 9].max()
         assert dict(facts) == {
             'people': '2 of 3 boxes',
-            'joint': f'{explanations[1].names[9]} of person 2',
+            'keypoint': f'{explanations[1].names[9]} of person 2',
             'score': f'{explanations[1].scores[9]:.2f}',
             'shown': 'dependency, layer 2 of 2, head 3 of 4',
             'highest weight': f'{top:.3g}, {top * 48:.3g} times an even share',
@@ -274,11 +274,11 @@ class TestView:
         attention, facts = render(explorer, session, Settings())
         assert dict(facts)['place'] == 'row 6, column 2 of person 2'
         nothing, facts = render(explorer, session, Settings('rollout'))
-        assert dict(facts)['shown'] == 'nothing: rollout explains joints only, click one'
+        assert dict(facts)['shown'] == 'nothing: rollout explains keypoints only, click one'
         assert np.abs(attention.astype(int) - nothing).max() > 10
 
     def test_choice_ends_with_its_person(self, explorer, session):
-        session.choice = Choice(1, joint=9)
+        session.choice = Choice(1, keypoint=9)
         assert [name for name, _ in render(explorer, session, Settings(bbox_thr=0.7))[1]] == ['people']
         assert session.choice is None
 
@@ -289,8 +289,8 @@ class TestView:
         changed = np.argwhere((before != after).any(-1))
         assert len(changed) and np.abs(changed.mean(0) - [40, 60]).max() < 2
 
-    def test_session_keeps_its_picture(self, explorer, session, image):
-        session.choice = Choice(0, joint=0)
+    def test_session_keeps_its_image(self, explorer, session, image):
+        session.choice = Choice(0, keypoint=0)
         render(explorer, session, Settings())
         np.testing.assert_array_equal(session.image, image)
 
@@ -302,16 +302,16 @@ def png_header(width, height):
     return b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13) + chunk + struct.pack('>I', zlib.crc32(chunk)) + end
 
 
-class TestPicture:
+class TestImage:
     def test_small_ones_stay(self, people):
         path = str(people / 'val' / '000000000001.jpg')
-        np.testing.assert_array_equal(open_picture(path), cv2.imread(path))
+        np.testing.assert_array_equal(open_image(path), cv2.imread(path))
 
     def test_large_ones_shrink(self, tmp_path):
         picture = np.zeros((100, 3200, 3), np.uint8)
         picture[:, 1600:] = 200
         cv2.imwrite(str(tmp_path / 'wide.png'), picture)
-        shrunk = open_picture(str(tmp_path / 'wide.png'))
+        shrunk = open_image(str(tmp_path / 'wide.png'))
         assert shrunk.shape == (50, 1600, 3)
         assert (shrunk[:, :800] == 0).all() and (shrunk[:, 800:] == 200).all()
 
@@ -319,27 +319,27 @@ class TestPicture:
     def test_too_many_pixels(self, tmp_path, side):
         (tmp_path / 'bomb.png').write_bytes(png_header(side, side))
         with pytest.raises(InputError, match='^bomb.png has more than 64 million pixels'):
-            open_picture(str(tmp_path / 'bomb.png'))
+            open_image(str(tmp_path / 'bomb.png'))
 
     def test_header_that_tells_no_size(self, tmp_path):
         """OpenCV would decode it, however large: 16 bytes of a line's runs a megapixel."""
         header = b'#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 4 +X 8\n'
         (tmp_path / 'bomb.jpg').write_bytes(header + (b'\x02\x02\x00\x08' + b'\x88\x7f' * 4) * 4)
         with pytest.raises(InputError, match='^bomb.jpg cannot be decoded'):
-            open_picture(str(tmp_path / 'bomb.jpg'))
+            open_image(str(tmp_path / 'bomb.jpg'))
 
     def test_damaged(self, tmp_path):
-        (tmp_path / 'note.jpg').write_text('no picture')
+        (tmp_path / 'note.jpg').write_text('no image')
         with pytest.raises(InputError, match='note.jpg') as error:
-            open_picture(str(tmp_path / 'note.jpg'))
+            open_image(str(tmp_path / 'note.jpg'))
         assert str(tmp_path) not in str(error.value)
 
     def test_folder(self, tmp_path):
         for name in ('b10.png', 'b9.png', 'clip.mp4', '.hidden.png'):
             (tmp_path / name).touch()
-        assert [path.name for path in folder_pictures(str(tmp_path))] == ['b9.png', 'b10.png']
+        assert [path.name for path in folder_images(str(tmp_path))] == ['b9.png', 'b10.png']
         with pytest.raises(InputError, match='does not exist'):
-            folder_pictures(str(tmp_path / 'missing'))
+            folder_images(str(tmp_path / 'missing'))
         (tmp_path / 'empty').mkdir()
-        with pytest.raises(InputError, match='holds no picture'):
-            folder_pictures(str(tmp_path / 'empty'))
+        with pytest.raises(InputError, match='holds no image'):
+            folder_images(str(tmp_path / 'empty'))

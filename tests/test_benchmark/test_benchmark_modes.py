@@ -18,7 +18,7 @@ from mmtranspose.benchmark import matmul_peak as matmul
 from mmtranspose.benchmark import measurement as measuring
 from mmtranspose.benchmark import run as benchmark
 from mmtranspose.benchmark.flops import count
-from mmtranspose.benchmark.image_set import picture_files
+from mmtranspose.benchmark.image_set import image_files
 from mmtranspose.benchmark.measurement import Measurement
 from mmtranspose.benchmark.modes.decode import decode_ways, peaked_heatmaps
 from mmtranspose.benchmark.modes.end_to_end import end_to_end_ways
@@ -133,7 +133,7 @@ def test_beside_the_network(here, figures, mode, monkeypatch):
     assert 'people/s' in printed
     if mode == 'loading':
         assert result['rows'][1]['differences'] == dict(pictures=0)
-        assert len(read) == 3 * 6 + 3 * 2  # three calls: of each box, and of each picture
+        assert len(read) == 3 * 6 + 3 * 2  # three calls: of each box, and of each image
     else:
         assert result['rows'][1]['differences']['keypoints'] < 0.01
 
@@ -150,7 +150,7 @@ def test_end_to_end(here, figures):
     assert set(result['rows'][1]['differences']) == {'keypoints', 'scores'}
 
 
-def test_end_to_end_of_given_pictures(here, figures, people, tmp_path):
+def test_end_to_end_of_given_images(here, figures, people, tmp_path):
     for index in (1, 2):
         name = f'{index:012}'
         (tmp_path / 'in').mkdir(exist_ok=True)
@@ -195,20 +195,20 @@ def test_unknown_config(run_command):
         run_command(COMMAND, 'no-such-model', 'decode')
 
 
-def test_pictures_without_boxes(settings, tmp_path):
+def test_images_without_boxes(settings, tmp_path):
     cv2.imwrite(str(tmp_path / 'a.jpg'), np.zeros((8, 8, 3), np.uint8))
     settings.images = settings.bboxes = str(tmp_path)
     with pytest.raises(InputError, match='box file .*a.json does not exist'):
-        picture_files(settings)
+        image_files(settings)
     (tmp_path / 'a.json').write_text('[]')
     with pytest.raises(InputError, match='box file .*a.json is empty'):
-        picture_files(settings)
+        image_files(settings)
 
 
-def test_drawn_pictures(settings):
+def test_drawn_images(settings):
     settings.pictures, settings.people = 2, 8
-    files = picture_files(settings)
-    assert len(set(files)) == 2 and picture_files(settings) == files
+    files = image_files(settings)
+    assert len(set(files)) == 2 and image_files(settings) == files
     for picture, boxes in files:
         assert cv2.imread(picture).shape == (480, 640, 3)
         found = load_bboxes(boxes)

@@ -88,7 +88,9 @@ CASES = {
     'buried spike': buried_spikes,
     'zero': lambda rng, size: np.zeros((1, 2, size[1], size[0])),
     'negative': lambda rng, size: -1 - gaussians(rng, size, (0.2, 1)),
-    '133 joints': lambda rng, size: gaussians(rng, size, (0.2, 1), shape=(2, 133)) + noise(rng, size, 0.01, (2, 133)),
+    '133 keypoints': lambda rng, size: (
+        gaussians(rng, size, (0.2, 1), shape=(2, 133)) + noise(rng, size, 0.01, (2, 133))
+    ),
 }
 
 
@@ -199,13 +201,13 @@ class TestInputs:
 class TestNotFinite:
     @pytest.mark.parametrize('value', [np.nan, np.inf])
     @pytest.mark.parametrize('case', ['peaked', 'peak on negatives'])  # without and with the whole map's blur
-    def test_only_that_joint_is_lost(self, codec, case, value):
+    def test_only_that_keypoint_is_lost(self, codec, case, value):
         maps = make_case(case)
         keypoints, scores = batch_decoder(codec)(maps)
         lost = np.zeros(scores.shape, bool)
-        for joint, cell in (((0, 0), (0, 0)), ((1, 7), (30, 20)), ((2, 16), (63, 47))):
-            maps[joint][cell] = value
-            lost[joint[0], 0, joint[1]] = True
+        for keypoint, cell in (((0, 0), (0, 0)), ((1, 7), (30, 20)), ((2, 16), (63, 47))):
+            maps[keypoint][cell] = value
+            lost[keypoint[0], 0, keypoint[1]] = True
         found, found_scores = batch_decoder(codec)(maps)
         assert (found_scores[lost] == 0).all() and np.isfinite(found).all()
         nowhere, _ = batch_decoder(codec)(torch.zeros(1, 1, 64, 48))

@@ -236,7 +236,7 @@ def grid_points(codec):
 
 
 class TestEveryConfigsCodec:
-    def test_targets_are_where_the_joints_are(self, codec_of_config):
+    def test_targets_are_where_the_keypoints_are(self, codec_of_config):
         codec = codec_of_config
         points = grid_points(codec)
         heatmaps = codec.encode(points)['heatmaps']

@@ -46,7 +46,7 @@ class TestRun:
         assert capsys.readouterr().err == 'error: box 3 is empty\n'
 
     @pytest.mark.parametrize('content', [None, b'', b'no picture'])
-    def test_unread_pictures_are_one_line(self, kept, capsys, tmp_path, content):
+    def test_unread_images_are_one_line(self, kept, capsys, tmp_path, content):
         from mmpose.datasets.transforms import LoadImage
 
         path = tmp_path / 'people.jpg'
@@ -55,7 +55,7 @@ class TestRun:
         assert ends_with(lambda argv: LoadImage()(dict(img_path=str(path)))) == 2
         lines = capsys.readouterr().err.splitlines()
         assert len(lines) == 1
-        assert lines[0].startswith(f'error: picture {path} is missing or damaged: ')
+        assert lines[0].startswith(f'error: image {path} is missing or damaged: ')
 
     def test_interruption(self, kept, capsys):
         assert ends_with(lambda argv: fail(KeyboardInterrupt())) == 130

@@ -1,4 +1,4 @@
-"""``tools/infer.py`` from end to end: pictures, folders, videos; boxes by hand, file and detector; mistakes."""
+"""``tools/infer.py`` from end to end: images, folders, videos; boxes by hand, file and detector; mistakes."""
 
 import json
 import os
@@ -19,6 +19,7 @@ from tiny_detector import write_detector
 
 from mmtranspose.apis import InputError, explain_topdown, inference_topdown, load_bboxes
 from mmtranspose.detection import PersonDetector
+from mmtranspose.inference import TopdownPipeline
 from mmtranspose.media import VideoWriter, read_image
 from mmtranspose.visualization import draw_poses, overlay_people
 
@@ -72,7 +73,7 @@ def read(path):
     return json.loads(path.read_text())
 
 
-class TestPictures:
+class TestImages:
     def test_json_has_the_apis_values(self, infer, tiny_model, picture, out, tmp_path):
         assert infer(BOXES) == 0
         result = read(out / '000000000001.json')
@@ -85,7 +86,7 @@ class TestPictures:
         assert result['meta_info']['image'] == str(picture)
         assert result['meta_info']['keypoint_names'][10] == 'right_wrist'
 
-    def test_picture_shows_the_poses(self, infer, tiny_model, picture, out):
+    def test_image_shows_the_poses(self, infer, tiny_model, picture, out):
         infer(BOXES, '--kpt-thr', '0', '--draw-bbox')
         samples = inference_topdown(tiny_model, str(picture), BOXES)
         expected = draw_poses(cv2.imread(str(picture)), samples, tiny_model.dataset_meta, 0, True)
@@ -124,7 +125,7 @@ class TestPictures:
         assert read(out / '000000000001.json')['instance_info'] == [] == read(out / 'results_coco.json')
         difference = np.abs(cv2.imread(str(out / picture.name)).astype(int) - cv2.imread(str(picture)))
         assert difference.mean() < 3  # encoded once more
-        assert '1 picture, 0 poses, 0 skipped' in capsys.readouterr().out
+        assert '1 image, 0 poses, 0 skipped' in capsys.readouterr().out
 
     def test_coco_results_are_those_of_the_evaluation(self, infer, people, tested, out):
         """In the same detections: what ``tools/test.py`` wrote, whose scores are those of ``CocoMetric``."""
@@ -218,7 +219,7 @@ class TestVideos:
 
 
 class TestExplain:
-    def test_a_joint(self, infer, tiny_model, picture, out, tmp_path):
+    def test_a_keypoint(self, infer, tiny_model, picture, out, tmp_path):
         cv2.imwrite(str(tmp_path / 'x.png'), cv2.imread(str(picture)))
         infer(BOXES, '--explain', 'left_hip', inputs=[tmp_path / 'x.png'])
         image = read_image(str(tmp_path / 'x.png'))
@@ -247,12 +248,12 @@ class TestTroubles:
         shutil.copy(picture, folder / '3.jpg')
         (folder / '1.jpg').write_bytes(b'')
         (folder / '2.jpg').write_bytes(picture.read_bytes()[:3000])
-        (folder / '4.png').write_text('no picture')
+        (folder / '4.png').write_text('no image')
         assert infer('whole-image', inputs=[folder]) == 1
         printed = capsys.readouterr()
-        for name, words in (('1.jpg', 'empty'), ('2.jpg', 'truncated'), ('4.png', 'no picture')):
+        for name, words in (('1.jpg', 'empty'), ('2.jpg', 'truncated'), ('4.png', 'no image')):
             assert [line for line in printed.err.splitlines() if f'{folder / name}: ' in line and words in line]
-        assert '1 picture, 1 pose, 3 skipped' in printed.out
+        assert '1 image, 1 pose, 3 skipped' in printed.out
         assert sorted(os.listdir(out)) == ['3.jpg', '3.json', 'results_coco.json']
 
     def test_strict_stops_at_once(self, infer, picture, out, tmp_path):
@@ -264,7 +265,7 @@ class TestTroubles:
     @pytest.mark.parametrize(
         ('box', 'words'),
         [
-            ([500, 5, 600, 60], '[500.0, 5.0, 600.0, 60.0, 1.0] lies outside the picture of 240 x 320'),
+            ([500, 5, 600, 60], '[500.0, 5.0, 600.0, 60.0, 1.0] lies outside the image of 240 x 320'),
             ([5, 2, 5, 9], '[5.0, 2.0, 5.0, 9.0, 1.0] is not finite or has no positive width and height'),
             ([1, 2, float('nan'), 9], '[1.0, 2.0, nan, 9.0, 1.0] is not finite'),
         ],
@@ -305,7 +306,7 @@ class TestTroubles:
     @pytest.mark.parametrize(
         ('flags', 'words'),
         [
-            (('--explain', 'elbow'), '--explain elbow: there is no such joint; choose from nose'),
+            (('--explain', 'elbow'), '--explain elbow: there is no such keypoint; choose from nose'),
             (('--explain', 'nose', '--draw-heatmap'), 'explanations come in fp32 and without heatmaps'),
             (('--ann-file', 'none.json'), 'none.json'),
         ],
@@ -334,7 +335,7 @@ class TestTroubles:
     def test_page_of_a_video(self, infer, picture, out, tmp_path):
         with VideoWriter(tmp_path / 'v.mp4', 25, (32, 24)) as writer:
             writer.write(np.zeros((24, 32, 3), np.uint8))
-        with pytest.raises(InputError, match='--explain page is for pictures, and there is a video'):
+        with pytest.raises(InputError, match='--explain page is for images, and there is a video'):
             infer('whole-image', '--explain', 'page', inputs=[picture, tmp_path / 'v.mp4'])
         assert not out.exists()
 

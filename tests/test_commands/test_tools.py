@@ -87,17 +87,17 @@ class TestTest:
 
 
 @pytest.fixture(scope='module')
-def first_picture(people):
+def first_image(people):
     return people / 'val' / '000000000001.jpg'
 
 
 @pytest.fixture(scope='module')
-def explain(run_command, tiny_config, tiny_checkpoint, first_picture, tmp_path_factory):
+def explain(run_command, tiny_config, tiny_checkpoint, first_image, tmp_path_factory):
     def explain(boxes, *flags, root=None):
         folder = tmp_path_factory.mktemp('explain')
         (folder / 'boxes.json').write_text(json.dumps(boxes))
         root = root or folder / 'out'
-        files = ('--input', first_picture, '--bboxes', folder / 'boxes.json', '--output-root', root)
+        files = ('--input', first_image, '--bboxes', folder / 'boxes.json', '--output-root', root)
         run_command('explain', tiny_config, tiny_checkpoint, *files, *flags)
         return root
 
@@ -117,8 +117,8 @@ class TestExplain:
         overlays = sorted(path.name for path in (explained / '000000000001_overlays').iterdir())
         assert len(overlays) == 17 and overlays[9] == '009_left_wrist.jpg'
 
-    def test_raw_maps_are_the_apis(self, explained, tiny_model, first_picture):
-        people = explain_topdown(tiny_model, str(first_picture), BOXES, affect=True, heads='all', methods=['rollout'])
+    def test_raw_maps_are_the_apis(self, explained, tiny_model, first_image):
+        people = explain_topdown(tiny_model, str(first_image), BOXES, affect=True, heads='all', methods=['rollout'])
         with np.load(explained / '000000000001.npz', allow_pickle=False) as file:
             assert file['dependency'].shape == (2, 2, 4, 17, 8, 6)
             for index, person in enumerate(people):
@@ -128,10 +128,10 @@ class TestExplain:
                 np.testing.assert_array_equal(file['uncertain'][index], person.scores < 0.1)
             assert file['names'][10] == 'right_wrist'
 
-    def test_overlay_stays_inside_the_crop(self, explain, first_picture):
+    def test_overlay_stays_inside_the_crop(self, explain, first_image):
         out = explain([[70, 130, 120, 200]], '--no-affect', '--no-flip-test')
         overlay = cv2.imread(str(out / '000000000001_overlays' / '000_nose.jpg')).astype(int)
-        image = cv2.imread(str(first_picture)).astype(int)
+        image = cv2.imread(str(first_image)).astype(int)
         with np.load(out / '000000000001.npz') as file:
             (x1, x2), (y1, y2) = file['crop_to_image'][0] @ [[-0.5, 47.5], [-0.5, 63.5], [1, 1]]
         y, x = np.mgrid[: image.shape[0], : image.shape[1]]
@@ -150,7 +150,7 @@ class TestExplain:
         ('boxes', 'flags', 'words'),
         [
             ([], (), 'boxes.json is empty: there is nobody to explain'),
-            ([[500, 5, 600, 60]], (), 'box 0 .* lies outside the picture of 240 x 320'),
+            ([[500, 5, 600, 60]], (), 'box 0 .* lies outside the image of 240 x 320'),
             (BOXES, ('--methods', 'lime'), "method 'lime' is unknown; choose from attention-1"),
         ],
     )
@@ -165,14 +165,14 @@ class TestExplain:
             explain(BOXES, root=tmp_path / 'out' / 'deeper')
         assert (tmp_path / 'out').read_text() == 'a file'
 
-    def test_checkpoint_of_another_joint_count(
-        self, run_command, tiny_config, tiny_checkpoint, first_picture, tmp_path
+    def test_checkpoint_of_another_keypoint_count(
+        self, run_command, tiny_config, tiny_checkpoint, first_image, tmp_path
     ):
         content = torch.load(tiny_checkpoint, weights_only=False)
         for name in ('weight', 'bias'):
             content['state_dict'][f'head.final_layer.{name}'] = content['state_dict'][f'head.final_layer.{name}'][:14]
         torch.save(content, tmp_path / 'other.pth')
-        files = ('--input', first_picture, '--bboxes', 'whole-image', '--output-root', tmp_path / 'out')
+        files = ('--input', first_image, '--bboxes', 'whole-image', '--output-root', tmp_path / 'out')
         with pytest.raises(InputError, match='other.pth.*head.final_layer'):
             run_command('explain', tiny_config, tmp_path / 'other.pth', *files)
         assert not (tmp_path / 'out').exists()

@@ -77,7 +77,7 @@ def test_two_processes_predict_what_one_does(tiny_config, tiny_checkpoint, teste
 
 
 def people(path) -> list:
-    """Picture, score and keypoints of each person, best first in each picture."""
+    """Image, score and keypoints of each person, best first in each image."""
     found = [[entry['image_id'], entry['score'], *entry['keypoints']] for entry in json.loads(Path(path).read_text())]
     assert found
     return sorted(found, key=lambda person: (person[0], -person[1]))

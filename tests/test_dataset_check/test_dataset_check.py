@@ -1,4 +1,4 @@
-"""Faults put into a good data set, one at a time, and what is said of each."""
+"""Faults put into a good dataset, one at a time, and what is said of each."""
 
 import json
 import math
@@ -22,13 +22,13 @@ BOXES = 'person_detection_results/person_detections_val.json'
 
 @pytest.fixture
 def root(people, tmp_path):
-    """A copy of the tiny data set: 6 pictures and 7 people to train with, all 17 keypoints of each labelled."""
+    """A copy of the tiny dataset: 6 images and 7 people to train with, all 17 keypoints of each labelled."""
     return shutil.copytree(people, tmp_path / 'people')
 
 
 @pytest.fixture
 def spoil(root):
-    """Changes a JSON file of the data set with a function that works in place."""
+    """Changes a JSON file of the dataset with a function that works in place."""
 
     def spoil(change, name=TRAIN):
         content = json.loads((root / name).read_text())
@@ -40,7 +40,7 @@ def spoil(root):
 
 @pytest.fixture
 def check(root):
-    """Checks the data set with the synthetic config; gives the report."""
+    """Checks the dataset with the synthetic config; gives the report."""
 
     def check(images=False, change=None, **options):
         cfg = load_config(str(SYNTHETIC_CONFIG), dict(data_root=str(root), **(change or {})))
@@ -90,7 +90,7 @@ class TestCleanData:
     def test_nothing_is_said(self, check):
         report = check(images=True)
         assert report.found == {} and report.ok(strict=True)
-        assert [(one['split'], one['pictures'], one['people']) for one in report.splits] == [
+        assert [(one['split'], one['images'], one['people']) for one in report.splits] == [
             ('train', 6, 7),
             ('val, test', 4, 5),
         ]
@@ -156,7 +156,7 @@ ANNOTATION_FAULTS = [
         'file_name ',
     ),
     ('coordinates', scale(0.001), 'no labelled coordinate is above 0.'),
-    ('coordinates', scale(20), '7 of 7 people have keypoints outside their picture'),
+    ('coordinates', scale(20), '7 of 7 people have keypoints outside their image'),
     ('keypoint-order', names(exchange), "category 'person': keypoints[5] is 'right_shoulder', in metainfo 'left_shou"),
     ('keypoint-names', names(lambda one: one.__setitem__(0, 'chin')), "category 'person': keypoints[0] is 'chin'"),
     ('keypoint-names-missing', names(list.clear), 'no entry of categories has keypoints'),
@@ -186,14 +186,14 @@ class TestAnnotations:
         assert found['keypoints-length'][0] == 7 and found['no-people'][0] == 1
         assert found['keypoint-count'][1] == "category 'person' names 16 keypoints, metainfo 17"
 
-    def test_a_picture_without_size(self, spoil, check):
+    def test_a_image_without_size(self, spoil, check):
         spoil(lambda content: content['images'][0].pop('width'))
         found = kinds(check())
         assert found['entry-malformed'] == (1, 'images[0] (id 1) has no width')
         assert found['image-unknown'][0] >= 1
 
     @pytest.mark.parametrize(('name', 'value'), [('width', HUGE), ('height', '480'), ('id', 1.5), ('id', [1])])
-    def test_a_picture_whose_numbers_are_none(self, spoil, check, name, value):
+    def test_a_image_whose_numbers_are_none(self, spoil, check, name, value):
         spoil(lambda content: content['images'][0].update({name: value}))
         found = kinds(check())
         assert found['entry-malformed'] == (1, f'images[0] has {name}={value!r:.40}')
@@ -215,7 +215,7 @@ class TestAnnotations:
         with pytest.raises(InputError, match=f'{TRAIN}: categories{words}'):
             check()
 
-    def test_the_same_picture_id_twice(self, spoil, check):
+    def test_the_same_image_id_twice(self, spoil, check):
         spoil(lambda content: content['images'][1].update(id=1))
         assert kinds(check())['duplicate-id'] == (1, 'image id 1: 2 times')
 
@@ -231,8 +231,8 @@ class TestAnnotations:
     def test_nobody(self, spoil, check):
         spoil(lambda content: content.update(annotations=[]))
         report = check()
-        assert kinds(report) == {'no-people': (1, '6 pictures, 0 people, none that MMPose uses')}
-        assert report.splits[0]['pictures_without_people'] == 6
+        assert kinds(report) == {'no-people': (1, '6 images, 0 people, none that MMPose uses')}
+        assert report.splits[0]['images_without_people'] == 6
 
     def test_examples_are_limited(self, spoil, check):
         spoil(lambda content: [one.update(num_keypoints=9) for one in content['annotations']])
@@ -243,7 +243,7 @@ class TestAnnotations:
         assert 'num-keypoints: 7 of 7 people (100.00%)' in report.to_text()
         assert '... and 5 more' in report.to_text()
 
-    def test_pictures_alone_will_do_where_there_are_detector_boxes(self, spoil, check):
+    def test_images_alone_will_do_where_there_are_detector_boxes(self, spoil, check):
         name = 'annotations/person_keypoints_val.json'
         spoil(lambda content: [content.pop('annotations'), content.pop('categories')], name)
         assert check().found == {}
@@ -257,7 +257,7 @@ class TestAnnotations:
 
 
 class TestAreas:
-    """``CocoMetric`` needs the area of every annotation of a picture with predictions."""
+    """``CocoMetric`` needs the area of every annotation of an image with predictions."""
 
     VAL = 'annotations/person_keypoints_val.json'
 
@@ -284,7 +284,7 @@ class TestAreas:
         without(math.nan)
         assert check().found == {}
         without(HUGE)
-        assert kinds(check())['entry-malformed'][0] == 5  # the data set class stops
+        assert kinds(check())['entry-malformed'][0] == 5  # the dataset class stops
 
     @pytest.mark.parametrize(
         ('evaluator', 'stops'),
@@ -310,8 +310,8 @@ class TestAreas:
         cfg[f'{split}_evaluator'] = evaluator
         assert ('area-missing' in kinds(check_dataset(cfg, images=False))) == stops
 
-    def test_only_pictures_with_predictions(self, root, spoil, check):
-        """An unlabelled person counts where another is predicted in the picture, and nowhere else."""
+    def test_only_images_with_predictions(self, root, spoil, check):
+        """An unlabelled person counts where another is predicted in the image, and nowhere else."""
 
         pictures = [one['image_id'] for one in json.loads((root / self.VAL).read_text())['annotations']]
         beside = next(k for k, picture in enumerate(pictures) if pictures.count(picture) == 2)
@@ -330,7 +330,7 @@ class TestAreas:
         assert check().found == {}
 
 
-class TestPictures:
+class TestImages:
     @pytest.fixture
     def picture(self, root):
         return root / 'train' / '000000000002.jpg'
@@ -338,7 +338,7 @@ class TestPictures:
     def test_missing(self, check, picture):
         picture.unlink()
         found = kinds(check(images=True))
-        assert found == {'picture-missing': (1, f'image 2: {picture} (No such file or directory)')}
+        assert found == {'image-missing': (1, f'image 2: {picture} (No such file or directory)')}
 
     @pytest.mark.parametrize(
         ('name', 'shown'),
@@ -347,7 +347,7 @@ class TestPictures:
     def test_names_that_no_file_can_have(self, spoil, check, root, name, shown):
         spoil(lambda content: content['images'][1].update(file_name=name))
         report = check(images=True)
-        count, where = kinds(report)['picture-missing']
+        count, where = kinds(report)['image-missing']
         assert count == 1 and where.startswith(f'image 2: {root}/train/{shown} (') and len(report.found) == 1
         assert shown.encode() in report.to_text().encode()
 
@@ -356,20 +356,20 @@ class TestPictures:
         content = picture.read_bytes()
         picture.write_bytes(content[: int(share * len(content))])
         found = kinds(check(images=True))
-        assert found == {'picture-damaged': (1, f'image 2: {picture} ({int(share * len(content))} bytes)')}
+        assert found == {'image-damaged': (1, f'image 2: {picture} ({int(share * len(content))} bytes)')}
 
     def test_another_size(self, check, picture):
         image = cv2.imread(str(picture))
         cv2.imwrite(str(picture), image[:-1])
         h, w = image.shape[:2]
-        assert kinds(check(images=True)) == {'picture-size': (1, f'image 2: {picture} is {w}x{h - 1}, not {w}x{h}')}
+        assert kinds(check(images=True)) == {'image-size': (1, f'image 2: {picture} is {w}x{h - 1}, not {w}x{h}')}
 
     def test_a_copy_within_the_split(self, check, spoil, picture):
         other = picture.with_name('000000000001.jpg')
         shutil.copy(picture, other)
         found = kinds(check(images=True))
-        assert found['duplicate-picture'] == (1, f'{picture} is {other}')
-        assert set(found) <= {'duplicate-picture', 'picture-size'}
+        assert found['duplicate-image'] == (1, f'{picture} is {other}')
+        assert set(found) <= {'duplicate-image', 'image-size'}
 
     def test_a_copy_in_another_split(self, check, spoil, root, picture):
         copy = root / 'val' / '000000000003.jpg'
@@ -395,7 +395,7 @@ class TestPictures:
         for path in (root / 'train').iterdir():
             path.unlink()
         found = kinds(check(images=True, max_images=2, num_examples=9))
-        assert found['picture-missing'][0] == 2
+        assert found['image-missing'][0] == 2
         assert check(images=False).found == {}
 
 
@@ -424,10 +424,10 @@ class TestDetections:
         spoil(lambda boxes: [box.update(category_id=3) for box in boxes], BOXES)
         assert kinds(check())['detection-category'][1].endswith('categories [3]')
 
-    def test_a_picture_without_boxes(self, check, spoil):
+    def test_a_image_without_boxes(self, check, spoil):
         spoil(lambda boxes: boxes.__setitem__(slice(None), [box for box in boxes if box['image_id'] != 2]), BOXES)
         report = check()
-        assert kinds(report) == {'picture-without-box': (1, 'image 2')}
+        assert kinds(report) == {'image-without-box': (1, 'image 2')}
         assert report.ok() and not report.ok(strict=True)
 
 
@@ -462,7 +462,7 @@ class TestConfigs:
 
     def test_the_head(self, check):
         report = check(change={'model.head.out_channels': 16})
-        text = 'model.head.out_channels is 16, the data set has 17'
+        text = 'model.head.out_channels is 16, the dataset has 17'
         assert kinds(report) == {'keypoint-count': (1, text)} and len(report.found) == 2
 
     def test_half_body(self, check):
@@ -483,7 +483,7 @@ class TestConfigs:
 
 
 class TestOtherLayouts:
-    """Data sets that MMPose reads in their own way."""
+    """Datasets that MMPose reads in their own way."""
 
     def config(self, kind, root, num, **dataset):
         dataset = dict(type=kind, data_root=str(root), ann_file='a.json', data_prefix=dict(img=''), **dataset)
@@ -495,10 +495,10 @@ class TestOtherLayouts:
         for k, change in enumerate((dict(joints=joints[:15], joints_vis=[1] * 15), dict(joints_vis=[0] * 16)), 2):
             (tmp_path / 'a.json').write_text(json.dumps([one, {**one, 'image': f'{k}.jpg', **change}]))
             report = check_dataset(self.config('MpiiDataset', tmp_path, 16), images=k == 2)
-            assert report.splits[0]['annotations'] == report.splits[0]['pictures'] == 2
+            assert report.splits[0]['annotations'] == report.splits[0]['images'] == 2
             if k == 2:
                 assert kinds(report)['keypoints-length'] == (1, 'annotation 1: 15 keypoints, metainfo has 16')
-                assert kinds(report)['picture-missing'][0] == 2 and len(report.found) == 2
+                assert kinds(report)['image-missing'][0] == 2 and len(report.found) == 2
             else:
                 assert report.found == {}
         (tmp_path / 'a.json').write_text(json.dumps([{**one, 'center': None}]))
@@ -527,7 +527,7 @@ class TestOtherLayouts:
         )
         for num, expected in (
             (14, {}),
-            (17, {'keypoint-count': (1, 'model.head.out_channels is 17, the data set has 14')}),
+            (17, {'keypoint-count': (1, 'model.head.out_channels is 17, the dataset has 14')}),
         ):
             cfg = Config(dict(train_dataloader=dict(dataset=combined), model=dict(head=dict(out_channels=num))))
             assert kinds(check_dataset(cfg, images=False)) == expected
@@ -544,7 +544,7 @@ class TestCommandLine:
     def test_clean(self, tool, capsys):
         assert tool('--strict') == 0
         lines = capsys.readouterr().out.splitlines()
-        assert lines[0].split()[:2] == ['split', 'pictures']
+        assert lines[0].split()[:2] == ['split', 'images']
         assert lines[1].split() == ['train', '6', '0', '7', '17.0', TRAIN]
 
     def test_warnings_and_errors(self, tool, spoil, capsys, tmp_path):

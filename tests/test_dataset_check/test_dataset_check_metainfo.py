@@ -131,7 +131,7 @@ def test_head(channels, wrong):
     [
         (['nose', 'left_eye', 'right_eye'], 3, []),
         (['Nose', 'L Eye', 'right-eye'], 3, []),
-        (['nose', 'left_eye'], 3, []),  # the data set class adds the third
+        (['nose', 'left_eye'], 3, []),  # the dataset class adds the third
         (['nose', 'left_eye'], 0, [('keypoint-count', "category 'face' names 2 keypoints, metainfo 3")]),
         (
             ['snout', 'right_eye', 'left_eye'],

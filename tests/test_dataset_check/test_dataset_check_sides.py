@@ -40,7 +40,7 @@ class TestAcross:
         for up, expected in (((0, -10), 2), ((0, 10), -2), ((10, 0), 0.5), ((-5, 0), -1), ((0, 0), np.nan)):
             np.testing.assert_allclose(across(points, (0, 1), np.array([up], float)), [expected])
 
-    def test_a_turned_picture_changes_nothing(self):
+    def test_a_turned_image_changes_nothing(self):
         for angle in range(0, 360, 45):
             points = torsos(1, 60, 40, angle)
             up = points[:, :2].mean(1) - points[:, 2:].mean(1)

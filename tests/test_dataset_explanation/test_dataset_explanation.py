@@ -1,4 +1,4 @@
-"""Explanations over a data set: truth, shares by hand, intervals, resuming, several processes."""
+"""Explanations over a dataset: ground truth, shares by hand, intervals, resuming, several processes."""
 
 import json
 import shutil

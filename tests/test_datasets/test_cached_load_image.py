@@ -1,4 +1,4 @@
-"""Pictures that are decoded once."""
+"""Images that are decoded once."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from mmtranspose.datasets.transforms import CachedLoadImage
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Files of two pictures."""
+    """Files of two images."""
     paths = [str(tmp_path / name) for name in ('a.png', 'b.png')]
     for seed, path in enumerate(paths):
         cv2.imwrite(path, np.random.default_rng(seed).integers(0, 256, (20 + seed, 30, 3), dtype=np.uint8))
@@ -28,7 +28,7 @@ def pictures(tmp_path):
 
 @pytest.fixture
 def decoded(monkeypatch):
-    """Counts decoded pictures."""
+    """Counts decoded images."""
     decode, found = mmcv.imfrombytes, []
     monkeypatch.setattr(mmcv, 'imfrombytes', lambda *args, **kwargs: found.append(1) or decode(*args, **kwargs))
     return found
@@ -47,7 +47,7 @@ def test_results_are_load_images(pictures, options):
         assert_same(ours(dict(img_path=pictures[index])), theirs(dict(img_path=pictures[index])))
 
 
-def test_boxes_of_one_picture_decode_it_once(pictures, decoded):
+def test_boxes_of_one_image_decode_it_once(pictures, decoded):
     load = CachedLoadImage()
     for index in (0, 0, 0, 1, 1, 0):
         load(dict(img_path=pictures[index]))
@@ -62,7 +62,7 @@ def test_a_file_written_anew_is_read_anew(pictures):
     np.testing.assert_array_equal(load(dict(img_path=pictures[0]))['img'], cv2.imread(pictures[1]))
 
 
-def test_nobody_can_change_the_picture_of_the_next_box(pictures):
+def test_nobody_can_change_the_image_of_the_next_box(pictures):
     load = CachedLoadImage()
     for _ in range(2):
         with pytest.raises(ValueError, match='read-only'):
@@ -76,7 +76,7 @@ def test_arrays_are_taken_as_they_are(pictures, decoded):
     assert not decoded
 
 
-def test_pictures_that_cannot_be_read(pictures, tmp_path):
+def test_images_that_cannot_be_read(pictures, tmp_path):
     load = CachedLoadImage()
     load(dict(img_path=pictures[0]))
     with pytest.raises(FileNotFoundError, match='loading `.*none.png`'):
@@ -88,7 +88,7 @@ def test_pictures_that_cannot_be_read(pictures, tmp_path):
 
 
 def test_samples_of_an_evaluation(people, decoded):
-    """In the configs' pipeline: the same samples, fewer decoded pictures."""
+    """In the configs' pipeline: the same samples, fewer decoded images."""
     init_default_scope('mmpose')
     cfg = Config.fromfile(str(SYNTHETIC_CONFIG)).val_dataloader.dataset
     cfg.update(data_root=str(people), bbox_file=None)

@@ -84,7 +84,7 @@ def test_a_sample_is_lighter_by_its_heatmaps():
 
 def test_mistakes():
     light = np.array([[1, 0, 0.3] + [1] * (K - 3)], np.float32)
-    with pytest.raises(InputError, match='joint_weights of the data set: keypoint 2 has 0.3'):
+    with pytest.raises(InputError, match='joint_weights of the dataset: keypoint 2 has 0.3'):
         KeypointTarget(use_dataset_keypoint_weights=True)(sample(dataset_keypoint_weights=light))
     with pytest.raises(ValueError, match=r'of one person, \(1, K, 2\), not \(2, 17, 2\)'):
         two = sample()

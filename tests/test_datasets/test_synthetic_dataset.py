@@ -1,4 +1,4 @@
-"""The whole data set: files, formats, determinism, and what happens when something goes wrong."""
+"""The whole dataset: files, formats, determinism, and what happens when something goes wrong."""
 
 import contextlib
 import hashlib
@@ -64,7 +64,7 @@ def test_splits_and_seeds_differ():
     assert len({picture.tobytes() for picture in pictures}) == 4
 
 
-def test_pictures_are_what_was_drawn(root):
+def test_images_are_what_was_drawn(root):
     entry = load(root, 'annotations/person_keypoints_val.json')['images'][4]
     drawn = make_scene(SEED, 'val', 4)[0].image
     stored = cv2.imread(str(root / 'val' / entry['file_name']))
@@ -195,14 +195,14 @@ def test_an_empty_folder_is_filled(tmp_path):
 def test_an_interruption_leaves_nothing_and_spoils_nothing(tmp_path, monkeypatch, error, existing):
     if existing:
         small(tmp_path / 'people')
-    before, draw = digests(tmp_path), generator._make_picture
+    before, draw = digests(tmp_path), generator._make_image
 
     def stops_at_third(job):
         if job.index == 2:
             raise error
         return draw(job)
 
-    monkeypatch.setattr(generator, '_make_picture', stops_at_third)
+    monkeypatch.setattr(generator, '_make_image', stops_at_third)
     with pytest.raises(error):
         small(tmp_path / 'people', num_train=5, overwrite=True)
     assert digests(tmp_path) == before
@@ -231,7 +231,7 @@ def test_a_failed_swap_puts_the_old_one_back(tmp_path, monkeypatch):
         (dict(num_val=1.5), 'num_val'),
         (dict(seed=-2), 'seed'),
         (dict(num_workers=0), 'num_workers'),
-        (dict(num_train=0, num_val=0), 'at least one picture'),
+        (dict(num_train=0, num_val=0), 'at least one image'),
     ],
 )
 def test_wrong_numbers_are_named(tmp_path, changes, message):
@@ -253,7 +253,7 @@ def test_command_line(tmp_path, run_command):
     [
         (('--num-train', '-3'), 'at least 0'),
         (('--seed', 'x'), 'not a whole number'),
-        (('--num-train', '0', '--num-val', '0'), 'at least one picture'),
+        (('--num-train', '0', '--num-val', '0'), 'at least one image'),
         (('--preview', 'sheet.gif'), '.png'),
     ],
 )

@@ -1,4 +1,4 @@
-"""Pictures and their labels: what is drawn must be what is said."""
+"""Images and their labels: what is drawn must be what is said."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def scenes():
     return [render_scene(np.random.default_rng(seed), (320, 240)) for seed in range(40)]
 
 
-def test_equal_generators_give_equal_pictures(scenes):
+def test_equal_generators_give_equal_images(scenes):
     again = render_scene(np.random.default_rng(3), (320, 240))
     np.testing.assert_array_equal(again.image, scenes[3].image)
     assert len(again.people) == len(scenes[3].people)
@@ -58,7 +58,7 @@ def test_equal_generators_give_equal_pictures(scenes):
     assert not np.array_equal(scenes[3].image, scenes[4].image)
 
 
-def test_pictures_have_the_size_asked_for_and_content():
+def test_images_have_the_size_asked_for_and_content():
     image = render_scene(np.random.default_rng(1), (250, 301)).image
     assert image.shape == (301, 250, 3) and image.dtype == np.uint8
     assert image.std() > 10
@@ -124,7 +124,7 @@ def test_a_person_in_front_hides_the_one_behind():
     assert hidden is None or hidden.keypoints[INDEX['left_hip'], 2] == 1
 
 
-def test_outside_the_picture_is_unlabelled_with_zero_coordinates():
+def test_outside_the_image_is_unlabelled_with_zero_coordinates():
     actor = stand(0.0, x=0.97)  # half beyond the right edge
     person = describe(actor, 0, CAMERA, draw(actor), 1)
     points = CAMERA.project(CAMERA.to_camera(np.stack([actor.skeleton.joints[f'{s}_hip'] for s in ('left', 'right')])))
@@ -133,7 +133,7 @@ def test_outside_the_picture_is_unlabelled_with_zero_coordinates():
     assert person.keypoints[INDEX['right_hip'], 2] > 0
 
 
-def test_zero_exactly_outside_in_every_picture(scenes):
+def test_zero_exactly_outside_in_every_image(scenes):
     total = 0
     for scene in scenes:
         for person in scene.people:
@@ -163,7 +163,7 @@ def test_scenes_vary(scenes):
     assert all(person.area >= 300 for person in people)
 
 
-def test_masks_of_a_picture_do_not_overlap(scenes):
+def test_masks_of_a_image_do_not_overlap(scenes):
     for scene in scenes:
         if scene.people:
             assert np.sum([person.mask for person in scene.people], axis=0).max() == 1
@@ -255,7 +255,7 @@ def test_contact_sheet_shows_labels(scenes):
         contact_sheet([])
 
 
-def test_easy_pictures_are_easy():
+def test_easy_images_are_easy():
     """Nobody turns away, nothing stands in front, at most two people; the full set has all of that."""
     from mmtranspose.datasets.synthetic import DIFFICULTIES
     from mmtranspose.datasets.synthetic.placement import place_actor

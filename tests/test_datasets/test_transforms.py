@@ -125,7 +125,7 @@ class TestUnbiasedTopdownAffine:
         np.testing.assert_array_equal(results['img'], image[80 : 80 + H, 100 : 100 + W])
 
     @pytest.mark.parametrize('degrees', [0, 30, -75, 90])
-    def test_picture_and_keypoints_move_together(self, degrees):
+    def test_image_and_keypoints_move_together(self, degrees):
         points = np.array([[[180.0, 150], [240, 220], [210, 260]]])
         image = np.zeros((480, 640, 3), np.uint8)
         for x, y in points[0].astype(int):
@@ -139,7 +139,7 @@ class TestUnbiasedTopdownAffine:
         for point in moved:
             assert np.linalg.norm(centroids[1:] - point, axis=1).min() < 0.2
 
-    def test_a_mirrored_picture_gives_the_mirrored_crop(self):
+    def test_a_mirrored_image_gives_the_mirrored_crop(self):
         image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
         image = cv2.resize(image, (640, 480), interpolation=cv2.INTER_CUBIC)
         points = np.array([[[200.0, 150], [230, 180], [260, 210]]])

@@ -1,4 +1,4 @@
-"""The demo from end to end, on a handful of pictures."""
+"""The demo from end to end, on a handful of images."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def test_checkpoint_is_of_the_last_epoch(demo):
 
 @pytest.fixture(scope='module')
 def boxes(demo):
-    """Of each held-out picture."""
+    """Of each held-out image."""
     with open_source(str(demo.data / 'val')) as source:
         return demo.boxes()(list(source))
 
@@ -52,13 +52,13 @@ def test_boxes(demo, boxes):
         np.testing.assert_allclose(found[0], [x, y, x + w, y + h, best['score']], rtol=1e-5)
 
 
-def test_pictures(demo):
+def test_images(demo):
     poses, dependency = cv2.imread(demo.files['poses']), cv2.imread(demo.files['dependency'])
-    assert poses.shape == (320, 4 * 320, 3)  # four pictures in a row
-    assert dependency.shape[1] > 17 * 50  # a column a joint
+    assert poses.shape == (320, 4 * 320, 3)  # four images in a row
+    assert dependency.shape[1] > 17 * 50  # a column a keypoint
 
 
-def test_page_shows_the_people_of_one_picture(demo, boxes):
+def test_page_shows_the_people_of_one_image(demo, boxes):
     page = Path(demo.files['explanation']).read_text()
     assert page.startswith('<!doctype html>') and 'left_wrist' in page
     people = json.loads(re.search('<script id="data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])['people']
@@ -70,4 +70,4 @@ def test_table(demo):
     assert rows == {name: f'{value:.3f}' for name, value in demo.metrics.items()}
     for path in demo.files.values():
         assert path in demo.table()
-    assert list(demo.seconds) == ['people', 'training', 'evaluation', 'pictures']
+    assert list(demo.seconds) == ['people', 'training', 'evaluation', 'images']

@@ -1,4 +1,4 @@
-"""The demo's person detector: its config, its training on a handful of pictures, and the demo with it."""
+"""The demo's person detector: its config, its training on a handful of images, and the demo with it."""
 
 import json
 import re

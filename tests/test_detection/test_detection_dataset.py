@@ -1,4 +1,4 @@
-"""Detector boxes of a data set: the file that is written, stops, and pictures that cannot be read."""
+"""Detector boxes of a dataset: the file that is written, stops, and images that cannot be read."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from tiny_detector import write_detector
 
 from mmtranspose.detection import PersonDetector, detect_dataset
 from mmtranspose.detection import dataset_detection as dataset_module
-from mmtranspose.detection.annotated_images import AnnotatedPictures
+from mmtranspose.detection.annotated_images import AnnotatedImages
 from mmtranspose.detection.box_ap import box_ap, true_boxes
 from mmtranspose.errors import InputError
 from mmtranspose.files import resumable_arrays as parts_module
@@ -35,7 +35,7 @@ def detector(files):
 
 @pytest.fixture
 def copied(people, tmp_path):
-    """A copy of the data set, whose pictures may be damaged; and one of them."""
+    """A copy of the dataset, whose images may be damaged; and one of them."""
     root = tmp_path / 'people'
     shutil.copytree(people, root)
     return root, sorted((root / 'val').iterdir())[1]
@@ -46,7 +46,7 @@ def detect(detector, root, out, **options):
 
 
 def expected(detector, root) -> list[tuple]:
-    """(image id, x, y, w, h, score) of every box, picture by picture."""
+    """(image id, x, y, w, h, score) of every box, image by image."""
     rows = []
     for image in json.loads((root / ANNOTATIONS).read_text())['images']:
         for x1, y1, x2, y2, score in detector([read_image(str(root / 'val' / image['file_name']))])[0]:
@@ -69,14 +69,14 @@ def written(files, people, run_command, tmp_path_factory):
 
 
 class TestFile:
-    def test_boxes_of_every_picture(self, written, detector, people):
+    def test_boxes_of_every_image(self, written, detector, people):
         detections = json.loads(written.read_text())
         assert {one['category_id'] for one in detections} == {1} and len(detections) > 8
         np.testing.assert_allclose(rows_of(detections), expected(detector, people), atol=0.02)
         assert not written.with_name('boxes.json.parts').exists()
 
     def test_the_test_tool_evaluates_with_them(self, written, tiny_config, tiny_checkpoint, run_command, tmp_path):
-        """The boxes of those pictures go through the model, and their scores into the result."""
+        """The boxes of those images go through the model, and their scores into the result."""
         options = (
             f'test_dataloader.dataset.bbox_file={written}',
             f'test_evaluator.outfile_prefix={tmp_path / "test"}',
@@ -135,7 +135,7 @@ class TestAveragePrecision:
         found = box_ap(self.truths(5), [1, 2], detections)
         assert (found['AP50'], found['AP']) == pytest.approx((ap50, ap))
 
-    def test_pictures_that_do_not_count(self):
+    def test_images_that_do_not_count(self):
         detections = [dict(image_id=1, bbox=[0, 0, 10, 10], score=1)]
         assert box_ap(self.truths(5), [1], detections)['AP'] == pytest.approx(1)
 
@@ -164,7 +164,7 @@ class TestAveragePrecision:
         assert box_ap(truths, [1, 'two'], detections)['AP'] == pytest.approx(1)
 
 
-def test_picture_that_the_detector_cannot_take(detector, copied, tmp_path):
+def test_image_that_the_detector_cannot_take(detector, copied, tmp_path):
     root, file = copied
     whole = detect(detector, root, tmp_path / 'whole.json').detections
     number = next(
@@ -243,7 +243,7 @@ class TestStops:
         with pytest.raises(InputError, match='000000.npz is damaged .*; delete it and run again'):
             detect(detector, people, tmp_path / 'boxes.json')
 
-    def test_processes_share_the_pictures(self, detector, people, tmp_path, monkeypatch):
+    def test_processes_share_the_images(self, detector, people, tmp_path, monkeypatch):
         """Rank 1 of 2 makes every second part, rank 0 the rest and the file."""
         out, looked = tmp_path / 'boxes.json', []
         original = PersonDetector.__call__
@@ -260,12 +260,12 @@ class TestStops:
         assert len(looked) == 4
         np.testing.assert_allclose(rows_of(found.detections), expected(detector, people), atol=0.02)
 
-    def test_few_parts_of_many_pictures(self, detector, people, tmp_path, monkeypatch):
+    def test_few_parts_of_many_images(self, detector, people, tmp_path, monkeypatch):
         made = []
 
         class Counted(Parts):
             def __init__(self, root, made_by, count, option):
-                made.append((made_by['pictures_per_part'], count))
+                made.append((made_by['images_per_part'], count))
                 super().__init__(root, made_by, count, option)
 
         monkeypatch.setattr(dataset_module, 'Parts', Counted)
@@ -285,7 +285,7 @@ class TestUnreadable:
         arguments = (*files, root / ANNOTATIONS, '--img-root', root / 'val', '--out', out)
         assert run_command('detect', *arguments, '--bbox-thr', 0.3, '--nms-thr', 0.7, '--device', 'cpu') == 1
         printed = capsys.readouterr()
-        assert str(bad) in printed.err and 'left out, as they cannot be read: 1 pictures' in printed.err
+        assert str(bad) in printed.err and 'left out, as they cannot be read: 1 images' in printed.err
         (bad_id,) = (image['id'] for image in whole['images'] if image['file_name'] == bad.name)
         rows = rows_of(json.loads(out.read_text()))
         np.testing.assert_allclose(rows, [row for row in kept if row[0] != bad_id], atol=0.02)
@@ -314,7 +314,7 @@ class TestUnreadable:
         root, _ = copied
         for path in (root / 'val').iterdir():
             path.write_bytes(b'')
-        with pytest.raises(InputError, match='none of the 4 pictures could be read: .*jpg'):
+        with pytest.raises(InputError, match='none of the 4 images could be read: .*jpg'):
             detect(detector, root, tmp_path / 'boxes.json')
         shutil.copytree(people / 'val', root / 'val', dirs_exist_ok=True)
         assert detect(detector, root, tmp_path / 'boxes.json').skipped == {}
@@ -328,17 +328,17 @@ class TestAnnotationFile:
             (dict(images=[]), 'not in COCO format: it has no "images"'),
             (dict(images=[dict(id=1)]), r'images\[0\] is .*; a dict with id and file_name is wanted'),
             (dict(images=[dict(id=None, file_name='a.jpg')]), r'images\[0\] is .*id and file_name is wanted'),
-            (dict(images=[dict(id=1, file_name='gone.jpg')]), 'none of the 1 pictures of .* such as .*gone.jpg'),
+            (dict(images=[dict(id=1, file_name='gone.jpg')]), 'none of the 1 images of .* such as .*gone.jpg'),
         ],
     )
     def test_refused(self, content, words, tmp_path):
         (tmp_path / 'ann.json').write_text(json.dumps(content))
         with pytest.raises(InputError, match=words):
-            AnnotatedPictures(tmp_path / 'ann.json', tmp_path)
+            AnnotatedImages(tmp_path / 'ann.json', tmp_path)
 
     def test_folder_that_is_not_there(self, people):
-        with pytest.raises(InputError, match=r'picture folder nowhere \(--img-root\) does not exist'):
-            AnnotatedPictures(people / ANNOTATIONS, 'nowhere')
+        with pytest.raises(InputError, match=r'image folder nowhere \(--img-root\) does not exist'):
+            AnnotatedImages(people / ANNOTATIONS, 'nowhere')
 
     @pytest.mark.parametrize(
         ('categories', 'expected'),
@@ -352,7 +352,7 @@ class TestAnnotationFile:
     def test_category(self, categories, expected, people, tmp_path):
         content = json.loads((people / ANNOTATIONS).read_text()) | dict(categories=categories)
         (tmp_path / 'ann.json').write_text(json.dumps(content))
-        assert AnnotatedPictures(tmp_path / 'ann.json', people / 'val').category_id('person') == expected
+        assert AnnotatedImages(tmp_path / 'ann.json', people / 'val').category_id('person') == expected
 
 
 def test_batch_size_must_be_positive(run_command, files, people, capsys):

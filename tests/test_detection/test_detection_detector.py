@@ -59,7 +59,7 @@ class TestBoxes:
         for boxes, image in zip(found, images):
             np.testing.assert_allclose(boxes, detector([image])[0], atol=0.02)  # torch's kernels differ by batch
 
-    def test_in_the_picture_and_sorted(self, detector, images):
+    def test_in_the_image_and_sorted(self, detector, images):
         for boxes, image in zip(detector(images), images):
             h, w = image.shape[:2]
             assert (boxes[:, :4] >= 0).all() and (boxes[:, 0:4:2] <= w).all() and (boxes[:, 1:4:2] <= h).all()
@@ -76,7 +76,7 @@ class TestBoxes:
         for boxes in PersonDetector(*files, bbox_thr=1.0)(images[:2]):
             assert boxes.shape == (0, 5) and boxes.dtype == np.float32
 
-    def test_no_pictures(self, detector):
+    def test_no_images(self, detector):
         assert detector([]) == []
 
     def test_operator_that_is_not_there(self, files, images, monkeypatch):
@@ -90,9 +90,9 @@ class TestBoxes:
             detector(images[:1])
 
 
-def test_picture_that_vanishes_at_the_detectors_size(detector, images):
+def test_image_that_vanishes_at_the_detectors_size(detector, images):
     strip = np.zeros((1, 3000, 3), np.uint8)
-    with pytest.raises(InputError, match='cannot take a picture of 3000 x 1 pixels'):
+    with pytest.raises(InputError, match='cannot take an image of 3000 x 1 pixels'):
         detector([images[0], strip])
 
 

@@ -55,7 +55,7 @@ def predict(model, picture, bboxes, outputs, monkeypatch, flip_test):
 
 
 def mirrored(heatmaps, flip_indices):
-    """What the network would say of the mirrored crop: columns reversed, left and right joints swapped."""
+    """What the network would say of the mirrored crop: columns reversed, left and right keypoints swapped."""
     return heatmaps[:, flip_indices, :, ::-1].copy()
 
 

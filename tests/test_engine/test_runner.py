@@ -63,12 +63,12 @@ COMMON = [
     (),
     ('--work-dir', 'w'),
     ('--launcher', 'slurm'),
-    ('--show-dir', 'pictures'),
-    ('--show-dir', 'pictures', '--interval', '5'),
+    ('--show-dir', 'images'),
+    ('--show-dir', 'images', '--interval', '5'),
     ('--show', '--wait-time', '0.5'),
-    ('--show', '--show-dir', 'pictures', '--interval', '3'),
+    ('--show', '--show-dir', 'images', '--interval', '3'),
     ('--cfg-options', 'model.neck.num_layers=1', 'train_dataloader.batch_size=7', 'work_dir=w'),
-    ('--show-dir', 'pictures', '--cfg-options', 'default_hooks.visualization.interval=5'),
+    ('--show-dir', 'images', '--cfg-options', 'default_hooks.visualization.interval=5'),
     ('--work-dir', 'w', '--cfg-options', 'work_dir=of_the_options'),
 ]
 TRAIN = [
@@ -86,7 +86,7 @@ TEST = [
     ('--dump', 'predictions.pickle', '--work-dir', 'w'),
     ('--badcase',),
     ('--badcase', '--show'),
-    ('--badcase', '--show', '--show-dir', 'pictures', '--interval', '4', '--wait-time', '2'),
+    ('--badcase', '--show', '--show-dir', 'images', '--interval', '4', '--wait-time', '2'),
     ('--badcase', '--cfg-options', 'default_hooks.badcase.badcase_thr=3'),
     ('--dump', 'predictions.pkl', '--cfg-options', 'default_hooks.logger.interval=3'),
 ]
@@ -193,7 +193,7 @@ class TestWhatFlagsDo:
             ours('train', monkeypatch, str(tmp_path / 'a.py'), '--auto-scale-lr')
 
     @pytest.mark.parametrize(('flag', 'hook'), [('--show-dir=p', 'visualization'), ('--badcase', 'badcase')])
-    def test_pictures_without_their_hook(self, tiny_config, monkeypatch, tmp_path, flag, hook):
+    def test_images_without_their_hook(self, tiny_config, monkeypatch, tmp_path, flag, hook):
         cfg = Config.fromfile(tiny_config)
         cfg.default_hooks.pop(hook)
         cfg.dump(tmp_path / 'a.py')
@@ -257,7 +257,7 @@ class TestBuildRunner:
         assert type(runner) is Runner and runner.cfg is not None
 
     @pytest.mark.parametrize('kind', ['missing', 'text', 'truncated'])
-    def test_pictures_of_a_data_set(self, cfg, people, tmp_path, kind):
+    def test_images_of_a_data_set(self, cfg, people, tmp_path, kind):
         shutil.copytree(people, tmp_path / 'people')
         picture = tmp_path / 'people' / 'val' / '000000000002.jpg'
         content = picture.read_bytes()

@@ -1,4 +1,4 @@
-"""What a predicted pose rests on: the prediction's own keypoints, the right rows, the flip test's average."""
+"""What a predicted pose depends on: the prediction's own keypoints, the right rows, the flip test's average."""
 
 from pathlib import Path
 
@@ -87,8 +87,8 @@ def test_nearest_cell(model, image):
     np.testing.assert_allclose(person.dependency[:, 5], expected[:, 0, 0].numpy(), atol=1e-6)
 
 
-def test_flip_test_averages_the_mirrored_pictures_maps(model, image):
-    """By hand: the averaged heatmap's peak, its mirror image in the mirrored picture for the counterpart joint."""
+def test_flip_test_averages_the_mirrored_images_maps(model, image):
+    """By hand: the averaged heatmap's peak, its mirror image in the mirrored image for the counterpart keypoint."""
     inputs = inputs_of(model, image, BOXES[:1])
     flip = model.dataset_meta['flip_indices']
     heatmaps = (heatmaps_of(model, inputs) + heatmaps_of(model, inputs.flip(-1)).flip(-1)[:, flip]) / 2
@@ -101,9 +101,9 @@ def test_flip_test_averages_the_mirrored_pictures_maps(model, image):
         np.testing.assert_allclose(person.dependency[:, k], (plain + mirrored.flip(-1)).numpy() / 2, atol=1e-6)
         assert not torch.allclose(plain, mirrored.flip(-1), atol=1e-3)
         gradients = []
-        for picture, joint, column in ((inputs, k, col), (inputs.flip(-1), flip[k], 11 - col)):
+        for picture, keypoint, column in ((inputs, k, col), (inputs.flip(-1), flip[k], 11 - col)):
             picture = picture.clone().requires_grad_()
-            model.head.forward(model.extract_feat(picture))[0, joint, row, column].backward()
+            model.head.forward(model.extract_feat(picture))[0, keypoint, row, column].backward()
             gradients.append(picture.grad.abs().sum(1)[0].unflatten(0, (8, 8)).unflatten(2, (6, 8)).sum((1, 3)))
         model.zero_grad()
         expected = (gradients[0] + gradients[1].flip(-1)) / 2
@@ -180,15 +180,15 @@ def test_no_people(model, image, boxes):
     ('kwargs', 'words'),
     [
         (dict(bboxes=[[10, 10, 5, 50]]), 'box 0 .* no positive width'),
-        (dict(bboxes=[[1000, 10, 1100, 50]]), 'lies outside the picture'),
+        (dict(bboxes=[[1000, 10, 1100, 50]]), 'lies outside the image'),
         (dict(heads='some'), "heads='some' is unknown"),
         (dict(cell='near'), "cell='near' is unknown"),
         (dict(methods=['lime']), "method 'lime' is unknown; choose from attention-1, attention-2, rollout"),
         (dict(image='missing.jpg'), 'missing.jpg does not exist'),
         (dict(image=Path('missing.jpg')), 'missing.jpg does not exist'),
-        (dict(image=np.zeros((50, 40), np.uint8)), r'the picture must be \(h, w, 3\).* not \(50, 40\) uint8'),
-        (dict(image=np.zeros((50, 40, 3))), r'the picture must be .* float64'),
-        (dict(bboxes=[*BOXES, *BOXES, [1000, 10, 1100, 50]], batch_size=2), 'box 4 .* lies outside the picture'),
+        (dict(image=np.zeros((50, 40), np.uint8)), r'the image must be \(h, w, 3\).* not \(50, 40\) uint8'),
+        (dict(image=np.zeros((50, 40, 3))), r'the image must be .* float64'),
+        (dict(bboxes=[*BOXES, *BOXES, [1000, 10, 1100, 50]], batch_size=2), 'box 4 .* lies outside the image'),
         (dict(batch_size=-1), 'batch_size=-1 must be at least 1'),
     ],
 )
@@ -206,7 +206,7 @@ def test_models_that_cannot_be_explained(model, image, tiny_config):
         explain_topdown(other, image, BOXES)
 
 
-def test_data_set_of_another_joint_count(tiny_config, image):
+def test_data_set_of_another_keypoint_count(tiny_config, image):
     model = init_model(tiny_config)
     model.dataset_meta = dict(model.dataset_meta, keypoint_id2name={0: 'a', 1: 'b'})
     with pytest.raises(InputError, match='names 2 keypoints, the head predicts 17: config and checkpoint'):

@@ -1,4 +1,4 @@
-"""Tokens, crop and picture: affines against MMPose's own warps and by hand."""
+"""Tokens, crop and image: affines against MMPose's own warps and by hand."""
 
 import numpy as np
 import pytest

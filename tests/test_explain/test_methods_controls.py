@@ -27,7 +27,7 @@ def test_random_is_a_permutation_for_each_keypoint():
     assert len({tuple(order) for order in ranks.flatten(0, 1).tolist()}) == 6
 
 
-def test_random_follows_the_picture_and_the_seed():
+def test_random_follows_the_image_and_the_seed():
     pictures = torch.randn(3, 3, 64, 48)
     maps = RandomOrder()(MODEL, pictures, target_at([0, 0], [5, 5], batch=3))
     turned = RandomOrder()(MODEL, pictures[[2, 0]], target_at([9, 9], [1, 1], batch=2))

@@ -98,7 +98,7 @@ def test_the_same_without_gradients_and_with_a_frozen_network(method, model, inp
         torch.testing.assert_close(method(model, inputs.clone(), made_inside), maps, rtol=1e-5, atol=1e-7)
 
 
-def test_pictures_of_a_batch_do_not_mix(method, model, inputs, target):
+def test_images_of_a_batch_do_not_mix(method, model, inputs, target):
     maps = method(model, inputs, target)
     alone = torch.cat([method(model, inputs[b : b + 1], target[b : b + 1]) for b in range(2)])
     torch.testing.assert_close(maps, alone, rtol=1e-4, atol=1e-6 * maps.max().item())
@@ -156,7 +156,7 @@ def test_unknown_name(name):
 
 
 def test_errors(model, inputs, target):
-    with pytest.raises(ValueError, match='the target is of 2 pictures, inputs of 1'):
+    with pytest.raises(ValueError, match='the target is of 2 images, inputs of 1'):
         InputGradient()(model, inputs[:1], target)
     with pytest.raises(ValueError, match='layer=3 is not there: the encoder has 2'):
         AttentionMap(3)(model, inputs, target)

@@ -1,4 +1,4 @@
-"""Methods that take gradients by the picture, on a network whose gradient is known and on TransPose."""
+"""Methods that take gradients by the image, on a network whose gradient is known and on TransPose."""
 
 import sys
 from types import SimpleNamespace
@@ -32,7 +32,7 @@ class Linear(nn.Module):
 
 @pytest.fixture
 def linear():
-    """The network, a picture 4x4 whose pixels are (1, 2, 3) times their number, peaks, tokens of 2x2 pixels."""
+    """The network, an image 4x4 whose pixels are (1, 2, 3) times their number, peaks, tokens of 2x2 pixels."""
     number = torch.arange(16.0).reshape(1, 1, 4, 4)
     pictures = number * torch.tensor([1.0, 2.0, 3.0]).reshape(1, 3, 1, 1)
     return Linear(), pictures, Target.at(torch.tensor([[[0, 1], [3, 0]]]), (4, 4), (2, 2))

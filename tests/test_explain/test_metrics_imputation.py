@@ -1,4 +1,4 @@
-"""Imputed pixels against dense solutions and pictures whose imputation is known."""
+"""Imputed pixels against dense solutions and images whose imputation is known."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from mmtranspose.explain.metrics.imputation import imputation_noise, linear_impu
 
 
 def dense_imputation(picture, removed):
-    """``picture`` (C, H, W) with ``removed`` (H, W) pixels by numpy's dense solver, one equation a pixel."""
+    """``image`` (C, H, W) with ``removed`` (H, W) pixels by numpy's dense solver, one equation a pixel."""
     height, width = removed.shape
     matrix, right = np.eye(height * width), picture.reshape(len(picture), -1).T.copy()
     for y, x in np.argwhere(removed):
@@ -45,7 +45,7 @@ def test_a_ramp_comes_back():
     assert torch.allclose(linear_imputation(spoilt, removed), ramp, atol=1e-3)
 
 
-def test_one_pixel_left_of_a_large_picture_fills_it():
+def test_one_pixel_left_of_a_large_image_fills_it():
     pictures = torch.randn(2, 3, 96, 72)
     removed = torch.ones(2, 96, 72, dtype=torch.bool)
     removed[0, 3, 60] = False

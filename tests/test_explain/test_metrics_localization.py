@@ -52,7 +52,7 @@ def test_coverage_cell_by_cell():
     assert coverage[2].max() == 1 and coverage[0].min() == 0
 
 
-def test_missing_joints_are_nan():
+def test_missing_keypoints_are_nan():
     points = torch.tensor([[[math.nan, math.nan], [20.0, 20.0], [20.0, 20.0]]])
     coverage = disc_coverage(points, torch.tensor([[5.0, 5.0, 0.0]]), GRID, TOKEN_TO_CROP)
     assert coverage[0, 0].isnan().all() and coverage[0, 2].isnan().all() and coverage[0, 1].isfinite().all()
@@ -86,7 +86,7 @@ def test_pointing_game_shares_ties_and_leads():
 
 
 def test_energy_and_shares_by_hand():
-    coverage = torch.zeros(1, 3, *GRID)  # of three joints
+    coverage = torch.zeros(1, 3, *GRID)  # of three keypoints
     coverage[0, 0, 2, 1], coverage[0, 1, 2, 1:3], coverage[0, 2] = 0.5, 1, math.nan
     maps = torch.zeros(2, 1, 3, *GRID)  # two layers, one person, three keypoints
     maps[0, 0, 0, 2, 1], maps[0, 0, 0, 2, 2], maps[0, 0, 0, 5, 5], maps[0, 0, 0, 0, 0] = 2, 1, 1, -7
@@ -96,6 +96,6 @@ def test_energy_and_shares_by_hand():
     assert shares.shape == (2, 1, 3, 3)
     assert shares[0, 0, :2, :2].tolist() == [[0.25, 0.75], [0, 1]]
     assert (shares[1, 0, :, :2] == 0).all()
-    assert shares[0, 0, 2].isnan().all() and shares[..., 2].isnan().all()  # an empty map; a missing joint
+    assert shares[0, 0, 2].isnan().all() and shares[..., 2].isnan().all()  # an empty map; a missing keypoint
     energy = energy_pointing_game(maps, coverage)
     assert energy[0, 0, :2].tolist() == [0.25, 1] and energy[1, 0, :2].tolist() == [0, 0] and energy[0, 0, 2].isnan()

@@ -1,4 +1,4 @@
-"""Deletion, insertion and ROAD of a network whose heatmaps are known sums of the picture's cells."""
+"""Deletion, insertion and ROAD of a network whose heatmaps are known sums of the image's cells."""
 
 import math
 
@@ -201,7 +201,7 @@ def test_road_puts_noise_on_what_is_removed_alone(model, target):
     shown = []
     for noise, seed in ((0.0, 0), (0.5, 0), (0.5, 0), (0.5, 1)):
         road(model, inputs, target, maps, percentiles=(50,), noise=noise, seed=seed)
-        shown.append(model.shown()[1:])  # without the unperturbed picture
+        shown.append(model.shown()[1:])  # without the unperturbed image
     clean, noisy, again, other = shown
     ranks = cell_ranks(maps)[0]
     removed = torch.stack([half for k in range(2) for half in (ranks[k] < 8, ranks[k] >= 8)])
@@ -217,7 +217,7 @@ def test_road_puts_noise_on_what_is_removed_alone(model, target):
     [
         (dict(maps=torch.zeros(1, 2, 4, 5)), r'maps must be .*\(1, 2, 4, 4\).*\(1, 2, 4, 5\)'),
         (dict(maps=torch.full((1, 2, 4, 4), math.nan)), 'NaN'),
-        (dict(inputs=torch.zeros(2, 3, *INPUT)), '2 pictures'),
+        (dict(inputs=torch.zeros(2, 3, *INPUT)), '2 images'),
         (dict(batch_size=0), 'batch_size=0'),
         (dict(steps=0), 'steps=0'),
         (dict(areas=[1.0]), 'both'),

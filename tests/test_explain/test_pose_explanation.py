@@ -1,4 +1,4 @@
-"""Maps on the crop and on the picture, by hand; marks; access to layers and heads."""
+"""Maps on the crop and on the image, by hand; marks; access to layers and heads."""
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def test_on_crop_is_bilinear(explanation):
 
 def test_on_image_goes_through_the_inverse_of_the_crop(explanation):
     drawn = explanation.on_image(ramp(explanation), (100, 70))
-    # pixel (24, 50) of the picture is (7, 15) of the crop
+    # pixel (24, 50) of the image is (7, 15) of the crop
     assert drawn[50, 24] == pytest.approx(7 + 100 * 15, rel=1e-5)
     inside = np.zeros((100, 70), bool)
     inside[19:84, 9:58] = True  # the crop's pixels -0.5 to 23.5 and -0.5 to 31.5

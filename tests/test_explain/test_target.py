@@ -1,4 +1,4 @@
-"""What is explained: the cells at a peak and their shares, and the mirrored picture's."""
+"""What is explained: the cells at a peak and their shares, and the mirrored image's."""
 
 import pytest
 import torch
@@ -66,7 +66,7 @@ def test_pooled_is_the_weighted_sum():
 
 def test_mirrored_target():
     target = Target.of(heatmaps_with_peaks([(6, 3), (2, 9), (4, 4)]), (8, 6))
-    mirrored = target.mirrored([1, 0, 2])  # joints 0 and 1 are counterparts
+    mirrored = target.mirrored([1, 0, 2])  # keypoints 0 and 1 are counterparts
     assert mirrored.peaks.tolist() == [[[2, 2], [6, 8], [4, 7]]]
     # in MMPose's shifted flip test, column c of the averaged map came from column c - 1
     assert target.mirrored([1, 0, 2], shift_heatmap=True).peaks.tolist() == [[[2, 3], [6, 9], [4, 8]]]

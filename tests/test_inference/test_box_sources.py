@@ -85,10 +85,10 @@ class TestDetections:
     def test_frames_of_a_video(self, write):
         assert [len(found) for found in BoxFile(write(DETECTIONS))([frame(6), frame(7), frame(8)])] == [0, 2, 1]
 
-    def test_ids_are_of_pictures_or_of_one_video(self, write):
+    def test_ids_are_of_images_or_of_one_video(self, write):
         source = BoxFile(write(DETECTIONS))
         source([frame(7)])
-        with pytest.raises(InputError, match='7.jpg: detections by image_id are for pictures or for the frames of one'):
+        with pytest.raises(InputError, match='7.jpg: detections by image_id are for images or for the frames of one'):
             source([picture('7.jpg')])
         assert len(boxes(source, frame(8))[0]) == 1  # those that came first are not held up
 
@@ -115,7 +115,7 @@ class TestOthers:
             assert boxes(BoxFile(write(content), bbox_thr=0.5, nms_thr=0.3), picture('a.jpg')) == [[same[1]]]
             assert len(boxes(BoxFile(write(content), bbox_thr=0.5), picture('a.jpg'))[0]) == 2
 
-    def test_one_picture(self, write):
+    def test_one_image(self, write):
         source = BoxFile(write([[1, 2, 3, 4], {'bbox': [1, 2, 3, 4]}]))
         assert boxes(source, picture('a.jpg')) == [[[1, 2, 3, 4, 1], [1, 2, 4, 6, 1]]]
         assert boxes(source, frame(5)) == boxes(source, picture('a.jpg'))
@@ -154,7 +154,7 @@ class TestOthers:
     @pytest.mark.parametrize(
         ('content', 'words'),
         [
-            ({'pictures': []}, 'ann.json is not in COCO format: it has no "images"'),
+            ({'images': []}, 'ann.json is not in COCO format: it has no "images"'),
             ({'images': [{'id': [1], 'file_name': 'a.jpg'}]}, r'images\[0\].*a dict with id and file_name'),
             ({'images': [{'id': 1, 'file_name': 1}]}, r'images\[0\].*a dict with id and file_name'),
             ({'images': [{'id': 1, 'file_name': 'a'}] * 2}, 'image id 1 is there twice'),

@@ -1,4 +1,4 @@
-"""Top-down inference: same numbers as MMPose's, boxes and pictures that cannot be used are named."""
+"""Top-down inference: same numbers as MMPose's, boxes and images that cannot be used are named."""
 
 import json
 
@@ -204,7 +204,7 @@ class TestInferenceTopdown:
         differences = np.diff(heatmaps(expected), axis=0)
         assert np.abs(differences).max(axis=(1, 2, 3)).min() > 0.1  # else the order could not be seen
 
-    def test_a_moved_picture_moves_the_poses(self, model, image):
+    def test_a_moved_image_moves_the_poses(self, model, image):
         moved = cv2.copyMakeBorder(image, 40, 0, 60, 0, cv2.BORDER_CONSTANT)
         box, shift = np.array(BOXES[:1], np.float32), np.array([60, 40, 60, 40], np.float32)
         found, expected = inference_topdown(model, moved, box + shift), inference_topdown(model, image, box)
@@ -222,10 +222,10 @@ class TestInferenceTopdown:
             ([1, 2, 3, np.inf], 'is not finite or has no positive width'),
             ([5, 2, 5, 9], 'is not finite or has no positive width'),
             ([5, 9, 8, 2], 'is not finite or has no positive width'),
-            ([240, 5, 250, 60], 'lies outside the picture of 240 x 320 pixels'),
-            ([5, 320, 60, 330], 'lies outside the picture of 240 x 320 pixels'),
-            ([-50, 5, 0, 60], 'lies outside the picture'),
-            ([5, -50, 60, 0], 'lies outside the picture'),
+            ([240, 5, 250, 60], 'lies outside the image of 240 x 320 pixels'),
+            ([5, 320, 60, 330], 'lies outside the image of 240 x 320 pixels'),
+            ([-50, 5, 0, 60], 'lies outside the image'),
+            ([5, -50, 60, 0], 'lies outside the image'),
         ],
     )
     def test_bad_boxes(self, model, image, box, reason):
@@ -233,7 +233,7 @@ class TestInferenceTopdown:
         with pytest.raises(InputError, match=f'box 1 .*{reason}'):
             inference_topdown(model, image, [[1, 2, 30, 40], box])
 
-    def test_boxes_that_touch_the_picture_are_fine(self, model, image):
+    def test_boxes_that_touch_the_image_are_fine(self, model, image):
         boxes = [[239, 5, 300, 60], [5, 319, 60, 400], [-50, 5, 1, 60], [5, -50, 60, 1]]
         assert np.isfinite(poses(inference_topdown(model, image, boxes))).all()
 
@@ -242,12 +242,12 @@ class TestInferenceTopdown:
         with pytest.raises(InputError, match=r'bboxes must have shape \(N, 4\) or \(N, 5\), not '):
             inference_topdown(model, image, boxes)
 
-    def test_missing_picture(self, model, tmp_path):
+    def test_missing_image(self, model, tmp_path):
         with pytest.raises(InputError, match='image .*none.jpg does not exist'):
             inference_topdown(model, str(tmp_path / 'none.jpg'), BOXES)
 
 
-def test_crops_are_the_pictures_pixels(model):
+def test_crops_are_the_images_pixels(model):
     # a box with the input's aspect, so large that each input pixel is one image pixel: (48 - 1) / 1.25 + ... wide
     image = np.random.default_rng(1).integers(0, 256, (80, 70, 3), dtype=np.uint8)
     width, height = 48 / 1.25, 64 / 1.25

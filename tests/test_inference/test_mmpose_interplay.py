@@ -32,7 +32,7 @@ def detector_files(tmp_path_factory):
 @pytest.fixture(scope='module')
 def picture(people, tmp_path_factory) -> str:
     """A square one: boxes that mmdet finds in the padding of others are clipped by our detector alone."""
-    path = tmp_path_factory.mktemp('picture') / 'square.png'
+    path = tmp_path_factory.mktemp('image') / 'square.png'
     cv2.imwrite(str(path), cv2.imread(str(sorted((people / 'val').iterdir())[0]))[-240:, -240:])
     return str(path)
 

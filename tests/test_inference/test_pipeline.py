@@ -126,12 +126,12 @@ def test_boxes_that_cannot_be_used_are_left_out_alone(model, images):
     assert all(np.isfinite(pose).all() for pose in poses(result.samples))
     assert [reason.split()[1] for _, reason in skipped] == ['0', '2', '4']
     assert all(name == 'array 0' for name, _ in skipped)
-    assert 'outside the picture' in skipped[0][1] and 'no positive' in skipped[1][1]
+    assert 'outside the image' in skipped[0][1] and 'no positive' in skipped[1][1]
     with pytest.raises(InputError, match='array 0: box 0.*outside'):
         list(pipeline(images[0]))
 
 
-def test_picture_that_cannot_be_read(model, people, tmp_path):
+def test_image_that_cannot_be_read(model, people, tmp_path):
     files = sorted((people / 'val').glob('*.jpg'))[:3]
     (tmp_path / 'bad.jpg').write_bytes(b'')
     inputs = [str(files[0]), str(tmp_path / 'bad.jpg'), str(files[1])]
@@ -203,7 +203,7 @@ def test_tracked(model, images):
 
 
 class Camera:
-    """Stands for ``cv2.VideoCapture``: four pictures, then unplugged."""
+    """Stands for ``cv2.VideoCapture``: four images, then unplugged."""
 
     def __init__(self, image):
         self.left, self.image = 4, image
@@ -325,7 +325,7 @@ def test_never_iterated(model, images, monkeypatch):
     assert camera.left == -99
 
 
-def test_pictures_beside_a_camera_are_not_left_out(model, images, people, tmp_path, monkeypatch):
+def test_images_beside_a_camera_are_not_left_out(model, images, people, tmp_path, monkeypatch):
     monkeypatch.setattr('cv2.VideoCapture', Camera(images[0]))
     files = sorted(str(path) for path in (people / 'val').glob('*.jpg'))
     (tmp_path / 'bad.jpg').write_bytes(b'')

@@ -272,15 +272,15 @@ class TestCheckData:
         check_data(cfg, LOADERS)
 
     @pytest.mark.parametrize('images', [None, 3, ['a'], [{}], [dict(id=[1])]])
-    def test_pictures_without_ids(self, cfg, tmp_path, images):
+    def test_images_without_ids(self, cfg, tmp_path, images):
         path = tmp_path / 'annotations' / 'person_keypoints_val.json'
         path.write_text(json.dumps({**json.loads(path.read_text()), 'images': images}))
         with pytest.raises(InputError, match=f'annotation file {path}: "images" must be a list of dicts with an id'):
             check_data(cfg, LOADERS)
 
-    def test_missing_pictures(self, cfg, tmp_path):
+    def test_missing_images(self, cfg, tmp_path):
         (tmp_path / 'val').rmdir()
-        with pytest.raises(InputError, match=f'picture folder {tmp_path / "val"} of val_dataloader does not exist'):
+        with pytest.raises(InputError, match=f'image folder {tmp_path / "val"} of val_dataloader does not exist'):
             check_data(cfg, LOADERS)
 
     def test_detections_are_checked(self, cfg, tmp_path):
@@ -383,10 +383,10 @@ def test_read_json(tmp_path):
         read_json(tmp_path, 'recipe')
 
 
-def test_detections_for_a_picture_that_is_not_annotated(tmp_path):
+def test_detections_for_a_image_that_is_not_annotated(tmp_path):
     path = tmp_path / 'boxes.json'
     entry = dict(image_id=7, category_id=1, bbox=[1, 2, 3, 4], score=0.5)
     path.write_text(json.dumps([entry, {**entry, 'image_id': 9}]))
     check_detections(str(path), {7, 9})
-    with pytest.raises(InputError, match='entry 1 is for picture 9, which the annotation file does not have'):
+    with pytest.raises(InputError, match='entry 1 is for image 9, which the annotation file does not have'):
         check_detections(str(path), {7})

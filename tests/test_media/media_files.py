@@ -1,4 +1,4 @@
-"""Small pictures and videos whose content says what they are."""
+"""Small images and videos whose content says what they are."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ BITS, CELL = 8, 8
 
 
 def picture(h: int = 45, w: int = 62, seed: int = 0) -> np.ndarray:
-    """A smooth picture of many colours (h, w, 3), without symmetry."""
+    """A smooth image of many colours (h, w, 3), without symmetry."""
     noise = np.random.default_rng(seed).integers(0, 256, (h, w, 3), dtype=np.uint8)
     return cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 3), None, 0, 255, cv2.NORM_MINMAX)
 
 
 def numbered(number: int, w: int = 64, h: int = 48) -> np.ndarray:
-    """A picture (h, w, 3) that carries a number as black and white cells in its first rows, over a colour."""
+    """An image (h, w, 3) that carries a number as black and white cells in its first rows, over a colour."""
     image = np.full((h, w, 3), (40, 160, 90), np.uint8)
     for bit in range(BITS):
         image[:CELL, bit * CELL : (bit + 1) * CELL] = 255 * (number >> bit & 1)
@@ -81,7 +81,7 @@ def break_packet(path: Path, number: int) -> None:
 
 
 def png(w: int, h: int) -> bytes:
-    """The PNG file of a picture that is said to have (w, h) pixels, with next to no data."""
+    """The PNG file of an image that is said to have (w, h) pixels, with next to no data."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))

@@ -14,7 +14,7 @@ from mmtranspose.media import Unreadable, Video, open_source
 
 
 class FakeCapture:
-    """Camera 0 gives 3 pictures and is then unplugged; camera 1 is there and gives none; others are not there."""
+    """Camera 0 gives 3 images and is then unplugged; camera 1 is there and gives none; others are not there."""
 
     rate = 15.0
     made: list[FakeCapture] = []
@@ -54,7 +54,7 @@ def test_frames_until_it_is_unplugged(cameras, given):
     assert [number_of(frame.image) for frame in frames] == [0, 1, 2] == [frame.index for frame in frames]
     assert frames[2].name == 'camera 0, frame 2' and frames[2].path is None
     assert frames[2].video == Video('camera 0', Fraction(15), (64, 48), None, live=True)
-    assert last == Unreadable('camera 0', 'gave no picture after frame 2: was it unplugged?')
+    assert last == Unreadable('camera 0', 'gave no image after frame 2: was it unplugged?')
     assert cameras[0].released and list(source) == []
 
 
@@ -66,8 +66,8 @@ def test_rate(told, rate, monkeypatch):
     assert next(open_source(0)).video.rate == rate
 
 
-def test_no_picture_at_all():
-    assert list(open_source('webcam:1')) == [Unreadable('camera 1', 'gave no picture: was it unplugged?')]
+def test_no_image_at_all():
+    assert list(open_source('webcam:1')) == [Unreadable('camera 1', 'gave no image: was it unplugged?')]
 
 
 @pytest.mark.parametrize('given', [2, 'webcam:2'])

@@ -1,4 +1,4 @@
-"""Picture files: Pillow writes them, MMPose's LoadImage and Pillow say what is in them."""
+"""Image files: Pillow writes them, MMPose's LoadImage and Pillow say what is in them."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class TestPixels:
         data = encoded(rgb, **FORMATS[name])
         np.testing.assert_array_equal(read(data + behind, name), read(data, name))
 
-    def test_metadata_before_the_picture(self, read, rgb):
+    def test_metadata_before_the_image(self, read, rgb):
         """A thumbnail with its own end marker, and fill bytes, stand before the scan."""
         data = encoded(rgb, format='JPEG')
         thumbnail = encoded(rgb.resize((9, 9)), format='JPEG')
@@ -158,18 +158,18 @@ class TestRefused:
         'data, reason',
         [
             (b'', r'is empty \(0 bytes\)'),
-            (b'no picture', 'is damaged, truncated or no picture'),
+            (b'no picture', 'is damaged, truncated or no image'),
             (b'\xff\xd8\xff' + b'\xff' * 999, 'is truncated: the end of the file is missing'),
             (b'\xff\xd8\xff\xe0\0\4ab\xff\xd9', 'is truncated: the end of the file is missing'),
-            (b'\xff\xd8\xff\xda\0\4ab\xff\xd9', 'is damaged, truncated or no picture'),
-            (b'RIFF\0\0\0\0WEBPVP8X', 'is damaged, truncated or no picture'),
-            (b'II*\0', 'is damaged, truncated or no picture'),
+            (b'\xff\xd8\xff\xda\0\4ab\xff\xd9', 'is damaged, truncated or no image'),
+            (b'RIFF\0\0\0\0WEBPVP8X', 'is damaged, truncated or no image'),
+            (b'II*\0', 'is damaged, truncated or no image'),
             (png(40000, 40000), r'has more pixels than OpenCV reads \(2\^30\); make it smaller'),
-            (png(30, 20), 'is damaged, truncated or no picture'),
+            (png(30, 20), 'is damaged, truncated or no image'),
         ],
         ids=['empty', 'text', 'fill bytes', 'no scan', 'no tables', 'webp header', 'tiff header', 'huge', 'no pixels'],
     )
-    def test_no_picture(self, read, data, reason, tmp_path):
+    def test_no_image(self, read, data, reason, tmp_path):
         with pytest.raises(
             UnreadableImage, match=f'^image {tmp_path / "a.jpg"} cannot be decoded: it {reason}$'
         ) as got:

@@ -17,15 +17,15 @@ from mmtranspose.media import Frame, Unreadable, open_source
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """Pictures 1, 2, 10 and 3 (below), a video of 4 frames, an empty picture, and what is neither."""
+    """Images 1, 2, 10 and 3 (below), a video of 4 frames, an empty image, and what is neither."""
     root = tmp_path / 'people'
     (root / 'below').mkdir(parents=True)
     for name, number in (('a1.png', 1), ('a2.PNG', 2), ('a10.png', 10), ('below/a3.png', 3)):
         (root / name).write_bytes(cv2.imencode('.png', numbered(number))[1])
     write_video(root / 'clip.mp4', count=4)
     (root / 'a3.jpg').touch()
-    (root / 'notes.txt').write_text('no picture')
-    (root / '.hidden.jpg').write_text('no picture')
+    (root / 'notes.txt').write_text('no image')
+    (root / '.hidden.jpg').write_text('no image')
     (root / 'folder.jpg').mkdir()
     return root
 
@@ -68,9 +68,9 @@ class TestWhatIsRead:
         (folder / 'a1.png').rename(folder / 'a[1].png')
         assert names(folder / 'a[1].png', folder) == ['a[1].png']
 
-    def test_picture_known_by_its_content(self, folder):
-        (folder / 'a1.png').rename(folder / 'picture')
-        assert names(folder / 'picture', folder) == ['picture']
+    def test_image_known_by_its_content(self, folder):
+        (folder / 'a1.png').rename(folder / 'image')
+        assert names(folder / 'image', folder) == ['image']
 
     def test_mixture_in_order(self, folder):
         inputs = [folder / 'a10.png', numbered(7), str(folder / 'clip.mp4'), folder / 'a3.jpg', [numbered(8)] * 2]
@@ -113,10 +113,10 @@ class TestRefused:
         'name, message',
         [
             ('none.jpg', 'input {} does not exist'),
-            ('none/*.jpg', 'no picture or video matches {}'),
-            ('*.txt', 'no picture or video matches {}'),
-            ('notes.txt', 'input {} is of a kind that is not known: pictures end in .bmp, .*; videos in .264'),
-            ('folder.jpg', 'folder {} holds no picture or video; "{}/[*][*]/[*]" looks into its folders'),
+            ('none/*.jpg', 'no image or video matches {}'),
+            ('*.txt', 'no image or video matches {}'),
+            ('notes.txt', 'input {} is of a kind that is not known: images end in .bmp, .*; videos in .264'),
+            ('folder.jpg', 'folder {} holds no image or video; "{}/[*][*]/[*]" looks into its folders'),
         ],
     )
     def test_path(self, folder, name, message):

@@ -1,4 +1,4 @@
-"""Video files: PyAV writes them, OpenCV's reader and numbers in the pictures say what is in them."""
+"""Video files: PyAV writes them, OpenCV's reader and numbers in the images say what is in them."""
 
 from __future__ import annotations
 

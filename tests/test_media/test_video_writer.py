@@ -70,7 +70,7 @@ class TestContent:
 
     @pytest.mark.parametrize('size', [(1280, 720), (64, 48)])
     def test_colours(self, path, size):
-        """The same to who reads the file's tags (PyAV) and who does not (OpenCV), in large pictures too."""
+        """The same to who reads the file's tags (PyAV) and who does not (OpenCV), in large images too."""
         image = np.full((size[1], size[0], 3), (30, 200, 60), np.uint8)
         with VideoWriter(path, 25, size) as writer:
             writer.write(image)

@@ -92,5 +92,5 @@ def test_augmentation_needs_mmposes_samples():
 
 @pytest.mark.parametrize('inputs', [[], torch.empty(0, 3, 16, 12, dtype=torch.uint8)], ids=['list', 'tensor'])
 def test_an_empty_batch_is_named(inputs):
-    with pytest.raises(InputError, match='the batch holds no picture'):
+    with pytest.raises(InputError, match='the batch holds no image'):
         build()(dict(inputs=inputs, data_samples=[]))

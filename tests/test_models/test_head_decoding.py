@@ -103,7 +103,7 @@ class TestBatchDecoding:
         head.decode(features(3)[0])
         assert len(called) == calls
 
-    def test_one_bad_joint_spoils_no_other(self):
+    def test_one_bad_keypoint_spoils_no_other(self):
         head, _ = heads(CODECS['unbiased'])
         heatmaps = features(3)[0]
         expected = head.decode(heatmaps)

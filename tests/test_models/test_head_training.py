@@ -140,24 +140,24 @@ class TestAccuracy:
 
     @pytest.mark.parametrize(('height', 'width'), [(60, 60), (60, 20), (20, 60)])
     def test_distances_at_the_threshold(self, height, width):
-        """One joint for each distance of up to four cells in x and y; 3 / 60 and 1 / 20 are the threshold itself."""
+        """One keypoint for each distance of up to four cells in x and y; 3 / 60 and 1 / 20 are the threshold itself."""
         targets, heatmaps = torch.zeros(2, 1, 25, height, width)
         targets[..., 5, 5] = 1
         for k in range(25):
             heatmaps[0, k, 5 + k // 5, 5 + k % 5] = 1
         for k in range(25):
-            joint = slice(k, k + 1)
+            keypoint = slice(k, k + 1)
             mask = torch.ones(1, 1, dtype=torch.bool)
-            expected = mmposes(heatmaps[:, joint], targets[:, joint], mask)
-            assert pose_accuracy(heatmaps[:, joint], targets[:, joint], mask).item() == expected
+            expected = mmposes(heatmaps[:, keypoint], targets[:, keypoint], mask)
+            assert pose_accuracy(heatmaps[:, keypoint], targets[:, keypoint], mask).item() == expected
         assert pose_accuracy(heatmaps[:, :1], targets[:, :1], mask).item() == 1
 
     def test_nothing_counts(self):
         maps = torch.rand(2, 3, 8, 6)
         assert pose_accuracy(maps, maps, torch.zeros(2, 3, dtype=torch.bool)).item() == 0
 
-    def test_joints_weigh_the_same(self):
-        """Joint 0: 1 of 1 near; joint 1: 1 of 4; joint 2 counts nowhere."""
+    def test_keypoints_weigh_the_same(self):
+        """Keypoint 0: 1 of 1 near; keypoint 1: 1 of 4; keypoint 2 counts nowhere."""
         targets = torch.zeros(4, 3, 16, 12)
         targets[..., 2, 2] = 1
         heatmaps = targets.clone()

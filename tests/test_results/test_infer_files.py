@@ -1,4 +1,4 @@
-"""Results written as they come: JSON in two forms, pictures and videos, after errors too."""
+"""Results written as they come: JSON in two forms, images and videos, after errors too."""
 
 import errno
 import json
@@ -135,7 +135,7 @@ class TestJsonListFile:
 
 
 class TestResultsFolder:
-    def test_pictures(self, folder, tmp_path):
+    def test_images(self, folder, tmp_path):
         root = written(
             folder, [result(picture('a/x.jpg'), 0, 1), result(picture('b/x.jpg', 1)), result(picture('7.png'), 2)]
         )
@@ -196,7 +196,7 @@ class TestResultsFolder:
 
     def test_a_video_has_no_page(self, tmp_path):
         folder = ResultsFolder(tmp_path / 'out', pages=True)
-        with pytest.raises(InputError, match='--explain page is for pictures, not clip.mp4'):
+        with pytest.raises(InputError, match='--explain page is for images, not clip.mp4'):
             written(folder, [result(frame, 0) for frame in frames('clip.mp4', [0])])
         assert not folder.root.exists()
 
@@ -250,7 +250,7 @@ class TestFullDisk:
         assert sorted(path.name for path in folder.root.iterdir()) == ['clip.json', 'results_coco.json']
         assert len(json.loads((folder.root / 'clip.json').read_text())['instance_info']) > 0
 
-    def test_picture(self, folder, small_disk):
+    def test_image(self, folder, small_disk):
         big = Frame(np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8), 'x', 0, 'x.png', None)
         with pytest.raises(OSError) as error:
             written(folder, [result(picture('a.png'), 0), TopdownResult(big, [])])

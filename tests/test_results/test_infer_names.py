@@ -27,7 +27,7 @@ def video_frames(name, indices, live=False):
 
 class TestOutputNames:
     @pytest.mark.parametrize(
-        ('inputs', 'pictures', 'predictions'),
+        ('inputs', 'images', 'predictions'),
         [
             (['a/street.jpg'], ['street.jpg'], ['street.json']),
             (['a/x.jpg', 'b/x.jpg', 'b/x.png'], ['x.jpg', 'x_2.jpg', 'x_3.png'], ['x.json', 'x_2.json', 'x_3.json']),
@@ -41,7 +41,7 @@ class TestOutputNames:
             (['results_coco.jpg'], ['results_coco_2.jpg'], ['results_coco_2.json']),
         ],
     )
-    def test_pictures(self, inputs, pictures, predictions):
+    def test_images(self, inputs, pictures, predictions):
         names = OutputNames('out')
         files = [names(picture(path, index)) for index, path in enumerate(inputs)]
         assert [str(one.picture) for one in files] == [f'out/{name}' for name in pictures]
@@ -139,7 +139,7 @@ class TestImageIds:
         assert [ids(frame) for frame in video_frames('b.mp4', [1, 2])] == [6, 7]
         assert [ids(frame) for frame in video_frames('b.mp4', [0, 1])] == [8, 9]
 
-    def test_frames_among_pictures(self):
+    def test_frames_among_images(self):
         ids = ImageIds()
         frames = [picture('1.jpg'), *video_frames('a.mp4', [0, 1, 2]), picture('2.jpg'), picture('x.jpg')]
         assert [ids(frame) for frame in frames] == [1, 0, 2, 3, 4, 5]

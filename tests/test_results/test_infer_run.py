@@ -19,7 +19,7 @@ from mmtranspose.results import (
     ResultsFolder,
     Window,
     explain_options,
-    explained_joint,
+    explained_keypoint,
     put_out,
     require_window,
     window,
@@ -203,7 +203,7 @@ class TestProgress:
         progress.advance(TopdownResult(picture('b.jpg'), [person(0), person(1)]))
         progress.close()
         assert 'a.jpg: is empty (0 bytes)\n' in capsys.readouterr().err
-        assert progress.summary().startswith('1 picture, 2 poses, 1 skipped, ')
+        assert progress.summary().startswith('1 image, 2 poses, 1 skipped, ')
 
     def test_frames_of_videos(self):
         progress = Progress()
@@ -236,15 +236,15 @@ class TestDrawing:
 
 class TestExplained:
     @pytest.mark.parametrize(
-        ('choice', 'joint'), [('left_wrist', 9), ('0', 0), ('16', 16), ('page', None), (None, None)]
+        ('choice', 'keypoint'), [('left_wrist', 9), ('0', 0), ('16', 16), ('page', None), (None, None)]
     )
-    def test_joints(self, choice, joint):
-        assert explained_joint(choice, META) == joint
+    def test_keypoints(self, choice, keypoint):
+        assert explained_keypoint(choice, META) == keypoint
 
     @pytest.mark.parametrize('choice', ['wrist', '17', '-1', ''])
-    def test_unknown_joints(self, choice):
+    def test_unknown_keypoints(self, choice):
         with pytest.raises(InputError, match=f'--explain {choice}: .*nose, left_eye.*page'):
-            explained_joint(choice, META)
+            explained_keypoint(choice, META)
 
     def test_options(self):
         assert explain_options(None, 0.3) is None

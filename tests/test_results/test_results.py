@@ -1,4 +1,4 @@
-"""Results of pictures as JSON."""
+"""Results of images as JSON."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def test_values_are_the_samples(samples, tiny_model):
         assert np.ravel(person['bbox']).tolist() == box[:4]
 
 
-def test_what_it_tells_of_the_picture(samples, tiny_model):
+def test_what_it_tells_of_the_image(samples, tiny_model):
     meta = results_dict('street.jpg', samples, tiny_model.dataset_meta)['meta_info']
     assert (meta['image'], meta['dataset_name']) == ('street.jpg', 'coco')
     assert meta['keypoint_names'][:3] == ['nose', 'left_eye', 'right_eye'] and len(meta['keypoint_names']) == 17

@@ -1,4 +1,4 @@
-"""Sheets of pictures, and pictures in files."""
+"""Sheets of images, and images in files."""
 
 import os
 
@@ -21,14 +21,14 @@ class TestContactSheet:
         assert sheet.shape == (90, 80, 3) and sheet.dtype == np.uint8
         assert [sheet[y, x, 0] for y in (15, 45, 75) for x in (20, 60)] == [50, 100, 150, 200, 250, GREY]
 
-    def test_a_wide_picture_is_fitted_in_the_middle(self):
+    def test_a_wide_image_is_fitted_in_the_middle(self):
         sheet = contact_sheet([plain(10, 40, 200)], columns=1, cell=(80, 80))
         assert sheet.shape == (80, 80, 3)
         filled = sheet[..., 0] == 200
         assert filled[30:50].all() and not filled[:30].any() and not filled[50:].any()
         assert (sheet[~filled] == GREY).all()
 
-    def test_a_tall_picture_is_shrunk(self):
+    def test_a_tall_image_is_shrunk(self):
         sheet = contact_sheet([plain(400, 100, 200)], columns=1, cell=(80, 80))
         filled = sheet[..., 0] == 200
         assert filled[:, 30:50].all() and filled.sum() == 80 * 20
@@ -43,11 +43,11 @@ class TestContactSheet:
         stripes[:, ::2] = 200
         assert (contact_sheet([stripes], columns=1, cell=(4, 4)) == 100).all()
 
-    def test_a_very_thin_picture_keeps_a_pixel(self):
+    def test_a_very_thin_image_keeps_a_pixel(self):
         assert (contact_sheet([plain(1, 1000, 200)], columns=1, cell=(20, 20)) == 200).any()
 
-    def test_no_pictures(self):
-        with pytest.raises(ValueError, match='at least one picture'):
+    def test_no_images(self):
+        with pytest.raises(ValueError, match='at least one image'):
             contact_sheet([])
 
 
@@ -69,9 +69,7 @@ class TestWriteImage:
 
     @pytest.mark.parametrize('name', ['a.pose', 'a', 'a.json'])
     def test_unknown_endings(self, tmp_path, image, name):
-        with pytest.raises(
-            OSError, match=f'{tmp_path / name}: a picture of .* cannot be written as .*use .png or .jpg'
-        ):
+        with pytest.raises(OSError, match=f'{tmp_path / name}: an image of .* cannot be written as .*use .png or .jpg'):
             write_image(tmp_path / name, image)
         assert os.listdir(tmp_path) == []
 

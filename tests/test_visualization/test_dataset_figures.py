@@ -1,4 +1,4 @@
-"""Numbers of a data set as figures: what is drawn is what was given, missing values are left out."""
+"""Numbers of a dataset as figures: what is drawn is what was given, missing values are left out."""
 
 import importlib
 
@@ -82,15 +82,15 @@ def test_missing_shares_are_hatched_in_grey_and_do_not_stretch_the_scale(keep):
     assert not empty.axes[0].texts and not empty.axes[4].texts
 
 
-@pytest.mark.parametrize('joints', [1, 21, 133])
-def test_matrices_of_any_number_of_keypoints(joints, keep):
-    shares = np.random.rand(1, joints, joints)
-    names = [f'joint{number}' for number in range(joints)]
+@pytest.mark.parametrize('keypoints', [1, 21, 133])
+def test_matrices_of_any_number_of_keypoints(keypoints, keep):
+    shares = np.random.rand(1, keypoints, keypoints)
+    names = [f'joint{number}' for number in range(keypoints)]
     figure = dependency_matrix_figure(shares, names, names, title='of $all$')
-    last = joints - 1
+    last = keypoints - 1
     expected = colour(VIRIDIS, shares[0, last, 0] / shares.max())
     np.testing.assert_allclose(pixel(figure, figure.axes[0], -0.3, last - 0.3), expected, atol=4)
-    assert bool(figure.axes[0].texts) == (joints < 133)
+    assert bool(figure.axes[0].texts) == (keypoints < 133)
     (title,) = figure.texts
     ends = title.get_window_extent().y0
     assert figure.axes[0].title.get_window_extent().y1 < ends
@@ -208,7 +208,7 @@ def test_faithfulness_of_nothing():
         faithfulness_figure([])
 
 
-def test_pictures_are_bgr_and_lines_keep_their_colours_under_any_style():
+def test_images_are_bgr_and_lines_keep_their_colours_under_any_style():
     with matplotlib.rc_context({'axes.facecolor': 'black', 'figure.facecolor': 'black'}):
         drawn = layer_profile_figure({'visible': profile(6, 5)}, {'visible': profile(1, 2)})
     assert drawn.dtype == np.uint8 and (drawn[0, 0] == 255).all()

@@ -1,4 +1,4 @@
-"""Maps of a person as a grid of pictures: colours by weight, one scale a layer, marks, names, order."""
+"""Maps of a person as a grid of images: colours by weight, one scale a layer, marks, names, order."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,21 +19,21 @@ STEP = 8  # pixels of the crop a token
 
 def person(maps, scores=None, **fields):
     """An explanation with maps (L, K, h, w) over a plain crop, its keypoints in the crop's lower right corner."""
-    joints = maps.shape[-3]
+    keypoints = maps.shape[-3]
     defaults = dict(
-        keypoints=np.tile([46.0, 61.0], (joints, 1)),
-        scores=np.full(joints, 0.9) if scores is None else np.asarray(scores),
+        keypoints=np.tile([46.0, 61.0], (keypoints, 1)),
+        scores=np.full(keypoints, 0.9) if scores is None else np.asarray(scores),
         dependency=maps,
         affect=None,
-        names=[f'joint_{number}' for number in range(joints)],
-        skeleton=[(0, joints - 1)],
+        names=[f'joint_{number}' for number in range(keypoints)],
+        skeleton=[(0, keypoints - 1)],
         score_thr=0.3,
         bbox=np.array([0, 0, 48, 64.0]),
         crop=np.full((64, 48, 3), (200, 120, 40), np.uint8),
         token_to_crop=np.array([[STEP, 0, 3.5], [0, STEP, 3.5]]),
         crop_to_image=np.eye(2, 3),
-        cells=np.zeros((joints, 1, 2), int),
-        cell_weights=np.ones((joints, 1)),
+        cells=np.zeros((keypoints, 1, 2), int),
+        cell_weights=np.ones((keypoints, 1)),
     )
     return PoseExplanation(**{**defaults, **fields})
 
@@ -43,11 +43,11 @@ def even(*layers):
     return np.broadcast_to(np.array(layers, np.float32)[..., None, None], (*np.shape(layers), *GRID)).copy()
 
 
-def cells(figure, explanation, joints=None, rows=None):
-    """(rows, joints, height, width, 3): what the figure without a title shows in its cells, by the layout's inches."""
-    joints = list(range(len(explanation.names))) if joints is None else joints
+def cells(figure, explanation, keypoints=None, rows=None):
+    """(rows, keypoints, height, width, 3): what a figure without a title shows in its cells, by layout's inches."""
+    keypoints = list(range(len(explanation.names))) if keypoints is None else keypoints
     rows = [f'layer {number + 1}' for number in range(explanation.num_layers)] if rows is None else rows
-    layout = Layout.of(explanation, rows, joints)
+    layout = Layout.of(explanation, rows, keypoints)
     header = figure.shape[0] / DPI - layout.size[1]
     h, w = int(layout.cell[1] * DPI) - 3, int(layout.cell[0] * DPI) - 3
 
@@ -56,7 +56,7 @@ def cells(figure, explanation, joints=None, rows=None):
         y, x = round((top + header) * DPI) + 2, round(left * DPI) + 2
         return figure[y : y + h, x : x + w].astype(int)
 
-    return np.array([[cut(row, index) for index in range(len(joints))] for row in range(len(rows))])
+    return np.array([[cut(row, index) for index in range(len(keypoints))] for row in range(len(rows))])
 
 
 def blend(explanation, share):
@@ -85,9 +85,9 @@ def test_colours_are_in_order_of_lightness():
     assert (np.diff(lightness) >= 0).all() and np.ptp(lightness) > 150
 
 
-def test_the_scale_is_that_of_all_joints_where_some_are_drawn():
+def test_the_scale_is_that_of_all_keypoints_where_some_are_drawn():
     explanation = person(even([0.4, 0.2, 0.1]))
-    drawn = cells(explanation_figure(explanation, joints=[2, 'joint_1']), explanation, joints=[2, 1])
+    drawn = cells(explanation_figure(explanation, keypoints=[2, 'joint_1']), explanation, keypoints=[2, 1])
     np.testing.assert_allclose(upper_left(drawn[0, 0]).mean(0), blend(explanation, 0.25), atol=2)
     np.testing.assert_allclose(upper_left(drawn[0, 1]).mean(0), blend(explanation, 0.5), atol=2)
 
@@ -156,12 +156,12 @@ def test_keypoints_outside_the_crop_mark_no_neighbour():
     np.testing.assert_allclose(drawn, np.broadcast_to(in_grey(explanation.crop)[0, 0], drawn.shape), atol=1)
 
 
-@pytest.mark.parametrize('joints', [1, 17, 133])
-def test_cells_stand_in_the_order_of_the_joints(joints):
-    weights = (1 + np.random.permutation(joints)) / joints
-    explanation = person(even(weights), names=[f'left_hand{number}' for number in range(joints)])
-    layout = Layout.of(explanation, ['layer 1'], list(range(joints)))
-    assert layout.blocks == {1: 1, 17: 1, 133: 8}[joints] and layout.columns <= MAX_COLUMNS
+@pytest.mark.parametrize('keypoints', [1, 17, 133])
+def test_cells_stand_in_the_order_of_the_keypoints(keypoints):
+    weights = (1 + np.random.permutation(keypoints)) / keypoints
+    explanation = person(even(weights), names=[f'left_hand{number}' for number in range(keypoints)])
+    layout = Layout.of(explanation, ['layer 1'], list(range(keypoints)))
+    assert layout.blocks == {1: 1, 17: 1, 133: 8}[keypoints] and layout.columns <= MAX_COLUMNS
     drawn = cells(explanation_figure(explanation), explanation)[0]
     for cell, weight in zip(drawn, weights, strict=True):
         np.testing.assert_allclose(upper_left(cell).mean(0), blend(explanation, weight), atol=3)
@@ -226,17 +226,17 @@ def test_threads_draw_what_one_draws():
 
 
 @pytest.mark.parametrize(
-    'joints, error, message',
+    'keypoints, error, message',
     [
-        ([2], IndexError, 'joint 2 is not there: there are 2'),
-        ([-1], IndexError, 'joint -1'),
+        ([2], IndexError, 'keypoint 2 is not there: there are 2'),
+        ([-1], IndexError, 'keypoint -1'),
         (['tail'], ValueError, "'tail' is unknown; choose one of joint_0, joint_1"),
-        ([], ValueError, 'joints is empty'),
+        ([], ValueError, 'keypoints is empty'),
     ],
 )
-def test_joints_that_are_not_there(joints, error, message):
+def test_keypoints_that_are_not_there(keypoints, error, message):
     with pytest.raises(error, match=message):
-        explanation_figure(person(even([0.4, 0.2])), joints=joints)
+        explanation_figure(person(even([0.4, 0.2])), keypoints=keypoints)
 
 
 def test_methods_that_are_not_there():

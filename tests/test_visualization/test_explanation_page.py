@@ -19,16 +19,16 @@ pytest_plugins = ['browser']
 
 GRID = (8, 6)
 CROP = (64, 48)  # (H, W): tokens of 8x8 pixels
-LAYERS, HEADS, JOINTS = 3, 2, 3
+LAYERS, HEADS, KEYPOINTS = 3, 2, 3
 POINTS = np.array([[8.0, 10.0], [40.0, 20.0], [20.0, 55.0]])  # (x, y) in pixels of the crop
 IMAGE = (120, 200)
 HOSTILE = '</script><script>window.hacked=1</script><img src=x onerror="window.hacked=1">\u2028\'"&amp;.jpg'
 
 
 def explanation(seed=0, names=('nose', 'left_wrist', 'left_ankle'), shift=(20, 12), heads=HEADS, **changes):
-    """A person with random maps, whose crop is the picture's part at ``shift``, one and a half times as large."""
+    """A person with random maps, whose crop is the image's part at ``shift``, one and a half times as large."""
     rng = np.random.default_rng(seed)
-    shape = (LAYERS, heads, JOINTS, *GRID) if heads else (LAYERS, JOINTS, *GRID)
+    shape = (LAYERS, heads, KEYPOINTS, *GRID) if heads else (LAYERS, KEYPOINTS, *GRID)
     dependency = rng.random(shape, np.float32) ** 4
     dependency /= dependency.sum((-2, -1), keepdims=True)
     fields = dict(
@@ -43,9 +43,9 @@ def explanation(seed=0, names=('nose', 'left_wrist', 'left_ankle'), shift=(20, 1
         crop=rng.integers(0, 256, (*CROP, 3), dtype=np.uint8),
         token_to_crop=np.array([[8, 0, 3.5], [0, 8, 3.5]]),
         crop_to_image=np.array([[1.5, 0, shift[0]], [0, 1.5, shift[1]]]),
-        cells=np.zeros((JOINTS, 1, 2), int),
-        cell_weights=np.ones((JOINTS, 1)),
-        relevance={'rollout': rng.random((JOINTS, *GRID)), 'input_gradient': rng.normal(size=(JOINTS, *GRID))},
+        cells=np.zeros((KEYPOINTS, 1, 2), int),
+        cell_weights=np.ones((KEYPOINTS, 1)),
+        relevance={'rollout': rng.random((KEYPOINTS, *GRID)), 'input_gradient': rng.normal(size=(KEYPOINTS, *GRID))},
     )
     return PoseExplanation(**{**fields, **changes})
 
@@ -130,7 +130,7 @@ class TestFile:
         np.testing.assert_allclose(shown['keypoints'], POINTS, atol=1e-5)
         assert shown['uncertain'] == [False, True, False]
 
-    def test_pictures(self, path):
+    def test_images(self, path):
         wide = np.full((300, 2000, 3), (200, 100, 50), np.uint8)
         write_page(path, wide, [explanation()], 'a.jpg')
         data = page_data(path)
@@ -150,7 +150,7 @@ class TestFile:
         image, crop = (rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((960, 1280), (256, 192)))
         person = explanation(
             **dict(dependency=maps, affect=maps[::-1], crop=cv2.blur(crop, (3, 3)), relevance={}),
-            **dict(names=[f'joint {k}' for k in range(17)], scores=rng.random(17), keypoints=rng.random((17, 2)) * 90),
+            **dict(names=[f'point {k}' for k in range(17)], scores=rng.random(17), keypoints=rng.random((17, 2)) * 90),
         )
         write_page(path, cv2.blur(image, (3, 3)), [person], 'a.jpg')
         assert len(maps.tobytes()) / 2 < path.stat().st_size < 3e6
@@ -173,7 +173,7 @@ class TestFile:
         assert [f"style-src 'sha256-{digests[0]}'", f"script-src 'sha256-{digests[1]}'"] == policy[-2:]
 
     def test_hostile_texts_stay_texts(self, path, image):
-        person = explanation(names=(HOSTILE, 'b', 'c'), relevance={HOSTILE: np.ones((JOINTS, *GRID))})
+        person = explanation(names=(HOSTILE, 'b', 'c'), relevance={HOSTILE: np.ones((KEYPOINTS, *GRID))})
         write_page(path, image, [person], HOSTILE)
         elements = Elements(path.read_text())
         assert [tag for tag, _, _ in elements.found if tag in ('img', 'iframe', 'svg')] == []
@@ -190,7 +190,7 @@ class TestFile:
         'changes, message',
         [
             (dict(keypoints=np.array([[1, 2], [np.nan, 2], [3, 4]])), 'keypoint 1 has no finite place'),
-            (dict(heads=None, affect=np.full((LAYERS, JOINTS, *GRID), np.inf)), 'affect of keypoint 0, layer 0'),
+            (dict(heads=None, affect=np.full((LAYERS, KEYPOINTS, *GRID), np.inf)), 'affect of keypoint 0, layer 0'),
         ],
     )
     def test_what_is_not_finite(self, path, image, changes, message):
@@ -198,7 +198,7 @@ class TestFile:
             write_page(path, image, [explanation(**changes)], 'a.jpg')
         assert not path.exists()
 
-    def test_nobody_and_no_picture(self, path, image):
+    def test_nobody_and_no_image(self, path, image):
         with pytest.raises(ValueError, match='no person'):
             write_page(path, image, [], 'a.jpg')
         with pytest.raises(ValueError, match=r'must be \(h, w, 3\) uint8, not \(120, 200\)'):
@@ -246,7 +246,7 @@ class Shown:
         np.testing.assert_allclose(drawn, np.maximum(maps, 0), atol=extent / 255 + 1e-6)
 
     def place(self, xy, size):
-        """Where (x, y) of a picture of (h, w) pixels, shown on the canvas, lies on the canvas."""
+        """Where (x, y) of an image of (h, w) pixels, shown on the canvas, lies on the canvas."""
         self.canvas.scroll_into_view_if_needed()
         box = self.canvas.bounding_box()
         return {'x': (xy[0] + 0.5) / size[1] * box['width'], 'y': (xy[1] + 0.5) / size[0] * box['height']}
@@ -288,31 +288,31 @@ class TestBrowser:
     def test_it_opens_with_the_last_layer(self, show):
         person = explanation()
         shown = show(person)
-        shown.expect(person.dependency[-1, :, 0].mean(0), person=0, joint=0, layer=LAYERS - 1, head='mean')
+        shown.expect(person.dependency[-1, :, 0].mean(0), person=0, keypoint=0, layer=LAYERS - 1, head='mean')
         assert shown.page.title() == shown.page.text_content('h1') == 'a.jpg'
 
-    @pytest.mark.parametrize('joint', range(JOINTS))
-    def test_clicks_choose_joints(self, show, joint):
+    @pytest.mark.parametrize('keypoint', range(KEYPOINTS))
+    def test_clicks_choose_keypoints(self, show, keypoint):
         person = explanation()
         shown = show(person)
-        shown.click(POINTS[joint])
+        shown.click(POINTS[keypoint])
         shown.page.mouse.move(1, 1)
-        shown.expect(person.dependency[-1, :, joint].mean(0), joint=joint, direction='dependency', view='crop')
+        shown.expect(person.dependency[-1, :, keypoint].mean(0), keypoint=keypoint, direction='dependency', view='crop')
 
     def test_hovering_shows_and_leaving_returns(self, show):
         person = explanation()
         shown = show(person)
         shown.canvas.hover(position=shown.place(POINTS[2], CROP))
-        shown.expect(person.dependency[-1, :, 2].mean(0), joint=2)
+        shown.expect(person.dependency[-1, :, 2].mean(0), keypoint=2)
         shown.page.mouse.move(1, 1)
-        shown.expect(person.dependency[-1, :, 0].mean(0), joint=0)
-        shown.page.locator('#joints label').nth(1).hover()
-        shown.expect(person.dependency[-1, :, 1].mean(0), joint=1)
+        shown.expect(person.dependency[-1, :, 0].mean(0), keypoint=0)
+        shown.page.locator('#keypoints label').nth(1).hover()
+        shown.expect(person.dependency[-1, :, 1].mean(0), keypoint=1)
 
     def test_layers_heads_and_kinds(self, show):
         person = explanation()
         shown = show(person)
-        shown.radio('joint', 1)
+        shown.radio('keypoint', 1)
         shown.slide('layer', 2)
         shown.expect(person.dependency[1, :, 1].mean(0), layer=1, head='mean')
         shown.slide('head', 2)
@@ -337,7 +337,7 @@ class TestBrowser:
         ]
 
     def test_values_at_the_threshold_are_not_drawn(self, show):
-        maps = np.zeros((LAYERS, JOINTS, *GRID), np.float32)
+        maps = np.zeros((LAYERS, KEYPOINTS, *GRID), np.float32)
         maps[..., 2, 1], maps[..., 5, 4] = 0.25, 1
         shown = show(explanation(dependency=maps, affect=None))
         kept = np.array(shown.page.evaluate('window.explanation.map()')).reshape(GRID)
@@ -364,7 +364,7 @@ class TestBrowser:
         assert shown.page.locator('#threshold-value').input_value() == '0'
 
     def test_colour_where_the_map_weighs(self, show):
-        maps = np.zeros((LAYERS, JOINTS, *GRID), np.float32)
+        maps = np.zeros((LAYERS, KEYPOINTS, *GRID), np.float32)
         maps[:, :, 6, 4] = 1
         maps[:, 1, 6, 4], maps[:, 1, 1, 4] = 0.4, 0.6
         crop = np.full((*CROP, 3), (160, 120, 60), np.uint8)
@@ -375,7 +375,7 @@ class TestBrowser:
         brightest = COLOURS[-1, ::-1]
         np.testing.assert_allclose(shown.pixel(middle), brightest, atol=8)
         np.testing.assert_allclose(shown.pixel(elsewhere), in_grey(crop)[0, 0], atol=3)
-        shown.radio('joint', 1)  # on the layer's scale, 0.4 of joint 0's largest
+        shown.radio('keypoint', 1)  # on the layer's scale, 0.4 of keypoint 0's largest
         assert np.abs(shown.pixel(middle) - brightest).max() > 60
         shown.radio('scale', 'map')
         other = shown.pixel((4 * 8 + 3.5, 8 + 3.5))
@@ -388,7 +388,7 @@ class TestBrowser:
         assert np.ptp(shown.pixel(middle)) <= 2
 
     def test_cells_and_smooth(self, show):
-        maps = np.zeros((LAYERS, JOINTS, *GRID), np.float32)
+        maps = np.zeros((LAYERS, KEYPOINTS, *GRID), np.float32)
         maps[:, :, 6, 4] = 1
         crop = np.full((*CROP, 3), 128, np.uint8)
         shown = show(explanation(dependency=maps, affect=None, crop=crop))
@@ -399,7 +399,7 @@ class TestBrowser:
         assert np.ptp(shown.pixel((5 * 8 - 2, 6 * 8 + 6))) > 20  # the cell's corner is as bright as its middle
 
     def test_the_border_goes_on_to_the_crops_edge(self, show):
-        maps = np.zeros((LAYERS, JOINTS, *GRID), np.float32)
+        maps = np.zeros((LAYERS, KEYPOINTS, *GRID), np.float32)
         maps[..., 5] = 1
         short = np.array([[8, 0, 2], [0, 8, 2]])  # cells end at pixel 46, the crop at 47.5
         shown = show(
@@ -423,7 +423,7 @@ class TestBrowser:
         row, col = np.unravel_index(maps.argmax(), GRID)
         assert f'largest weight at row {row}, column {col}' in shown.page.text_content('#readout')
 
-    def test_the_picture_stays_where_it_is_while_texts_change(self, show):
+    def test_the_image_stays_where_it_is_while_texts_change(self, show):
         shown = show(explanation(), viewport=dict(width=960, height=720))
         shown.radio('view', 'image')
         end = "document.querySelector('main').getBoundingClientRect().bottom"
@@ -447,14 +447,14 @@ class TestBrowser:
         shown.expect(people[0].dependency[-1, :, 0].mean(0), person=0)
         shown.click(people[0].keypoints[2], IMAGE)
         shown.page.mouse.move(1, 1)
-        shown.expect(people[0].dependency[-1, :, 2].mean(0), person=0, joint=2)
+        shown.expect(people[0].dependency[-1, :, 2].mean(0), person=0, keypoint=2)
         box = shown.page.locator('#overview').bounding_box()
         scale = box['width'] / IMAGE[1]
         shown.page.locator('#overview').click(position=dict(x=140 * scale, y=60 * scale))
-        shown.expect(people[1].dependency[-1, :, 2].mean(0), person=1, joint=2)
+        shown.expect(people[1].dependency[-1, :, 2].mean(0), person=1, keypoint=2)
 
-    def test_the_map_lies_in_its_place_in_the_picture(self, show, image, path):
-        maps = np.zeros((LAYERS, JOINTS, *GRID), np.float32)
+    def test_the_map_lies_in_its_place_in_the_image(self, show, image, path):
+        maps = np.zeros((LAYERS, KEYPOINTS, *GRID), np.float32)
         maps[:, :, 6, 4] = 1
         image[:] = 128
         person = explanation(dependency=maps, affect=None)
@@ -471,10 +471,10 @@ class TestBrowser:
         shown = show(person)
         shown.canvas.focus()
         shown.page.keyboard.press('ArrowRight')
-        shown.expect(person.dependency[-1, :, 1].mean(0), joint=1)
+        shown.expect(person.dependency[-1, :, 1].mean(0), keypoint=1)
         shown.page.keyboard.press('ArrowLeft')
         shown.page.keyboard.press('ArrowLeft')
-        shown.expect(person.dependency[-1, :, 2].mean(0), joint=2)
+        shown.expect(person.dependency[-1, :, 2].mean(0), keypoint=2)
         shown.page.keyboard.press('ArrowDown')
         shown.expect(person.dependency[-2, :, 2].mean(0), layer=LAYERS - 2)
         shown.page.keyboard.press('ArrowUp')
@@ -504,7 +504,7 @@ class TestBrowser:
             'kind',
             'layer',
             'head',
-            'joint',
+            'keypoint',
             'threshold',
             'opacity',
             'view',
@@ -512,42 +512,42 @@ class TestBrowser:
         ):
             assert name in reached
 
-    def test_joints_by_radio_keys(self, show):
+    def test_keypoints_by_radio_keys(self, show):
         person = explanation()
         shown = show(person)
-        shown.page.locator('input[name=joint]').first.focus()
+        shown.page.locator('input[name=keypoint]').first.focus()
         shown.page.keyboard.press('ArrowDown')
-        shown.expect(person.dependency[-1, :, 1].mean(0), joint=1)
-        assert shown.page.locator('input[name=joint]').nth(1).is_checked()
+        shown.expect(person.dependency[-1, :, 1].mean(0), keypoint=1)
+        assert shown.page.locator('input[name=keypoint]').nth(1).is_checked()
 
     def test_taps_and_phone_width(self, show):
         person = explanation()
         phone = dict(viewport=dict(width=360, height=740), has_touch=True, is_mobile=True, device_scale_factor=2)
-        shown = show(person, explanation(seed=1), title='a_very_long_name_of_a_picture_' * 5, **phone)
+        shown = show(person, explanation(seed=1), title='a_very_long_name_of_a_image_' * 5, **phone)
         shown.canvas.tap(position=shown.place(POINTS[2], CROP))
-        shown.expect(person.dependency[-1, :, 2].mean(0), joint=2)
+        shown.expect(person.dependency[-1, :, 2].mean(0), keypoint=2)
         shown.canvas.tap(position=shown.place((3.5, 7 * 8 + 3.5), CROP))
         assert 'row 7, column 0: ' in shown.page.text_content('#readout')
         assert shown.page.evaluate('document.documentElement.scrollWidth') == 360
 
-    def test_uncertain_joints_are_marked_and_can_be_chosen(self, show):
+    def test_uncertain_keypoints_are_marked_and_can_be_chosen(self, show):
         person = explanation()
         shown = show(person)
-        assert shown.page.locator('#joints .uncertain').all_text_contents() == ['left wrist0.20']
+        assert shown.page.locator('#keypoints .uncertain').all_text_contents() == ['left wrist0.20']
         shown.click(POINTS[1])
-        shown.expect(person.dependency[-1, :, 1].mean(0), joint=1)
+        shown.expect(person.dependency[-1, :, 1].mean(0), keypoint=1)
         assert 'uncertain' in shown.canvas.get_attribute('aria-label')
         assert 'below 0.3' in shown.page.text_content('#uncertain-note')
 
     def test_hostile_texts_run_nothing_and_are_shown(self, show):
-        person = explanation(names=(HOSTILE, 'b', 'c'), relevance={HOSTILE: np.ones((JOINTS, *GRID))})
+        person = explanation(names=(HOSTILE, 'b', 'c'), relevance={HOSTILE: np.ones((KEYPOINTS, *GRID))})
         shown = show(person, title=HOSTILE)
         shown.page.locator('input[name=kind]').last.check(force=True)
         shown.expect(np.ones(GRID), direction=HOSTILE)
         assert shown.page.evaluate('window.hacked') is None
         assert shown.page.locator('img, script').count() == 2
         assert shown.page.text_content('h1') == HOSTILE
-        assert shown.page.locator('#joints .name').first.text_content() == HOSTILE
+        assert shown.page.locator('#keypoints .name').first.text_content() == HOSTILE
         assert HOSTILE in shown.page.text_content('#readout')
 
     def test_light_and_dark(self, show):

@@ -1,4 +1,4 @@
-"""Maps over whole pictures: the right pixels coloured, all others as they were."""
+"""Maps over whole images: the right pixels coloured, all others as they were."""
 
 from dataclasses import replace
 
@@ -10,28 +10,28 @@ from mmtranspose.visualization import overlay_on_image, overlay_people
 from mmtranspose.visualization.heat import COLOURS, OPACITY
 
 GRID = (8, 6)
-PICTURE = (140, 200)  # height, width
+IMAGE = (140, 200)  # height, width
 
 
 def person(maps, crop_to_image=None, **fields):
-    """An explanation whose crop of 48 x 64 pixels lies turned by 30 degrees and enlarged in the picture."""
-    joints = maps.shape[-3]
+    """An explanation whose crop of 48 x 64 pixels lies turned by 30 degrees and enlarged in the image."""
+    keypoints = maps.shape[-3]
     cos, sin = np.cos(np.pi / 6), np.sin(np.pi / 6)
     turned = np.array([[1.25 * cos, -1.25 * sin, 90], [1.25 * sin, 1.25 * cos, 20]])
     defaults = dict(
-        keypoints=np.full((joints, 2), np.nan),
-        scores=np.full(joints, 0.9),
+        keypoints=np.full((keypoints, 2), np.nan),
+        scores=np.full(keypoints, 0.9),
         dependency=maps,
         affect=None,
-        names=['nose', 'left_wrist', 'right_wrist'][:joints],
+        names=['nose', 'left_wrist', 'right_wrist'][:keypoints],
         skeleton=[],
         score_thr=0.3,
         bbox=np.array([0, 0, 48, 64.0]),
         crop=np.zeros((64, 48, 3), np.uint8),
         token_to_crop=np.array([[8, 0, 3.5], [0, 8, 3.5]]),
         crop_to_image=turned if crop_to_image is None else np.array(crop_to_image, float),
-        cells=np.zeros((joints, 1, 2), int),
-        cell_weights=np.ones((joints, 1)),
+        cells=np.zeros((keypoints, 1, 2), int),
+        cell_weights=np.ones((keypoints, 1)),
     )
     return PoseExplanation(**{**defaults, **fields})
 
@@ -39,23 +39,23 @@ def person(maps, crop_to_image=None, **fields):
 def peaked(*cells, weight=0.5, layers=1):
     """Maps (L, K, h, w), each with one heavy token."""
     maps = np.zeros((layers, len(cells), *GRID), np.float32)
-    for joint, (row, col) in enumerate(cells):
-        maps[:, joint, row, col] = weight
+    for keypoint, (row, col) in enumerate(cells):
+        maps[:, keypoint, row, col] = weight
     return maps
 
 
-def picture(size=PICTURE):
+def picture(size=IMAGE):
     return np.random.default_rng(0).integers(60, 120, (*size, 3), dtype=np.uint8)
 
 
 def middle(explanation, row, col):
-    """(x, y) of a token's middle in the picture."""
+    """(x, y) of a token's middle in the image."""
     crop = explanation.token_to_crop @ [col, row, 1]
     return explanation.crop_to_image @ [*crop, 1]
 
 
-def inside(explanation, size=PICTURE, margin=0.0):
-    """(height, width), bool: the picture's pixels within the crop, widened by ``margin`` pixels of the crop."""
+def inside(explanation, size=IMAGE, margin=0.0):
+    """(height, width), bool: the image's pixels within the crop, widened by ``margin`` pixels of the crop."""
     y, x = np.mgrid[: size[0], : size[1]]
     to_crop = np.linalg.inv(np.vstack([explanation.crop_to_image, [0, 0, 1]]))
     crop = np.stack([x, y, np.ones_like(x)], -1) @ to_crop.T
@@ -86,7 +86,7 @@ def test_pixels_outside_the_crop_stay_as_they_were():
     assert (drawn[within] != image[within]).any(-1).all()
 
 
-def test_weights_at_or_below_the_threshold_leave_the_picture_as_it_was():
+def test_weights_at_or_below_the_threshold_leave_the_image_as_it_was():
     maps = np.full((1, 1, *GRID), 0.009, np.float32)
     explanation = person(maps)
     image = picture()
@@ -95,7 +95,7 @@ def test_weights_at_or_below_the_threshold_leave_the_picture_as_it_was():
     np.testing.assert_array_equal(drawn[within], image[within])
 
 
-def test_a_joint_of_many_is_drawn_on_the_scale_of_all():
+def test_a_keypoint_of_many_is_drawn_on_the_scale_of_all():
     maps = np.stack([np.full(GRID, 0.1), np.full(GRID, 0.4)]).astype(np.float32)
     explanation = person(maps[None])
     image = picture()
@@ -107,7 +107,7 @@ def test_a_joint_of_many_is_drawn_on_the_scale_of_all():
     assert np.abs(own - many)[within].mean() > 20
 
 
-def test_a_large_picture_is_worked_on_in_bands_to_the_same_end(monkeypatch):
+def test_a_large_image_is_worked_on_in_bands_to_the_same_end(monkeypatch):
     explanation = person(peaked((5, 1), (2, 2)))
     whole = overlay_people(picture(), [explanation], 1, 0)
     monkeypatch.setattr('mmtranspose.visualization.overlay.BAND_PIXELS', 300)
@@ -117,7 +117,7 @@ def test_a_large_picture_is_worked_on_in_bands_to_the_same_end(monkeypatch):
 def test_the_keypoint_is_marked_and_an_uncertain_one_differently():
     flat = np.zeros((1, 1, *GRID), np.float32)
     sure = person(flat, keypoints=np.array([[96.0, 60.0]]))
-    image = np.full((*PICTURE, 3), 90, np.uint8)
+    image = np.full((*IMAGE, 3), 90, np.uint8)
     ring = overlay_on_image(image, sure, flat[0, 0], 0, caption='')
     cross = overlay_on_image(image, replace(sure, scores=np.array([0.1])), flat[0, 0], 0, caption='')
     for drawn in (ring, cross):
@@ -130,7 +130,7 @@ def test_people_share_a_scale_and_the_higher_weight_wins_where_they_overlap():
     there, weaker = np.full((1, 1, *GRID), 0.4, np.float32), np.full((1, 1, *GRID), 0.1, np.float32)
     strong = person(there, [[1, 0, 10], [0, 1, 40]])
     weak = person(weaker, [[1, 0, 40], [0, 1, 40]])
-    image = np.full((*PICTURE, 3), 90, np.uint8)
+    image = np.full((*IMAGE, 3), 90, np.uint8)
     drawn = overlay_people(image, [strong, weak], 0, 0).astype(float)
     np.testing.assert_allclose(drawn, overlay_people(image, [weak, strong], 0, 0), atol=3)  # outlines cross
     top = OPACITY * COLOURS[-1] + (1 - OPACITY) * 90
@@ -145,7 +145,7 @@ def test_the_layer_direction_and_head_asked_for_are_drawn():
     maps = np.stack([peaked((1, 1)), peaked((6, 4))], axis=1)  # (L, heads, K, h, w): heads apart
     maps = np.concatenate([np.zeros_like(maps), maps])
     explanation = person(maps, affect=np.roll(maps, 1, axis=-1))
-    drawn = overlay_people(np.full((*PICTURE, 3), 90, np.uint8), [explanation], 'nose', 1, 'affect', head=1, caption='')
+    drawn = overlay_people(np.full((*IMAGE, 3), 90, np.uint8), [explanation], 'nose', 1, 'affect', head=1, caption='')
     yellow = np.argwhere(drawn[..., 2].astype(int) - drawn[..., 0] > 80)[:, ::-1]
     np.testing.assert_allclose(yellow.mean(0), middle(explanation, 6, 5), atol=1.5)
 
@@ -162,7 +162,7 @@ def test_the_caption_stands_in_the_corner_where_it_can_be_read():
 
 
 @pytest.mark.parametrize('size', [(32, 32), (1, 1), (5, 400)])
-def test_pictures_of_any_size_and_crops_beyond_them(size):
+def test_images_of_any_size_and_crops_beyond_them(size):
     explanation = person(peaked((3, 2)), [[4, 0, -90], [0, 4, -120]])  # near the peak: the first pixels
     image = picture(size)
     drawn = overlay_people(image, [explanation], 0, 0, caption='')
@@ -171,7 +171,7 @@ def test_pictures_of_any_size_and_crops_beyond_them(size):
     np.testing.assert_array_equal(overlay_people(image, [away], 0, 0, caption=''), image)
 
 
-def test_nobody_leaves_the_picture_as_it_was():
+def test_nobody_leaves_the_image_as_it_was():
     image = picture()
     drawn = overlay_people(image, [], 0, 0)
     np.testing.assert_array_equal(drawn, image)
@@ -187,23 +187,23 @@ def test_what_came_in_stays():
 
 
 @pytest.mark.parametrize(
-    'joint, layer, error, message',
+    'keypoint, layer, error, message',
     [
-        (3, 0, IndexError, 'joint 3 is not there: there are 2, numbered from 0'),
-        (-1, 0, IndexError, 'joint -1'),
+        (3, 0, IndexError, 'keypoint 3 is not there: there are 2, numbered from 0'),
+        (-1, 0, IndexError, 'keypoint -1'),
         ('tail', 0, ValueError, "'tail' is unknown; choose one of nose, left_wrist"),
         (0, 1, IndexError, 'layer 1 is not there: there are 1, numbered from 0'),
         (0, -1, IndexError, 'layer -1'),
     ],
 )
-def test_joints_and_layers_that_are_not_there(joint, layer, error, message):
+def test_keypoints_and_layers_that_are_not_there(keypoint, layer, error, message):
     with pytest.raises(error, match=message):
-        overlay_people(picture(), [person(peaked((2, 2), (3, 3)))], joint, layer)
+        overlay_people(picture(), [person(peaked((2, 2), (3, 3)))], keypoint, layer)
 
 
-def test_weights_and_pictures_of_the_wrong_kind():
+def test_weights_and_images_of_the_wrong_kind():
     explanation = person(peaked((2, 2), (3, 3)))
-    with pytest.raises(ValueError, match='say which one by joint'):
+    with pytest.raises(ValueError, match='say which one by keypoint'):
         overlay_on_image(picture(), explanation, explanation.dependency[0])
     with pytest.raises(ValueError, match=r'weights must have shape \(8, 6\) or \(2, 8, 6\), not \(1, 2, 8, 6\)'):
         overlay_on_image(picture(), explanation, explanation.dependency, 0)

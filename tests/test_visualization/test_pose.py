@@ -1,4 +1,4 @@
-"""Poses over pictures: colours where joints are, and nothing elsewhere."""
+"""Poses over images: colours where keypoints are, and nothing elsewhere."""
 
 import numpy as np
 import pytest
@@ -20,10 +20,10 @@ def image():
 
 
 def person(visible, score=0.9, box=(20, 20, 140, 180)):
-    """A person with all joints at (5, 5) and score 0, but those in ``visible``: joint to (x, y)."""
+    """A person with all keypoints at (5, 5) and score 0, but those in ``visible``: keypoint to (x, y)."""
     keypoints, scores = np.full((1, 17, 2), 5.0), np.zeros((1, 17))
-    for joint, point in visible.items():
-        keypoints[0, joint], scores[0, joint] = point, score
+    for keypoint, point in visible.items():
+        keypoints[0, keypoint], scores[0, keypoint] = point, score
     return PoseDataSample(
         pred_instances=InstanceData(
             keypoints=keypoints,
@@ -40,14 +40,14 @@ def changed(before, after):
     return np.argwhere((before != after).any(-1))[:, ::-1]
 
 
-def test_a_joint_has_its_colour(image):
+def test_a_keypoint_has_its_colour(image):
     drawn = draw_poses(image, [person({LEFT_WRIST: (40, 50), RIGHT_WRIST: (100, 120)})], META, radius=4)
-    for joint, (x, y) in ((LEFT_WRIST, (40, 50)), (RIGHT_WRIST, (100, 120))):
-        assert drawn[y, x].tolist() == list(META['keypoint_colors'][joint])[::-1]  # BGR
+    for keypoint, (x, y) in ((LEFT_WRIST, (40, 50)), (RIGHT_WRIST, (100, 120))):
+        assert drawn[y, x].tolist() == list(META['keypoint_colors'][keypoint])[::-1]  # BGR
     assert META['keypoint_colors'][LEFT_WRIST].tolist() != META['keypoint_colors'][RIGHT_WRIST].tolist()
 
 
-def test_only_the_joints_are_drawn(image):
+def test_only_the_keypoints_are_drawn(image):
     drawn = draw_poses(image, [person({LEFT_WRIST: (40, 50)})], META, radius=4)
     assert drawn.dtype == np.uint8 and drawn.shape == image.shape and drawn.flags['C_CONTIGUOUS']
     places = changed(image, drawn)
@@ -55,7 +55,7 @@ def test_only_the_joints_are_drawn(image):
     assert np.abs(places - (40, 50)).max() <= 6
 
 
-def test_a_limb_joins_its_joints(image):
+def test_a_limb_joins_its_keypoints(image):
     elbow, wrist = (40, 60), (80, 60)
     drawn = draw_poses(image, [person({7: elbow, 9: wrist})], META, radius=3, thickness=2)
     limb = META['skeleton_links'].index((7, 9))
@@ -63,7 +63,7 @@ def test_a_limb_joins_its_joints(image):
     assert np.ptp(changed(image, drawn)[:, 1]) < 12
 
 
-def test_joints_below_the_threshold_are_left_out(image):
+def test_keypoints_below_the_threshold_are_left_out(image):
     sample = [person({LEFT_WRIST: (40, 50)}, score=0.4)]
     assert len(changed(image, draw_poses(image, sample, META, kpt_thr=0.5))) == 0
     assert len(changed(image, draw_poses(image, sample, META, kpt_thr=0.3))) > 0
@@ -91,13 +91,13 @@ def test_nobody_gives_a_copy(image):
     assert image.min() >= 60
 
 
-def test_the_picture_is_left_as_it_is(image):
+def test_the_image_is_left_as_it_is(image):
     before = image.copy()
     draw_poses(image, [person({NOSE: (40, 50)})], META)
     np.testing.assert_array_equal(image, before)
 
 
-def test_joints_grow_with_the_picture():
+def test_keypoints_grow_with_the_image():
     def size(side):
         image = np.zeros((side, side, 3), np.uint8)
         return len(changed(image, draw_poses(image, [person({NOSE: (side // 2, side // 2)})], META)))
@@ -106,7 +106,7 @@ def test_joints_grow_with_the_picture():
 
 
 def crowd(count=4, beyond=30):
-    """People with joints anywhere in the picture (w 160, h 200) and up to ``beyond`` pixels outside it."""
+    """People with keypoints anywhere in the image (w 160, h 200) and up to ``beyond`` pixels outside it."""
     random = np.random.default_rng(1)
     people = []
     for _ in range(count):
@@ -148,7 +148,7 @@ def test_openpose_style_is_for_coco():
         PoseDrawer(META, skeleton_style='cubist')
 
 
-def test_one_drawer_for_many_pictures(image):
+def test_one_drawer_for_many_images(image):
     """Of any size, with and without people."""
     draw, large = PoseDrawer(META, draw_bbox=True), np.zeros((600, 900, 3), np.uint8)
     for picture, people in ((image, crowd()), (large, crowd(2)), (image, []), (image, crowd())):

@@ -3,7 +3,7 @@ _base_ = ['topdown_256x256.py']
 dataset_type = 'AP10KDataset'
 data_root = 'data/ap10k/'
 
-# The first of AP-10K's three splits; every split has all pictures in one folder
+# The first of AP-10K's three splits; every split has all images in one folder
 train_dataloader = dict(
     dataset=dict(
         type=dataset_type,

@@ -22,6 +22,6 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-# CrowdPose annotates no area. How crowded a picture is (crowdIndex) stands in the loader's annotation file
+# CrowdPose annotates no area. How crowded an image is (crowdIndex) stands in the loader's annotation file
 val_evaluator = dict(type='CocoMetric', iou_type='keypoints_crowd', use_area=False, prefix='crowdpose')
 test_evaluator = val_evaluator

@@ -1,7 +1,7 @@
 _base_ = ['coco_256x192.py']
 
 # OCHuman is for evaluation alone: trained on COCO, evaluated in the annotated boxes.
-# Two data sets, one folder above them: data_root=DIR means DIR/coco and DIR/ochuman
+# Two datasets, one folder above them: data_root=DIR means DIR/coco and DIR/ochuman
 dataset_type = 'OCHumanDataset'
 data_root = 'data/'
 

@@ -1,6 +1,6 @@
 _base_ = ['topdown_loaders.py']
 
-# The geometry of topdown_256x192.py, for data sets whose boxes are square
+# The geometry of topdown_256x192.py, for datasets whose boxes are square
 codec = dict(type='UnbiasedHeatmap', input_size=(256, 256), heatmap_size=(64, 64), sigma=2)
 
 train_pipeline = [

@@ -1,4 +1,4 @@
-# What the loaders of all data sets share
+# What the loaders of all datasets share
 data_mode = 'topdown'  # MMPose's inferencers read it here
 
 train_dataloader = dict(

@@ -1,4 +1,4 @@
-# What all variants share; the codec of the head is that of the data set, and each config puts it in
+# What all variants share; the codec of the head is that of the dataset, and each config puts it in
 model = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(

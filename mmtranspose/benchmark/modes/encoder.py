@@ -55,7 +55,7 @@ def compare_encoders(config: str, batch: int = 4, device: str = 'cpu', repeats: 
 
     Args:
         config (str): A config with a :class:`TransPoseNeck`.
-        batch (int): Pictures in the batch.
+        batch (int): Images in the batch.
         device (str): ``'cpu'``: peak memory is the growth of the process's peak resident size; or ``'cuda:0'``: of the
             memory allocated by PyTorch.
         repeats (int): Steps of each, in turn; the median time counts.

@@ -1,4 +1,4 @@
-"""Picture files and boxes to keypoints in JSON files, with the flip test."""
+"""Image files and boxes to keypoints in JSON files, with the flip test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 
 from mmtranspose.acceleration import accelerate
 from mmtranspose.benchmark.candidate import Task, Tolerance, Way
-from mmtranspose.benchmark.image_set import picture_files
+from mmtranspose.benchmark.image_set import image_files
 from mmtranspose.benchmark.modes.forward import HEATMAP_TOLERANCES
 from mmtranspose.benchmark.networks import load_baseline, load_model, weights_file
 from mmtranspose.benchmark.settings import Settings
@@ -21,7 +21,7 @@ from mmtranspose.files.json_files import write_json
 from mmtranspose.inference import TopdownPipeline
 from mmtranspose.results.pose_json import results_dict
 
-# Pixels of the picture. Where a heatmap is no single peak, as with random weights, DARK's step (gradient by curvature)
+# Pixels of the image. Where a heatmap is no single peak, as with random weights, DARK's step (gradient by curvature)
 # magnifies rounding errors, and in TF32 or half precision another peak may win; so a quantile counts.
 KEYPOINTS = {
     'fp32': Tolerance(0.05, quantile=0.95),
@@ -38,8 +38,8 @@ Files = Sequence[tuple[str, str]]
 
 
 def end_to_end_ways(settings: Settings, batch: int) -> list[Way]:
-    """MMPose's ``inference_topdown`` on every file, against crops of several pictures in batches of ``batch``."""
-    files, folder = picture_files(settings), str(settings.folder)
+    """MMPose's ``inference_topdown`` on every file, against crops of several images in batches of ``batch``."""
+    files, folder = image_files(settings), str(settings.folder)
     shared = dict(config=settings.config, checkpoint=weights_file(settings), device=settings.device, files=files)
     arguments = dict(shared, folder=f'{folder}/baseline')
     ways = [Way('baseline', build_baseline, arguments, settings.device, settings.baseline_keeps_memory)]
@@ -52,7 +52,7 @@ def end_to_end_ways(settings: Settings, batch: int) -> list[Way]:
 
 
 def build_baseline(config: str, checkpoint: str, device: str, files: Files, folder: str) -> Task:
-    """A picture is read again for each of its boxes, mirrored in a second pass, decoded person by person."""
+    """An image is read again for each of its boxes, mirrored in a second pass, decoded person by person."""
     model = load_baseline(config, checkpoint, device, FLIP)
 
     def run() -> list[list[PoseDataSample]]:
@@ -68,7 +68,7 @@ def build_baseline(config: str, checkpoint: str, device: str, files: Files, fold
 def build_ours(
     config: str, checkpoint: str, device: str, files: Files, folder: str, batch: int, dtype: str, compiled: bool
 ) -> Task:
-    """Our pipeline: a picture is read once, people of several pictures go through the accelerated model together."""
+    """Our pipeline: an image is read once, people of several images go through the accelerated model together."""
     fast = accelerate(load_model(config, checkpoint, device, FLIP), dtype=dtype, compile=compiled)
     boxes = dict(files)
     pipeline = TopdownPipeline(fast, lambda frames: [load_bboxes(boxes[frame.path]) for frame in frames], batch)

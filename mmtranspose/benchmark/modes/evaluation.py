@@ -11,7 +11,7 @@ from mmengine.registry import FUNCTIONS, init_default_scope
 from torch import nn
 
 from mmtranspose.benchmark.candidate import Task, Tolerance, Way
-from mmtranspose.benchmark.image_set import picture_files
+from mmtranspose.benchmark.image_set import image_files
 from mmtranspose.benchmark.modes.decode import TOLERANCES, peaked_heatmaps
 from mmtranspose.benchmark.networks import load_baseline, load_model, weights_file
 from mmtranspose.benchmark.settings import Settings
@@ -24,8 +24,8 @@ OUR_COLLATE = 'tensor_collate'
 
 
 def loading_ways(settings: Settings, batch: int) -> list[Way]:
-    """What a loader's process does: picture files and boxes to collated crops, on one thread as there."""
-    return _ways(settings, build_loading, batch, {'pictures': Tolerance(0)})
+    """What a loader's process does: image files and boxes to collated crops, on one thread as there."""
+    return _ways(settings, build_loading, batch, {'images': Tolerance(0)})
 
 
 def evaluating_ways(settings: Settings, batch: int) -> list[Way]:
@@ -38,7 +38,7 @@ def _ways(settings: Settings, build, batch: int, tolerances: dict[str, Tolerance
         config=settings.config,
         checkpoint=weights_file(settings),
         device=settings.device,
-        files=picture_files(settings),
+        files=image_files(settings),
         batch=batch,
     )
     kept = settings.baseline_keeps_memory
@@ -51,12 +51,12 @@ def _ways(settings: Settings, build, batch: int, tolerances: dict[str, Tolerance
 def build_loading(
     config: str, checkpoint: str, device: str, files: Sequence[tuple[str, str]], batch: int, stock: bool
 ) -> Task:
-    """The config's test pipeline over boxes in a detector file's order, which goes picture by picture."""
+    """The config's test pipeline over boxes in a detector file's order, which goes image by image."""
     torch.set_num_threads(1)
     model = _model(config, checkpoint, device, stock)
     pipeline, collate = _loader(model, stock)
     boxes = _boxes(model, files, batch)
-    return Task(lambda: collate([pipeline(dict(box)) for box in boxes]), _pictures)
+    return Task(lambda: collate([pipeline(dict(box)) for box in boxes]), _images)
 
 
 def build_evaluating(
@@ -94,7 +94,7 @@ def _loader(model: nn.Module, stock: bool) -> tuple[Compose, object]:
 
 
 def _boxes(model: nn.Module, files: Sequence[tuple[str, str]], batch: int) -> list[dict]:
-    """The first ``batch`` boxes of the pictures, which begin again when they end, as a data set hands them out."""
+    """The first ``batch`` boxes of the images, which begin again when they end, as a dataset hands them out."""
     boxes = [
         dict(img_path=picture, bbox=box[None, :4], bbox_score=box[4:5], **model.dataset_meta)
         for picture, file in files
@@ -103,7 +103,7 @@ def _boxes(model: nn.Module, files: Sequence[tuple[str, str]], batch: int) -> li
     return [boxes[index % len(boxes)] for index in range(batch)]
 
 
-def _pictures(collated: dict) -> dict[str, np.ndarray]:
+def _images(collated: dict) -> dict[str, np.ndarray]:
     return dict(pictures=np.stack([one.numpy() for one in collated['inputs']]).astype(np.int16))
 
 

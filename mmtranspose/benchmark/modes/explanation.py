@@ -38,7 +38,7 @@ def compare_explanations(
 
     Args:
         config (str): Config file, or a model's name.
-        batch (int): Pictures in the batch.
+        batch (int): Images in the batch.
         device (str): ``'cpu'`` or ``'cuda:0'``.
         repeats (int): Rounds in which each way is timed once, one after the other; medians count.
         direction (str): ``'dependency'`` or ``'affect'``.

@@ -1,4 +1,4 @@
-"""Pictures to heatmaps."""
+"""Images to heatmaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A batch of pictures and keypoints to new weights."""
+"""A batch of images and keypoints to new weights."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def build_ours(
 
 
 def random_samples(model: nn.Module, target: dict, batch: int) -> list[dict]:
-    """Samples as a data set gives them: pictures of noise, uint8, and keypoints anywhere; always the same ones.
+    """Samples as a dataset gives them: images of noise, uint8, and keypoints anywhere; always the same ones.
 
     Args:
         model (nn.Module): With ``cfg``; says the size of the input and the number of keypoints K.

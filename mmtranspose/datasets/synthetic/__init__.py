@@ -1,4 +1,4 @@
-"""Synthetic people: pictures of articulated, clothed people with exact COCO labels, drawn without any download."""
+"""Synthetic people: images of articulated, clothed people with exact COCO labels, drawn without any download."""
 
 from mmtranspose.datasets.synthetic.generator import generate_dataset, make_scene
 from mmtranspose.datasets.synthetic.labels import Person

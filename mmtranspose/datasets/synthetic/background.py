@@ -36,7 +36,7 @@ def _sky(rng, size) -> np.ndarray:
     return cv2.convertScaleAbs(cv2.add(brightened(sky, 1 - share), cv2.cvtColor(245 * share, cv2.COLOR_GRAY2BGR)))
 
 
-def _picture(rng, wall: Surface, image, left: float, bottom: float, wide: float, tall: float, shade: float) -> None:
+def _image(rng, wall: Surface, image, left: float, bottom: float, wide: float, tall: float, shade: float) -> None:
     """A window, door, shelf or poster: a frame and something in it."""
     wall.patch(image, rectangle(left, left + wide, bottom, bottom + tall), _dull(rng, 30, 240) * shade)
     edge = rng.uniform(0.02, 0.08)
@@ -51,7 +51,7 @@ def _picture(rng, wall: Surface, image, left: float, bottom: float, wide: float,
                 rectangle(left, left + wide, y - 0.02, y + 0.02),
             )
             wall.patch(image, bars[rng.integers(2)], _dull(rng, 20, 240) * shade)
-    elif kind == 1:  # a picture
+    elif kind == 1:  # an image
         for _ in range(rng.integers(1, 5)):
             spots = rng.uniform((left + edge, bottom + edge), (left + wide - edge, bottom + tall - edge), (4, 2))
             wall.patch(image, spots, np.array(vivid(rng)) * shade)
@@ -75,7 +75,7 @@ def _wall(rng, image, wall: Surface, extent: tuple[float, float], height: float,
         wide, tall = rng.uniform(0.4, 1.8), rng.uniform(0.4, 2.1)
         bottom = 0 if tall > 1.75 else rng.uniform(0.5, 1.7)
         spot = rng.uniform(max(left, -5), max(min(right, 5) - wide, max(left, -5) + 0.01))
-        _picture(rng, wall, image, spot, bottom, wide, tall, shade)
+        _image(rng, wall, image, spot, bottom, wide, tall, shade)
     if rng.random() < 0.7:
         wall.patch(image, rectangle(left, right, 0, rng.uniform(0.06, 0.16)), _dull(rng, 20, 245) * shade)
 
@@ -174,7 +174,7 @@ def paint_background(rng: np.random.Generator, camera: Camera) -> tuple[str, np.
         camera: The view; its horizon and ground are kept.
 
     Returns:
-        The kind of place, and the picture, uint8 BGR (h, w, 3).
+        The kind of place, and the image, uint8 BGR (h, w, 3).
     """
     place = list(PLACES)[rng.choice(len(PLACES), p=list(PLACES.values()))]
     return place.__name__.strip('_'), place(rng, camera)

@@ -205,7 +205,7 @@ def paint_person(camera: Camera, bounds: Window, skeleton: Skeleton, look: Appea
 
     Args:
         camera: The view.
-        bounds: Part of the picture to stay inside, usually all of it.
+        bounds: Part of the image to stay inside, usually all of it.
         skeleton: Posed, in the camera frame.
         look: The person's appearance.
         light: The lamp.

@@ -1,6 +1,6 @@
-"""The numbered parts of a body and which of them show a key point.
+"""The numbered parts of a body and which of them show a keypoint.
 
-Each pixel of a drawn person carries the number of its part, so that a key point's visibility is read from the picture.
+Each pixel of a drawn person carries the number of its part, so that a keypoint's visibility is read from the image.
 """
 
 import numpy as np
@@ -66,8 +66,8 @@ def _showing_table() -> np.ndarray:
 
 
 SHOWS = _showing_table()
-"""(17, number of parts) bool: whether the part's surface shows the key point."""
+"""(17, number of parts) bool: whether the part's surface shows the keypoint."""
 
 
 DEPTH_BELOW_SURFACE = np.array([_DEPTHS[_split(keypoint)[1]] for keypoint in COCO_KEYPOINTS])
-"""(17,) How far behind the surface that shows it a key point may lie, as a share of a 1 m tall body."""
+"""(17,) How far behind the surface that shows it a keypoint may lie, as a share of a 1 m tall body."""

@@ -20,11 +20,11 @@ class Camera:
     """Pinhole camera at (0, ``height``, 0) that looks along -z.
 
     Args:
-        size: Picture (w, h) in pixels.
+        size: Image (w, h) in pixels.
         focal: Focal length in pixels.
         height: Metres above the ground.
         pitch: Degrees downwards.
-        roll: Degrees clockwise, as the picture's content turns.
+        roll: Degrees clockwise, as the image's content turns.
     """
 
     size: tuple[int, int]
@@ -35,7 +35,7 @@ class Camera:
 
     @cached_property
     def centre(self) -> np.ndarray:
-        """Principal point (2,) in pixels, the middle of the picture."""
+        """Principal point (2,) in pixels, the middle of the image."""
         return (np.array(self.size, float) - 1) / 2
 
     @cached_property
@@ -62,7 +62,7 @@ class Camera:
         return Camera((width * factor, height * factor), self.focal * factor, self.height, self.pitch, self.roll)
 
     def plane_view(self, origin, right, up, pixels_per_metre: float) -> np.ndarray:
-        """Homography (3, 3) from a flat surface to the picture.
+        """Homography (3, 3) from a flat surface to the image.
 
         Args:
             origin: World point (3,) of the surface's point (0, 0), metres.
@@ -78,10 +78,10 @@ class Camera:
 def aim(
     size: tuple[int, int], focal: float, pitch: float, roll: float, distance: float, point_height: float, row: float
 ) -> Camera:
-    """A camera whose height puts a point at a row of the picture.
+    """A camera whose height puts a point at a row of the image.
 
     Args:
-        size: Picture (w, h).
+        size: Image (w, h).
         focal: Focal length in pixels.
         pitch: Degrees downwards.
         roll: Degrees clockwise.

@@ -1,4 +1,4 @@
-"""The whole data set: pictures drawn by several processes, put in place only when all of it is there."""
+"""The whole dataset: images drawn by several processes, put in place only when all of it is there."""
 
 import json
 import multiprocessing
@@ -24,7 +24,7 @@ from mmtranspose.datasets.synthetic.simulated_detections import detect
 from mmtranspose.errors import InputError
 
 VERSION = 3
-"""Raised whenever equal parameters would give other pictures or labels."""
+"""Raised whenever equal parameters would give other images or labels."""
 
 SPLITS = ('train', 'val')
 SIZES = (
@@ -44,7 +44,7 @@ _OWN_ENTRIES = {MANIFEST, 'annotations', 'person_detection_results', *SPLITS}
 
 
 class Job(NamedTuple):
-    """One picture to make: ``index`` counts from 0 within the split; the file goes to ``folder``."""
+    """One image to make: ``index`` counts from 0 within the split; the file goes to ``folder``."""
 
     seed: int
     split: str
@@ -54,19 +54,19 @@ class Job(NamedTuple):
 
 
 def scene_rng(seed: int, split: str, index: int) -> np.random.Generator:
-    """The generator of one picture; nothing else decides what the picture shows."""
+    """The generator of one image; nothing else decides what the image shows."""
     return np.random.default_rng((seed, SPLITS.index(split), index))
 
 
 def make_scene(seed: int, split: str, index: int, difficulty: str = 'full') -> tuple[Scene, np.random.Generator]:
-    """Draw picture ``index`` (from 0) of a split; also the generator, for what is drawn after it."""
+    """Draw image ``index`` (from 0) of a split; also the generator, for what is drawn after it."""
     rng = scene_rng(seed, split, index)
     size = SIZES[rng.integers(len(SIZES))]
     return render_scene(rng, size, DIFFICULTIES[difficulty]), rng
 
 
-def _make_picture(job: Job) -> dict:
-    """Draw, write and describe one picture."""
+def _make_image(job: Job) -> dict:
+    """Draw, write and describe one image."""
     scene, rng = make_scene(job.seed, job.split, job.index, job.difficulty)
     image_id, (height, width) = job.index + 1, scene.image.shape[:2]
     name = file_name(image_id)
@@ -116,7 +116,7 @@ def _write_split(root: Path, split: str, count: int, parameters: dict, mapped, p
     folder = root / split
     folder.mkdir()
     jobs = [Job(parameters['seed'], split, index, str(folder), parameters['difficulty']) for index in range(count)]
-    bar = tqdm(mapped(_make_picture, jobs), total=count, desc=split, unit='picture', disable=not progress)
+    bar = tqdm(mapped(_make_image, jobs), total=count, desc=split, unit='image', disable=not progress)
     results: list[dict] = list(bar)
     annotations = [annotation for result in results for annotation in result['annotations']]
     _dump(
@@ -130,7 +130,7 @@ def _write_split(root: Path, split: str, count: int, parameters: dict, mapped, p
 
 
 def _read_manifest(root: Path) -> dict | None:
-    """The parameters of the data set at ``root``, ``None`` where the generator left none."""
+    """The parameters of the dataset at ``root``, ``None`` where the generator left none."""
     try:
         return json.loads((root / MANIFEST).read_text(encoding='utf-8'))
     except (OSError, ValueError):
@@ -205,7 +205,7 @@ def _check(num_train: int, num_val: int, seed: int, num_workers: int | None, dif
         if value != int(value) or value < low:
             raise InputError(f'{name} must be a whole number of at least {low}, not {value!r}')
     if num_train + num_val == 0:
-        raise InputError('num_train and num_val are both 0: ask for at least one picture')
+        raise InputError('num_train and num_val are both 0: ask for at least one image')
 
 
 def generate_dataset(
@@ -218,25 +218,25 @@ def generate_dataset(
     progress: bool = True,
     difficulty: str = 'full',
 ) -> bool:
-    """Draw a data set of synthetic people in COCO's format.
+    """Draw a dataset of synthetic people in COCO's format.
 
     Written below ``output_root``: ``annotations/person_keypoints_{train,val}.json``,
     ``person_detection_results/person_detections_{train,val}.json``, ``{train,val}/000000000001.jpg`` and so on, and
     ``synthetic.json`` with the parameters. The files depend on ``seed``, ``difficulty`` and the counts, never on the
-    number of processes; a larger data set begins with the pictures of a smaller one.
+    number of processes; a larger dataset begins with the images of a smaller one.
 
     Args:
         output_root: Folder to make. It appears when it is complete, and not at all after an error or Ctrl-C.
-        num_train: Pictures in the training split.
-        num_val: Pictures in the validation split.
+        num_train: Images in the training split.
+        num_val: Images in the validation split.
         seed: Any whole number from 0.
         num_workers: Processes; ``None`` for one for each core.
-        overwrite: Replace a data set that this generator made with other parameters.
+        overwrite: Replace a dataset that this generator made with other parameters.
         progress: Show a bar.
         difficulty: ``'full'`` or ``'easy'``, see :data:`DIFFICULTIES`.
 
     Returns:
-        Whether anything was written; ``False`` when the folder already holds just this data set.
+        Whether anything was written; ``False`` when the folder already holds just this dataset.
 
     Raises:
         InputError: If a number is out of range, or the folder holds anything else (with ``overwrite``: anything that

@@ -47,7 +47,7 @@ CATEGORY = dict(
 
 
 def file_name(image_id: int) -> str:
-    """COCO's name of a picture, for example ``000000000001.jpg``."""
+    """COCO's name of an image, for example ``000000000001.jpg``."""
     return f'{image_id:012d}.jpg'
 
 
@@ -96,9 +96,9 @@ MIN_MASK_AREA, MIN_VISIBLE_SHARE = 300, 0.06
 
 @dataclass(frozen=True)
 class Person:
-    """What is known about one person of a picture.
+    """What is known about one person of an image.
 
-    ``keypoints`` (17, 3): x, y in pixels and COCO's visibility (0 outside the picture, with x = y = 0; 1 occluded;
+    ``keypoints`` (17, 3): x, y in pixels and COCO's visibility (0 outside the image, with x = y = 0; 1 occluded;
     2 visible); ``mask`` bool (h, w): the visible pixels; ``amodal_area``: pixels the person would fill alone;
     ``family``: the pose.
     """
@@ -121,20 +121,20 @@ class Person:
 
 
 def visibility(keypoints: np.ndarray, depths: np.ndarray, layer: Layer, offset: int, height: float) -> np.ndarray:
-    """COCO's flags of one person's key points.
+    """COCO's flags of one person's keypoints.
 
-    A key point is visible where the pixel it falls on belongs to a part of that person that shows it, and where that
+    A keypoint is visible where the pixel it falls on belongs to a part of that person that shows it, and where that
     surface is no farther in front of it than flesh and cloth are thick.
 
     Args:
         keypoints: (17, 2) pixels.
         depths: (17,) metres along the view.
-        layer: Everything drawn, at the picture's resolution.
+        layer: Everything drawn, at the image's resolution.
         offset: Number of the person's first part in ``layer.part``.
         height: Of the person, metres.
 
     Returns:
-        (17,) 0 outside the picture, 1 occluded, 2 visible.
+        (17,) 0 outside the image, 1 occluded, 2 visible.
     """
     rows, columns = layer.part.shape
     x, y = np.round(keypoints).astype(int).T

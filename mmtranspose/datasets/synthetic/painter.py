@@ -1,4 +1,4 @@
-"""A picture with a depth and an identity for every pixel, and how solids are shaded into it."""
+"""An image with a depth and an identity for every pixel, and how solids are shaded into it."""
 
 from dataclasses import dataclass
 
@@ -72,10 +72,10 @@ def pattern_steps(material: Material, along: np.ndarray, around: np.ndarray) -> 
 
 
 class Layer:
-    """Depth, part, brightness and colour-number buffers over a window of the picture.
+    """Depth, part, brightness and colour-number buffers over a window of the image.
 
     Args:
-        window: (x0, y0, x1, y1) in pixels of the picture, the ends exclusive.
+        window: (x0, y0, x1, y1) in pixels of the image, the ends exclusive.
     """
 
     def __init__(self, window: Window):
@@ -84,7 +84,7 @@ class Layer:
         self.depth = np.full(shape, np.inf, np.float32)
         self.part = np.full(shape, NOTHING, np.int16)
         self.shade = np.zeros(shape, np.float32)
-        self.tone = np.zeros(shape, np.uint8)  # a picture has far fewer than 256 colours
+        self.tone = np.zeros(shape, np.uint8)  # an image has far fewer than 256 colours
         self._tones: dict[tuple[Color, float], int] = {((0.0, 0.0, 0.0), 0.0): 0}
 
     def tone_of(self, color: Color, roughness: float = 0.0) -> np.uint8:
@@ -92,7 +92,7 @@ class Layer:
         return np.uint8(self._tones.setdefault((tuple(map(float, color)), float(roughness)), len(self._tones)))
 
     def view(self, window: Window) -> tuple[slice, slice]:
-        """Index of a window of the picture in this layer's arrays."""
+        """Index of a window of the image in this layer's arrays."""
         x0, y0, x1, y1 = window
         return slice(y0 - self.window[1], y1 - self.window[1]), slice(x0 - self.window[0], x1 - self.window[0])
 

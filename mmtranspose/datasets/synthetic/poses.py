@@ -15,7 +15,7 @@ def _both(values: Pose) -> Pose:
 
 
 def _relaxed_arms(rng) -> Pose:
-    """Arms that hang, rest on the hips, fold, carry or gesture, each side on its own."""
+    """Arms that hang, depend on the hips, fold, carry or gesture, each side on its own."""
     pose = {}
     for side in SIDES:
         kind = rng.choice(5, p=(0.45, 0.15, 0.15, 0.15, 0.1))

@@ -1,4 +1,4 @@
-"""Contact sheets: pictures with their labels drawn over, for people to look at."""
+"""Contact sheets: images with their labels drawn over, for people to look at."""
 
 from collections.abc import Sequence
 
@@ -17,9 +17,9 @@ def _color(name: str) -> tuple[int, int, int]:
 
 
 def draw_person(image: np.ndarray, person: Person, scale: float) -> None:
-    """Draw a person's labels over a picture (uint8 BGR, in place) that was enlarged ``scale`` times.
+    """Draw a person's labels over an image (uint8 BGR, in place) that was enlarged ``scale`` times.
 
-    Left is green, right orange; a visible key point is a filled disc, an occluded one a ring; the box is white.
+    Left is green, right orange; a visible keypoint is a filled disc, an occluded one a ring; the box is white.
     """
     points = np.int32(np.round((person.keypoints[:, :2] + 0.5) * scale))
     flags = person.keypoints[:, 2]
@@ -34,7 +34,7 @@ def draw_person(image: np.ndarray, person: Person, scale: float) -> None:
 
 
 def draw_scene(scene: Scene, cell: tuple[int, int], labels: bool = True) -> np.ndarray:
-    """The picture, enlarged or shrunk into a cell (w, h) on grey, with its labels; uint8 BGR."""
+    """The image, enlarged or shrunk into a cell (w, h) on grey, with its labels; uint8 BGR."""
     height, width = scene.image.shape[:2]
     scale = min(cell[0] / width, cell[1] / height)
     image = cv2.resize(scene.image, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_CUBIC)

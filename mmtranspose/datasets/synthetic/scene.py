@@ -1,4 +1,4 @@
-"""Whole pictures: a place, people and things in it, and what is known about the people."""
+"""Whole images: a place, people and things in it, and what is known about the people."""
 
 from dataclasses import dataclass, field
 
@@ -31,7 +31,7 @@ THING_ID = 3000
 
 @dataclass
 class Scene:
-    """A picture, uint8 BGR (h, w, 3), and the people that can be seen in it."""
+    """An image, uint8 BGR (h, w, 3), and the people that can be seen in it."""
 
     image: np.ndarray
     people: list[Person] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Scene:
 
 
 def _cast_shadows(image: np.ndarray, camera: Camera, actors: list[Actor], light: Light) -> np.ndarray:
-    """The picture with the ground under the people darkened: their bones thrown down along the light, blurred."""
+    """The image with the ground under the people darkened: their bones thrown down along the light, blurred."""
     up = camera.rotation.T @ np.array(light.direction)  # towards the lamp, world frame
     slope = np.array((up[0], 0, up[2])) / max(up[1], 0.45)
     shadow = np.zeros(image.shape[:2], np.uint8)
@@ -73,15 +73,15 @@ def _paint_things(rng, layer: Layer, camera: Camera, distance: float, light: Lig
 
 
 def render_scene(rng: np.random.Generator, size: tuple[int, int], difficulty: Difficulty = FULL) -> Scene:
-    """Draw a picture of one or more people somewhere.
+    """Draw an image of one or more people somewhere.
 
     Args:
-        rng: Source of randomness; equal generators give equal pictures.
-        size: Picture (w, h) in pixels.
+        rng: Source of randomness; equal generators give equal images.
+        size: Image (w, h) in pixels.
         difficulty: What may appear.
 
     Returns:
-        The picture and its people, those of whom next to nothing can be seen left out.
+        The image and its people, those of whom next to nothing can be seen left out.
     """
     camera, distance = point_camera(rng, size)
     light = sample_light(rng)
@@ -101,7 +101,7 @@ def _offset(index: int) -> int:
 
 
 def paint_actors(rng, camera: Camera, actors: list[Actor], light: Light) -> tuple[Layer, list[int]]:
-    """All people and their seats in one layer, and the area each fills alone, in pixels of the picture."""
+    """All people and their seats in one layer, and the area each fills alone, in pixels of the image."""
     fine = camera.scaled(SUPERSAMPLING)
     layer, areas = Layer((0, 0, *fine.size)), []
     for number, actor in enumerate(actors):
@@ -127,7 +127,7 @@ def paint_actors(rng, camera: Camera, actors: list[Actor], light: Light) -> tupl
 
 
 def _compose(rng, image: np.ndarray, layer: Layer) -> tuple[np.ndarray, Layer]:
-    """Lay the supersampled layer over the background; also its buffers at the picture's resolution."""
+    """Lay the supersampled layer over the background; also its buffers at the image's resolution."""
     size, step = image.shape[1::-1], SUPERSAMPLING
     covered = (layer.part != NOTHING).view(np.uint8) * np.uint8(255)
     share = cv2.resize(covered, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255

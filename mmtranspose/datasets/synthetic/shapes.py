@@ -53,7 +53,7 @@ def limb(
 
     Args:
         camera: Projects the solid.
-        bounds: Part of the picture to stay inside.
+        bounds: Part of the image to stay inside.
         ends: The two end points (2, 3).
         radii: At the two ends, metres.
         bulge: Extra radius one third of the way along, metres (a calf, a thigh).
@@ -108,7 +108,7 @@ def _capsule(window: Window, grid, axis, depths, sizes, scale) -> tuple[Patch, n
 
 
 def _across(normal, axis) -> np.ndarray:
-    """Component of a capsule's normals across its axis in the picture."""
+    """Component of a capsule's normals across its axis in the image."""
     length = max(math.hypot(*axis), 1e-3)
     return normal[1] * np.float32(axis[0] / length) - normal[0] * np.float32(axis[1] / length)
 
@@ -133,7 +133,7 @@ def ellipsoid(
 
     Args:
         camera: Projects the solid.
-        bounds: Part of the picture to stay inside.
+        bounds: Part of the image to stay inside.
         centre: (3,).
         frame: Its axes, the columns of a rotation (3, 3).
         radii: Along those axes (3,), metres.

@@ -42,12 +42,12 @@ def _false_positive(rng, size: tuple[int, int]) -> dict:
 
 
 def detect(rng: np.random.Generator, boxes: Sequence[Sequence[float]], size: tuple[int, int]) -> list[dict]:
-    """Detector-like boxes of one picture.
+    """Detector-like boxes of one image.
 
     Args:
         rng: Source of randomness.
         boxes: True boxes (x, y, w, h), pixels.
-        size: Picture (w, h).
+        size: Image (w, h).
 
     Returns:
         ``dict(bbox=[x, y, w, h], score)`` each, best first: jittered true boxes, some twice, some missing, some false.

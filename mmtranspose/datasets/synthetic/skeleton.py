@@ -221,11 +221,11 @@ FACE_POINTS = {
     'left_ear': (1.02, -0.10, -0.08),
     'right_ear': (-1.02, -0.10, -0.08),
 }
-"""Where the face's key points lie, in the head's frame and in units of :func:`head_radii`."""
+"""Where the face's keypoints lie, in the head's frame and in units of :func:`head_radii`."""
 
 
 def coco_keypoints(shape: BodyShape, skeleton: Skeleton) -> np.ndarray:
-    """The 17 COCO key points (17, 3), in the skeleton's own frame of reference, metres."""
+    """The 17 COCO keypoints (17, 3), in the skeleton's own frame of reference, metres."""
     centre, radii, frame = head_centre(shape, skeleton), head_radii(shape), skeleton.frames['head']
     return np.stack(
         [

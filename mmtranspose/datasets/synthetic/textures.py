@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 NOISE_SIZE = 512
-_EXTENT = 1280  # textures are kept repeated this far, so that windows of usual pictures need no wrapping
+_EXTENT = 1280  # textures are kept repeated this far, so that windows of usual images need no wrapping
 
 
 def _repeated(tile: np.ndarray) -> np.ndarray:
@@ -60,7 +60,7 @@ def byte(share: np.ndarray) -> np.ndarray:
 
 
 def brightened(image: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """A picture (h, w, 3), uint8 or float32, times a float32 factor (h, w); float32."""
+    """An image (h, w, 3), uint8 or float32, times a float32 factor (h, w); float32."""
     factor = cv2.cvtColor(np.ascontiguousarray(factor, np.float32), cv2.COLOR_GRAY2BGR)
     return cv2.multiply(image, factor, dtype=cv2.CV_32F)
 

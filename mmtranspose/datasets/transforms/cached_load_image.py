@@ -1,4 +1,4 @@
-"""Pictures that are decoded once for all of their boxes."""
+"""Images that are decoded once for all of their boxes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mmpose.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class CachedLoadImage(LoadImage):
-    """MMPose's :class:`LoadImage`, which keeps the last picture: the boxes of one picture follow one another.
+    """MMPose's :class:`LoadImage`, which keeps the last image: the boxes of one image follow one another.
 
     Meant for evaluation, where a sample is a box and samples are not shuffled; a worker of a data loader is given whole
     batches of them. A file that was written anew (another size or time) is read anew, and what lies elsewhere than on
-    disk is not kept. The picture is shared by its boxes and therefore read-only: a later step that changes pictures
+    disk is not kept. The image is shared by its boxes and therefore read-only: a later step that changes images
     in place (``YOLOXHSVRandomAug``) raises, and needs :class:`LoadImage`.
 
     Args:

@@ -23,7 +23,7 @@ class KeypointTarget(BaseTransform):
     apart too. Adds ``keypoint_labels`` (1, K, 2) and ``keypoint_weights`` (1, K), float32.
 
     Args:
-        use_dataset_keypoint_weights (bool): Multiply the weights by the ``joint_weights`` of the data set's metainfo.
+        use_dataset_keypoint_weights (bool): Multiply the weights by the ``joint_weights`` of the dataset's metainfo.
     """
 
     def __init__(self, use_dataset_keypoint_weights: bool = False):
@@ -34,7 +34,7 @@ class KeypointTarget(BaseTransform):
         """Add the labels and their weights.
 
         Raises:
-            InputError: A joint's weight is between 0 and 0.5, below which heatmaps are not drawn.
+            InputError: A keypoint's weight is between 0 and 0.5, below which heatmaps are not drawn.
             ValueError: There are no keypoints, or not those of one person.
         """
         keypoints = results.get('transformed_keypoints')
@@ -58,12 +58,12 @@ class KeypointTarget(BaseTransform):
 
 
 def _joint_weights(results: dict) -> np.ndarray:
-    """The data set's weights (K,)."""
+    """The dataset's weights (K,)."""
     weights = np.asarray(results['dataset_keypoint_weights'])
     light = (weights > 0) & (weights < DRAWN_FROM)
     if light.any():
         raise InputError(
-            f'joint_weights of the data set: keypoint {int(light.argmax())} has {weights[light][0]:g}, but with '
+            f'joint_weights of the dataset: keypoint {int(light.argmax())} has {weights[light][0]:g}, but with '
             f'KeypointTarget weights between 0 and {DRAWN_FROM} draw no heatmap: use larger ones, or GenerateTarget'
         )
     return weights

@@ -59,7 +59,7 @@ class UnbiasedTopdownAffine(TopdownAffine):
 
     def transform(self, results: dict) -> dict:
         """Crop ``img``; ``input_center`` and ``input_scale`` become the middle and the (w, h) span in image pixels."""
-        # MMPose mirrors about (w - 1) / 2, so the half pixel points the other way in a mirrored picture.
+        # MMPose mirrors about (w - 1) / 2, so the half pixel points the other way in a mirrored image.
         mirrored = results.get('flip_direction') or ''
         half = [0.5 if mirrored in (way, 'diagonal') else -0.5 for way in ('horizontal', 'vertical')]
         results['bbox_center'] = results['bbox_center'] + np.array(half, results['bbox_center'].dtype)

@@ -1,4 +1,4 @@
-"""What predictions rest on, seen while a model is trained."""
+"""What predictions depend on, seen while a model is trained."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mmtranspose.visualization import explanation_figure
 
 @HOOKS.register_module()
 class ExplanationHook(Hook):
-    """Gives the figure (layers x joints) of the first validation samples to the runner's visualiser, from rank 0.
+    """Gives the figure (layers x keypoints) of the first validation samples to the runner's visualiser, from rank 0.
 
-    The visualiser's backends (local files, TensorBoard, W&B) get one picture a sample and validation, called
+    The visualiser's backends (local files, TensorBoard, W&B) get one image a sample and validation, called
     ``explanation_val_N``, at the step of the training iteration. From a config alone::
 
         custom_hooks = [dict(type='ExplanationHook', num_samples=4)]
@@ -77,7 +77,7 @@ class ExplanationHook(Hook):
         meta = runner.val_dataloader.dataset.metainfo
         try:
             explanations = explain_batch(_estimator(runner), batch, self.options, udp, meta)
-        except InputError as error:  # a model that has diverged: a picture is no reason to end a run
+        except InputError as error:  # a model that has diverged: an image is no reason to end a run
             runner.logger.warning(f'nothing is explained at this validation: {error}')
             self.drawn = self.num_samples
             return

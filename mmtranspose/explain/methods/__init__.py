@@ -1,4 +1,4 @@
-"""Methods that say which places a keypoint rests on; one file each, one interface (:class:`Method`)."""
+"""Methods that say which places a keypoint depends on; one file each, one interface (:class:`Method`)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from mmtranspose.explain.target import Target
 
 
 class Method(ABC):
-    """Says for every place how much the heatmap's value at the peak rests on it.
+    """Says for every place how much the heatmap's value at the peak depends on it.
 
     Calling it leaves the network as it was: its mode, its parameters' ``grad`` and ``requires_grad``, its hooks, after
     an error too. Gradients are taken also where the caller has switched them off, and of frozen networks.
@@ -29,11 +29,11 @@ class Method(ABC):
         Args:
             model (nn.Module): A pose estimator: ``model.head.forward(model.extract_feat(inputs))`` are heatmaps.
             inputs (Tensor): (B, 3, H, W), as the network takes them (normalised).
-            target (Target): The peaks that are explained, of B pictures.
+            target (Target): The peaks that are explained, of B images.
 
         Returns:
-            Tensor: (B, K, h, w), float32, over the token grid; the higher, the more the value rests on the place. Only
-            the order within a map is comparable between methods.
+            Tensor: (B, K, h, w), float32, over the token grid; the higher, the more the value depends on the place.
+            Only the order within a map is comparable between methods.
 
         Raises:
             TypeError: The method reads attention, and the model has none that can be read; see
@@ -42,7 +42,7 @@ class Method(ABC):
                 finite.
         """
         if len(target.peaks) != len(inputs):
-            raise ValueError(f'the target is of {len(target.peaks)} pictures, inputs of {len(inputs)}')
+            raise ValueError(f'the target is of {len(target.peaks)} images, inputs of {len(inputs)}')
         with torch.inference_mode(False), torch.enable_grad(), evaluating(model):
             maps = self.maps(model, inputs.detach(), target).detach().float()
         expected = (*target.peaks.shape[:2], *target.grid)
@@ -75,9 +75,9 @@ def peak_values(heatmaps: Tensor, target: Target) -> Tensor:
 
 
 def pixels_to_grid(per_pixel: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Values of pixels (B, H, W), summed over each token's share of the picture: (B, h, w).
+    """Values of pixels (B, H, W), summed over each token's share of the image: (B, h, w).
 
-    Where the grid does not divide the picture, a token's pixels overlap its neighbours'; the sum is then its pixels'
+    Where the grid does not divide the image, a token's pixels overlap its neighbours'; the sum is then its pixels'
     mean times the pixels there are a token.
     """
     (height, width), (h, w) = per_pixel.shape[-2:], grid

@@ -54,7 +54,7 @@ def _distances(peak: Tensor, heatmap_cells: int, tokens: int, length: float) -> 
 class RandomOrder(Method):
     """The tokens in random order, another for each keypoint: a control, which every method has to beat.
 
-    The order follows from the seed and the picture's numbers alone, so that it is the same in every batch and run. No
+    The order follows from the seed and the image's numbers alone, so that it is the same in every batch and run. No
     two tokens have the same value; values lie in (0, 1].
 
     Args:

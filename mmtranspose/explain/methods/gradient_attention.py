@@ -32,11 +32,11 @@ class GradientAttention(Method):
     No N x N matrix is held: ``dA[i, j] = g_i . v_j``, where g is the gradient with respect to what a head's attention
     puts out and v are its values, and only the target's rows are carried, from the last layer to the first:
     ``r <- r + r A_bar``. One backward pass through head and encoder for each keypoint; the gradients held take
-    O(L K N d) for each picture.
+    O(L K N d) for each image.
 
     Args:
         identity (bool): Count the target's own cells as above. Without, the map is what attention brings alone: easier
-            to see in a picture, but a keypoint rests on its own place too, and deletion tells the difference.
+            to see in an image, but a keypoint depends on its own place too, and deletion tells the difference.
     """
 
     name: ClassVar[str] = 'gradient-attention'

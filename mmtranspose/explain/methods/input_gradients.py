@@ -14,7 +14,7 @@ from mmtranspose.explain.target import Target
 
 @dataclass
 class InputGradient(Method):
-    """Absolute gradient of the value at the peak by the normalised picture (Simonyan et al. 2013, arXiv 1312.6034).
+    """Absolute gradient of the value at the peak by the normalised image (Simonyan et al. 2013, arXiv 1312.6034).
 
     Summed over the channels and over each token's pixels. One forward pass, one backward pass for each keypoint.
     """
@@ -33,16 +33,16 @@ class InputGradient(Method):
 
 @dataclass
 class IntegratedGradients(Method):
-    """The value's rise from a blank picture, shared out among the pixels (Sundararajan et al. 2017, arXiv 1703.01365).
+    """The value's rise from a blank image, shared out among the pixels (Sundararajan et al. 2017, arXiv 1703.01365).
 
-    The picture, less the baseline, times the gradient averaged along the straight line from one to the other (captum's
-    Gauss-Legendre quadrature). The baseline is the mean colour, 0 in the normalised picture. The three channels of a
+    The image, less the baseline, times the gradient averaged along the straight line from one to the other (captum's
+    Gauss-Legendre quadrature). The baseline is the mean colour, 0 in the normalised image. The three channels of a
     pixel are added up, so that contributions of a colour may cancel, and the absolute values of its pixels are summed
     over each token. ``n_steps`` forward and backward passes for each keypoint.
 
     Args:
         n_steps (int): Points of the quadrature.
-        batch_size (int): Pictures that go through the network at a time.
+        batch_size (int): Images that go through the network at a time.
 
     Raises:
         ModuleNotFoundError: captum is not installed.
@@ -71,7 +71,7 @@ class IntegratedGradients(Method):
     def attributions(self, model: nn.Module, inputs: Tensor, target: Target, keypoint: int) -> Tensor:
         """What every channel of every pixel adds to one keypoint's value: (B, 3, H, W), float32.
 
-        They sum to the value of the picture less that of the baseline, but for the quadrature's error. ``model`` is to
+        They sum to the value of the image less that of the baseline, but for the quadrature's error. ``model`` is to
         be in evaluation mode.
         """
 

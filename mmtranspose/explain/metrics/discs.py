@@ -1,4 +1,4 @@
-"""Discs about joints, as large as the error that OKS forgives, and the cells that they cover."""
+"""Discs about keypoints, as large as the error that OKS forgives, and the cells that they cover."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def oks_radii(areas: Tensor, sigmas: Tensor, level: float = 0.5) -> Tensor:
 
     Args:
         areas (Tensor): (B,), of the people in pixels of the crop, squared.
-        sigmas (Tensor): (K,), of the data set (``dataset_meta['sigmas']``).
+        sigmas (Tensor): (K,), of the dataset (``dataset_meta['sigmas']``).
         level (float): Between 0 and 1, both excluded.
 
     Returns:
@@ -33,19 +33,19 @@ def oks_radii(areas: Tensor, sigmas: Tensor, level: float = 0.5) -> Tensor:
 
 
 def disc_coverage(points: Tensor, radii: Tensor, grid: tuple[int, int], token_to_crop: np.ndarray | Tensor) -> Tensor:
-    """The share of every token's cell that lies in each joint's disc, exactly (not sampled).
+    """The share of every token's cell that lies in each keypoint's disc, exactly (not sampled).
 
     Cells are the rectangles, as large as a token's step, about the tokens' middles. What of a disc lies beyond the grid
     counts nowhere.
 
     Args:
-        points (Tensor): (B, J, 2), (x, y) of the joints in pixels of the crop; NaN for missing ones.
+        points (Tensor): (B, J, 2), (x, y) of the keypoints in pixels of the crop; NaN for missing ones.
         radii (Tensor): (B, J), in pixels of the crop.
         grid (tuple[int, int]): Token grid (h, w).
         token_to_crop (np.ndarray | Tensor): (2, 3), from a token's (col, row) to (x, y) in pixels of the crop.
 
     Returns:
-        Tensor: (B, J, h, w), from 0 to 1, float32, on the device of ``points``; NaN for missing joints, and where a
+        Tensor: (B, J, h, w), from 0 to 1, float32, on the device of ``points``; NaN for missing keypoints, and where a
         radius is not positive.
 
     Raises:

@@ -1,13 +1,13 @@
 """Noisy linear imputation: removed pixels follow from those that were kept.
 
 ROAD (Rong et al., ICML 2022, arXiv 2202.00449): every removed pixel is the weighted mean of its eight neighbours, 1/6
-for each of the four beside it and 1/12 for each of the four at its corners, renormalised at the picture's border; plus
+for each of the four beside it and 1/12 for each of the four at its corners, renormalised at the image's border; plus
 a little noise. What was removed can then no longer be read from the mask's outline, as it can where a flat colour is
 put in.
 
 The equations of the removed pixels are a graph's Laplacian with the kept pixels as boundary values: symmetric and
-positive definite. They are solved for many pictures at once, on the pictures' device, by conjugate gradients
-preconditioned with a multigrid V-cycle: each iteration passes over the pictures some ten times, and fewer than ten
+positive definite. They are solved for many images at once, on the images' device, by conjugate gradients
+preconditioned with a multigrid V-cycle: each iteration passes over the images some ten times, and fewer than ten
 iterations suffice whatever the size of the holes.
 """
 
@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 MAX_ITERATIONS = 200
-CHUNK_ELEMENTS = 2**20  # of the pictures that are solved together on a CPU: they stay in its cache
+CHUNK_ELEMENTS = 2**20  # of the images that are solved together on a CPU: they stay in its cache
 COARSEST = 4  # pixels across
 COARSEST_SWEEPS = 8
 
@@ -28,27 +28,27 @@ COARSEST_SWEEPS = 8
 class _Level(NamedTuple):
     """One resolution of the equations."""
 
-    unknown: Tensor  # (N, 1, H, W): 1 where a value is sought, 0 where it is known or beyond the picture
-    diagonal: Tensor  # (1, 1, H, W): summed weights of the neighbours that lie in the picture
+    unknown: Tensor  # (N, 1, H, W): 1 where a value is sought, 0 where it is known or beyond the image
+    diagonal: Tensor  # (1, 1, H, W): summed weights of the neighbours that lie in the image
 
 
 def linear_imputation(pictures: Tensor, removed: Tensor, tolerance: float = 2e-4) -> Tensor:
-    """Pictures whose removed pixels are the weighted means of their neighbours.
+    """Images whose removed pixels are the weighted means of their neighbours.
 
     Args:
-        pictures (Tensor): (N, C, H, W), N > 0; solved in float32.
-        removed (Tensor): (N, H, W), bool. Where it holds a whole picture, nothing is left to impute from, and every
-            pixel becomes the picture's mean, by channel.
-        tolerance (float): The solver ends when no pixel changes by more in an iteration, in the pictures' units.
+        images (Tensor): (N, C, H, W), N > 0; solved in float32.
+        removed (Tensor): (N, H, W), bool. Where it holds a whole image, nothing is left to impute from, and every
+            pixel becomes the image's mean, by channel.
+        tolerance (float): The solver ends when no pixel changes by more in an iteration, in the images' units.
 
     Returns:
         Tensor: (N, C, H, W); kept pixels are unchanged.
 
     Raises:
-        ValueError: ``removed`` is not of the pictures' shape.
+        ValueError: ``removed`` is not of the images' shape.
     """
     if removed.shape != pictures.shape[:1] + pictures.shape[2:]:
-        raise ValueError(f'removed must be (N, H, W) of pictures {tuple(pictures.shape)}, not {tuple(removed.shape)}')
+        raise ValueError(f'removed must be (N, H, W) of images {tuple(pictures.shape)}, not {tuple(removed.shape)}')
     chunk = len(pictures) if pictures.is_cuda else max(1, CHUNK_ELEMENTS // max(1, pictures[0].numel()))
     parts = zip(pictures.float().split(chunk), removed.split(chunk))
     solved = torch.cat([_solved(part, mask.unsqueeze(1), tolerance) for part, mask in parts])
@@ -74,7 +74,7 @@ def _solved(pictures: Tensor, removed: Tensor, tolerance: float) -> Tensor:
 
 
 def _conjugate_gradients(levels: list[_Level], residual: Tensor, tolerance: float) -> Tensor:
-    """The correction x with A x = ``residual`` (N, C, H, W), each picture and channel with steps of its own."""
+    """The correction x with A x = ``residual`` (N, C, H, W), each image and channel with steps of its own."""
     tiny = torch.finfo(residual.dtype).tiny
     x = torch.zeros_like(residual)
     z = _v_cycle(levels, residual)
@@ -109,7 +109,7 @@ def _v_cycle(levels: list[_Level], residual: Tensor) -> Tensor:
 def _levels(removed: Tensor) -> list[_Level]:
     """The equations of ``removed`` (N, 1, H, W) at full, half, quarter, ... resolution.
 
-    A coarse pixel is sought only where all its pixels are; pictures are padded, with pixels that have no part in the
+    A coarse pixel is sought only where all its pixels are; images are padded, with pixels that have no part in the
     equations, to a size that halves evenly.
     """
     height, width = removed.shape[-2:]

@@ -67,7 +67,7 @@ def energy_pointing_game(maps: Tensor, coverage: Tensor) -> Tensor:
 
 
 def disc_shares(maps: Tensor, coverage: Tensor) -> Tensor:
-    """The share of each keypoint's map in each joint's disc: how much it rests on which part of the body.
+    """The share of each keypoint's map in each keypoint's disc: how much it depends on which part of the body.
 
     Discs may overlap, and leave places out: shares do not sum to 1. Negative values of maps count as 0.
 
@@ -76,7 +76,7 @@ def disc_shares(maps: Tensor, coverage: Tensor) -> Tensor:
         coverage (Tensor): (B, J, h, w), of :func:`disc_coverage`.
 
     Returns:
-        Tensor: (..., B, K, J), from 0 to 1; NaN for missing joints, and for maps without a positive value.
+        Tensor: (..., B, K, J), from 0 to 1; NaN for missing keypoints, and for maps without a positive value.
     """
     share = distribution(maps)
     return share.flatten(-2) @ coverage.to(share).flatten(-2).transpose(-1, -2)

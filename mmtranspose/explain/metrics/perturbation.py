@@ -18,7 +18,7 @@ from mmtranspose.explain.metrics.perturbed_images import (
     normalised,
     pixel_masks,
     read_cases,
-    read_pictures,
+    read_images,
 )
 from mmtranspose.explain.recording import evaluating
 from mmtranspose.explain.target import Target
@@ -48,7 +48,7 @@ def keypoint_oks(distances: Tensor, areas: Tensor, sigmas: Tensor) -> Tensor:
     Args:
         distances (Tensor): (B, K, S), d in pixels of the crop.
         areas (Tensor): (B,), of the people in pixels of the crop, squared.
-        sigmas (Tensor): (K,), of the data set (``dataset_meta['sigmas']``).
+        sigmas (Tensor): (K,), of the dataset (``dataset_meta['sigmas']``).
 
     Returns:
         Tensor: (B, K, S), from 0 to 1; NaN where an area is not positive.
@@ -59,7 +59,7 @@ def keypoint_oks(distances: Tensor, areas: Tensor, sigmas: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class PerturbationCurve:
-    """What becomes of each keypoint while the picture is deleted or inserted, most relevant cells first.
+    """What becomes of each keypoint while the image is deleted or inserted, most relevant cells first.
 
     Attributes:
         fractions (Tensor): (S,), shares of the cells deleted or inserted, from 0 to 1.
@@ -94,9 +94,9 @@ def deletion(
     seed: int = 0,
     batch_size: int = 64,
 ) -> PerturbationCurve:
-    """Cover a picture's cells with a flat colour, the most relevant first.
+    """Cover an image's cells with a flat colour, the most relevant first.
 
-    Measured on the network's single pass, without flip test, in evaluation mode. B + B + B K steps pictures go through
+    Measured on the network's single pass, without flip test, in evaluation mode. B + B + B K steps images go through
     the network: the end points are the same for all keypoints of a person.
 
     Args:
@@ -107,9 +107,9 @@ def deletion(
         steps (int): Fractions between 0 and 1, evenly spaced; these two come besides. Each is rounded to whole cells.
         fill (float): The colour, in normalised units: 0 is the mean colour of the data that the network was made for.
         areas (Tensor | Sequence[float] | None): (B,), of the people in pixels of the crop, squared; for OKS.
-        sigmas (Tensor | Sequence[float] | None): (K,), of the data set's keypoints; for OKS.
+        sigmas (Tensor | Sequence[float] | None): (K,), of the dataset's keypoints; for OKS.
         seed (int): Of the order of cells that are equally relevant.
-        batch_size (int): Pictures in a forward pass.
+        batch_size (int): Images in a forward pass.
 
     Returns:
         PerturbationCurve: Over the share of cells deleted.
@@ -136,7 +136,7 @@ def insertion(
     seed: int = 0,
     batch_size: int = 64,
 ) -> PerturbationCurve:
-    """Uncover the cells of a blurred picture, the most relevant first.
+    """Uncover the cells of a blurred image, the most relevant first.
 
     As :func:`deletion`, but for:
 
@@ -154,7 +154,7 @@ def insertion(
 
 
 def blurred(inputs: Tensor, blur: float) -> Tensor:
-    """Pictures (B, 3, H, W) under a Gaussian of ``blur`` times their longer side; borders are mirrored.
+    """Images (B, 3, H, W) under a Gaussian of ``blur`` times their longer side; borders are mirrored.
 
     Raises:
         ValueError: ``blur`` is not positive.
@@ -178,7 +178,7 @@ def _curve(
     seed: int,
     batch_size: int,
 ) -> PerturbationCurve:
-    """From the first of two pictures to the second, most relevant cells first; ``unperturbed``: 0 or 1."""
+    """From the first of two images to the second, most relevant cells first; ``unperturbed``: 0 or 1."""
     rest, first = ends
     check_arguments(first, target, maps, batch_size)
     if steps < 1:
@@ -192,7 +192,7 @@ def _curve(
         return torch.where(masks.unsqueeze(1), first[person], rest[person])
 
     with evaluating(model):
-        ended = [read_pictures(model, end, target, batch_size) for end in ends]
+        ended = [read_images(model, end, target, batch_size) for end in ends]
         between = read_cases(model, target, len(counts) - 2, pictures, batch_size)
     values, peaks = _joined(ended[0], between, ended[1])
     drift = peak_drift(peaks, target.peaks.unsqueeze(2), target.heatmap_size, size)

@@ -15,7 +15,7 @@ def cell_ranks(maps: Tensor, seed: int = 0) -> Tensor:
     """Each cell's place in the order of relevance, 0 for the most relevant.
 
     Cells of equal relevance follow in a random order drawn from the seed: one order for each keypoint, the same for
-    all pictures and on every device, so that a person's ranks do not depend on who else is in the batch.
+    all images and on every device, so that a person's ranks do not depend on who else is in the batch.
 
     Args:
         maps (Tensor): (B, K, h, w); the higher, the more relevant.
@@ -70,8 +70,8 @@ class Reading(NamedTuple):
     peaks: Tensor
 
 
-def read_pictures(model: nn.Module, pictures: Tensor, target: Target, batch_size: int) -> Reading:
-    """Every keypoint of one picture (B, 3, H, W) a person: values (B, K), peaks (B, K, 2) as (row, col)."""
+def read_images(model: nn.Module, pictures: Tensor, target: Target, batch_size: int) -> Reading:
+    """Every keypoint of one image (B, 3, H, W) a person: values (B, K), peaks (B, K, 2) as (row, col)."""
     readings = []
     for start in range(0, len(pictures), batch_size):
         samples = slice(start, start + batch_size)
@@ -87,15 +87,15 @@ def read_cases(
     pictures: Callable[[Tensor, Tensor, Tensor], Tensor],
     batch_size: int,
 ) -> Reading:
-    """One keypoint a picture, each keypoint with pictures of its own.
+    """One keypoint an image, each keypoint with images of its own.
 
     Args:
         model (nn.Module): The pose estimator.
         target (Target): Of B people and K keypoints.
-        num_variants (int): S, of pictures for each person and keypoint.
-        pictures (Callable): From the numbers (n,) of people, of keypoints and of variants to pictures (n, 3, H, W); it
+        num_variants (int): S, of images for each person and keypoint.
+        images (Callable): From the numbers (n,) of people, of keypoints and of variants to images (n, 3, H, W); it
             is called for one batch at a time, so that they are never all there at once.
-        batch_size (int): Pictures in a forward pass.
+        batch_size (int): Images in a forward pass.
 
     Returns:
         Reading: values (B, K, S), peaks (B, K, S, 2), integer (row, col).
@@ -126,9 +126,9 @@ def check_arguments(inputs: Tensor, target: Target, maps: Tensor, batch_size: in
     if tuple(maps.shape) != expected:
         raise ValueError(f'maps must be (B, K, h, w) = {expected} as the target is, not {tuple(maps.shape)}')
     if len(inputs) != expected[0]:
-        raise ValueError(f'inputs holds {len(inputs)} pictures, but the target has {expected[0]}')
+        raise ValueError(f'inputs holds {len(inputs)} images, but the target has {expected[0]}')
     if not len(inputs):
-        raise ValueError('inputs holds no picture: there is nobody to measure')
+        raise ValueError('inputs holds no image: there is nobody to measure')
     if not maps.isfinite().all():
         raise ValueError('maps hold NaN or infinity, which have no place in an order of relevance')
     if batch_size < 1:

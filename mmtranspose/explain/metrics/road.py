@@ -17,7 +17,7 @@ from mmtranspose.explain.metrics.perturbed_images import (
     normalised,
     pixel_masks,
     read_cases,
-    read_pictures,
+    read_images,
     reversed_ranks,
 )
 from mmtranspose.explain.recording import evaluating
@@ -71,9 +71,9 @@ def road(
         maps (Tensor): (B, K, h, w) over the token grid; the higher, the more relevant. A cell is a patch of the input.
         percentiles (Sequence[float]): Of the cells, more than 0 and at most 100.
         noise (float): Standard deviation of the noise on removed pixels, in normalised units; 0.01 is the default of
-            the authors' code. One draw serves all pictures, so that they differ by what was removed alone.
+            the authors' code. One draw serves all images, so that they differ by what was removed alone.
         seed (int): Of the noise, and of the order of cells that are equally relevant.
-        batch_size (int): Pictures in a forward pass.
+        batch_size (int): Images in a forward pass.
 
     Returns:
         RoadCurves: Over the percentiles.
@@ -98,7 +98,7 @@ def road(
         return linear_imputation(inputs[person], masks) + speckle * masks.unsqueeze(1)
 
     with evaluating(model):
-        unperturbed = read_pictures(model, inputs, target, batch_size).values
+        unperturbed = read_images(model, inputs, target, batch_size).values
         removed = read_cases(model, target, 2 * len(counts), pictures, batch_size).values
     morf, lerf = normalised(removed, unperturbed).split(len(counts), dim=-1)
     return RoadCurves(percentages, morf, lerf)

@@ -17,7 +17,7 @@ from mmtranspose.errors import InputError
 class TransPoseDataPreprocessor(PoseDataPreprocessor):
     """MMPose's :class:`PoseDataPreprocessor`, which also takes the batches of tensors of ``tensor_collate``.
 
-    Values are the same. Pictures of one size are normalised together; channels are reversed by a flip, not by a list of
+    Values are the same. Images of one size are normalised together; channels are reversed by a flip, not by a list of
     indices, which would have to be copied to the device first, and waited for.
 
     Args:
@@ -44,7 +44,7 @@ class TransPoseDataPreprocessor(PoseDataPreprocessor):
             InputError: The batch is empty; or there are ``batch_augments``, which know MMPose's samples alone.
         """
         if len(data['inputs']) == 0:
-            raise InputError('the batch holds no picture: give at least one')
+            raise InputError('the batch holds no image: give at least one')
         inputs = _stacked(self.cast_data(data['inputs']))
         if self.reverse_channels:
             inputs = inputs.flip(1) if isinstance(inputs, Tensor) else [one.flip(0) for one in inputs]
@@ -59,12 +59,12 @@ class TransPoseDataPreprocessor(PoseDataPreprocessor):
         return ImgDataPreprocessor.forward(self, data, training)
 
     def _get_pad_shape(self, data: dict) -> list[tuple]:
-        """(h, w) of each padded picture. (Of a stacked batch MMPose returns (channels, h).)"""
+        """(h, w) of each padded image. (Of a stacked batch MMPose returns (channels, h).)"""
         return super()._get_pad_shape(dict(data, inputs=list(data['inputs'])))
 
 
 def _stacked(inputs: Tensor | Sequence[Tensor]) -> Tensor | Sequence[Tensor]:
-    """One tensor, if the pictures are of one shape."""
+    """One tensor, if the images are of one shape."""
     if isinstance(inputs, Tensor) or len({one.shape for one in inputs}) != 1:
         return inputs
     return torch.stack(tuple(inputs))

@@ -13,8 +13,8 @@ def pose_accuracy(heatmaps: Tensor, targets: Tensor, mask: Tensor, threshold: fl
 
     A keypoint is near if its highest cell is less than ``threshold`` from that of the target, where distances in x are
     divided by the heatmap's height and those in y by its width (so MMPose does it). A map without a positive value has
-    its peak at cell (-1, -1). The share of near ones is taken for each joint, then the mean of the joints of which any
-    keypoint counts.
+    its peak at cell (-1, -1). The share of near ones is taken for each keypoint, then the mean of those of which any
+    counts.
 
     Args:
         heatmaps (Tensor): (B, K, H, W), of any floating dtype.

@@ -67,7 +67,7 @@ class TransPoseHead(HeatmapHead):
             batch_outputs (Tensor): (B, K, H, W).
 
         Returns:
-            list[InstanceData]: One a picture: ``keypoints`` (1, K, 2) in the decoder's input frame, ``keypoint_scores``
+            list[InstanceData]: One an image: ``keypoints`` (1, K, 2) in the decoder's input frame, ``keypoint_scores``
             (1, K).
         """
         decoder = batch_decoder(self.decoder) if self.batch_decoding else None
@@ -79,9 +79,9 @@ class TransPoseHead(HeatmapHead):
         """Keypoints from features, as ``HeatmapHead.predict``.
 
         Args:
-            feats (tuple[Tensor] | list[tuple[Tensor]]): The neck's output; for ``flip_test`` that of the pictures and
-                that of the mirrored pictures.
-            batch_data_samples (list[PoseDataSample]): Of the pictures.
+            feats (tuple[Tensor] | list[tuple[Tensor]]): The neck's output; for ``flip_test`` that of the images and
+                that of the mirrored images.
+            batch_data_samples (list[PoseDataSample]): Of the images.
             test_cfg (dict): See :meth:`predict_heatmaps`; and ``flip_test``.
 
         Returns:
@@ -99,11 +99,11 @@ class TransPoseHead(HeatmapHead):
         batch_data_samples: OptSampleList,
         test_cfg: ConfigType,
     ) -> Predictions:
-        """Keypoints from heatmaps, those of the mirrored pictures averaged in.
+        """Keypoints from heatmaps, those of the mirrored images averaged in.
 
         Args:
-            heatmaps (Tensor): (B, K, H, W), of the pictures.
-            flipped (Tensor | None): (B, K, H, W), of the mirrored pictures, as the network returned them.
+            heatmaps (Tensor): (B, K, H, W), of the images.
+            flipped (Tensor | None): (B, K, H, W), of the mirrored images, as the network returned them.
             batch_data_samples (list[PoseDataSample]): ``flip_indices`` are read from the first one's metainfo.
             test_cfg (dict): ``flip_mode``, ``shift_heatmap`` and ``output_heatmaps`` are read, as MMPose does.
 

@@ -1,6 +1,6 @@
 // What needs no state: affine maps, values of a map, colours, canvases. Stands before page.js in one module.
 // `heat` is how weights look: its palette of 256 colours (RGB), opacity and growth, and darkest and contrast of a
-// picture in grey, as in the package's heat.py.
+// image in grey, as in the package's heat.py.
 // Pixels and tokens are counted as in the Python package: whole numbers are their middles.
 
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -24,13 +24,13 @@ function inverse([a, b, c, d, e, f]) {
 // ---- Values
 
 /** Values (h * w) of one map, as packing.py's `quantise` says; `head` null averages the heads. */
-function readMap(kind, size, layer, head, joint) {
-  const [, heads, joints] = kind.shape;
+function readMap(kind, size, layer, head, keypoint) {
+  const [, heads, keypoints] = kind.shape;
   const chosen = head === null ? [...Array(heads).keys()] : [head];
   const values = new Float64Array(size);
   kind.bytes ??= bytes(kind.codes);
   for (const each of chosen) {
-    const index = (layer * heads + each) * joints + joint;
+    const index = (layer * heads + each) * keypoints + keypoint;
     const [low, extent] = [kind.low[index], kind.high[index] - kind.low[index]];
     for (let i = 0; i < size; i++) {
       values[i] += (low + extent * (kind.bytes[index * size + i] / 255) ** 2) / chosen.length;
@@ -39,13 +39,13 @@ function readMap(kind, size, layer, head, joint) {
   return values;
 }
 
-/** The largest value of all joints' maps of a layer. */
+/** The largest value of all keypoints' maps of a layer. */
 function layerTop(kind, size, layer, head) {
   const key = `${layer} ${head}`;
   kind.tops ??= new Map();
   if (!kind.tops.has(key)) {
-    const joints = [...Array(kind.shape[2]).keys()];
-    kind.tops.set(key, largest(joints.map((joint) => largest(readMap(kind, size, layer, head, joint)))));
+    const keypoints = [...Array(kind.shape[2]).keys()];
+    kind.tops.set(key, largest(keypoints.map((keypoint) => largest(readMap(kind, size, layer, head, keypoint)))));
   }
   return kind.tops.get(key);
 }
@@ -107,9 +107,9 @@ function prepared(canvas, width, height) {
   return context;
 }
 
-/** The picture, in grey where `heat` says how. */
-function drawPicture(context, picture, width, height, heat = null) {
-  context.drawImage(picture.bitmap, 0, 0, width, height);
+/** The image, in grey where `heat` says how. */
+function drawImageData(context, image, width, height, heat = null) {
+  context.drawImage(image.bitmap, 0, 0, width, height);
   if (!heat) return;
   context.globalCompositeOperation = 'saturation';
   context.fillStyle = '#888';
@@ -136,7 +136,7 @@ function stroke(context, width, colour, halo = 'rgb(0 0 0 / 0.55)') {
   }
 }
 
-/** Text beside a point, inside a picture of the given size. */
+/** Text beside a point, inside a image of the given size. */
 function drawLabel(context, text, [x, y], width, height) {
   context.font = '600 13px system-ui, sans-serif';
   const shown = text.length > 36 ? `${text.slice(0, 35)}…` : text;

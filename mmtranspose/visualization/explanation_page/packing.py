@@ -1,4 +1,4 @@
-"""Maps and pictures as text that a page can carry."""
+"""Maps and images as text that a page can carry."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def packed_maps(name: str, maps: np.ndarray) -> dict:
     )
 
 
-def packed_picture(image: np.ndarray, longest: int | None = None, quality: int = 88) -> dict:
-    """A picture (h, w, 3), BGR, uint8, as JPEG in a data URI, with the size [w, h] that it had.
+def packed_image(image: np.ndarray, longest: int | None = None, quality: int = 88) -> dict:
+    """An image (h, w, 3), BGR, uint8, as JPEG in a data URI, with the size [w, h] that it had.
 
     Args:
-        image (np.ndarray): The picture.
+        image (np.ndarray): The image.
         longest (int | None): Longer sides are shrunk to this many pixels.
         quality (int): JPEG's, 0 to 100.
     """

@@ -12,10 +12,10 @@ const prefersDark = matchMedia('(prefers-color-scheme: dark)');
 const narrow = matchMedia('(max-width: 900px)'); // as page.css: the stage stays in sight above what is scrolled
 
 const state = {
-  person: 0, kind: 'dependency', joint: 0, layer: Infinity, head: null, // null: the heads' mean
+  person: 0, kind: 'dependency', keypoint: 0, layer: Infinity, head: null, // null: the heads' mean
   view: 'crop', scale: 'layer', smooth: true, grey: true, pose: true, opacity: heat.opacity,
   thresholds: { dependency: data.threshold, affect: data.threshold }, // by kind: their units differ
-  preview: null, // the joint under the pointer
+  preview: null, // the keypoint under the pointer
   cell: null, // [row, col] that is read out
 };
 
@@ -23,20 +23,20 @@ const state = {
 
 const person = () => data.people[state.person];
 const kind = () => person().kinds.find(({ name }) => name === state.kind) ?? person().kinds[0];
-const joint = () => state.preview ?? state.joint;
+const keypoint = () => state.preview ?? state.keypoint;
 const layer = () => (kind().layers ? state.layer : 0);
 const head = () => (kind().shape[1] > 1 ? state.head : null);
 const threshold = () => state.thresholds[kind().name] ?? 0;
 const above = (value) => (value > threshold() ? value : 0);
 const tokens = () => person().grid[0] * person().grid[1];
-const mapOf = (ofLayer) => readMap(kind(), tokens(), ofLayer, head(), joint());
+const mapOf = (ofLayer) => readMap(kind(), tokens(), ofLayer, head(), keypoint());
 
 /** The value that is drawn in the brightest colour. */
 function topOf(ofLayer) {
   return state.scale === 'map' ? largest(mapOf(ofLayer)) : layerTop(kind(), tokens(), ofLayer, head());
 }
 
-/** From the crop's pixels to a view that shows crop or picture `width` CSS pixels wide. */
+/** From the crop's pixels to a view that shows crop or image `width` CSS pixels wide. */
 function cropToView(view, width) {
   const scale = width / (view === 'crop' ? person().crop : data.image).size[0];
   const toView = [scale, 0, scale / 2, 0, scale, scale / 2]; // a pixel's middle lies half a pixel from its edge
@@ -71,8 +71,8 @@ function drawLimbs(context, points) {
   stroke(context, 1, 'rgb(255 255 255 / 0.55)', 'rgb(0 0 0 / 0.25)');
 }
 
-function drawJoint(context, point, each) {
-  const chosen = each === joint();
+function drawKeypoint(context, point, each) {
+  const chosen = each === keypoint();
   const doubtful = person().uncertain[each];
   const radius = person().names.length > 40 ? 2 : 3.5;
   context.beginPath();
@@ -88,11 +88,11 @@ function drawPose(context, toView, width, height) {
   const points = person().keypoints.map((point) => apply(toView, point));
   if (state.pose) {
     drawLimbs(context, points);
-    points.forEach((point, each) => drawJoint(context, point, each));
+    points.forEach((point, each) => drawKeypoint(context, point, each));
   } else {
-    drawJoint(context, points[joint()], joint());
+    drawKeypoint(context, points[keypoint()], keypoint());
   }
-  drawLabel(context, spoken(person().names[joint()]), points[joint()], width, height);
+  drawLabel(context, spoken(person().names[keypoint()]), points[keypoint()], width, height);
 }
 
 function drawBoxes(context, width, weight) {
@@ -110,12 +110,12 @@ function drawCell(context, toView, [row, col]) {
 }
 
 function drawStage() {
-  const picture = state.view === 'crop' ? person().crop : data.image;
+  const image = state.view === 'crop' ? person().crop : data.image;
   const tallest = narrow.matches ? 0.42 * window.innerHeight : Math.max(window.innerHeight - 300, 320);
-  const [width, height] = fitted(picture.size, $('stage'), tallest);
+  const [width, height] = fitted(image.size, $('stage'), tallest);
   const context = prepared(canvas, width, height);
   const toView = cropToView(state.view, width);
-  drawPicture(context, picture, width, height, state.grey && heat);
+  drawImageData(context, image, width, height, state.grey && heat);
   drawMap(context, layer(), toView, 480);
   if (state.view === 'image') drawBoxes(context, width, 1);
   drawPose(context, toView, width, height);
@@ -126,7 +126,7 @@ function drawBar() {
   const [width, top] = [$('bar-box').clientWidth, topOf(layer())];
   const context = prepared($('bar'), width, 12);
   const steps = Float64Array.from({ length: 256 }, (_, i) => (top * i) / 255);
-  context.fillStyle = grey(heat.darkest + 128 * heat.contrast); // as over a picture in grey
+  context.fillStyle = grey(heat.darkest + 128 * heat.contrast); // as over a image in grey
   context.fillRect(0, 0, width, 12);
   context.drawImage(coloured(steps.map(above), [1, 256], top, heat, state.opacity, 1), 0, 0, width, 12);
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => short(share * Math.max(top, 0)));
@@ -136,16 +136,16 @@ function drawBar() {
 function drawOverview() {
   const [width, height] = fitted(data.image.size, $('overview-box'), 260);
   const context = prepared($('overview'), width, height);
-  drawPicture(context, data.image, width, height);
+  drawImageData(context, data.image, width, height);
   drawBoxes(context, width, 0.9);
 }
 
-/** A small picture of the map in every layer. */
+/** A small image of the map in every layer. */
 function drawStrip() {
   [...$('strip').children].forEach((button, each) => {
     const [width, height] = fitted(person().crop.size, button, 104);
     const context = prepared(button.firstChild, width, height);
-    drawPicture(context, person().crop, width, height, state.grey && heat);
+    drawImageData(context, person().crop, width, height, state.grey && heat);
     drawMap(context, each, cropToView('crop', width), 96);
     button.setAttribute('aria-pressed', String(each === layer()));
   });
@@ -163,7 +163,7 @@ function draw() {
 function lead(name) {
   if (kind().name === 'dependency') return `Where ${name} looks: the row of attention at its peak.`;
   if (kind().name === 'affect') return `What looks at ${name}: the column of attention at its peak.`;
-  return `What ${name} rests on by ${spoken(kind().name)}, in the method’s own unit.`;
+  return `What ${name} depends on by ${spoken(kind().name)}, in the method’s own unit.`;
 }
 
 function about(values, name) {
@@ -185,8 +185,8 @@ function reading(values, name) {
 }
 
 function describe() {
-  const [values, name] = [mapOf(layer()), spoken(person().names[joint()])];
-  const doubt = person().uncertain[joint()] ? ', uncertain' : '';
+  const [values, name] = [mapOf(layer()), spoken(person().names[keypoint()])];
+  const doubt = person().uncertain[keypoint()] ? ', uncertain' : '';
   const where = kind().layers ? `, layer ${layer() + 1}` : '';
   canvas.setAttribute('aria-label', `${spoken(kind().name)} map of ${name}${doubt}${where}`);
   $('about').textContent = about(values, name);
@@ -194,7 +194,7 @@ function describe() {
   $('uncertain-note').textContent = person().uncertain.some(Boolean)
     ? `Dashed: score below ${short(person().scoreThreshold)}, so the place itself is doubtful.` : '';
   Object.assign(canvas.dataset, {
-    person: state.person, joint: joint(), layer: layer(), head: head() ?? 'mean', direction: kind().name,
+    person: state.person, keypoint: keypoint(), layer: layer(), head: head() ?? 'mean', direction: kind().name,
     view: state.view,
   });
 }
@@ -220,14 +220,14 @@ function buildPeople() {
   const shown = data.people.map(({ crop }, value) => {
     const [width, height] = [Math.round((56 * crop.size[0]) / crop.size[1]), 56];
     const thumbnail = element('canvas', {});
-    drawPicture(prepared(thumbnail, width, height), crop, width, height);
+    drawImageData(prepared(thumbnail, width, height), crop, width, height);
     return { value, text: `Person ${value + 1}`, content: [thumbnail] };
   });
   radios($('people'), 'person', shown, (index) => update({ person: index }));
   $('people').hidden = data.people.length === 1;
 }
 
-function buildJoints() {
+function buildKeypoints() {
   const { names, scores, uncertain } = person();
   const shown = names.map((name, value) => {
     const textContent = scores[value] === null ? '–' : scores[value].toFixed(2);
@@ -235,7 +235,7 @@ function buildJoints() {
     return { value, text: spoken(name), content: [element('span', { className: 'score', textContent, title })],
       doubtful: uncertain[value] };
   });
-  const labels = radios($('joints'), 'joint', shown, (index) => update({ joint: index, preview: null, cell: null }));
+  const labels = radios($('keypoints'), 'keypoint', shown, (index) => update({ keypoint: index, preview: null, cell: null }));
   labels.forEach((label, index) => {
     label.addEventListener('pointerenter', (event) => event.pointerType === 'mouse' && update({ preview: index }));
     label.addEventListener('pointerleave', () => update({ preview: null }));
@@ -278,7 +278,7 @@ function showChoices() {
   show('opacity', 100 * state.opacity, percent(state.opacity));
   show('threshold', top > 0 ? 1000 * Math.cbrt(clamp(threshold() / top, 0, 1)) : 0, short(threshold()));
   for (const name of ['smooth', 'grey', 'pose']) $(name).checked = state[name];
-  for (const group of ['kind', 'person', 'joint', 'view', 'scale']) {
+  for (const group of ['kind', 'person', 'keypoint', 'view', 'scale']) {
     for (const input of document.getElementsByName(group)) input.checked = input.value === String(state[group]);
   }
 }
@@ -293,10 +293,10 @@ function update(changes) {
   Object.assign(state, changes);
   if ('person' in changes) Object.assign(state, { preview: null, cell: null });
   state.kind = kind().name;
-  state.joint = clamp(state.joint, 0, person().names.length - 1);
+  state.keypoint = clamp(state.keypoint, 0, person().names.length - 1);
   if (kind().layers) state.layer = clamp(state.layer, 0, kind().shape[0] - 1);
   if (head() >= kind().shape[1]) state.head = null;
-  if (built.person !== person()) { buildJoints(); buildKinds(); }
+  if (built.person !== person()) { buildKeypoints(); buildKinds(); }
   if (built.kind !== kind()) buildLayers();
   built = { person: person(), kind: kind() };
   showChoices();
@@ -314,9 +314,9 @@ const SLIDERS = {
   'threshold-value': (value) => setThreshold(Math.max(value, 0)),
 };
 
-function stepJoint(by) {
+function stepKeypoint(by) {
   const count = person().names.length;
-  update({ joint: (state.joint + by + count) % count, preview: null, cell: null });
+  update({ keypoint: (state.keypoint + by + count) % count, preview: null, cell: null });
 }
 
 function stepLayer(by) {
@@ -331,8 +331,8 @@ function place(event, target) {
   return [event.clientX - box.left, event.clientY - box.top];
 }
 
-/** The joint that is nearest to a point of the stage, if any is within `reach` CSS pixels. */
-function jointAt([x, y], reach) {
+/** The keypoint that is nearest to a point of the stage, if any is within `reach` CSS pixels. */
+function keypointAt([x, y], reach) {
   const distances = person().keypoints.map((point) => {
     const [u, v] = apply(stageToView(), point);
     return Math.hypot(u - x, v - y);
@@ -350,7 +350,7 @@ function cellAt(point) {
   return [clamp(row, 0, rows - 1), clamp(col, 0, cols - 1)];
 }
 
-/** Whose box holds a point of the picture: the smallest one's, and this person's before others'. */
+/** Whose box holds a point of the image: the smallest one's, and this person's before others'. */
 function personAt([x, y], width) {
   const scale = data.image.size[0] / width;
   const area = ({ bbox: [left, top, right, bottom] }) => (right - left) * (bottom - top);
@@ -364,14 +364,14 @@ function personAt([x, y], width) {
 function hover(event) {
   if (event.pointerType !== 'mouse') return;
   const point = place(event, canvas);
-  update({ preview: jointAt(point, 9), cell: cellAt(point) });
+  update({ preview: keypointAt(point, 9), cell: cellAt(point) });
 }
 
 function choose(event) {
   const point = place(event, canvas);
-  const near = jointAt(point, event.pointerType === 'mouse' ? 14 : 24);
+  const near = keypointAt(point, event.pointerType === 'mouse' ? 14 : 24);
   const whose = state.view === 'image' && near === null ? personAt(point, canvas.clientWidth) : null;
-  if (near !== null) update({ joint: near, preview: null });
+  if (near !== null) update({ keypoint: near, preview: null });
   else if (whose !== null && whose !== state.person) update({ person: whose });
   else update({ cell: cellAt(point) });
 }
@@ -390,7 +390,7 @@ function arrows(event) {
   if (!move || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
   if (event.shiftKey) moveCell(move);
-  else if (move[1]) stepJoint(move[1]);
+  else if (move[1]) stepKeypoint(move[1]);
   else stepLayer(-move[0]);
 }
 
@@ -429,13 +429,13 @@ function listen() {
   new ResizeObserver(draw).observe($('stage'));
 }
 
-async function loadPicture(picture) {
-  picture.bitmap = element('img', { src: picture.src });
-  await picture.bitmap.decode();
+async function loadImage(image) {
+  image.bitmap = element('img', { src: image.src });
+  await image.bitmap.decode();
 }
 
 async function start() {
-  await Promise.all([data.image, ...data.people.map(({ crop }) => crop)].map(loadPicture));
+  await Promise.all([data.image, ...data.people.map(({ crop }) => crop)].map(loadImage));
   buildPeople();
   const [views, scales] = [{ crop: 'Crop', image: 'Whole' }, { layer: 'Layer', map: 'Map' }];
   radios($('view'), 'view', options(views), (view) => update({ view }));

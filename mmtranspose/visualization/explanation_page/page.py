@@ -15,13 +15,13 @@ import numpy as np
 from mmengine.fileio import put_text
 
 from mmtranspose.visualization import heat
-from mmtranspose.visualization.explanation_page.packing import numbers, packed_maps, packed_picture
+from mmtranspose.visualization.explanation_page.packing import numbers, packed_image, packed_maps
 
 if TYPE_CHECKING:
     from mmtranspose.explain.pose_explanation import PoseExplanation
 
 ASSETS = Path(__file__).parent
-LONGEST = 1280  # side of the whole picture, in pixels
+LONGEST = 1280  # side of the whole image, in pixels
 
 
 def write_page(
@@ -31,23 +31,23 @@ def write_page(
     title: str,
     threshold: float | None = None,
 ) -> None:
-    """Write one HTML page that shows what each person's keypoints rest on; it opens from disk, without a network.
+    """Write one HTML page that shows what each person's keypoints depend on; it opens from disk, without a network.
 
-    The page carries the picture (its longer side shrunk to 1280 pixels), the crops and all maps, a byte a value:
+    The page carries the image (its longer side shrunk to 1280 pixels), the crops and all maps, a byte a value:
     each is off by at most 1/255 of its map's maximum, small values by far less (see
     :func:`~mmtranspose.visualization.explanation_page.packing.quantise`). Texts are escaped, and a content security
     policy keeps any script but the page's own from running and anything from being fetched.
 
     Args:
         path (str | Path): Of the file; missing folders are made. It is written whole or not at all.
-        image (np.ndarray): (h, w, 3), BGR, uint8: the picture that the people are in.
+        image (np.ndarray): (h, w, 3), BGR, uint8: the image that the people are in.
         explanations (Sequence[PoseExplanation]): One a person.
-        title (str): Headline, such as the picture's file name.
+        title (str): Headline, such as the image's file name.
         threshold (float | None): Where the threshold of dependency and affect stands at first: weights at or below it
             are not drawn. None is 0.
 
     Raises:
-        ValueError: There are no people, the picture is not (h, w, 3) uint8, or a map or a keypoint's
+        ValueError: There are no people, the image is not (h, w, 3) uint8, or a map or a keypoint's
             place is not finite.
         OSError: The file cannot be written.
     """
@@ -61,7 +61,7 @@ def render_page(
     if not len(explanations):
         raise ValueError('there is no person to show: a page needs at least one explanation')
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f'the picture must be (h, w, 3) uint8, not {image.shape} {image.dtype}')
+        raise ValueError(f'the image must be (h, w, 3) uint8, not {image.shape} {image.dtype}')
     style, script = _asset('page.css'), _asset('maps.js') + _asset('page.js')
     return Template(_asset('page.html')).substitute(
         policy=_policy(style, script),
@@ -72,7 +72,7 @@ def render_page(
             dict(
                 heat=_heat(),
                 threshold=float(threshold or 0),
-                image=packed_picture(image, LONGEST),
+                image=packed_image(image, LONGEST),
                 people=[_person(explanation) for explanation in explanations],
             )
         ),
@@ -88,7 +88,7 @@ def _person(explanation: PoseExplanation) -> dict:
         keypoints=numbers(_finite(explanation.crop_keypoints)),
         skeleton=[[int(a), int(b)] for a, b in explanation.skeleton],
         bbox=numbers(np.asarray(explanation.bbox)[:4]),
-        crop=packed_picture(explanation.crop, quality=92),
+        crop=packed_image(explanation.crop, quality=92),
         grid=[int(side) for side in explanation.grid],
         tokenToCrop=numbers(explanation.token_to_crop.ravel()),
         cropToImage=numbers(explanation.crop_to_image.ravel()),

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Unpacks a data set as OpenDataLab delivers it and puts its folders where our configs look for them:
+# Unpacks a dataset as OpenDataLab delivers it and puts its folders where our configs look for them:
 #   unpack.sh NAME "ARCHIVE ..." "FOLDER ..." DOWNLOAD_ROOT DATA_ROOT
 # Archives are named below DOWNLOAD_ROOT/NAME/raw (`odl get`) or DOWNLOAD_ROOT/OpenDataLab___NAME/raw (`openxlab dataset
 # get`); X.tar.gz.00 stands for all its parts. The folders may lie anywhere in them, side by side. What is in DATA_ROOT

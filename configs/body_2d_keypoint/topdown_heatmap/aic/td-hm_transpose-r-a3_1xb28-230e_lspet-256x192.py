@@ -1,4 +1,4 @@
-# Leeds Sports Pose Extended with AIC's 14 joints: <data_root>/{train,val}.json and <data_root>/images/
+# Leeds Sports Pose Extended with AIC's 14 keypoints: <data_root>/{train,val}.json and <data_root>/images/
 _base_ = ['td-hm_transpose-r-a3_1xb28-230e_aic-256x192.py']
 
 data_root = 'data/lspet/'

@@ -1,4 +1,4 @@
-# A template: TransPose-R-A3, trained on COCO by the authors, fine-tuned on a data set of your own in COCO's format.
+# A template: TransPose-R-A3, trained on COCO by the authors, fine-tuned on a dataset of your own in COCO's format.
 # Copy this file, change what is marked with "yours", and see docs/finetune.md
 _base_ = [
     'mmtranspose::_base_/schedules/transfer_100e.py',
@@ -7,7 +7,7 @@ _base_ = [
 ]
 
 # Yours: the keypoints, numbered in the order of the annotation files. `swap` names the keypoint that takes this one's
-# place in a mirrored picture, '' if none does. `type` (upper, lower) serves crops of half a body, taken of people with
+# place in a mirrored image, '' if none does. `type` (upper, lower) serves crops of half a body, taken of people with
 # 9 visible keypoints or more
 keypoint_info = {
     0: dict(name='head', id=0, swap='', type='upper', color=[51, 153, 255]),

@@ -5,7 +5,7 @@ from mmtranspose.crops.boxes import load_bboxes
 from mmtranspose.errors import InputError
 from mmtranspose.explain.explainer import explain_topdown
 from mmtranspose.inference import TopdownPipeline
-from mmtranspose.inference.inference_topdown import inference_topdown
+from mmtranspose.inference.pose_estimation import inference_topdown
 from mmtranspose.loading.init_model import init_model
 
 __all__ = [

@@ -19,7 +19,7 @@ from mmtranspose.app.session import (
 from mmtranspose.explain import ExplainOptions, PoseExplanation
 from mmtranspose.explain.choices import check_choice
 from mmtranspose.explain.explainer import explain_topdown, require_explainable
-from mmtranspose.inference.inference_topdown import inference_topdown
+from mmtranspose.inference.pose_estimation import inference_topdown
 
 DIRECTIONS = ('dependency', 'affect')
 

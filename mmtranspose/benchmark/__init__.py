@@ -1,6 +1,6 @@
 """What is measured against the plain way of doing it."""
 
-from mmtranspose.benchmark.flops import count
+from mmtranspose.benchmark.arithmetic import count
 from mmtranspose.benchmark.modes.encoder import compare_encoders
 from mmtranspose.benchmark.modes.explanation import compare_explanations
 from mmtranspose.benchmark.run import MODES, run_benchmark

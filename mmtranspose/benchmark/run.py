@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from mmtranspose.benchmark.arithmetic import count, matmul_peak
 from mmtranspose.benchmark.figures import describe_machine, ratio, spread
-from mmtranspose.benchmark.flops import count
 from mmtranspose.benchmark.image_set import image_files
-from mmtranspose.benchmark.matmul_peak import matmul_peak
 from mmtranspose.benchmark.measurement import Measurement, measure
 from mmtranspose.benchmark.modes.decode import decode_ways
 from mmtranspose.benchmark.modes.end_to_end import end_to_end_ways

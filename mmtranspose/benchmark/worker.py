@@ -1,14 +1,18 @@
-"""The process in which one way lives."""
+"""The process in which one candidate lives, and the peak of its memory."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import multiprocessing
+import resource
 import signal
 import time
 import traceback
 import warnings
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
@@ -17,9 +21,60 @@ import torch
 from mmengine.logging import MMLogger
 
 from mmtranspose.benchmark.candidate import Way
-from mmtranspose.benchmark.peak_memory import PeakMemory
 from mmtranspose.compat import keep_memory
 from mmtranspose.errors import InputError
+
+STATUS, CLEAR = Path('/proc/self/status'), Path('/proc/self/clear_refs')
+
+
+class PeakMemory:
+    """How much the peak grows from here on.
+
+    On a CPU the peak resident size of the process, on a GPU the memory allocated by PyTorch. What was freed before goes
+    back to the system first, and the peak so far is forgotten (on Linux), so that the building of a model hides
+    nothing.
+
+    Args:
+        device (str): ``'cpu'`` or ``'cuda:0'``.
+    """
+
+    def __init__(self, device: str):
+        self.cuda = torch.device(device).type == 'cuda'
+        gc.collect()
+        if self.cuda:
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            _forget_peak()
+        self.before = self._now()
+
+    def _now(self) -> int:
+        if self.cuda:
+            torch.cuda.synchronize()
+            return torch.cuda.max_memory_allocated()
+        return _peak_resident_size()
+
+    @property
+    def mib(self) -> float:
+        """Growth so far, in MiB."""
+        return (self._now() - self.before) / 2**20
+
+
+def _forget_peak() -> None:
+    """Free what can be freed and put VmHWM to the resident size; where that cannot be done the peak stays as it is."""
+    try:
+        ctypes.CDLL('libc.so.6').malloc_trim(0)
+        CLEAR.write_text('5')
+    except (OSError, AttributeError):
+        pass
+
+
+def _peak_resident_size() -> int:
+    """Bytes. (A child's ``ru_maxrss`` begins with its parent's on Linux; VmHWM is the process's own.)"""
+    if STATUS.is_file():
+        line = next(line for line in STATUS.read_text().splitlines() if line.startswith('VmHWM:'))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
 
 OUT_OF_MEMORY = 'memory ran out; use a smaller --batch-size'
 

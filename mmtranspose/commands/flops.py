@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmtranspose.benchmark import count
+from mmtranspose.benchmark.arithmetic import Count, deconvolutions
 from mmtranspose.benchmark.figures import aligned
-from mmtranspose.benchmark.flops import Count, deconvolutions
 from mmtranspose.files.json_files import write_json
 from mmtranspose_cli.parser import command_parser
 

@@ -9,10 +9,16 @@ from mmengine.config import Config
 from mmtranspose.dataset_check.annotation_file import Annotations, read_annotations
 from mmtranspose.dataset_check.boxes_and_keypoints import check_boxes, check_coordinates, check_counts, check_keypoints
 from mmtranspose.dataset_check.config_datasets import Source, read_sources
-from mmtranspose.dataset_check.duplicates import check_copies, check_duplicates, check_leak, check_same_images
 from mmtranspose.dataset_check.evaluation_needs import check_areas, check_box_file
 from mmtranspose.dataset_check.findings import Report
-from mmtranspose.dataset_check.image_files import check_images, choose
+from mmtranspose.dataset_check.image_files import (
+    check_copies,
+    check_duplicates,
+    check_images,
+    check_leak,
+    check_same_images,
+    choose,
+)
 from mmtranspose.dataset_check.keypoint_definition import (
     check_categories,
     check_definition,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.registry import DefaultScope
 
-from mmtranspose.demo.demo_config import demo_config, train_alone
+from mmtranspose.demo.pose_demo import demo_config, train_alone
 from mmtranspose.detection import PersonDetector, detect_dataset
 from mmtranspose.engine.runner_setup import build_runner
 

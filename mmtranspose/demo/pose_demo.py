@@ -15,12 +15,41 @@ from mmengine.config import Config
 from torch import nn
 
 from mmtranspose.datasets.synthetic import generate_dataset
-from mmtranspose.demo.demo_config import demo_config, train_alone
 from mmtranspose.engine.runner_setup import build_runner
 from mmtranspose.explain.explainer import explain_topdown
 from mmtranspose.inference import BoxFile, TopdownPipeline, TopdownResult
+from mmtranspose.loading.config import load_config
 from mmtranspose.loading.init_model import init_model
 from mmtranspose.visualization import contact_sheet, draw_poses, explanation_figure, write_image, write_page
+
+
+def demo_config(config: str, data: Path, work_dir: Path, seed: int, epochs: int | None) -> Config:
+    """A config on the demo's data.
+
+    Args:
+        config (str): Its file.
+        data (Path): Replaces its ``data_root``.
+        work_dir (Path): Where log and checkpoints go.
+        seed (int): Of the run.
+        epochs (int | None): None for the config's.
+    """
+    options = {'data_root': str(data), 'randomness': dict(seed=seed), 'log_level': 'WARNING'}
+    if epochs is not None:
+        options['train_cfg.max_epochs'] = epochs
+        options['param_scheduler.1.T_max'] = epochs
+    cfg = load_config(config, options)
+    cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='mmpose.ProgressBarHook')]
+    cfg.work_dir = str(work_dir)
+    cfg.launcher = 'none'
+    return cfg
+
+
+def train_alone(cfg: Config) -> str:
+    """Take validation out of a config; returns where the one checkpoint, after the last epoch, will lie."""
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.default_hooks.checkpoint.update(save_best=None, interval=cfg.train_cfg.max_epochs)
+    return str(Path(cfg.work_dir) / f'epoch_{cfg.train_cfg.max_epochs}.pth')
+
 
 METRICS = {'AP': 'coco/AP', 'AP50': 'coco/AP .5', 'AP75': 'coco/AP .75', 'AR': 'coco/AR'}
 

@@ -13,8 +13,7 @@ import numpy as np
 from mmengine.dist import barrier, is_main_process
 from mmengine.fileio import put_text
 
-from mmtranspose.detection.annotated_images import AnnotatedImages
-from mmtranspose.detection.box_ap import box_ap, true_boxes
+from mmtranspose.detection.annotated_boxes import AnnotatedImages, box_ap, true_boxes
 from mmtranspose.detection.person_detector import PersonDetector
 from mmtranspose.errors import InputError
 from mmtranspose.files.output_paths import require_output_file

@@ -1,9 +1,10 @@
-"""Checks of output files and folders, before any work is done."""
+"""Output files: checked before any work is done, written beside their name and then renamed."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmtranspose.errors import InputError
@@ -38,3 +39,27 @@ def require_writable(root: str | Path) -> None:
         raise InputError(f'--output-root {root}: {existing} is a file, not a folder; choose another')
     if not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(f'--output-root {root}: {existing} cannot be written to; choose another folder')
+
+
+def partial_path(path: str | Path) -> Path:
+    """Where a file is written before it is renamed to ``path``: beside it, with this process's number in the name."""
+    return Path(path).with_name(f'{Path(path).name}.{os.getpid()}.partial')
+
+
+@contextmanager
+def partial_file(path: str | Path) -> Iterator[Path]:
+    """The path to write to, in a folder that is made; renamed to ``path`` at the end, removed after an error.
+
+    An :class:`OSError` of writing (a full disk) is given the name of the file, which those of ``write`` lack.
+    """
+    path, partial = Path(path), partial_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield partial
+        os.replace(partial, path)
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = str(path)
+        raise
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A batch of crops to poses and, where asked for, to what they depend on."""
+"""A batch of crops, or the boxes of one image, to poses."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
@@ -14,10 +15,13 @@ from torch import nn
 
 from mmtranspose.acceleration import accelerate
 from mmtranspose.acceleration.accelerated_estimator import AcceleratedPoseEstimator
+from mmtranspose.crops.boxes import check_boxes
+from mmtranspose.crops.crop_maker import CropMaker
 from mmtranspose.crops.geometry import cuts_udp
 from mmtranspose.errors import InputError
 from mmtranspose.explain import ExplainOptions, PoseExplanation, explain_batch
 from mmtranspose.explain.explainer import require_explainable
+from mmtranspose.media import read_image
 from mmtranspose.models.necks import TransPoseNeck
 
 _BORROWED = threading.Lock()
@@ -93,3 +97,36 @@ def _as_sample(sample: PoseDataSample, explanation: PoseExplanation) -> PoseData
         bbox_scores=boxes.bbox_scores,
     )
     return sample
+
+
+@torch.no_grad()
+def inference_topdown(
+    model: nn.Module,
+    image: np.ndarray | str,
+    bboxes: np.ndarray | Sequence[Sequence[float]],
+    batch_size: int = 32,
+) -> list[PoseDataSample]:
+    """Poses in given boxes of one image, which is decoded once.
+
+    Args:
+        model (nn.Module): From :func:`init_model`.
+        image (np.ndarray | str): (h, w, 3), BGR, uint8; or a file.
+        bboxes (np.ndarray | Sequence): (N, 4) or (N, 5), xyxy in pixels and perhaps a score. None at all means no pose
+            (MMPose's function of this name takes the whole image instead).
+        batch_size (int): Boxes that go through the network together.
+
+    Returns:
+        list[PoseDataSample]: One a box, in order; ``pred_instances.keypoints`` (1, K, 2) in image pixels.
+
+    Raises:
+        InputError: A box is not finite, has no positive size, or lies outside the image.
+    """
+    image = read_image(image) if isinstance(image, str) else image
+    bboxes = np.asarray(bboxes, dtype=np.float32)
+    if bboxes.size == 0:
+        return []
+    check_boxes(bboxes, image.shape[:2])
+    cut, results = CropMaker(model), []
+    for start in range(0, len(bboxes), batch_size):
+        results.extend(model.test_step(pseudo_collate(cut(image, bboxes[start : start + batch_size]))))
+    return results

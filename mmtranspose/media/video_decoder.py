@@ -1,10 +1,13 @@
-"""A video stream to upright images, and an account of what is lost."""
+"""A video stream to upright images by PyAV, and an account of what is lost."""
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from mmtranspose.errors import InputError
 
 if TYPE_CHECKING:
     import av
@@ -13,6 +16,24 @@ from collections.abc import Iterator
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer
+
+
+def import_av() -> ModuleType:
+    """The module ``av``.
+
+    Raises:
+        InputError: It is not installed.
+    """
+    try:
+        import av
+    except ImportError:
+        raise InputError('videos need PyAV: pip install av') from None
+    return av
+
+
+def as_url(path: object) -> str:
+    """A file's path for FFmpeg, which takes what stands before a colon for a protocol."""
+    return f'file:{path}'
 
 
 def display_matrix(frame: av.VideoFrame) -> np.ndarray | None:

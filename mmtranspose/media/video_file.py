@@ -8,8 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mmtranspose.media.frame import USUAL_RATE, Frame, Unreadable, Video
-from mmtranspose.media.pyav import as_url, import_av
-from mmtranspose.media.video_decoder import VideoDecoder, in_words
+from mmtranspose.media.video_decoder import VideoDecoder, as_url, import_av, in_words
 
 if TYPE_CHECKING:
     import av

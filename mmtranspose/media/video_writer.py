@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from mmtranspose.errors import InputError
-from mmtranspose.media.pyav import as_url, import_av
+from mmtranspose.media.video_decoder import as_url, import_av
 
 if TYPE_CHECKING:
     import av

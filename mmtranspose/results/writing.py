@@ -13,8 +13,7 @@ from tqdm import tqdm
 
 from mmtranspose.inference.background import Background
 from mmtranspose.inference.pipeline import TopdownResult
-from mmtranspose.results.drawn_images import ResultDrawer
-from mmtranspose.results.results_folder import ResultsFolder
+from mmtranspose.results.results_folder import ResultDrawer, ResultsFolder
 from mmtranspose.results.window import Window
 
 

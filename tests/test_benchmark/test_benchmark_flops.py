@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from mmtranspose.apis import InputError
-from mmtranspose.benchmark.flops import count, count_macs, deconvolutions
+from mmtranspose.benchmark.arithmetic import count, count_macs, deconvolutions
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,11 @@ import torch
 
 from mmtranspose.apis import InputError
 from mmtranspose.benchmark import measurement as measuring
+from mmtranspose.benchmark.arithmetic import fastest
 from mmtranspose.benchmark.candidate import Task, Tolerance, Way
 from mmtranspose.benchmark.figures import aligned, ratio, spread
-from mmtranspose.benchmark.matmul_peak import fastest
 from mmtranspose.benchmark.measurement import compare, measure
-from mmtranspose.benchmark.peak_memory import PeakMemory
-from mmtranspose.benchmark.worker import Failure, Worker, serve
+from mmtranspose.benchmark.worker import Failure, PeakMemory, Worker, serve
 
 
 def test_spread():
@@ -223,7 +222,7 @@ def test_fastest_product(monkeypatch):
     """FLOP/s are 2 n^3 by the shortest time of the size where that is greatest."""
     clock = iter([0, 8, 10, 14, 20, 30, 40, 50, 60, 70, *range(100, 110)])  # sizes 100: at best 4; 200: 1
     monkeypatch.setattr(time, 'perf_counter', lambda: next(clock))
-    monkeypatch.setattr('mmtranspose.benchmark.matmul_peak.PATIENCE', 100)
+    monkeypatch.setattr('mmtranspose.benchmark.arithmetic.PATIENCE', 100)
     assert fastest(torch.float32, 'cpu', (100, 200)) == 2 * 200**3
 
 

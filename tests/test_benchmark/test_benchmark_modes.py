@@ -14,10 +14,10 @@ from mmpose.models.data_preprocessors import PoseDataPreprocessor
 
 from mmtranspose.apis import InputError
 from mmtranspose.benchmark import Settings
-from mmtranspose.benchmark import matmul_peak as matmul
+from mmtranspose.benchmark import arithmetic as matmul
 from mmtranspose.benchmark import measurement as measuring
 from mmtranspose.benchmark import run as benchmark
-from mmtranspose.benchmark.flops import count
+from mmtranspose.benchmark.arithmetic import count
 from mmtranspose.benchmark.image_set import image_files
 from mmtranspose.benchmark.measurement import Measurement
 from mmtranspose.benchmark.modes.decode import decode_ways, peaked_heatmaps
@@ -32,7 +32,7 @@ from mmtranspose.benchmark.networks import (
     random_inputs,
     weights_file,
 )
-from mmtranspose.benchmark.peak_memory import PeakMemory
+from mmtranspose.benchmark.worker import PeakMemory
 from mmtranspose.crops.boxes import load_bboxes
 
 COMMAND = 'benchmark'

@@ -7,10 +7,10 @@ from mmtranspose.datasets.synthetic import contact_sheet, render_scene
 from mmtranspose.datasets.synthetic.appearance import sample_appearance
 from mmtranspose.datasets.synthetic.body import paint_person
 from mmtranspose.datasets.synthetic.body_parts import PART_ID
-from mmtranspose.datasets.synthetic.camera import Camera
 from mmtranspose.datasets.synthetic.labels import describe, encode_mask, person_annotation
 from mmtranspose.datasets.synthetic.objects import paint_box
 from mmtranspose.datasets.synthetic.painter import NOTHING, Layer, Light, Material
+from mmtranspose.datasets.synthetic.pinhole_camera import Camera
 from mmtranspose.datasets.synthetic.placement import Actor
 from mmtranspose.datasets.synthetic.shapes import ellipsoid, limb
 from mmtranspose.datasets.synthetic.simulated_detections import box_iou, detect

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmtranspose.datasets.synthetic.appearance import sample_shape
-from mmtranspose.datasets.synthetic.camera import Camera, aim
+from mmtranspose.datasets.synthetic.pinhole_camera import Camera, aim
 from mmtranspose.datasets.synthetic.poses import FAMILIES, sample_pose
 from mmtranspose.datasets.synthetic.skeleton import (
     COCO_KEYPOINTS,

@@ -13,8 +13,7 @@ from tiny_detector import write_detector
 
 from mmtranspose.detection import PersonDetector, detect_dataset
 from mmtranspose.detection import dataset_detection as dataset_module
-from mmtranspose.detection.annotated_images import AnnotatedImages
-from mmtranspose.detection.box_ap import box_ap, true_boxes
+from mmtranspose.detection.annotated_boxes import AnnotatedImages, box_ap, true_boxes
 from mmtranspose.errors import InputError
 from mmtranspose.files import resumable_arrays as parts_module
 from mmtranspose.files.resumable_arrays import Parts

@@ -22,7 +22,7 @@ from mmtranspose.inference import TopdownResult
 from mmtranspose.inference.image_ids import ImageIds
 from mmtranspose.media import Frame, Video
 from mmtranspose.results import PredictionFiles, ResultsFolder
-from mmtranspose.results.pose_json import coco_results, instances_of
+from mmtranspose.results.prediction_files import coco_results, instances_of
 
 META = parse_pose_metainfo(dict(from_file='configs/_base_/datasets/coco.py'))
 RATE = Fraction(30000, 1001)

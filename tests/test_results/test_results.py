@@ -8,7 +8,7 @@ import pytest
 
 from mmtranspose.apis import inference_topdown
 from mmtranspose.files.json_files import write_json
-from mmtranspose.results.pose_json import results_dict
+from mmtranspose.results.prediction_files import results_dict
 
 BOXES = [[20, 15, 120, 290, 0.75], [100.5, 30.25, 230, 300, 0.5]]
 

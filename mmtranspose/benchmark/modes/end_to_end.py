@@ -19,7 +19,7 @@ from mmtranspose.benchmark.settings import Settings
 from mmtranspose.crops.boxes import load_bboxes
 from mmtranspose.files.json_files import write_json
 from mmtranspose.inference import TopdownPipeline
-from mmtranspose.results.pose_json import results_dict
+from mmtranspose.results.prediction_files import results_dict
 
 # Pixels of the image. Where a heatmap is no single peak, as with random weights, DARK's step (gradient by curvature)
 # magnifies rounding errors, and in TF32 or half precision another peak may win; so a quantile counts.

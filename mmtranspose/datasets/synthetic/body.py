@@ -6,9 +6,9 @@ import numpy as np
 
 from mmtranspose.datasets.synthetic.appearance import Appearance
 from mmtranspose.datasets.synthetic.body_parts import PART_ID
-from mmtranspose.datasets.synthetic.camera import Camera
 from mmtranspose.datasets.synthetic.head import paint_head
 from mmtranspose.datasets.synthetic.painter import Layer, Light, Material
+from mmtranspose.datasets.synthetic.pinhole_camera import Camera
 from mmtranspose.datasets.synthetic.shapes import Window, clip_window, ellipsoid, limb
 from mmtranspose.datasets.synthetic.skeleton import Skeleton, frame_along
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from mmtranspose.datasets.synthetic.appearance import Appearance
 from mmtranspose.datasets.synthetic.body_parts import PART_ID
-from mmtranspose.datasets.synthetic.camera import Camera
 from mmtranspose.datasets.synthetic.painter import Layer, Light, Material
+from mmtranspose.datasets.synthetic.pinhole_camera import Camera
 from mmtranspose.datasets.synthetic.shapes import Patch, ellipsoid, limb
 from mmtranspose.datasets.synthetic.skeleton import FACE_POINTS, Skeleton, head_centre, head_radii
 

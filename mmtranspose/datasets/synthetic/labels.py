@@ -9,8 +9,8 @@ import numpy as np
 from pycocotools import mask as maskUtils
 
 from mmtranspose.datasets.synthetic.body_parts import DEPTH_BELOW_SURFACE, PARTS, SHOWS
-from mmtranspose.datasets.synthetic.camera import Camera
 from mmtranspose.datasets.synthetic.painter import Layer
+from mmtranspose.datasets.synthetic.pinhole_camera import Camera
 from mmtranspose.datasets.synthetic.placement import Actor
 from mmtranspose.datasets.synthetic.skeleton import COCO_KEYPOINTS, coco_keypoints
 

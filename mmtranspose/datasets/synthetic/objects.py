@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 
 from mmtranspose.datasets.synthetic.appearance import PATTERNS, SKINS, vivid
-from mmtranspose.datasets.synthetic.camera import Camera
 from mmtranspose.datasets.synthetic.painter import Layer, Light, Material
+from mmtranspose.datasets.synthetic.pinhole_camera import Camera
 from mmtranspose.datasets.synthetic.shapes import clip_window, ellipsoid, limb
 from mmtranspose.datasets.synthetic.skeleton import rotation
-from mmtranspose.datasets.synthetic.textures import foliage
+from mmtranspose.datasets.synthetic.surfaces import foliage
 
 _FACES = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))  # -x +x -y +y -z +z
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from mmtranspose.datasets.synthetic.shapes import Patch, Window
-from mmtranspose.datasets.synthetic.textures import fractal, noise_window
+from mmtranspose.datasets.synthetic.surfaces import fractal, noise_window
 
 NOTHING = -1
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmtranspose.datasets.synthetic.appearance import Appearance, sample_appearance
-from mmtranspose.datasets.synthetic.camera import Camera, aim
 from mmtranspose.datasets.synthetic.painter import Light
+from mmtranspose.datasets.synthetic.pinhole_camera import Camera, aim
 from mmtranspose.datasets.synthetic.poses import FAMILIES, sample_pose
 from mmtranspose.datasets.synthetic.skeleton import Pose, Skeleton, forward_kinematics
 

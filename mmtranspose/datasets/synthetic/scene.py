@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from mmtranspose.datasets.synthetic.background import paint_background
 from mmtranspose.datasets.synthetic.body import paint_person
 from mmtranspose.datasets.synthetic.body_parts import PARTS
-from mmtranspose.datasets.synthetic.camera import Camera, camera_effects
 from mmtranspose.datasets.synthetic.labels import Person, describe
 from mmtranspose.datasets.synthetic.objects import THINGS, paint_seat
 from mmtranspose.datasets.synthetic.painter import NOTHING, Layer, Light
+from mmtranspose.datasets.synthetic.pinhole_camera import Camera, camera_effects
 from mmtranspose.datasets.synthetic.placement import (
     DIFFICULTIES,
     Actor,
@@ -21,7 +20,8 @@ from mmtranspose.datasets.synthetic.placement import (
     point_camera,
     sample_light,
 )
-from mmtranspose.datasets.synthetic.textures import brightened
+from mmtranspose.datasets.synthetic.places import paint_background
+from mmtranspose.datasets.synthetic.surfaces import brightened
 
 FULL = DIFFICULTIES['full']
 SUPERSAMPLING = 2

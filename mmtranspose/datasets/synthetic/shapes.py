@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmtranspose.datasets.synthetic.camera import Camera
+from mmtranspose.datasets.synthetic.pinhole_camera import Camera
 
 Window = tuple[int, int, int, int]  # x0, y0, x1, y1 (exclusive), pixels
 

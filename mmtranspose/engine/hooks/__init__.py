@@ -3,8 +3,7 @@ from mmtranspose.engine.hooks.channels_last_hook import ChannelsLastHook
 from mmtranspose.engine.hooks.compile_hook import CompileHook
 from mmtranspose.engine.hooks.deferred_runtime_info_hook import DeferredRuntimeInfoHook
 from mmtranspose.engine.hooks.explanation_hook import ExplanationHook
-from mmtranspose.engine.hooks.progress_bar_hook import ProgressBarHook
-from mmtranspose.engine.hooks.save_metrics_hook import SaveMetricsHook
+from mmtranspose.engine.hooks.reporting_hooks import ProgressBarHook, SaveMetricsHook
 
 __all__ = [
     'AccelerationHook',

@@ -1,10 +1,9 @@
-from mmtranspose.models.layers.attention import SelfAttention
-from mmtranspose.models.layers.encoder import EncoderLayer, TransformerEncoder
 from mmtranspose.models.layers.position_encoding import (
     LearnablePositionEncoding,
     SinePositionEncoding,
     build_position_encoding,
 )
+from mmtranspose.models.layers.transformer_encoder import EncoderLayer, SelfAttention, TransformerEncoder
 
 __all__ = [
     'EncoderLayer',

@@ -4,12 +4,27 @@ import cv2
 import numpy as np
 
 from mmtranspose.datasets.synthetic.appearance import vivid
-from mmtranspose.datasets.synthetic.camera import Camera
-from mmtranspose.datasets.synthetic.surfaces import Surface, fill_polygon, paint_ground, rectangle, wall_surface
-from mmtranspose.datasets.synthetic.textures import blend, brightened, byte, foliage, fractal, noise_window
+from mmtranspose.datasets.synthetic.pinhole_camera import Camera
+from mmtranspose.datasets.synthetic.surfaces import (
+    Surface,
+    blend,
+    brightened,
+    byte,
+    fill_polygon,
+    foliage,
+    fractal,
+    noise_window,
+    paint_ground,
+    rectangle,
+    wall_surface,
+)
 
 FLOORS = ('tiles', 'grout', 'planks', 'planks', 'rough', 'rough', 'plain', 'stripes')
+
+
 WALLS = ('plain', 'plain', 'plain', 'bricks', 'stripes', 'panels', 'dots', 'rough', 'grout')
+
+
 PAVINGS = ('rough', 'rough', 'grout', 'tiles', 'plain')
 
 

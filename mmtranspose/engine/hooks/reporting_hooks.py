@@ -1,5 +1,6 @@
-"""A bar for a training run that is watched by a person."""
+"""Hooks that tell how a run goes: a progress bar, and test metrics in a file."""
 
+import mmengine
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmpose.registry import HOOKS
@@ -55,3 +56,22 @@ class ProgressBarHook(Hook):
         if self.bar is not None:
             self.bar.close()
             self.bar = None
+
+
+@HOOKS.register_module()
+class SaveMetricsHook(Hook):
+    """Writes the metrics of a test run to a file, from the main process.
+
+    Args:
+        path (str): The file; ``.json``, ``.yaml`` or ``.pkl``.
+    """
+
+    priority = 'LOWEST'
+
+    def __init__(self, path: str):
+        self.path = path
+
+    def after_test_epoch(self, runner, metrics: dict | None = None) -> None:
+        """Write ``metrics``."""
+        if metrics is not None and runner.rank == 0:
+            mmengine.dump(metrics, self.path)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from mmtranspose.datasets.synthetic.skeleton import rotation
-from mmtranspose.datasets.synthetic.textures import grain, noise_window
+from mmtranspose.datasets.synthetic.surfaces import grain, noise_window
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def _track(sample: PoseDataSample) -> dict:
 class PredictionFiles:
     """Writes what was found, as it comes; of a long video, too, nothing is kept in memory.
 
-    An image's file has the form of :func:`mmtranspose.results.prediction_files.results_dict`; a video's ``instance_info`` has
+    An image's file has the form of :func:`results_dict`; a video's ``instance_info`` has
     for each frame ``frame_id``, from 1 on as in MMPose's demos, and ``instances``.
 
     Args:

@@ -10,7 +10,7 @@ from mmtranspose.datasets.synthetic.body_parts import PARTS
 from mmtranspose.datasets.synthetic.labels import Person, describe
 from mmtranspose.datasets.synthetic.objects import THINGS, paint_seat
 from mmtranspose.datasets.synthetic.painter import NOTHING, Layer, Light
-from mmtranspose.datasets.synthetic.pinhole_camera import Camera, camera_effects
+from mmtranspose.datasets.synthetic.pinhole_camera import Camera
 from mmtranspose.datasets.synthetic.placement import (
     DIFFICULTIES,
     Actor,
@@ -21,7 +21,7 @@ from mmtranspose.datasets.synthetic.placement import (
     sample_light,
 )
 from mmtranspose.datasets.synthetic.places import paint_background
-from mmtranspose.datasets.synthetic.surfaces import brightened
+from mmtranspose.datasets.synthetic.surfaces import brightened, grain, noise_window
 
 FULL = DIFFICULTIES['full']
 SUPERSAMPLING = 2
@@ -135,3 +135,25 @@ def _compose(rng, image: np.ndarray, layer: Layer) -> tuple[np.ndarray, Layer]:
     small = Layer((0, 0, *size))
     small.part, small.depth = layer.part[::step, ::step], layer.depth[::step, ::step]
     return cv2.add(brightened(image, 1 - share), color, dtype=cv2.CV_32F), small
+
+
+def camera_effects(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Mild random exposure, tint, blur and noise.
+
+    Args:
+        rng: Source of randomness.
+        image: float32 BGR (h, w, 3), about 0..255.
+
+    Returns:
+        uint8 BGR (h, w, 3).
+    """
+    exposure = np.clip(rng.uniform(85, 160) / max(float(cv2.mean(image)[1]), 1.0), 0.7, 1.35)
+    gain = exposure * rng.uniform(0.93, 1.07, 3)
+    image = cv2.transform(image, np.column_stack((np.diag(gain), np.full(3, rng.uniform(-12, 12)))).astype(np.float32))
+    if rng.random() < 0.5:
+        image = cv2.GaussianBlur(image, None, rng.uniform(0.3, 1.1))
+    if rng.random() < 0.07:
+        length = int(rng.integers(3, 6))
+        image = cv2.blur(image, (length, 1) if rng.random() < 0.5 else (1, length))
+    noise = np.float32(rng.uniform(0, 6)) * noise_window(rng, image.shape[:2], grain())
+    return cv2.convertScaleAbs(np.maximum(cv2.add(image, cv2.cvtColor(noise, cv2.COLOR_GRAY2BGR)), 0))

@@ -43,7 +43,7 @@ class Report:
             dict(
                 split=source.name,
                 file=str(source.file),
-                pictures=len(found.pictures),
+                images=len(found.pictures),
                 people=int(found.kept.sum()),
                 keypoints_per_person=float(labelled.mean()) if len(labelled) else 0.0,
                 images_without_people=len(found.pictures) - len(found.images_with_people),

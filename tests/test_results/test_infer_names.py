@@ -41,10 +41,10 @@ class TestOutputNames:
             (['results_coco.jpg'], ['results_coco_2.jpg'], ['results_coco_2.json']),
         ],
     )
-    def test_images(self, inputs, pictures, predictions):
+    def test_images(self, inputs, images, predictions):
         names = OutputNames('out')
         files = [names(picture(path, index)) for index, path in enumerate(inputs)]
-        assert [str(one.picture) for one in files] == [f'out/{name}' for name in pictures]
+        assert [str(one.picture) for one in files] == [f'out/{name}' for name in images]
         assert [str(one.predictions) for one in files] == [f'out/{name}' for name in predictions]
 
     def test_a_video_has_one_name_and_another_run_of_it_another(self):

@@ -104,7 +104,7 @@ def _boxes(model: nn.Module, files: Sequence[tuple[str, str]], batch: int) -> li
 
 
 def _images(collated: dict) -> dict[str, np.ndarray]:
-    return dict(pictures=np.stack([one.numpy() for one in collated['inputs']]).astype(np.int16))
+    return dict(images=np.stack([one.numpy() for one in collated['inputs']]).astype(np.int16))
 
 
 def _predictions(samples: list[dict]) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-# The demo's detector: mmdet's RTMDet-tiny on the people of tools/generate_synthetic_people.py, for a CPU, from nothing
+# The demo's detector: mmdet's RTMDet-tiny on the people drawn by `mmtranspose generate-people`, for a CPU, from nothing
 _base_ = ['mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py']
 
 custom_imports = dict(imports=['mmtranspose'], allow_failed_imports=False)

@@ -1,4 +1,4 @@
-# The embedded default: a small TransPose-R for a CPU, on the people of tools/generate_synthetic_people.py
+# The embedded default: a small TransPose-R for a CPU, on the people drawn by `mmtranspose generate-people`
 _base_ = [
     '../../../_base_/default_runtime.py',
     '../../../_base_/models/transpose-r.py',

@@ -9,6 +9,7 @@ from mmtranspose.acceleration.accelerated_estimator import AcceleratedPoseEstima
 from mmtranspose.acceleration.options import AccelerationOptions
 from mmtranspose.models.heads import TransPoseHead
 from mmtranspose.models.necks import TransPoseNeck
+from mmtranspose.models.unwrapping import is_compiled
 
 
 def accelerate(
@@ -106,7 +107,7 @@ def require_acceleratable(model: nn.Module) -> None:
         raise TypeError(f'the model is wrapped in {type(model).__name__}; accelerate model.module')
     modules = dict(model.named_modules()) if isinstance(model, nn.Module) else {}
     for name, module in modules.items():
-        if hasattr(module, '_orig_mod') or getattr(module, '_compiled_call_impl', None) is not None:
+        if is_compiled(module):
             raise TypeError(
                 f'{_called(name)} is compiled: accelerate the eager model (of torch.compile(model) it is ._orig_mod), '
                 'with compile=True if you like'

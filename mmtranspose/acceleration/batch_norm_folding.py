@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import mmcv.cnn.bricks.wrappers as mmcv_layers
 import torch
 from torch import fx, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from mmtranspose.compat.upstream import BatchNorm, Convolution
 
 CONVOLUTIONS = (nn.Conv2d, mmcv_layers.Conv2d)
 
@@ -41,7 +41,7 @@ def fold_batch_norms(module: nn.Module) -> Folding:
     Args:
         module (nn.Module): In evaluation mode. Its folded normalisations become ``nn.Identity``.
     """
-    names = [name for name, child in module.named_modules() if isinstance(child, _BatchNorm)]
+    names = [name for name, child in module.named_modules() if isinstance(child, BatchNorm)]
     pairs = _pairs(module) if names else []
     for conv, norm in pairs:
         module.set_submodule(conv, _folded(module.get_submodule(conv), module.get_submodule(norm)))
@@ -54,7 +54,7 @@ class _LayerTracer(fx.Tracer):
     """Follows the data through ``forward`` and looks into no convolution or normalisation, whatever its class."""
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return isinstance(module, (_ConvNd, _BatchNorm)) or super().is_leaf_module(module, name)
+        return isinstance(module, (Convolution, BatchNorm)) or super().is_leaf_module(module, name)
 
 
 def _pairs(module: nn.Module) -> list[tuple[str, str]]:
@@ -66,7 +66,7 @@ def _pairs(module: nn.Module) -> list[tuple[str, str]]:
     calls = Counter(node.target for node in graph.nodes if node.op == 'call_module')
     pairs = []
     for node in graph.nodes:
-        if node.op != 'call_module' or not isinstance(module.get_submodule(node.target), _BatchNorm):
+        if node.op != 'call_module' or not isinstance(module.get_submodule(node.target), BatchNorm):
             continue
         source = node.args[0] if node.args else None
         if not isinstance(source, fx.Node) or source.op != 'call_module' or len(source.users) != 1:
@@ -77,13 +77,13 @@ def _pairs(module: nn.Module) -> list[tuple[str, str]]:
     return pairs
 
 
-def _foldable(conv: nn.Module, norm: _BatchNorm) -> bool:
+def _foldable(conv: nn.Module, norm: BatchNorm) -> bool:
     """Whether these classes compute what the folding supposes, from statistics that are there."""
     known = type(conv) in CONVOLUTIONS or (type(conv) in TRANSPOSED and conv.groups == 1)
     return known and type(norm) in NORMS and norm.running_mean is not None and not norm.training
 
 
-def _folded(conv: _ConvNd, norm: _BatchNorm) -> _ConvNd:
+def _folded(conv: Convolution, norm: BatchNorm) -> Convolution:
     device, dtype = conv.weight.device, conv.weight.dtype
     conv, norm = (copy.deepcopy(layer).to('cpu', torch.float64) for layer in (conv, norm))  # some devices lack float64
     return fuse_conv_bn_eval(conv, norm, transpose=conv.transposed).to(device, dtype)

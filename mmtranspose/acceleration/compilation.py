@@ -9,6 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from mmtranspose.compat.upstream import mark_dynamic
+
 
 def compile_or_eager(function: Callable, what: str, **options) -> Callable:
     """``torch.compile(function, **options)``, which runs ``function`` itself after its first failure.
@@ -62,7 +64,7 @@ def compile_any_batch(function: Callable, **options) -> Callable:
     compiled = compile_or_eager(function, 'the accelerated network', **options)
 
     def call(inputs: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
-        torch._dynamo.maybe_mark_dynamic(inputs, 0)
+        mark_dynamic(inputs, 0)
         return compiled(inputs, tables)
 
     return call

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from mmtranspose.compat.upstream import cpu_computes_natively, cpu_has
 from mmtranspose.errors import InputError
 
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -40,16 +41,12 @@ def native(name: str, device: torch.device) -> bool:
 def _cpu_bf16() -> bool:
     """oneDNN's own check asks x86 for AVX-512 alone, with which it emulates bfloat16."""
     if platform.machine().lower() in ('x86_64', 'amd64'):
-        return _cpu_has('avx512_bf16') or _cpu_has('amx_tile')
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        return cpu_has('avx512_bf16') or cpu_has('amx_tile')
+    return cpu_computes_natively('bf16')
 
 
 def _cpu_fp16() -> bool:
-    return torch.ops.mkldnn._is_mkldnn_fp16_supported() or _cpu_has('amx_fp16')
-
-
-def _cpu_has(feature: str) -> bool:
-    return getattr(torch.cpu, f'_is_{feature}_supported', lambda: False)()
+    return cpu_computes_natively('fp16') or cpu_has('amx_fp16')
 
 
 SWITCHES = ('fold_batch_norm', 'channels_last', 'fuse_encoder', 'flip_in_one_pass', 'cuda_graphs')

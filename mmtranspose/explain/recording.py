@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmtranspose.models.layers import SelfAttention
 from mmtranspose.models.necks import TransPoseNeck
+from mmtranspose.models.unwrapping import is_compiled, is_exported
 
 COMPILED = (
     'its attention cannot be read from outside. Explain the model before torch.compile or export: keep the eager model '
@@ -26,7 +27,7 @@ def require_transpose(model: nn.Module) -> None:
         TypeError: The model is accelerated, compiled, scripted or exported, wrapped for distributed training, or has
             no :class:`TransPoseNeck`.
     """
-    if _is_exported(model):
+    if is_exported(model):
         raise TypeError(f'the model is an exported or scripted {type(model).__name__}: {COMPILED}')
     if not isinstance(model, nn.Module):
         raise TypeError(f'the model must be a pose estimator, not a {type(model).__name__}')
@@ -36,7 +37,7 @@ def require_transpose(model: nn.Module) -> None:
             'the model that it was made from'
         )
     for name, module in model.named_modules():
-        if _is_compiled(module):
+        if is_compiled(module):
             raise TypeError(f'{f"model.{name}" if name else "the model"} is compiled: {COMPILED}')
     if isinstance(getattr(model, 'module', None), nn.Module):
         raise TypeError(f'the model is wrapped in {type(model).__name__}; explain model.module')
@@ -47,14 +48,6 @@ def require_transpose(model: nn.Module) -> None:
             f'{type(model).__name__} cannot be explained: {found}. Needed is a pose estimator with neck=dict(type='
             f"'TransPoseNeck', ...), whose attention is what is shown; `mmtranspose list` names configs that have one"
         )
-
-
-def _is_exported(model: object) -> bool:
-    return isinstance(model, (torch.jit.ScriptModule, torch.fx.GraphModule, torch.export.ExportedProgram))
-
-
-def _is_compiled(module: nn.Module) -> bool:
-    return hasattr(module, '_orig_mod') or getattr(module, '_compiled_call_impl', None) is not None
 
 
 @dataclass

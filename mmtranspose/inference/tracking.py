@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from mmengine.structures import InstanceData
-from mmpose.apis import _track_by_oks
 from mmpose.structures import PoseDataSample
 
+from mmtranspose.compat.upstream import track_by_oks
 from mmtranspose.media import Frame
 
 OKS_THR = 0.3  # MMPose's default in its demos
@@ -45,7 +45,7 @@ class Tracker:
         found = []
         for sample in sorted(samples, key=lambda sample: -float(sample.pred_instances.bbox_scores[0])):
             track = _with_area(sample)
-            number, known, _ = _track_by_oks(track, known, OKS_THR, sigmas=self.sigmas)
+            number, known = track_by_oks(track, known, OKS_THR, self.sigmas)
             track.track_id = self._new() if number < 0 else number
             self._seen[track.track_id] = frame.index
             sample.track_id = track.track_id

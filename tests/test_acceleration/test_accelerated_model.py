@@ -231,7 +231,7 @@ def test_it_is_freed_when_it_is_let_go(model):
 
 
 def test_what_the_processor_lacks_is_told_and_fp32_taken(model, monkeypatch):
-    monkeypatch.setattr(precision, '_cpu_has', lambda feature: feature == 'avx512_bf16')
+    monkeypatch.setattr(precision, 'cpu_has', lambda feature: feature == 'avx512_bf16')
     monkeypatch.setattr(precision.platform, 'machine', lambda: 'x86_64')
     monkeypatch.setattr(precision, '_cpu_fp16', lambda: False)
     with pytest.warns(UserWarning, match="this cpu has no native fp16: .* in fp32; dtype='bf16' is computed natively"):
@@ -242,7 +242,7 @@ def test_what_the_processor_lacks_is_told_and_fp32_taken(model, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         assert accelerate(model, dtype='bf16').dtype == torch.bfloat16
-    monkeypatch.setattr(precision, '_cpu_has', lambda feature: False)
+    monkeypatch.setattr(precision, 'cpu_has', lambda feature: False)
     with pytest.warns(UserWarning, match='no native bf16: the network runs in fp32$'):
         accelerate(model, dtype='bf16')
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import json
+import os
 import random
+import shutil
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +26,10 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs' / 'body_2d_keypoint' / 'topdown_heatmap'
 SYNTHETIC_CONFIG = next((CONFIGS / 'synthetic').glob('td-hm_transpose-r-tiny_*.py'))
 
+# A shell starts `make test &` with SIGINT ignored, and every child would inherit that: tests interrupt their children.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(autouse=True)
 def seeded():
@@ -32,16 +41,44 @@ def seeded():
 
 
 @pytest.fixture(scope='session')
-def people(tmp_path_factory) -> Path:
-    """Root of a tiny synthetic dataset: 6 images to train with, 4 to validate with."""
-    root = tmp_path_factory.mktemp('data') / 'people'
-    generate_dataset(root, num_train=6, num_val=4, seed=0, num_workers=1, progress=False, difficulty='easy')
-    return root
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Make a folder once for all of pytest-xdist's workers: the first worker that asks calls ``make(folder)``."""
+    root = tmp_path_factory.getbasetemp()
+    root = (root.parent if 'PYTEST_XDIST_WORKER' in os.environ else root) / 'made_once'
+    root.mkdir(exist_ok=True)
+
+    def made_once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, complete = root / name, root / f'{name}.complete'
+        with open(root / f'{name}.lock', 'w') as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not complete.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                complete.touch()
+        return folder
+
+    return made_once
 
 
 @pytest.fixture(scope='session')
-def tiny_config(people, tmp_path_factory) -> str:
+def people(made_once) -> Path:
+    """Root of a tiny synthetic dataset: 6 images to train with, 4 to validate with."""
+
+    def make(folder: Path) -> None:
+        counts = dict(num_train=6, num_val=4)
+        generate_dataset(folder / 'people', **counts, seed=0, num_workers=1, progress=False, difficulty='easy')
+
+    return made_once('data', make) / 'people'
+
+
+@pytest.fixture(scope='session')
+def tiny_config(people, made_once) -> str:
     """File of the synthetic config made smaller still: 64x48 input, 8x6 tokens, loaders without processes."""
+    return str(made_once('config', lambda folder: write_tiny_config(people, folder / 'tiny.py')) / 'tiny.py')
+
+
+def write_tiny_config(people: Path, path: Path) -> None:
     cfg = load_config(str(SYNTHETIC_CONFIG), dict(data_root=str(people)))
     codec = dict(type='UnbiasedHeatmap', input_size=(48, 64), heatmap_size=(12, 16), sigma=1.0)
     cfg.merge_from_dict(
@@ -65,9 +102,7 @@ def tiny_config(people, tmp_path_factory) -> str:
                 step['input_size'] = codec['input_size']
             if 'encoder' in step:
                 step['encoder'] = codec
-    path = tmp_path_factory.mktemp('config') / 'tiny.py'
     cfg.dump(str(path))
-    return str(path)
 
 
 @pytest.fixture(scope='session')
@@ -88,12 +123,15 @@ def run_command():
 
 
 @pytest.fixture(scope='session')
-def trained(tiny_config, run_command, tmp_path_factory) -> Path:
+def trained(tiny_config, run_command, made_once) -> Path:
     """Work directory of one epoch by ``mmtranspose train``; the predictions of its validation: val.keypoints.json."""
-    work_dir = tmp_path_factory.mktemp('trained') / 'work'
-    options = ('experiment_name=trained', f'val_evaluator.outfile_prefix={work_dir / "val"}')
-    run_command('train', tiny_config, '--work-dir', work_dir, '--cfg-options', *options)
-    return work_dir
+
+    def make(folder: Path) -> None:
+        work_dir = folder / 'work'
+        options = ('experiment_name=trained', f'val_evaluator.outfile_prefix={work_dir / "val"}')
+        run_command('train', tiny_config, '--work-dir', work_dir, '--cfg-options', *options)
+
+    return made_once('trained', make) / 'work'
 
 
 @pytest.fixture(scope='session')
@@ -103,14 +141,17 @@ def tiny_checkpoint(trained) -> str:
 
 
 @pytest.fixture(scope='session')
-def tested(tiny_config, tiny_checkpoint, run_command, tmp_path_factory) -> SimpleNamespace:
+def tested(tiny_config, tiny_checkpoint, run_command, made_once) -> SimpleNamespace:
     """``metrics`` that ``mmtranspose test`` wrote for that checkpoint, and the file of its ``predictions``."""
-    root = tmp_path_factory.mktemp('tested')
-    options = ('experiment_name=tested', f'test_evaluator.outfile_prefix={root / "test"}')
-    outputs = ('--work-dir', root / 'work', '--out', root / 'metrics.json')
-    run_command('test', tiny_config, tiny_checkpoint, *outputs, '--cfg-options', *options)
-    metrics = json.loads((root / 'metrics.json').read_text())
-    return SimpleNamespace(metrics=metrics, predictions=root / 'test.keypoints.json')
+
+    def make(folder: Path) -> None:
+        options = ('experiment_name=tested', f'test_evaluator.outfile_prefix={folder / "test"}')
+        outputs = ('--work-dir', folder / 'work', '--out', folder / 'metrics.json')
+        run_command('test', tiny_config, tiny_checkpoint, *outputs, '--cfg-options', *options)
+
+    folder = made_once('tested', make)
+    metrics = json.loads((folder / 'metrics.json').read_text())
+    return SimpleNamespace(metrics=metrics, predictions=folder / 'test.keypoints.json')
 
 
 @pytest.fixture

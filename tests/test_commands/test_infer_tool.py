@@ -14,6 +14,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from children import running
 from conftest import ROOT
 from tiny_detector import write_detector
 
@@ -206,11 +207,12 @@ class TestVideos:
         command = [sys.executable, ROOT / 'tools' / 'infer.py', tiny_config, tiny_checkpoint, '--input', clip]
         command += ['--bboxes', 'whole-image', '--output-root', out]
         environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-        while process.poll() is None and not any(path.stat().st_size for path in out.glob('clip.json.*')):
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        printed, errors = process.communicate(timeout=60)
+        pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        with running(command, **pipes, env=environment) as process:
+            while process.poll() is None and not any(path.stat().st_size for path in out.glob('clip.json.*')):
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            printed, errors = process.communicate(timeout=60)
         assert process.returncode == 130 and 'interrupted' in errors and 'Traceback' not in errors
         assert sorted(os.listdir(out)) == ['clip.json', 'clip.mp4', 'results_coco.json']
         count = len(read(out / 'clip.json')['instance_info'])

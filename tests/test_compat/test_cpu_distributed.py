@@ -5,11 +5,13 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from children import running
 
 from mmtranspose.compat import cpu_distributed
 
@@ -57,17 +59,20 @@ def test_two_processes_predict_what_one_does(tiny_config, tiny_checkpoint, teste
         *('--work-dir', tmp_path / 'work', '--out', tmp_path / 'metrics.json'),
         *('--cfg-options', f'test_evaluator.outfile_prefix={tmp_path / "two"}', 'test_dataloader.batch_size=2'),
     ]
-    processes = [
-        subprocess.Popen(
-            command,
-            env={**os.environ, **address, 'RANK': str(rank), 'LOCAL_RANK': str(rank), 'PYTHONPATH': str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in (0, 1)
-    ]
-    outputs = [process.communicate(timeout=100)[0] for process in processes]
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                running(
+                    command,
+                    env={**os.environ, **address, 'RANK': str(rank), 'LOCAL_RANK': str(rank), 'PYTHONPATH': str(ROOT)},
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                )
+            )
+            for rank in (0, 1)
+        ]
+        outputs = [process.communicate(timeout=100)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], '\n'.join(outputs)
     assert 'Distributed training: True' in outputs[0] and 'GPU number: 2' in outputs[0]
     assert json.loads((tmp_path / 'metrics.json').read_text()) == pytest.approx(tested.metrics, abs=1e-6)

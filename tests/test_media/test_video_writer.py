@@ -14,6 +14,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from children import running
 from conftest import ROOT
 from media_files import number_of, numbered, picture, textured
 
@@ -163,11 +164,10 @@ class TestFile:
 
     @pytest.mark.parametrize('error', [KeyboardInterrupt, ZeroDivisionError])
     def test_playable_after(self, path, error):
-        with pytest.raises(error):
-            with VideoWriter(path, 25, SIZE) as writer:
-                for number in range(17):
-                    writer.write(numbered(number))
-                raise error
+        with pytest.raises(error), VideoWriter(path, 25, SIZE) as writer:
+            for number in range(17):
+                writer.write(numbered(number))
+            raise error
         assert numbers(path) == list(range(17)) and os.listdir(path.parent) == ['out.mp4']
 
     def test_playable_after_ctrl_c_in_a_running_process(self, path):
@@ -181,14 +181,14 @@ class TestFile:
             '        writer.write(frame)\n'
         )
         environment = {**os.environ, 'PYTHONPATH': f'{ROOT}:{ROOT / "tests" / "test_media"}'}
-        process = subprocess.Popen([sys.executable, '-c', program, path], env=environment, stderr=subprocess.PIPE)
-        partial = path.with_name(f'{path.name}.{process.pid}.partial')
-        for _ in range(600):
-            if partial.exists() and partial.stat().st_size > 50_000:
-                break
-            time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        with running([sys.executable, '-c', program, path], env=environment, stderr=subprocess.PIPE) as process:
+            partial = path.with_name(f'{path.name}.{process.pid}.partial')
+            for _ in range(600):
+                if partial.exists() and partial.stat().st_size > 50_000:
+                    break
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
         found = numbers(path)
         assert len(found) > 10 and found == [number % 256 for number in range(len(found))]
         assert os.listdir(path.parent) == ['out.mp4']
@@ -207,11 +207,10 @@ class TestFullDisk:
     def test_says_so_and_leaves_nothing(self, full, count):
         noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
         written = 0
-        with pytest.raises(OSError) as caught:
-            with VideoWriter(full, 25, (640, 480)) as writer:
-                for written in range(count):
-                    writer.write(np.roll(noise, written, axis=1))
-                written = count
+        with pytest.raises(OSError) as caught, VideoWriter(full, 25, (640, 480)) as writer:
+            for written in range(count):
+                writer.write(np.roll(noise, written, axis=1))
+            written = count
         assert (written == 1) if count == 1 else (written < 299)
         assert caught.value.errno == errno.ENOSPC and caught.value.filename == str(full)
         assert os.strerror(errno.ENOSPC) in str(caught.value)
@@ -219,9 +218,8 @@ class TestFullDisk:
 
     def test_folder_that_cannot_be_made(self, tmp_path):
         (tmp_path / 'file').touch()
-        with pytest.raises(OSError) as caught:
-            with VideoWriter(tmp_path / 'file' / 'out.mp4', 25, SIZE) as writer:
-                writer.write(numbered(0))
+        with pytest.raises(OSError) as caught, VideoWriter(tmp_path / 'file' / 'out.mp4', 25, SIZE) as writer:
+            writer.write(numbered(0))
         assert caught.value.filename == str(tmp_path / 'file' / 'out.mp4')
 
 

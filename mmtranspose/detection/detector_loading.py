@@ -11,35 +11,33 @@ from mmdet.apis import init_detector
 from mmdet.models.detectors import BaseDetector
 from mmdet.registry import DATASETS
 from mmengine.config import Config
-from mmengine.infer import BaseInferencer
 from mmengine.registry import DefaultScope
-from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
 from mmtranspose.compat import mmdet_warnings
+from mmtranspose.compat.upstream import listed_models
 from mmtranspose.errors import InputError
-from mmtranspose.loading.checkpoint import meta_of, read_checkpoint, weights_of
+from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.loading.config import load_config, require_model
 from mmtranspose.loading.init_model import require_device
-from mmtranspose.loading.weights_comparison import compare, shortlist
+from mmtranspose.loading.weights_comparison import shortlist
 from mmtranspose.loading.zoo import find_config
 
 
-def classes_of(checkpoint: dict, cfg: Config) -> tuple[str, ...]:
+def classes_of(checkpoint: Checkpoint, cfg: Config) -> tuple[str, ...]:
     """The names of a detector's classes: the checkpoint's, else those of the config's test data.
 
     Args:
-        checkpoint (dict): Its content; mmdet 2's have the names too.
+        checkpoint (Checkpoint): Of the detector; those of mmdet 2 have the names too.
         cfg (Config): The detector's config.
 
     Returns:
         tuple[str, ...]: In the order of the labels; empty where neither names them.
     """
-    meta = meta_of(checkpoint)
     dataset = cfg.test_dataloader.dataset
     own = dataset.get('metainfo') or {}
     kind = DATASETS.get(dataset.type) if isinstance(dataset.get('type'), str) else dataset.get('type')
-    sources = (meta.get('dataset_meta') or {}, meta, own, getattr(kind, 'METAINFO', {}))
+    sources = (checkpoint.dataset_meta, checkpoint.meta, own, getattr(kind, 'METAINFO', {}))
     for source in sources:
         for key in ('classes', 'CLASSES'):
             names = source.get(key)
@@ -88,9 +86,9 @@ def find_detector(name: str) -> tuple[str, str | None]:
     """
     if Path(name).is_file():
         return name, None
-    root = Path(BaseInferencer._get_repo_or_mim_dir('mmdet'))
+    root, models = listed_models('mmdet')
     known = {}
-    for model in BaseInferencer._get_models_from_metafile(str(root)):
+    for model in models:
         alias = model.get('Alias') or []
         for one in (model['Name'], *([alias] if isinstance(alias, str) else alias)):
             known.setdefault(one.lower(), model)
@@ -133,10 +131,10 @@ def load_detector(
     checkpoint = checkpoint or weights
     if checkpoint is None:
         raise InputError(f"detector {config} needs a checkpoint (--det-checkpoint): it is none of mmdet's model zoo")
-    content = read_checkpoint(checkpoint)
+    content = Checkpoint.read(checkpoint)
     model = _build(cfg, str(config))
-    _require_match(model, content, checkpoint)
-    _load_checkpoint_to_model(model, content)
+    _require_match(model, content)
+    content.load_into(model)
     with DefaultScope.overwrite_default_scope('mmdet'):
         model.dataset_meta = dict(classes=classes_of(content, cfg))
     return model.to(device)
@@ -154,15 +152,16 @@ def _build(cfg: Config, name: str) -> nn.Module:
     return model
 
 
-def _require_match(model: nn.Module, content: dict, filename: str) -> None:
+def _require_match(model: nn.Module, checkpoint: Checkpoint) -> None:
     """Refuse weights that leave a part of the detector as initialised; mmdet's own files may hold more than it has."""
-    found = compare(model, weights_of(content, filename))
-    if not found.kept:
+    found = checkpoint.compare(model)
+    if not found.matching:
         raise InputError(
-            f'checkpoint {filename} shares no parameter with the detector: it has {shortlist(found.unknown[:3])}, ... '
-            f'and the detector {shortlist(found.missing[:3])}, ...'
+            f'checkpoint {checkpoint.path} shares no parameter with the detector: it has '
+            f'{shortlist(found.unexpected[:3])}, ... and the detector {shortlist(found.missing[:3])}, ...'
         )
     if found.missing or found.reshaped:
         raise InputError(
-            f'checkpoint {filename} does not match the detector of this config. Differences: {found.differences()}.'
+            f'checkpoint {checkpoint.path} does not match the detector of this config. Differences: '
+            f'{found.differences()}.'
         )

@@ -14,11 +14,12 @@ from mmtranspose.compat import cpu_distributed
 from mmtranspose.compat.auto_resume import find_latest_checkpoint
 from mmtranspose.engine.optim import supports_bfloat16
 from mmtranspose.errors import InputError
-from mmtranspose.loading.checkpoint import read_checkpoint, require_match, require_resumable
+from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.loading.config import load_config, merge_options, require_model
 from mmtranspose.loading.data_files import check_data
 from mmtranspose.models.data_preprocessors import TransPoseDataPreprocessor
 from mmtranspose.models.heads import TransPoseHead
+from mmtranspose.models.unwrapping import unwrapped
 
 
 def runner_config(args: argparse.Namespace) -> Config:
@@ -138,13 +139,13 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
         cpu_distributed.wrap_on_cpu(cfg)
     load_from = cfg.get('load_from')
     on_disk = load_from is not None and '://' not in load_from
-    checkpoint = read_checkpoint(load_from) if on_disk else None  # before anything is built or written
+    checkpoint = Checkpoint.read(load_from) if on_disk else None  # before anything is built or written
     try:
         runner = Runner.from_cfg(cfg)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f'config {cfg.filename}: {error}') from error
     if load_from is not None:  # a URL is fetched now: only rank 0 does it once there is a process group
-        _check_checkpoint(runner, checkpoint if on_disk else read_checkpoint(load_from), cfg)
+        _check_checkpoint(runner, checkpoint or Checkpoint.read(load_from), cfg)
     return runner
 
 
@@ -168,10 +169,10 @@ def _check_batches(cfg: Config) -> None:
             )
 
 
-def _check_checkpoint(runner: Runner, checkpoint: dict, cfg: Config) -> None:
-    model = runner.model.module if hasattr(runner.model, 'module') else runner.model
+def _check_checkpoint(runner: Runner, checkpoint: Checkpoint, cfg: Config) -> None:
+    model = unwrapped(runner.model)
     if cfg.get('resume'):
-        require_resumable(checkpoint, cfg.load_from)
-        require_match(model, checkpoint, cfg.load_from, advice='A run is resumed with the config that it began with.')
+        checkpoint.require_resumable()
+        checkpoint.require_match(model, advice='A run is resumed with the config that it began with.')
     else:
-        require_match(model, checkpoint, cfg.load_from, cfg.get('allow_partial', False))
+        checkpoint.require_match(model, cfg.get('allow_partial', False))

@@ -1,10 +1,11 @@
-"""Reading checkpoints, and refusing those that are not the model's."""
+"""Checkpoints: read without running code, compared with a model, loaded into it."""
 
 from __future__ import annotations
 
 import pickle
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -12,55 +13,163 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
 from mmtranspose.compat import checkpoint_files
+from mmtranspose.compat.upstream import load_checkpoint_to_model
 from mmtranspose.errors import InputError, reason
 from mmtranspose.loading.closest_model import looks_like
-from mmtranspose.loading.weights_comparison import compare, shortlist
+from mmtranspose.loading.weights_comparison import WeightsComparison, compare, shortlist
+from mmtranspose.models.released_weights import adopt, is_released
+from mmtranspose.typing import PathLike
 
 ADVICE = 'To start from what fits (transfer to other keypoints), use --allow-partial.'
 
 
-def read_checkpoint(filename: str) -> dict:
-    """A checkpoint's content, on the CPU; loaded with ``weights_only=True``.
+class Checkpoint:
+    """The content of a checkpoint file: the weights of a model, and what the file says about them.
+
+    A checkpoint is a state dict (names to tensors), or a dict with ``state_dict`` and ``meta``. It may be *released*:
+    the authors of TransPose published weights whose tensors have other names than in this package, as
+    ``reduce.weight`` for ``neck.projection.weight``. All methods take both kinds of names::
+
+        checkpoint = Checkpoint.read('tp_r_256x192.pth')
+        checkpoint.require_match(model)
+        checkpoint.load_into(model)
 
     Args:
-        filename (str): A ``.pth`` or ``.safetensors`` file, or a URL as mmengine takes it.
+        path (str | Path): The file or URL, for messages.
+        content (dict): What the file holds.
+
+    Attributes:
+        path (str): The file or URL; every error names it.
+        content (dict): All that the file holds, as the optimizer's state of a training run.
+        weights (dict[str, Tensor]): Dense tensors by the names that the file has, without the ``module.`` that a
+            wrapper for distributed training puts before them.
 
     Raises:
-        InputError: The file is missing, truncated or no checkpoint, or would run code when loaded.
+        InputError: The content is no dict, has no weights, or has something else among them.
     """
-    filename = str(filename)
+
+    def __init__(self, path: PathLike, content: dict[str, Any]):
+        self.path = str(path)
+        self.content = content
+        self.weights: dict[str, Tensor] = _weights(self.path, content)
+
+    @classmethod
+    def read(cls, path: PathLike) -> Checkpoint:
+        """Read a checkpoint onto the CPU, with ``weights_only=True``, so that nothing in the file can run code.
+
+        Args:
+            path (str | Path): A ``.pth`` or ``.safetensors`` file, or a URL as mmengine takes it.
+
+        Raises:
+            InputError: The file is missing, truncated or no checkpoint, would run code, or holds no weights.
+        """
+        return cls(path, _content(str(path)))
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What the file says about its weights, as mmengine's runner writes it; empty where it says nothing."""
+        return _dict_in(self.content, 'meta')
+
+    @property
+    def dataset_meta(self) -> dict[str, Any]:
+        """Keypoints, skeleton and so on of the training data, or a detector's classes; empty where there are none."""
+        return _dict_in(self.meta, 'dataset_meta')
+
+    @property
+    def is_released(self) -> bool:
+        """Whether the weights have the names of the authors' release."""
+        return is_released(self.weights)
+
+    def weights_for(self, model: nn.Module) -> dict[str, Tensor]:
+        """The weights under the model's names: renamed if they are released and the model is a TransPose."""
+        return adopt(self.weights, model)
+
+    def compare(self, model: nn.Module) -> WeightsComparison:
+        """Compare the names and shapes of the weights with those of a model."""
+        return compare(model, self.weights)
+
+    def require_match(self, model: nn.Module, allow_partial: bool = False, advice: str = ADVICE) -> None:
+        """Check that the weights set every parameter of a model and bring none that the model does not have.
+
+        Args:
+            model (nn.Module): The model that is to load them.
+            allow_partial (bool): Accept weights of which only a part fits, and log what is left out.
+            advice (str): Ends the message of the error.
+
+        Raises:
+            InputError: The weights do not match; the message lists the differences and names the model of this
+                package that the weights look like. With ``allow_partial``: no parameter matches.
+        """
+        found = self.compare(model)
+        if found.exact:
+            return
+        if not found.matching:
+            raise InputError(
+                f'checkpoint {self.path} shares no parameter with the model of this config: it has '
+                f'{shortlist(list(self.weights)[:3])}, ... and the model {shortlist(list(model.state_dict())[:3])}, '
+                f'... {looks_like(self.weights)}'
+            )
+        if not allow_partial:
+            raise InputError(
+                f'checkpoint {self.path} does not match the model of this config. {looks_like(self.weights)} '
+                f'Differences: {found.differences()}. {advice}'.rstrip()
+            )
+        total = len(found.matching) + len(found.reshaped) + len(found.missing)
+        print_log(
+            f'{self.path}: kept {len(found.matching)} of {total} parameters and buffers. Left as initialised or not '
+            f'used: {found.differences()}.',
+            logger='current',
+        )
+
+    def require_resumable(self) -> None:
+        """Check that training can go on from here.
+
+        Raises:
+            InputError: The file holds weights alone and does not say how far the training went.
+        """
+        if not {'epoch', 'iter'} <= set(self.meta):
+            raise InputError(
+                f'checkpoint {self.path} holds weights alone, so no training can be resumed from it; to start from '
+                f'these weights, use --cfg-options load_from={self.path}'
+            )
+
+    def load_into(self, model: nn.Module) -> None:
+        """Set the parameters and buffers of a model. What does not fit is left out: check with ``require_match``."""
+        load_checkpoint_to_model(model, self.content)
+
+
+def _content(path: str) -> dict[str, Any]:
+    """What a file or URL holds; see :meth:`Checkpoint.read`."""
     if not checkpoint_files.RUNS_NO_CODE:
         raise InputError(
-            f'checkpoint {filename} is not loaded: torch {torch.__version__} would run the code that a file brings; '
+            f'checkpoint {path} is not loaded: torch {torch.__version__} would run the code that a file brings; '
             'install torch 2.6 or newer'
         )
-    if '://' in filename and filename.lower().endswith('.safetensors'):
-        raise InputError(f'checkpoint {filename}: download the file first; .safetensors is read from disk only')
-    if '://' not in filename:
-        _check_file(Path(filename).expanduser())
+    is_url = '://' in path
+    if is_url and path.lower().endswith('.safetensors'):
+        raise InputError(f'checkpoint {path}: download the file first; .safetensors is read from disk only')
+    if not is_url:
+        _require_file(Path(path).expanduser())
     try:
-        checkpoint = CheckpointLoader.load_checkpoint(filename, map_location='cpu')
+        return CheckpointLoader.load_checkpoint(path, map_location='cpu')
     except pickle.UnpicklingError as error:
         wanted = re.search(r'GLOBAL ([\w.]+)', str(error))
         if wanted:
             raise InputError(
-                f'checkpoint {filename} is refused: besides weights it holds {wanted[1]}, which could run code'
+                f'checkpoint {path} is refused: besides weights it holds {wanted[1]}, which could run code'
             ) from error
-        raise InputError(f'checkpoint {filename} is damaged or no checkpoint') from error
+        raise InputError(f'checkpoint {path} is damaged or no checkpoint') from error
     except ImportError as error:
         raise InputError(f'checkpoint {error}') from error
-    except Exception as error:  # noqa: BLE001  torch raises many types, by what is damaged
-        if '://' in filename and isinstance(error, OSError):
-            raise InputError(f'checkpoint {filename} cannot be downloaded: {reason(error)}') from error
+    except Exception as error:
+        if is_url and isinstance(error, OSError):
+            raise InputError(f'checkpoint {path} cannot be downloaded: {reason(error)}') from error
         raise InputError(
-            f'checkpoint {filename} cannot be read; it is truncated or no checkpoint ({reason(error)})'
+            f'checkpoint {path} cannot be read; it is truncated or no checkpoint ({reason(error)})'
         ) from error
-    if not isinstance(checkpoint, dict):
-        raise InputError(f'checkpoint {filename} holds a {type(checkpoint).__name__}, not a dict of weights')
-    return checkpoint
 
 
-def _check_file(path: Path) -> None:
+def _require_file(path: Path) -> None:
     if not path.is_file():
         raise InputError(f'checkpoint {path} does not exist')
     with open(path, 'rb') as file:
@@ -69,84 +178,25 @@ def _check_file(path: Path) -> None:
         raise InputError(f'checkpoint {path} cannot be read: it is a web page, not weights; download it again')
 
 
-def weights_of(checkpoint: dict, filename: str) -> dict[str, Tensor]:
-    """The weights in a checkpoint by name, without the ``module.`` that a parallel wrapper puts before them.
-
-    Args:
-        checkpoint (dict): From :func:`read_checkpoint`: a bare state dict, or one with ``state_dict``.
-        filename (str): For messages.
-
-    Raises:
-        InputError: It holds no weights, or something else among them.
-    """
-    weights = checkpoint_files.state_dict_of(checkpoint)
+def _weights(path: str, content: object) -> dict[str, Tensor]:
+    """The weights among what a file holds; see :class:`Checkpoint`."""
+    if not isinstance(content, dict):
+        raise InputError(f'checkpoint {path} holds a {type(content).__name__}, not a dict of weights')
+    weights = checkpoint_files.state_dict_of(content)
     if weights is None:
-        kind = type(checkpoint['state_dict']).__name__
-        raise InputError(f'checkpoint {filename} holds a {kind} as state_dict, not a dict of weights')
-    others = [str(name) for name, value in weights.items() if not (isinstance(name, str) and _is_plain(value))]
+        kind = type(content['state_dict']).__name__
+        raise InputError(f'checkpoint {path} holds a {kind} as state_dict, not a dict of weights')
+    others = [str(name) for name, value in weights.items() if not (isinstance(name, str) and _is_dense(value))]
     if others or not weights:
         held = f'holds {shortlist(others)}, which are no named, dense tensors' if others else 'holds no weights'
-        raise InputError(f'checkpoint {filename} {held}; a state dict, or a dict with state_dict, is wanted')
+        raise InputError(f'checkpoint {path} {held}; a state dict, or a dict with state_dict, is wanted')
     return weights
 
 
-def _is_plain(value: object) -> bool:
+def _is_dense(value: object) -> bool:
     return isinstance(value, Tensor) and value.layout is torch.strided
 
 
-def require_match(
-    model: nn.Module, checkpoint: dict, filename: str, allow_partial: bool = False, advice: str = ADVICE
-) -> None:
-    """Refuse a checkpoint that leaves a parameter of the model unset or brings one that the model does not have.
-
-    Args:
-        model (nn.Module): The model that is to load it.
-        checkpoint (dict): From :func:`read_checkpoint`.
-        filename (str): For messages.
-        allow_partial (bool): Take what fits and log what was kept, left as initialised, and not used.
-        advice (str): Ends the message.
-
-    Raises:
-        InputError: It does not match; lists the differences, says which model of ours the file looks like. With
-            ``allow_partial``: it shares no parameter with the model.
-    """
-    weights = weights_of(checkpoint, filename)
-    found = compare(model, weights)
-    if found.complete:
-        return
-    if not found.kept:
-        raise InputError(
-            f'checkpoint {filename} shares no parameter with the model of this config: it has '
-            f'{shortlist(list(weights)[:3])}, ... and the model {shortlist(list(model.state_dict())[:3])}, ... '
-            f'{looks_like(weights)}'
-        )
-    if not allow_partial:
-        raise InputError(
-            f'checkpoint {filename} does not match the model of this config. {looks_like(weights)} Differences: '
-            f'{found.differences()}. {advice}'.rstrip()
-        )
-    total = len(found.kept) + len(found.reshaped) + len(found.missing)
-    print_log(
-        f'{filename}: kept {len(found.kept)} of {total} parameters and buffers. Left as initialised or not used: '
-        f'{found.differences()}.',
-        logger='current',
-    )
-
-
-def meta_of(checkpoint: dict) -> dict:
-    """A checkpoint's ``meta``; empty where it has none."""
-    meta = checkpoint.get('meta')
-    return meta if isinstance(meta, dict) else {}
-
-
-def require_resumable(checkpoint: dict, filename: str) -> None:
-    """Refuse to resume from weights alone.
-
-    Raises:
-        InputError: The checkpoint does not say how far its training went.
-    """
-    if not {'epoch', 'iter'} <= set(meta_of(checkpoint)):
-        raise InputError(
-            f'checkpoint {filename} holds weights alone, so no training can be resumed from it; to start from these '
-            f'weights, use --cfg-options load_from={filename}'
-        )
+def _dict_in(content: dict[str, Any], name: str) -> dict[str, Any]:
+    value = content.get(name)
+    return value if isinstance(value, dict) else {}

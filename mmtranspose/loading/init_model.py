@@ -1,70 +1,68 @@
-"""Build a model from a config, on a device, with the weights of a checkpoint."""
+"""Build a pose estimator from a config, with the weights of a checkpoint, on a device."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmpose.apis import init_model as mmpose_init_model
-from torch import nn
 
 from mmtranspose.errors import InputError
-from mmtranspose.loading.checkpoint import meta_of, read_checkpoint, require_match
+from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.loading.config import load_config, require_model
+from mmtranspose.typing import PathLike, PoseEstimator
 
 
 def init_model(
-    config: str | Path | Config,
-    checkpoint: str | None = None,
+    config: PathLike | Config,
+    checkpoint: PathLike | None = None,
     device: str = 'cpu',
-    cfg_options: dict | None = None,
+    cfg_options: dict[str, Any] | None = None,
     allow_partial: bool = False,
-) -> nn.Module:
-    """MMPose's ``init_model`` that refuses a config or checkpoint it cannot use.
+) -> PoseEstimator:
+    """Build a pose estimator and load its weights; as MMPose's ``init_model``, but mistakes are errors, not warnings.
 
     Args:
         config (str | Path | Config): The config, its file, or a model's name or alias (``'transpose-r-a3'``).
-        checkpoint (str | None): A file or URL; our own checkpoints and the authors' released ones, ``.pth`` or
-            ``.safetensors``. None leaves the model as initialised.
+        checkpoint (str | Path | None): A file or URL, ``.pth`` or ``.safetensors``; the authors' released weights are
+            accepted, too. None leaves the model as initialised.
         device (str): ``'cpu'``, ``'cuda:0'``, ...
-        cfg_options (dict | None): Options merged into the config.
-        allow_partial (bool): Take what fits of a checkpoint that does not match the model, and log what was kept.
+        cfg_options (dict | None): Options to merge into the config file: dotted keys to values.
+        allow_partial (bool): Load what fits of a checkpoint that does not match the model, and log what is left out.
 
     Returns:
-        nn.Module: The pose estimator in evaluation mode, with ``cfg`` and ``dataset_meta``.
+        PoseEstimator: The model in evaluation mode, with ``cfg`` and ``dataset_meta``.
 
     Raises:
-        InputError: The config cannot be read or names unknown modules or values; the checkpoint cannot be read or
+        InputError: The config cannot be read, or names unknown modules or values; the checkpoint cannot be read or
             does not match the model; the device is not there.
     """
     require_device(device)
-    content = None if checkpoint is None else read_checkpoint(checkpoint)
-    cfg = config if isinstance(config, Config) else load_config(str(config), cfg_options)
+    weights = None if checkpoint is None else Checkpoint.read(checkpoint)
+    cfg = config if isinstance(config, Config) else load_config(config, cfg_options)
     require_model(cfg)
     name = cfg.filename or 'config'
     try:
         model = mmpose_init_model(cfg, None, device='cpu', cfg_options=None)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f'{name}: the model cannot be built: {error}') from error
-    if content is not None:
-        require_match(model, content, checkpoint, allow_partial)
-        _load_checkpoint_to_model(model, content)
-        meta = meta_of(content).get('dataset_meta') or {}
-        if meta.get('num_keypoints') == model.head.out_channels:  # else of what a part was taken from
-            model.dataset_meta = meta
+    if weights is not None:
+        weights.require_match(model, allow_partial)
+        weights.load_into(model)
+        if weights.dataset_meta.get('num_keypoints') == model.head.out_channels:  # else only a part was taken
+            model.dataset_meta = weights.dataset_meta
     return model.to(device)
 
 
 def require_device(device: str) -> None:
-    """Check that a device is there.
+    """Check that PyTorch can use a device.
 
     Args:
         device (str): ``'cpu'``, ``'cuda'``, ``'cuda:0'``, ...
 
     Raises:
-        InputError: It is unknown, or this PyTorch does not see it.
+        InputError: The device is unknown, or PyTorch does not see it.
     """
     try:
         wanted = torch.device(device)

@@ -1,4 +1,4 @@
-"""What a set of weights has of a model, and what not."""
+"""Compare a state dict with a model; a checksum of a model's weights."""
 
 from __future__ import annotations
 
@@ -20,71 +20,78 @@ def shortlist(names: list[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Names of parameters and buffers; as the release has them where the weights are in its names.
+class WeightsComparison:
+    """Names of the parameters and buffers that a state dict and a model have in common, and of those that differ.
+
+    Where the state dict has the names of the authors' release, so have these lists.
 
     Attributes:
-        kept: In both, with the same shape.
-        reshaped: In both, with another shape; each with both shapes.
-        missing: In the model alone.
-        unknown: In the weights alone.
+        matching (list[str]): In both, with the same shape.
+        reshaped (list[str]): In both, with different shapes, which follow the name.
+        missing (list[str]): In the model alone.
+        unexpected (list[str]): In the state dict alone.
     """
 
-    kept: list[str]
+    matching: list[str]
     reshaped: list[str]
     missing: list[str]
-    unknown: list[str]
+    unexpected: list[str]
 
     @property
-    def complete(self) -> bool:
-        """Whether the weights are the model's, no more and no less."""
+    def exact(self) -> bool:
+        """Whether the state dict has all entries of the model and no others."""
         return self.distance == 0
 
     @property
     def distance(self) -> int:
-        """The number of differences."""
-        return len(self.reshaped) + len(self.missing) + len(self.unknown)
+        """The number of entries that differ."""
+        return len(self.reshaped) + len(self.missing) + len(self.unexpected)
 
     @property
     def similarity(self) -> float:
-        """The share of names that have the same shape in both, 0 to 1."""
-        return len(self.kept) / (len(self.kept) + self.distance)
+        """The share of all names that have the same shape in both, 0 to 1."""
+        return len(self.matching) / (len(self.matching) + self.distance)
 
     def differences(self) -> str:
-        """The differences in words, the first ten of each kind."""
+        """The differences in words: the number and the first ten names of each kind."""
         kinds = (
             ('of the model missing in it', self.missing),
             ('of another shape', self.reshaped),
-            ('unknown to the model', self.unknown),
+            ('unknown to the model', self.unexpected),
         )
         return '; '.join(f'{len(names)} {what}: {shortlist(names)}' for what, names in kinds if names)
 
 
-def compare(model: nn.Module, weights: dict[str, Tensor]) -> Comparison:
-    """Compare names and shapes of weights with a model's; the authors' names count as ours.
+def compare(model: nn.Module, weights: dict[str, Tensor]) -> WeightsComparison:
+    """Compare the names and shapes in a state dict with those of a model.
 
-    ``num_batches_tracked``, which old checkpoints lack and evaluation does not use, is never missing.
+    Names of the authors' release count as the model's. ``num_batches_tracked``, which old checkpoints lack and
+    evaluation does not use, never counts as missing.
+
+    Args:
+        model (nn.Module): The model; one without memory (torch's meta device) will do.
+        weights (dict[str, Tensor]): The state dict.
     """
-    ours = adopt(weights, model)
-    shown = released_name if ours is not weights else str
+    renamed = adopt(weights, model)
+    shown = released_name if renamed is not weights else str
     wanted = model.state_dict()
-    shared = [name for name in wanted if name in ours]
-    equal = {name for name in shared if ours[name].shape == wanted[name].shape}
-    absent = [name for name in wanted if name not in ours and not name.endswith('num_batches_tracked')]
-    return Comparison(
-        kept=[shown(name) for name in shared if name in equal],
+    shared = [name for name in wanted if name in renamed]
+    equal = {name for name in shared if renamed[name].shape == wanted[name].shape}
+    absent = [name for name in wanted if name not in renamed and not name.endswith('num_batches_tracked')]
+    return WeightsComparison(
+        matching=[shown(name) for name in shared if name in equal],
         reshaped=[
-            f'{shown(name)} ({tuple(ours[name].shape)} instead of {tuple(wanted[name].shape)})'
+            f'{shown(name)} ({tuple(renamed[name].shape)} instead of {tuple(wanted[name].shape)})'
             for name in shared
             if name not in equal
         ],
         missing=[POSITION] * lacks_position(weights, model) + [shown(name) for name in absent],
-        unknown=[shown(name) for name in ours if name not in wanted],
+        unexpected=[shown(name) for name in renamed if name not in wanted],
     )
 
 
 def weights_checksum(model: nn.Module) -> int:
-    """CRC-32 of a model's parameters and buffers, as float32, in their order."""
+    """Compute the CRC-32 of a model's parameters and buffers, as float32, in the order of its state dict."""
     checksum = 0
     for tensor in model.state_dict().values():
         checksum = zlib.crc32(np.ascontiguousarray(tensor.cpu().float().numpy()).tobytes(), checksum)

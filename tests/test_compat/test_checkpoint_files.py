@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from mmtranspose.compat.checkpoint_files import with_state_dict
 from mmtranspose.errors import InputError
-from mmtranspose.loading.checkpoint import read_checkpoint
+from mmtranspose.loading.checkpoint import Checkpoint
 
 WEIGHTS = {'a.weight': torch.arange(6.0).reshape(2, 3), 'b.bias': torch.ones(2, dtype=torch.int64)}
 
@@ -52,7 +52,7 @@ def server(tmp_path, monkeypatch):
 def test_safetensors(tmp_path):
     save_file(WEIGHTS, tmp_path / 'a.safetensors')
     assert same(CheckpointLoader.load_checkpoint(str(tmp_path / 'a.safetensors'), map_location='cpu'), WEIGHTS)
-    assert same(read_checkpoint(str(tmp_path / 'a.safetensors')), WEIGHTS)
+    assert same(Checkpoint.read(str(tmp_path / 'a.safetensors')).weights, WEIGHTS)
 
 
 @pytest.mark.parametrize('content', [b'', b'garbage' * 9, None], ids=['empty', 'garbage', 'truncated'])
@@ -61,24 +61,24 @@ def test_damaged_safetensors(tmp_path, content):
     save_file(WEIGHTS, path)
     path.write_bytes(path.read_bytes()[:-8] if content is None else content)
     with pytest.raises(InputError, match=f'checkpoint {path} cannot be read; it is truncated or no checkpoint'):
-        read_checkpoint(str(path))
+        Checkpoint.read(str(path))
 
 
 def test_safetensors_from_a_url_are_not_read():
     with pytest.raises(InputError, match='download the file first'):
-        read_checkpoint('https://example.com/a.safetensors')
+        Checkpoint.read('https://example.com/a.safetensors')
 
 
 def test_without_the_package(tmp_path, monkeypatch):
     save_file(WEIGHTS, tmp_path / 'a.safetensors')
     monkeypatch.setitem(sys.modules, 'safetensors.torch', None)
     with pytest.raises(InputError, match='needs the package safetensors: pip install safetensors'):
-        read_checkpoint(str(tmp_path / 'a.safetensors'))
+        Checkpoint.read(str(tmp_path / 'a.safetensors'))
 
 
 def test_weights_from_a_url(server, tmp_path):
     torch.save(WEIGHTS, tmp_path / 'served' / 'a.pth')
-    assert same(read_checkpoint(f'{server}/a.pth'), WEIGHTS)
+    assert same(Checkpoint.read(f'{server}/a.pth').weights, WEIGHTS)
 
 
 def test_code_from_a_url_is_not_run(server, tmp_path):
@@ -87,7 +87,7 @@ def test_code_from_a_url_is_not_run(server, tmp_path):
     with pytest.raises(pickle.UnpicklingError):
         CheckpointLoader.load_checkpoint(f'{server}/a.pth', map_location='cpu')
     with pytest.raises(InputError, match='is refused: besides weights it holds'):
-        read_checkpoint(f'{server}/a.pth')
+        Checkpoint.read(f'{server}/a.pth')
     assert (tmp_path / 'victim').exists()
 
 
@@ -105,7 +105,7 @@ def test_home(tmp_path, monkeypatch, name):
     monkeypatch.setenv('HOME', str(tmp_path))
     save = torch.save if name.endswith('.pth') else save_file
     save(WEIGHTS, tmp_path / name)
-    assert same(read_checkpoint(f'~/{name}'), WEIGHTS)
+    assert same(Checkpoint.read(f'~/{name}').weights, WEIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_hooks_get_a_state_dict(content):
 
 def test_a_server_without_the_file(server):
     with pytest.raises(InputError, match=f'checkpoint {server}/none.pth cannot be downloaded: HTTP Error 404'):
-        read_checkpoint(f'{server}/none.pth')
+        Checkpoint.read(f'{server}/none.pth')
 
 
 def test_the_fault_is_still_there(server, tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmtranspose.demo.pose_demo import Demo
-from mmtranspose.loading.checkpoint import read_checkpoint
+from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.media import open_source
 
 
@@ -29,9 +29,8 @@ def test_metrics_are_the_evaluators(demo):
 
 
 def test_checkpoint_is_of_the_last_epoch(demo):
-    checkpoint = read_checkpoint(demo.files['checkpoint'])
-    assert checkpoint['meta']['epoch'] == 1
-    assert checkpoint['meta']['seed'] == 3
+    meta = Checkpoint.read(demo.files['checkpoint']).meta
+    assert (meta['epoch'], meta['seed']) == (1, 3)
 
 
 @pytest.fixture(scope='module')

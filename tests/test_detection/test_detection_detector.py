@@ -130,7 +130,7 @@ class TestNames:
             asked.append(filename)
             raise InputError('no network')
 
-        monkeypatch.setattr('mmtranspose.detection.detector_loading.read_checkpoint', fetch)
+        monkeypatch.setattr('mmtranspose.loading.checkpoint.Checkpoint.read', fetch)
         with pytest.raises(InputError, match='no network'):
             load_detector('rtmdet-t')
         assert asked == [find_detector('rtmdet-t')[1]]

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -15,8 +16,8 @@ from torch import nn
 from mmtranspose.apis import init_model
 from mmtranspose.compat.checkpoint_files import state_dict_of
 from mmtranspose.errors import InputError
-from mmtranspose.loading.checkpoint import read_checkpoint, require_match
-from mmtranspose.loading.weights_comparison import Comparison, compare
+from mmtranspose.loading.checkpoint import Checkpoint
+from mmtranspose.loading.weights_comparison import WeightsComparison
 from mmtranspose.models.released_weights import released_name
 
 
@@ -42,16 +43,18 @@ class Remove:
 class TestRead:
     def test_content(self, tmp_path):
         path = save(tmp_path, {'state_dict': {'w': torch.arange(4)}, 'meta': {'epoch': 3}})
-        content = read_checkpoint(str(path))
-        assert content['meta'] == {'epoch': 3} and content['state_dict']['w'].tolist() == [0, 1, 2, 3]
+        checkpoint = Checkpoint.read(path)
+        assert checkpoint.path == str(path) and checkpoint.content.keys() == {'state_dict', 'meta'}
+        assert checkpoint.meta == {'epoch': 3} and checkpoint.weights['w'].tolist() == [0, 1, 2, 3]
+        assert checkpoint.dataset_meta == {} and not checkpoint.is_released
 
     def test_missing(self, tmp_path):
         with pytest.raises(InputError, match=f'checkpoint {tmp_path / "none.pth"} does not exist'):
-            read_checkpoint(str(tmp_path / 'none.pth'))
+            Checkpoint.read(tmp_path / 'none.pth')
 
     def test_folder(self, tmp_path):
         with pytest.raises(InputError, match=f'checkpoint {tmp_path} does not exist'):
-            read_checkpoint(str(tmp_path))
+            Checkpoint.read(tmp_path)
 
     @pytest.mark.parametrize('zipped', [True, False], ids=['zip', 'legacy'])
     def test_truncated_anywhere(self, tmp_path, zipped):
@@ -61,7 +64,7 @@ class TestRead:
         for length in [*range(0, 120), *range(120, len(whole) - 1, 23)]:
             path.write_bytes(whole[:length])
             with pytest.raises(InputError, match=f'checkpoint {path} (cannot be read|is damaged|is refused)'):
-                read_checkpoint(str(path))
+                Checkpoint.read(path)
 
     @pytest.mark.parametrize(
         'content',
@@ -77,29 +80,29 @@ class TestRead:
         path = tmp_path / 'a.pth'
         path.write_bytes(content * 8)
         with pytest.raises(InputError, match=f'checkpoint {path} (cannot be read|is damaged)'):
-            read_checkpoint(str(path))
+            Checkpoint.read(path)
 
     def test_web_page(self, tmp_path):
         path = tmp_path / 'a.pth'
         path.write_text('\n<!DOCTYPE html>\n<html><body>Not found</body></html>')
         with pytest.raises(InputError, match=f'checkpoint {path} cannot be read: it is a web page, not weights'):
-            read_checkpoint(str(path))
+            Checkpoint.read(path)
 
     def test_old_torch_is_refused(self, tmp_path, monkeypatch):
         path = save(tmp_path, {'w': torch.zeros(1)})
         monkeypatch.setattr('mmtranspose.compat.checkpoint_files.RUNS_NO_CODE', False)
         with pytest.raises(InputError, match=f'checkpoint {path} is not loaded: torch .* install torch 2.6'):
-            read_checkpoint(str(path))
+            Checkpoint.read(path)
 
     def test_code_is_not_run(self, tmp_path):
         victim = tmp_path / 'victim'
         victim.touch()
         path = save(tmp_path, {'state_dict': Remove(victim)})
         with pytest.raises(InputError, match=f'{path} is refused: besides weights it holds [a-z]+.remove, which'):
-            read_checkpoint(str(path))
+            Checkpoint.read(path)
         (tmp_path / 'plain.pth').write_bytes(pickle.dumps(Remove(victim)))
         with pytest.raises(InputError, match='plain.pth is (refused|damaged)'):
-            read_checkpoint(str(tmp_path / 'plain.pth'))
+            Checkpoint.read(tmp_path / 'plain.pth')
         assert victim.exists()
 
     @pytest.mark.parametrize(
@@ -108,19 +111,20 @@ class TestRead:
     def test_no_dict(self, tmp_path, content, kind):
         path = save(tmp_path, content)
         with pytest.raises(InputError, match=f'checkpoint {path} holds a {kind}, not a dict of weights'):
-            read_checkpoint(str(path))
+            Checkpoint.read(path)
 
 
 class TestMatch:
     def test_own_weights(self, model):
-        require_match(model, model.state_dict(), 'a.pth')
-        require_match(model, {'state_dict': model.state_dict(), 'meta': {}}, 'a.pth')
-        assert compare(model, model.state_dict()) == Comparison(list(model.state_dict()), [], [], [])
+        Checkpoint('a.pth', model.state_dict()).require_match(model)
+        Checkpoint('a.pth', {'state_dict': model.state_dict(), 'meta': {}}).require_match(model)
+        found = Checkpoint('a.pth', model.state_dict()).compare(model)
+        assert found == WeightsComparison(list(model.state_dict()), [], [], []) and found.exact
 
     def test_differences_are_listed(self, model):
         weights = {'0.bias': torch.zeros(2), '1.weight': torch.zeros(5), 'head.weight': torch.zeros(9)}
         with pytest.raises(InputError) as caught:
-            require_match(model, weights, 'a.pth')
+            Checkpoint('a.pth', weights).require_match(model)
         words = str(caught.value)
         assert words.startswith('checkpoint a.pth does not match the model of this config. It looks like no model of')
         assert '4 of the model missing in it: 0.weight, 1.bias, 1.running_mean, 1.running_var;' in words
@@ -132,28 +136,28 @@ class TestMatch:
         weights = {**model.state_dict(), **{f'more.{index}': torch.zeros(1) for index in range(13)}}
         names = ', '.join(f'more.{index}' for index in range(10))
         with pytest.raises(InputError, match=f'13 unknown to the model: {names}, ... and 3 more'):
-            require_match(model, weights, 'a.pth')
+            Checkpoint('a.pth', weights).require_match(model)
 
     def test_partial_says_what_was_kept(self, model):
         weights = {'0.bias': torch.zeros(2), '1.weight': torch.zeros(5), 'head.weight': torch.zeros(9)}
         with mock.patch('mmtranspose.loading.checkpoint.print_log') as log:
-            require_match(model, weights, 'a.pth', allow_partial=True)
+            Checkpoint('a.pth', weights).require_match(model, allow_partial=True)
         words = log.call_args.args[0]
         assert words.startswith('a.pth: kept 1 of 6 parameters and buffers. Left as initialised or not used: 4 of the ')
         assert words.endswith('1 unknown to the model: head.weight.')
 
     def test_partial_still_needs_something(self, model):
         with pytest.raises(InputError, match='checkpoint a.pth shares no parameter'):
-            require_match(model, {'head.weight': torch.zeros(9)}, 'a.pth', allow_partial=True)
+            Checkpoint('a.pth', {'head.weight': torch.zeros(9)}).require_match(model, allow_partial=True)
 
     def test_counters_of_batches_may_be_missing(self, model):
         weights = {name: value for name, value in model.state_dict().items() if 'num_batches' not in name}
         assert len(weights) == len(model.state_dict()) - 1
-        require_match(model, weights, 'a.pth')
+        Checkpoint('a.pth', weights).require_match(model)
 
     def test_weights_of_a_wrapped_model(self, model):
         wrapped = {'state_dict': {f'module.{k}': v for k, v in model.state_dict().items()}}
-        require_match(model, wrapped, 'a.pth')
+        Checkpoint('a.pth', wrapped).require_match(model)
         assert list(state_dict_of(wrapped)) == list(model.state_dict())
 
     @pytest.mark.parametrize('prefix', ['', 'module.'])
@@ -163,14 +167,14 @@ class TestMatch:
         assert 'reduce.weight' in released and 'final_layer.bias' in released
         content = {'state_dict': {f'{prefix}{name}': value for name, value in released.items()}, 'optimizer': {}}
         content['state_dict'][f'{prefix}pos_embedding'] = table
-        require_match(tiny_model, content, 'a.pth')
+        Checkpoint('a.pth', content).require_match(tiny_model)
         for name in ('reduce.weight', 'pos_embedding', 'global_encoder.layers.1.norm2.bias'):
             less = {key: value for key, value in content['state_dict'].items() if key != prefix + name}
             with pytest.raises(InputError, match=f'1 of the model missing in it: {name}. To'):
-                require_match(tiny_model, less, 'a.pth')
+                Checkpoint('a.pth', less).require_match(tiny_model)
         content['state_dict'][f'{prefix}pos_embedding'] = table.flip(0)
         with pytest.raises(InputError, match='1 unknown to the model: pos_embedding. To'):
-            require_match(tiny_model, content, 'a.pth')
+            Checkpoint('a.pth', content).require_match(tiny_model)
 
     @pytest.mark.parametrize(
         'weights',
@@ -184,7 +188,7 @@ class TestMatch:
         first, second = weights
         words = f'checkpoint a.pth shares no parameter with the model of this config: it has {first}, {second}, ...'
         with pytest.raises(InputError, match=f'{words} and the model 0.weight, 0.bias, 1.weight, ...'):
-            require_match(model, {'state_dict': weights}, 'a.pth')
+            Checkpoint('a.pth', {'state_dict': weights}).require_match(model)
 
     @pytest.mark.parametrize(
         'content',
@@ -201,7 +205,7 @@ class TestMatch:
     )
     def test_no_weights_at_all(self, model, content):
         with pytest.raises(InputError, match='checkpoint a.pth '):
-            require_match(model, content, 'a.pth')
+            Checkpoint('a.pth', content).require_match(model)
 
 
 def weights_of(model):
@@ -225,7 +229,7 @@ def test_weights_arrive_in_the_model(tiny_config, tiny_checkpoint, tmp_path, pre
 def test_tools_refuse_it(tool, content, tiny_config, tiny_checkpoint, people, run_command, tmp_path, monkeypatch):
     path = save(tmp_path, {'state_dict': {'fc.weight': torch.zeros(3, 3)}, 'meta': dict(epoch=1, iter=3)})
     if content == 'truncated':
-        path.write_bytes(open(tiny_checkpoint, 'rb').read()[:-2000])
+        path.write_bytes(Path(tiny_checkpoint).read_bytes()[:-2000])
     for name in ('train', 'test'):
         monkeypatch.setattr(Runner, name, lambda runner: pytest.fail('the run was started'))
     work, out = ('--work-dir', tmp_path / 'work'), tmp_path / 'out'
@@ -242,6 +246,19 @@ def released(tiny_model) -> dict:
     """The tiny checkpoint's weights in the release's names."""
     weights = {released_name(name): value.clone() for name, value in tiny_model.state_dict().items()}
     return {**weights, 'pos_embedding': tiny_model.neck.position_encoding.table(8, 6)[:, None].clone()}
+
+
+def test_released_names_become_the_models(released, tiny_model):
+    checkpoint = Checkpoint('a.pth', {'state_dict': {f'module.{name}': value for name, value in released.items()}})
+    assert checkpoint.is_released and 'reduce.weight' in checkpoint.weights
+    adopted, expected = checkpoint.weights_for(tiny_model), tiny_model.state_dict()
+    assert adopted.keys() == expected.keys()
+    assert all(torch.equal(adopted[name], expected[name]) for name in expected)
+    with torch.no_grad():
+        for value in tiny_model.parameters():
+            value.zero_()
+    checkpoint.load_into(tiny_model)
+    assert torch.equal(tiny_model.neck.projection.weight, released['reduce.weight'])
 
 
 @pytest.mark.parametrize('kind', ['bare', 'training', 'safetensors'])
@@ -277,15 +294,16 @@ def test_our_learnable_positions_are_no_sine(tiny_model, position):
     if position == 'learnable':
         weights['neck.position_encoding.weight'] = torch.zeros(48, 32)
         with pytest.raises(InputError, match='1 unknown to the model: neck.position_encoding.weight'):
-            require_match(tiny_model, weights, 'a.pth')
+            Checkpoint('a.pth', weights).require_match(tiny_model)
     else:
-        require_match(tiny_model, weights, 'a.pth')
+        Checkpoint('a.pth', weights).require_match(tiny_model)
 
 
 @pytest.mark.parametrize('meta', [None, [1], 'text', {}], ids=str)
 def test_odd_meta(meta, tiny_config, tiny_checkpoint, tmp_path):
     weights = torch.load(tiny_checkpoint, weights_only=True)['state_dict']
     path = save(tmp_path, {'state_dict': weights, 'meta': meta})
+    assert Checkpoint.read(path).meta == {} and Checkpoint.read(path).dataset_meta == {}
     assert init_model(tiny_config, str(path)).dataset_meta['num_keypoints'] == 17
 
 
@@ -296,10 +314,10 @@ def test_odd_position_tables(released, tiny_config, tmp_path, table):
         init_model(tiny_config, str(path))
 
 
-def test_a_part_does_not_bring_its_keypoints_names(tiny_config, tiny_checkpoint):
+def test_a_part_does_not_bring_its_keypoints_names(tiny_config, tiny_checkpoint, tmp_path):
     content = torch.load(tiny_checkpoint, weights_only=True)
     content['meta']['dataset_meta']['dataset_name'] = 'changed'
-    with mock.patch('mmtranspose.loading.init_model.read_checkpoint', return_value=content):
-        whole = init_model(tiny_config, 'a.pth')
-        part = init_model(tiny_config, 'a.pth', cfg_options={'model.head.out_channels': 3}, allow_partial=True)
+    path = save(tmp_path, content)
+    whole = init_model(tiny_config, path)
+    part = init_model(tiny_config, path, cfg_options={'model.head.out_channels': 3}, allow_partial=True)
     assert (whole.dataset_meta['dataset_name'], part.dataset_meta['dataset_name']) == ('changed', 'coco')

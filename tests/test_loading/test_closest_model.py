@@ -27,7 +27,7 @@ def released(variant: str) -> dict:
 def test_every_variant_is_recognised(variant):
     entry, found = closest_model(released(variant))
     assert zoo.relative(entry['Config']).endswith(CONFIG_OF[variant])
-    assert found.complete and found.similarity == 1
+    assert found.exact and found.similarity == 1
 
 
 def test_names_alone_take_no_memory():

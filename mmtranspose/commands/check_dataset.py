@@ -1,4 +1,4 @@
-"""Look through the annotations and images that a config names, before days of training are spent on them."""
+"""``mmtranspose check-dataset``: look for mistakes in the annotations and images that a config names."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ from collections.abc import Sequence
 
 from mmtranspose.commands.command_line import add_cfg_options
 from mmtranspose.dataset_check import check_dataset
-from mmtranspose.errors import InputError
 from mmtranspose.files.json_files import write_json
 from mmtranspose.loading.config import load_config
 from mmtranspose_cli.parser import command_parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Print the report; returns 1 if there is an error (with ``--strict``: or a warning), otherwise 0."""
     arguments = command_parser(
         'check-dataset',
-        'Look through the annotations and images that a config names: keypoints and their order, boxes, flags, '
-        'left and right, missing or damaged images, duplicates, detector boxes. '
-        'Exits with 1 if there is an error (with --strict: or a warning), with 0 otherwise.',
+        'Look for mistakes in the annotations and images that a config names, before days of training are spent on '
+        'them: keypoints and their order, boxes, flags, left and right, missing or damaged images, duplicates, '
+        'detector boxes. The exit status is 1 if there is an error (with --strict: or a warning), otherwise 0.',
         'mmtranspose check-dataset transpose-r-a3 --cfg-options data_root=/data/coco',
     )
     arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
     arguments.add_argument(
-        '--split', nargs='+', choices=['train', 'val', 'test'], help='default: those whose loaders the config has'
+        '--split',
+        nargs='+',
+        choices=['train', 'val', 'test'],
+        help='splits to check (default: all whose data loaders the config has)',
     )
     images = arguments.add_mutually_exclusive_group()
-    images.add_argument('--max-images', type=int, metavar='N', help='read N images of each split, spread evenly')
-    images.add_argument('--no-images', action='store_true', help='look at the annotations only')
-    arguments.add_argument('--num-workers', type=int, metavar='N', help='threads that read images (default: cores)')
-    arguments.add_argument('--examples', type=int, default=3, metavar='N', help='of each kind of problem (default: 3)')
-    arguments.add_argument('--strict', action='store_true', help='warnings are errors')
-    arguments.add_argument('--json', metavar='FILE', help='write the findings to FILE too')
+    images.add_argument('--max-images', type=int, metavar='N', help='read only N images of each split, spread evenly')
+    images.add_argument('--no-images', action='store_true', help='check the annotations only; read no image')
+    arguments.add_argument(
+        '--num-workers', type=int, metavar='N', help='number of threads that read images (default: one for each core)'
+    )
+    arguments.add_argument(
+        '--examples', type=int, default=3, metavar='N', help='examples to show of each kind of problem (default: 3)'
+    )
+    arguments.add_argument('--strict', action='store_true', help='exit with 1 after a warning too')
+    arguments.add_argument('--json', metavar='FILE', help='also write the findings to FILE')
     add_cfg_options(arguments)
     args = arguments.parse_args(argv)
-    for flag, value, least in (
-        ('--max-images', args.max_images, 1),
-        ('--num-workers', args.num_workers, 1),
-        ('--examples', args.examples, 0),
-    ):
-        if value is not None and value < least:
-            raise InputError(f'{flag} {value} is too small: give at least {least}')
     report = check_dataset(
         load_config(args.config, args.cfg_options),
         splits=args.split,

@@ -1,4 +1,4 @@
-"""Looking through the annotations and images that a config names, before days of training are spent on them."""
+"""Look for mistakes in the annotations and images that a config names, before days of training are spent on them."""
 
 from mmtranspose.dataset_check.check import check_dataset
 from mmtranspose.dataset_check.findings import Report

@@ -1,14 +1,15 @@
-"""All checks of a config's datasets."""
+"""Run every check on the datasets that a config names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mmengine.config import Config
 
-from mmtranspose.dataset_check.annotation_file import Annotations, read_annotations
+from mmtranspose.dataset_check.annotation_file import read_annotations
+from mmtranspose.dataset_check.annotations import AnnotatedImage, Annotations
 from mmtranspose.dataset_check.boxes_and_keypoints import check_boxes, check_coordinates, check_counts, check_keypoints
-from mmtranspose.dataset_check.config_datasets import Source, read_sources
+from mmtranspose.dataset_check.config_datasets import ConfigDataset, datasets_of
 from mmtranspose.dataset_check.evaluation_needs import check_areas, check_box_file
 from mmtranspose.dataset_check.findings import Report
 from mmtranspose.dataset_check.image_files import (
@@ -17,87 +18,97 @@ from mmtranspose.dataset_check.image_files import (
     check_images,
     check_leak,
     check_same_images,
-    choose,
+    spread_evenly,
 )
 from mmtranspose.dataset_check.keypoint_definition import (
     check_categories,
     check_definition,
-    check_flip,
     check_half_body,
     check_head,
     check_sigmas,
-    keypoint_names,
+    check_swap,
 )
 from mmtranspose.dataset_check.left_right import check_people, check_swapped
 from mmtranspose.dataset_check.problems import Problem
+from mmtranspose.errors import InputError
+from mmtranspose.keypoint_names import keypoint_names
+from mmtranspose.typing import DatasetMeta
 
 
 def check_dataset(
     cfg: Config,
-    splits: list[str] | None = None,
+    splits: Sequence[str] | None = None,
     images: bool = True,
     max_images: int | None = None,
     num_workers: int | None = None,
     num_examples: int = 3,
     progress: bool = False,
 ) -> Report:
-    """Look through the annotations and images that a config names.
+    """Look for mistakes in the annotations and images that a config names.
 
     Args:
         cfg (Config): From :func:`mmtranspose.loading.config.load_config`.
-        splits (list[str] | None): Of ``'train'``, ``'val'``, ``'test'``; None: all that the config has.
+        splits (Sequence[str] | None): Of ``'train'``, ``'val'``, ``'test'``; None: all that the config has.
         images (bool): Read the images too.
-        max_images (int | None): Read so many of each split, spread evenly; None: all.
+        max_images (int | None): Number of images to read of each split, spread evenly; None: all.
         num_workers (int | None): Threads that read images; None: one for each core.
         num_examples (int): Examples of a kind of problem that the report keeps.
-        progress (bool): Show a bar while images are read.
+        progress (bool): Show a progress bar while images are read.
 
     Raises:
-        InputError: A split or dataset of the config cannot be used, or an annotation file cannot be read at all.
+        InputError: A number is too small, a split or dataset of the config cannot be used, or an annotation file
+            cannot be read at all.
     """
+    _require_at_least(1, max_images=max_images, num_workers=num_workers)
+    _require_at_least(0, num_examples=num_examples)
     report = Report(num_examples)
     out_channels = (cfg.get('model') or {}).get('head', {}).get('out_channels')
-    sources = read_sources(cfg, splits)
-    files = []
-    for source in sources:
-        found = read_annotations(source.dataset, may_be_bare=bool(source.boxes))
-        report.add_split(source, found)
-        report.add(source.name, _annotation_problems(source, found, out_channels))
-        report.add(source.name, check_areas(cfg, source, found))
-        files.append((source, found.pictures))
-    digests = {}
-    for source, pictures in files if images else []:
-        chosen = choose(pictures, max_images)
-        problems, digests[source.name] = check_images(chosen, num_workers, f'images of {source.name}', progress)
-        report.add(source.name, problems)
-        report.add(source.name, check_same_images(digests[source.name]))
-    for source, pictures in files:
-        for other, other_images in files:
-            if 'train' in source.splits and 'train' not in other.splits:
-                report.add(other.name, check_leak(pictures, other_images))
-                report.add(other.name, check_copies(digests.get(source.name, {}), digests.get(other.name, {})))
+    annotated: list[tuple[ConfigDataset, list[AnnotatedImage]]] = []
+    for dataset in datasets_of(cfg, splits):
+        found = read_annotations(dataset.dataset, may_list_images_only=bool(dataset.box_files))
+        report.add_split(dataset, found)
+        report.add(dataset.name, _annotation_problems(dataset, found, out_channels))
+        report.add(dataset.name, check_areas(cfg, dataset, found))
+        annotated.append((dataset, found.images))
+    digests: dict[str, dict[str, bytes]] = {}
+    for dataset, listed in annotated if images else []:
+        chosen = spread_evenly(listed, max_images)
+        problems, digests[dataset.name] = check_images(chosen, num_workers, f'images of {dataset.name}', progress)
+        report.add(dataset.name, problems)
+        report.add(dataset.name, check_same_images(digests[dataset.name]))
+    for dataset, listed in annotated:
+        for other, other_listed in annotated:
+            if 'train' in dataset.splits and 'train' not in other.splits:
+                report.add(other.name, check_leak(listed, other_listed))
+                report.add(other.name, check_copies(digests.get(dataset.name, {}), digests.get(other.name, {})))
     return report
 
 
-def _annotation_problems(source: Source, found: Annotations, out_channels: int | None) -> Iterator[Problem]:
-    meta = source.dataset.metainfo
-    names = keypoint_names(meta)
+def _require_at_least(least: int, **numbers: int | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and number < least:
+            raise InputError(f'{name}={number} must be at least {least}')
+
+
+def _annotation_problems(dataset: ConfigDataset, found: Annotations, out_channels: int | None) -> Iterator[Problem]:
+    meta = dataset.dataset.metainfo
     yield from check_definition(meta)
-    yield from check_flip(meta)
-    yield from check_half_body(meta, source.steps)
+    yield from check_swap(meta)
+    yield from check_half_body(meta, dataset.steps)
     yield from check_sigmas(meta)
-    yield from check_head(source.num_outputs, out_channels)
+    yield from check_head(dataset.num_outputs, out_channels)
     yield from found.problems
     yield from check_duplicates(found)
-    for path in source.boxes:
+    for path in dataset.box_files:
         yield from check_box_file(path, found)
-    if not found.bare:
-        yield from _people_problems(found, meta, names)
+    if not found.lists_images_only:
+        yield from _people_problems(found, meta)
 
 
-def _people_problems(found: Annotations, meta: dict, names: list[str]) -> Iterator[Problem]:
+def _people_problems(found: Annotations, meta: DatasetMeta) -> Iterator[Problem]:
+    names = keypoint_names(meta)
     if found.categories is not None:
-        yield from check_categories(found.categories, meta, found.num_keypoints if found.ids else 0)
+        yield from check_categories(found.categories, meta, found.num_keypoints if found.people else 0)
     yield from check_boxes(found)
     yield from check_keypoints(found, names)
     yield from check_coordinates(found)

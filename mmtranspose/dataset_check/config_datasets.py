@@ -1,10 +1,9 @@
-"""The datasets that a config's loaders read, each once."""
+"""Find the datasets that a config's data loaders read, each once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import BaseDataset
@@ -15,31 +14,34 @@ from mmtranspose.errors import InputError
 from mmtranspose.loading.config import LOADERS
 
 SPLITS = tuple(name.removesuffix('_dataloader') for name in LOADERS)
-
-
-# What only datasets in test mode take; the check reads all of them as training does, annotations included
-TESTED_WITH = ('bbox_file', 'headbox_file', 'test_mode')
+# Options of datasets in test mode alone; the check reads every dataset as training does, annotations included
+TEST_MODE_OPTIONS = ('bbox_file', 'headbox_file', 'test_mode')
 
 
 @dataclass
-class Source:
+class ConfigDataset:
     """One annotation file and how MMPose reads it.
 
-    ``splits`` use it; ``dataset`` is MMPose's, not loaded; ``steps`` are the steps of the pipeline by type; ``boxes``
-    are files of detector boxes.
+    Attributes:
+        splits (list[str]): Of ``'train'``, ``'val'``, ``'test'``: those that use it.
+        dataset (BaseDataset): MMPose's dataset, not loaded.
+        steps (dict[str, dict]): The steps of its pipeline by type.
+        box_files (list[str]): Files of detector boxes.
     """
 
     splits: list[str]
     dataset: BaseDataset
     steps: dict[str, dict]
-    boxes: list[str]
+    box_files: list[str]
 
     @property
     def name(self) -> str:
+        """The splits in words: ``'val, test'``."""
         return ', '.join(self.splits)
 
     @property
-    def file(self) -> str:
+    def ann_file(self) -> str:
+        """The annotation file."""
         return self.dataset.ann_file
 
     @property
@@ -49,40 +51,42 @@ class Source:
         return converter['num_keypoints'] if converter else self.dataset.metainfo['num_keypoints']
 
 
-def read_sources(cfg: Config, splits: list[str] | None = None) -> list[Source]:
-    """The datasets of a config; wrappers such as ``CombinedDataset`` are opened.
+def datasets_of(cfg: Config, splits: Sequence[str] | None = None) -> list[ConfigDataset]:
+    """Build the datasets of a config, without loading them; wrappers such as ``CombinedDataset`` are opened.
 
     Args:
         cfg (Config): The config.
-        splits (list[str] | None): Of ``'train'``, ``'val'``, ``'test'``; None: those whose loaders the config has.
+        splits (Sequence[str] | None): Of ``'train'``, ``'val'``, ``'test'``; None: those whose loaders the config has.
 
     Raises:
         InputError: A split has no loader, or MMPose cannot build its dataset.
     """
     init_default_scope(cfg.get('default_scope', 'mmpose'))
-    found: dict[tuple, Source] = {}
+    found: dict[tuple, ConfigDataset] = {}
     for split in splits or [split for split in SPLITS if cfg.get(f'{split}_dataloader')]:
         loader = cfg.get(f'{split}_dataloader')
         if not loader or 'dataset' not in loader:
             raise InputError(f'the config has no {split}_dataloader with a dataset; leave {split} out of --split')
         for leaf, steps in _leaves(loader.dataset, {}):
-            source = Source([split], _build(leaf, split), steps, [leaf.bbox_file] if leaf.get('bbox_file') else [])
-            _add(found, source)
+            box_files = [leaf.bbox_file] if leaf.get('bbox_file') else []
+            _add(found, ConfigDataset([split], _build(leaf, split), steps, box_files))
     if not found:
         raise InputError('the config has no data loader with a dataset')
     return list(found.values())
 
 
-def _add(found: dict[tuple, Source], source: Source) -> None:
-    key = type(source.dataset), source.file, str(source.dataset.data_prefix), source.num_outputs
-    first = found.setdefault(key, source)
-    if first is not source:
-        first.splits += [split for split in source.splits if split not in first.splits]
-        first.steps = {**source.steps, **first.steps}
-        first.boxes += [box for box in source.boxes if box not in first.boxes]
+def _add(found: dict[tuple, ConfigDataset], one: ConfigDataset) -> None:
+    """Add a dataset, or let it join the one that reads the same file in the same way."""
+    key = type(one.dataset), one.ann_file, str(one.dataset.data_prefix), one.num_outputs
+    first = found.setdefault(key, one)
+    if first is not one:
+        first.splits += [split for split in one.splits if split not in first.splits]
+        first.steps = {**one.steps, **first.steps}
+        first.box_files += [file for file in one.box_files if file not in first.box_files]
 
 
 def _leaves(dataset: ConfigDict, outer: dict) -> Iterator[tuple[ConfigDict, dict]]:
+    """The datasets inside a wrapper, or the dataset itself, with the pipeline steps of all that is around it."""
     steps = {**outer, **{step['type']: step for step in dataset.get('pipeline') or []}}
     inner = dataset.get('datasets') or ([dataset.dataset] if 'dataset' in dataset else [])
     for one in inner:
@@ -92,7 +96,7 @@ def _leaves(dataset: ConfigDict, outer: dict) -> Iterator[tuple[ConfigDict, dict
 
 
 def _build(dataset: ConfigDict, split: str) -> BaseDataset:
-    options = {key: value for key, value in dataset.items() if key not in TESTED_WITH}
+    options = {key: value for key, value in dataset.items() if key not in TEST_MODE_OPTIONS}
     try:
         built = DATASETS.build(dict(options, pipeline=[], lazy_init=True))
     except KeyError as error:  # a name in swap or skeleton_info, or a registry's sentence
@@ -102,8 +106,3 @@ def _build(dataset: ConfigDict, split: str) -> BaseDataset:
     if not built.metainfo.get('num_keypoints') or not built.ann_file:
         raise InputError(f'{split}_dataloader.dataset ({type(built).__name__}) needs a metainfo and an ann_file')
     return built
-
-
-def file_beside(path: str) -> str:
-    """The end of a path, enough to recognise a file in a message."""
-    return '/'.join(Path(path).parts[-2:])

@@ -1,4 +1,4 @@
-"""Entries of an annotation file, and whether their fields are what MMPose can read."""
+"""Tell which entries of an annotation file have the fields, of the types, that MMPose can read."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import sys
 
 from mmtranspose.dataset_check.problems import Problem
 
+# The fields of every entry and their types. MMPose computes `image id % sample_interval`, for which text will not do
 FIELDS = dict(
-    images=dict(id='id', file_name='text', width='number', height='number'),
-    annotations=dict(id='number', image_id='number', category_id='category'),
+    images=dict(id='whole number', file_name='text', width='number', height='number'),
+    annotations=dict(id='number', image_id='number', category_id='number or text'),
 )
-"""What every entry has, and of what kind. Images' ids are counted with, so that only whole numbers will do."""
 
 
 def is_number(value: object) -> bool:
@@ -24,7 +24,7 @@ def are_numbers(value: object) -> bool:
 
 
 def described(value: object) -> str:
-    """What a message says of a value that is no good list of numbers."""
+    """Describe, for a message, a value that is not a list of numbers of the right length."""
     if not isinstance(value, (list, tuple)):
         return repr(value)[:40]
     odd = next((f'{one!r:.40} among ' for one in value if not is_number(one)), '')
@@ -32,12 +32,12 @@ def described(value: object) -> str:
 
 
 def well_formed(entries: list, key: str, problems: list[Problem]) -> list[dict]:
-    """The entries with all their fields; the others are added to ``problems``.
+    """Select the entries that have all their fields, and report the others.
 
     Args:
         entries (list): ``images`` or ``annotations`` of the file.
         key (str): Which of the two.
-        problems (list[Problem]): Grows.
+        problems (list[Problem]): A problem is added for every other entry.
     """
     good = []
     for index, entry in enumerate(entries):
@@ -52,16 +52,16 @@ def well_formed(entries: list, key: str, problems: list[Problem]) -> list[dict]:
 def _fault(entry: object, fields: dict[str, str]) -> str | None:
     if not isinstance(entry, dict):
         return f'is {entry!r:.40}, not a dict'
-    lacking = [name for name in fields if name not in entry]
-    if lacking:
-        return f'(id {entry.get("id")!r:.40}) has no {", ".join(lacking)}'
+    missing = [name for name in fields if name not in entry]
+    if missing:
+        return f'(id {entry.get("id")!r:.40}) has no {", ".join(missing)}'
     wrong = [name for name, kind in fields.items() if not _is(entry[name], kind)]
     return f'has {wrong[0]}={entry[wrong[0]]!r:.40}' if wrong else None
 
 
 def _is(value: object, kind: str) -> bool:
-    if kind in ('text', 'category') and isinstance(value, str):
+    if kind in ('text', 'number or text') and isinstance(value, str):
         return True
     if kind == 'text' or isinstance(value, bool):
         return False
-    return isinstance(value, int) if kind == 'id' else is_number(value)
+    return isinstance(value, int) if kind == 'whole number' else is_number(value)

@@ -1,26 +1,32 @@
-"""What the evaluation reads: areas, and files of detector boxes."""
+"""Check what evaluation reads beside keypoints: areas of annotations, and files of detector boxes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from mmengine.config import Config
 from mmpose.evaluation import CocoMetric
 from mmpose.registry import METRICS
 
-from mmtranspose.dataset_check.annotation_file import Annotations
-from mmtranspose.dataset_check.config_datasets import Source
+from mmtranspose.dataset_check.annotations import Annotations
+from mmtranspose.dataset_check.config_datasets import ConfigDataset
 from mmtranspose.dataset_check.problems import Problem
 from mmtranspose.errors import InputError
 from mmtranspose.files.json_files import read_json
 from mmtranspose.loading.data_files import check_detections
 
+PERSON = 1  # MMPose takes detector boxes of this category_id, and no other
 
-def check_areas(cfg: Config, source: Source, found: Annotations) -> Iterator[Problem]:
-    """``CocoMetric`` divides by the area of every annotation, dropped or not, of an image with predictions."""
-    if any(_reads_area(metric, source.file) for metric in _metrics(cfg, source.splits)):
-        predicted = set(found.images_with_people)
+
+def check_areas(cfg: Config, dataset: ConfigDataset, found: Annotations) -> Iterator[Problem]:
+    """Check that annotations have an area where ``CocoMetric`` divides by it.
+
+    It does so for every annotation, dropped by MMPose or not, of an image with predictions.
+    """
+    if any(_reads_area(metric, dataset.ann_file) for metric in _metrics(cfg, dataset.splits)):
+        predicted = set(found.image_ids_with_people)
         for id, image_id in found.without_area:
             if image_id in predicted:
                 yield Problem('area-missing', f'annotation {id}')
@@ -32,27 +38,30 @@ def _metrics(cfg: Config, splits: list[str]) -> Iterator[dict]:
         yield from [evaluator] if isinstance(evaluator, dict) else evaluator
 
 
-def _reads_area(metric: dict, file: str) -> bool:
+def _reads_area(metric: dict, ann_file: str) -> bool:
     kind = metric.get('type')
     kind = METRICS.get(kind) if isinstance(kind, str) else kind
     if not isinstance(kind, type) or not issubclass(kind, CocoMetric):
         return False
-    other = metric.get('ann_file') and Path(metric['ann_file']).resolve() != Path(file).resolve()
-    return metric.get('use_area', True) and not metric.get('format_only') and not other
-
-
-PERSON = 1
-"""The category_id that MMPose takes boxes of, and no other."""
+    own_file = metric.get('ann_file')
+    if own_file and Path(own_file).resolve() != Path(ann_file).resolve():
+        return False
+    return bool(metric.get('use_area', True) and not metric.get('format_only'))
 
 
 def check_box_file(path: str, found: Annotations) -> Iterator[Problem]:
-    """The format, the scores, and that labelled people's images have boxes."""
+    """Check a file of detector boxes: its format, its scores, and that every image with labelled people has a box.
+
+    Args:
+        path (str): The file, in COCO's result format.
+        found (Annotations): The annotation file that it belongs to.
+    """
     try:
-        check_detections(path, {picture.id for picture in found.pictures})
+        check_detections(path, {image.id for image in found.images})
     except InputError as error:
         yield Problem('detections', str(error))
         return
-    boxes = read_json(Path(path), 'file of detector boxes')
+    boxes = cast(list[dict], read_json(Path(path), 'file of detector boxes'))
     for index, box in enumerate(boxes):
         score = box['score']
         if not isinstance(score, (int, float)) or not 0 <= score <= 1:
@@ -61,7 +70,7 @@ def check_box_file(path: str, found: Annotations) -> Iterator[Problem]:
     if PERSON not in categories:
         yield Problem('detection-category', f'{path}: categories {sorted(categories, key=str)}')
         return
-    seen = {box['image_id'] for box in boxes if box['category_id'] == PERSON}
-    for image_id in found.images_with_people:
-        if image_id not in seen:
+    with_box = {box['image_id'] for box in boxes if box['category_id'] == PERSON}
+    for image_id in found.image_ids_with_people:
+        if image_id not in with_box:
             yield Problem('image-without-box', f'image {image_id}')

@@ -1,18 +1,26 @@
-"""What a check found, as text and as JSON."""
+"""Collect what a check found, and report it as text or JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from mmtranspose.dataset_check.annotation_file import Annotations
-from mmtranspose.dataset_check.config_datasets import Source, file_beside
+from mmtranspose.dataset_check.annotations import Annotations
+from mmtranspose.dataset_check.config_datasets import ConfigDataset
 from mmtranspose.dataset_check.problems import KINDS, Problem
 
 
 @dataclass
-class Found:
-    """Problems of one kind in one split: how many, and the first examples."""
+class Finding:
+    """All problems of one kind in one split.
+
+    Attributes:
+        split (str): The split, or several that use the same file.
+        kind (str): A key of :data:`KINDS`.
+        count (int): Number of problems.
+        examples (list[str]): Where the first of them are.
+    """
 
     split: str
     kind: str
@@ -22,70 +30,80 @@ class Found:
 
 @dataclass
 class Report:
-    """The whole result. ``num_examples``: how many examples of a kind are kept."""
+    """The result of :func:`mmtranspose.dataset_check.check_dataset`.
+
+    Attributes:
+        num_examples (int): Examples of each finding that are kept.
+        splits (list[dict]): For each annotation file its ``split`` and ``file``; the numbers of ``images``,
+            ``images_without_people``, ``people`` that MMPose uses and ``annotations``; ``keypoints_per_person``, the
+            mean number of labelled keypoints; ``dropped``, the people that MMPose drops, by reason.
+        findings (dict[tuple[str, str], Finding]): By split and kind.
+    """
 
     num_examples: int = 3
     splits: list[dict] = field(default_factory=list)
-    found: dict[tuple[str, str], Found] = field(default_factory=dict)
+    findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
 
     def add(self, split: str, problems: Iterable[Problem]) -> None:
         """Count problems of a split."""
         for problem in problems:
-            group = self.found.setdefault((split, problem.kind), Found(split, problem.kind))
-            group.count += 1
-            if len(group.examples) < self.num_examples:
-                group.examples.append(_printable(problem.where))
+            finding = self.findings.setdefault((split, problem.kind), Finding(split, problem.kind))
+            finding.count += 1
+            if len(finding.examples) < self.num_examples:
+                finding.examples.append(_printable(problem.where))
 
-    def add_split(self, source: Source, found: Annotations) -> None:
-        """Describe a split: how much there is in it, and what MMPose leaves of it."""
-        labelled = found.labelled.sum(1)[found.kept]
+    def add_split(self, dataset: ConfigDataset, found: Annotations) -> None:
+        """Describe a split: how much there is in its annotation file, and how much of it MMPose uses."""
+        labelled = found.labelled.sum(1)[found.used]
         self.splits.append(
             dict(
-                split=source.name,
-                file=str(source.file),
-                images=len(found.pictures),
-                people=int(found.kept.sum()),
+                split=dataset.name,
+                file=str(dataset.ann_file),
+                images=len(found.images),
+                people=int(found.used.sum()),
                 keypoints_per_person=float(labelled.mean()) if len(labelled) else 0.0,
-                images_without_people=len(found.pictures) - len(found.images_with_people),
+                images_without_people=len(found.images) - len(found.image_ids_with_people),
                 dropped=dict(found.dropped),
                 annotations=found.num_entries,
             )
         )
 
     def count(self, level: str) -> int:
-        """How many kinds of problems of a level (``'error'``, ``'warning'``) were found, split by split."""
-        return sum(KINDS[kind].level == level for _, kind in self.found)
+        """Count the findings of a level, ``'error'`` or ``'warning'``, over all splits."""
+        return sum(KINDS[kind].level == level for _, kind in self.findings)
 
     def ok(self, strict: bool = False) -> bool:
         """Whether there is no error; with ``strict`` no warning either."""
         return not self.count('error') and not (strict and self.count('warning'))
 
     def to_json(self) -> dict:
-        """Everything, of plain types."""
-        return dict(splits=self.splits, problems=[self._entry(group) for group in self._sorted()])
+        """Give everything as plain types: ``splits``, and ``problems``, one dict a finding, errors first."""
+        return dict(splits=self.splits, problems=[self._entry(finding) for finding in self._sorted()])
 
     def to_text(self) -> str:
-        """A table of the splits, then the problems, errors first."""
+        """Give a table of the splits, then the findings, errors first."""
         lines = [*self._table(), *self._dropped(), '']
-        for group in self._sorted():
-            entry = self._entry(group)
-            of = f' of {entry["of"]} {_plural(entry["unit"])} ({group.count / entry["of"]:.2%})' if entry['of'] else ''
-            lines.append(f'{entry["level"]}: {group.split}: {group.kind}: {group.count}{of}: {entry["meaning"]}')
-            lines += [f'    {example}' for example in group.examples]
-            if group.count > len(group.examples):
-                lines.append(f'    ... and {group.count - len(group.examples)} more')
+        for finding in self._sorted():
+            entry = self._entry(finding)
+            of = ''
+            if entry['of']:
+                of = f' of {entry["of"]} {_plural(entry["unit"])} ({finding.count / entry["of"]:.2%})'
+            lines.append(f'{entry["level"]}: {finding.split}: {finding.kind}: {finding.count}{of}: {entry["meaning"]}')
+            lines += [f'    {example}' for example in finding.examples]
+            if finding.count > len(finding.examples):
+                lines.append(f'    ... and {finding.count - len(finding.examples)} more')
         lines.append(f'{self.count("error")} kinds of errors, {self.count("warning")} kinds of warnings')
         return '\n'.join(lines)
 
-    def _sorted(self) -> list[Found]:
+    def _sorted(self) -> list[Finding]:
         order = list(KINDS)
-        return sorted(self.found.values(), key=lambda one: (KINDS[one.kind].level, one.split, order.index(one.kind)))
+        return sorted(self.findings.values(), key=lambda one: (KINDS[one.kind].level, one.split, order.index(one.kind)))
 
-    def _entry(self, group: Found) -> dict:
-        kind = KINDS[group.kind]
-        split = next((one for one in self.splits if one['split'] == group.split), {})
-        of = split.get(dict(person='annotations', picture='images').get(kind.unit, ''))
-        return dict(vars(group), level=kind.level, unit=kind.unit, of=of, meaning=kind.meaning)
+    def _entry(self, finding: Finding) -> dict:
+        kind = KINDS[finding.kind]
+        split = next((one for one in self.splits if one['split'] == finding.split), {})
+        of = split.get(dict(person='annotations', image='images').get(kind.unit, ''))
+        return dict(vars(finding), level=kind.level, unit=kind.unit, of=of, meaning=kind.meaning)
 
     def _table(self) -> list[str]:
         head = ('split', 'images', 'without people', 'people', 'keypoints each', 'annotations')
@@ -96,7 +114,7 @@ class Report:
                 one['images_without_people'],
                 one['people'],
                 f'{one["keypoints_per_person"]:.1f}',
-                file_beside(one['file']),
+                '/'.join(Path(one['file']).parts[-2:]),
             )
             for one in self.splits
         ]
@@ -118,4 +136,4 @@ def _printable(text: str) -> str:
 
 
 def _plural(unit: str) -> str:
-    return dict(person='people').get(unit, f'{unit}s')
+    return 'people' if unit == 'person' else f'{unit}s'

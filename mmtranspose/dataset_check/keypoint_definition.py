@@ -1,41 +1,46 @@
-"""The names of keypoints, however they are spelt."""
+"""Check the keypoints that metainfo defines: their names, however spelt, their pairs, sigmas, number and order."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from mmtranspose.dataset_check.problems import Problem
+from mmtranspose.keypoint_names import keypoint_names
+from mmtranspose.typing import DatasetMeta
 
-_SIDES = dict(l='left', r='right')
-
-
-_MIRROR = dict(left='right', right='left')
+ABBREVIATED = dict(l='left', r='right')
+OPPOSITE = dict(left='right', right='left')
 
 
 def _words(name: str) -> list[str]:
     words = re.findall(r'[A-Z]?[a-z]+|[A-Z]+|[0-9]+', name)
-    return [_SIDES.get(word.lower(), word.lower()) for word in words]
+    return [ABBREVIATED.get(word.lower(), word.lower()) for word in words]
 
 
 def canonical(name: str) -> str:
-    """One spelling of a name: ``'L_Eye'``, ``'Left Eye'`` and ``'left-eye'`` are all ``'left_eye'``."""
+    """Spell a keypoint's name in one way: ``'L_Eye'``, ``'Left Eye'`` and ``'left-eye'`` all give ``'left_eye'``."""
     return '_'.join(_words(name))
 
 
+def canonical_index(names: Sequence[str]) -> dict[str, int]:
+    """Map the canonical name of each keypoint to its number."""
+    return {canonical(name): k for k, name in enumerate(names)}
+
+
 def mirrored(name: str) -> str | None:
-    """The canonical name of a keypoint's mirror image, None for one without a side."""
+    """Give the canonical name of a keypoint's mirror image; None for a keypoint that is neither left nor right."""
     words = _words(name)
-    if not set(words) & set(_MIRROR):
+    if not set(words) & set(OPPOSITE):
         return None
-    return '_'.join(_MIRROR.get(word, word) for word in words)
+    return '_'.join(OPPOSITE.get(word, word) for word in words)
 
 
-def sided_pairs(names: list[str]) -> dict[str, tuple[int, int]]:
-    """The pairs among keypoint names: the left one's canonical name to the indices (left, right)."""
-    index = {canonical(name): k for k, name in enumerate(names)}
+def left_right_pairs(names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Map the canonical name of each left keypoint that has a right counterpart to both numbers, (left, right)."""
+    index = canonical_index(names)
     pairs = {}
     for name, k in index.items():
         other = mirrored(name)
@@ -44,13 +49,8 @@ def sided_pairs(names: list[str]) -> dict[str, tuple[int, int]]:
     return pairs
 
 
-def keypoint_names(meta: dict) -> list[str]:
-    """Names in the order of ids."""
-    return [name for _, name in sorted(meta['keypoint_id2name'].items())]
-
-
-def check_definition(meta: dict) -> Iterator[Problem]:
-    """Ids count from 0, names are unique, weights are as many as keypoints, links join two keypoints."""
+def check_definition(meta: DatasetMeta) -> Iterator[Problem]:
+    """Check that ids count from 0, names are unique, weights are as many as keypoints, and links join two of them."""
     num, ids = meta['num_keypoints'], list(meta['keypoint_id2name'])
     if ids != list(range(num)):
         yield Problem('keypoint-definition', f'keypoint_info has the ids {ids}, not 0 to {num - 1} in order')
@@ -61,35 +61,34 @@ def check_definition(meta: dict) -> Iterator[Problem]:
         yield Problem('keypoint-definition', f'joint_weights has {count} numbers for {num} keypoints')
     for link in meta['skeleton_links']:
         if len(link) != 2 or link[0] == link[1]:
-            yield Problem(
-                'keypoint-definition', f'skeleton_info has the link {link}: two different keypoints are wanted'
-            )
+            text = f'skeleton_info has the link {link}: two different keypoints are wanted'
+            yield Problem('keypoint-definition', text)
 
 
-def check_flip(meta: dict) -> Iterator[Problem]:
-    """Swapping twice changes nothing, and left and right of a name are swapped with each other."""
+def check_swap(meta: DatasetMeta) -> Iterator[Problem]:
+    """Check that swapping twice changes nothing, and that left and right of a name are swapped with each other."""
     names, swap = meta['keypoint_id2name'], dict(zip(meta['keypoint_id2name'], meta['flip_indices']))
     by_name = {canonical(name): k for k, name in names.items()}
     for k, other in swap.items():
         mirror = mirrored(names[k])
         if swap[other] != k:
             back = names[swap[other]]
-            yield Problem('keypoint-sides', f'{names[k]} swaps with {names[other]}, which swaps with {back}')
+            yield Problem('keypoint-swap', f'{names[k]} swaps with {names[other]}, which swaps with {back}')
         elif mirror in by_name and by_name[mirror] != other:
-            yield Problem('keypoint-sides', f'{names[k]} swaps with {names[other]}, not {names[by_name[mirror]]}')
+            yield Problem('keypoint-swap', f'{names[k]} swaps with {names[other]}, not {names[by_name[mirror]]}')
         elif mirror is not None and mirror not in by_name and other == k:
             yield Problem('keypoint-pairing', f'{names[k]} swaps with nothing')
 
 
-def check_half_body(meta: dict, steps: dict[str, dict]) -> Iterator[Problem]:
-    """``RandomHalfBody`` has an upper and a lower half to choose from."""
+def check_half_body(meta: DatasetMeta, steps: dict[str, dict]) -> Iterator[Problem]:
+    """Check that ``RandomHalfBody``, where ``steps`` has it, finds an upper and a lower half to choose from."""
     for half in ('upper', 'lower'):
         if 'RandomHalfBody' in steps and not meta[f'{half}_body_ids']:
             yield Problem('half-body', f'no keypoint in keypoint_info has type={half!r}')
 
 
-def check_sigmas(meta: dict) -> Iterator[Problem]:
-    """As many as keypoints, finite, above 0 and below 1."""
+def check_sigmas(meta: DatasetMeta) -> Iterator[Problem]:
+    """Check that sigmas are as many as keypoints, finite, above 0 and below 1."""
     sigmas, names = meta['sigmas'], keypoint_names(meta)
     if len(sigmas) == 0:
         yield Problem('sigmas-missing', 'metainfo.sigmas is empty')
@@ -102,17 +101,19 @@ def check_sigmas(meta: dict) -> Iterator[Problem]:
 
 
 def check_head(num_outputs: int, out_channels: int | None) -> Iterator[Problem]:
-    """The head predicts as many keypoints as the dataset gives."""
+    """Check that the head predicts as many keypoints as the dataset gives; None: the head does not say."""
     if out_channels is not None and out_channels != num_outputs:
         yield Problem('keypoint-count', f'model.head.out_channels is {out_channels}, the dataset has {num_outputs}')
 
 
-def check_categories(categories: list[dict], meta: dict, num_laid_out: int) -> Iterator[Problem]:
-    """The file's names of keypoints against metainfo's, order included; only the first difference is named.
+def check_categories(categories: list[dict], meta: DatasetMeta, num_laid_out: int) -> Iterator[Problem]:
+    """Compare the annotation file's names of keypoints, and their order, with metainfo's.
+
+    Only the first difference is named.
 
     Args:
-        categories (list[dict]): Of the annotation file.
-        meta (dict): The dataset's metainfo.
+        categories (list[dict]): The annotation file's categories.
+        meta (DatasetMeta): The dataset's metainfo.
         num_laid_out (int): Keypoints that MMPose's dataset class makes of an annotation; a file may name fewer where
             the class adds others to them.
     """
@@ -129,7 +130,7 @@ def check_categories(categories: list[dict], meta: dict, num_laid_out: int) -> I
 
 
 def _check_order(found: list[str], names: list[str], where: str) -> Iterator[Problem]:
-    known = {canonical(name): k for k, name in enumerate(names)}
+    known = canonical_index(names)
     differing = [k for k, name in enumerate(found) if canonical(str(name)) != canonical(names[k])]
     moved = [k for k in differing if canonical(str(found[k])) in known]
     if differing:

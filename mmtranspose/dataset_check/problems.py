@@ -1,4 +1,4 @@
-"""What can be wrong with a dataset, and how bad it is."""
+"""The kinds of problems that a dataset can have: how bad each is, what it means and what to do about it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import NamedTuple
 
 
 class Kind(NamedTuple):
-    """A kind of problem: ``'error'`` or ``'warning'``, what is counted, what it means and what to do."""
+    """A kind of problem.
+
+    Attributes:
+        level (str): ``'error'`` or ``'warning'``.
+        unit (str): What is counted, in the singular; empty where nothing is.
+        meaning (str): What it means and what to do about it.
+    """
 
     level: str
     unit: str
@@ -14,7 +20,12 @@ class Kind(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """One problem: its kind (a key of :data:`KINDS`) and where it is: id, field, value."""
+    """One problem.
+
+    Attributes:
+        kind (str): A key of :data:`KINDS`.
+        where (str): The id, field or value that is wrong.
+    """
 
     kind: str
     where: str
@@ -23,30 +34,30 @@ class Problem(NamedTuple):
 KINDS = {
     # the definition of the keypoints
     'keypoint-definition': Kind('error', '', "the dataset's metainfo contradicts itself; correct it"),
-    'keypoint-sides': Kind('error', '', 'a keypoint is not paired with its mirror image; correct swap in metainfo'),
+    'keypoint-swap': Kind('error', '', 'a keypoint is not paired with its mirror image; correct swap in metainfo'),
     'keypoint-pairing': Kind('warning', '', 'a left or right keypoint has no partner; flipped images mislabel it'),
     'half-body': Kind('warning', '', 'RandomHalfBody does nothing without upper and lower keypoints; set their type'),
     'sigmas': Kind('error', '', 'CocoMetric weighs errors by sigmas; give one positive number below 1 a keypoint'),
     'sigmas-missing': Kind('warning', '', 'metainfo has no sigmas; CocoMetric cannot be used'),
     'keypoint-count': Kind('error', '', 'the numbers of keypoints differ; use the config of this dataset'),
     'keypoint-order': Kind('error', '', 'the file has its keypoints in another order than metainfo; reorder metainfo'),
-    'keypoint-names': Kind('warning', '', 'the file calls keypoints other names than metainfo; compare their order'),
+    'keypoint-names': Kind('warning', '', 'the file calls keypoints by other names than metainfo; compare their order'),
     'keypoint-names-missing': Kind('warning', '', 'the file does not name its keypoints; their order was not compared'),
     # what the file holds
     'entry-malformed': Kind('error', 'entry', 'MMPose stops at such an entry; add or correct the field'),
-    'duplicate-id': Kind('error', 'entry', 'MMPose keeps only the last entry of an id; number them anew'),
+    'duplicate-id': Kind('error', 'entry', 'MMPose keeps only the last entry of an id; number the entries anew'),
     'duplicate-file': Kind('warning', 'image', 'several images of the annotation file name one file; merge them'),
-    'image-unknown': Kind('error', 'person', 'the file has no image of this image_id, so the person is never seen'),
-    'no-people': Kind('error', '', 'nothing is left to train on or evaluate; look at what MMPose drops'),
-    'leak': Kind('error', 'image', 'the same image is in train and in another split; take it out of one'),
+    'image-unknown': Kind('error', 'person', 'the file has no image of this image_id, so the person is never used'),
+    'no-people': Kind('error', '', 'nobody is left to train on or evaluate; see which people MMPose drops'),
+    'leak': Kind('error', 'image', 'the same image is in train and in another split; remove it from one'),
     'leak-copy': Kind('error', 'image', 'a copy of the image, byte for byte, is in train and in another split'),
     # people
-    'keypoints-length': Kind('error', 'person', 'three numbers (x, y, flag) a keypoint of metainfo are wanted'),
+    'keypoints-length': Kind('error', 'person', 'each keypoint of metainfo needs three numbers: x, y and flag'),
     'keypoints-missing': Kind('warning', 'person', 'the annotation has no keypoints field; MMPose drops it silently'),
     'keypoints-not-finite': Kind('error', 'person', 'a coordinate is not finite; the loss becomes NaN'),
     'visibility': Kind('error', 'person', 'flags are 0 (not labelled), 1 (occluded) or 2 (visible); convert them'),
     'num-keypoints': Kind('warning', 'person', 'num_keypoints is not the number of flags above 0'),
-    'labelled-but-dropped': Kind('error', 'person', 'MMPose drops the person, whose keypoints are labelled'),
+    'labelled-but-dropped': Kind('error', 'person', 'MMPose drops the person although keypoints are labelled'),
     'keypoint-outside': Kind('warning', 'person', 'a labelled keypoint lies outside the image'),
     'keypoint-far': Kind('warning', 'person', "a visible keypoint lies far outside the person's box"),
     'keypoint-at-origin': Kind('warning', 'person', 'a keypoint at (0, 0) is flagged as labelled; flag it 0'),
@@ -59,12 +70,18 @@ KINDS = {
     'box-empty': Kind('error', 'person', 'MMPose drops a person whose box has no positive width and height'),
     'box-outside': Kind('error', 'person', 'the box lies outside the image; MMPose drops the person'),
     'box-half-outside': Kind('warning', 'person', 'half the box or more lies outside the image; MMPose clips it'),
-    'sides-contradict': Kind('warning', 'person', 'shoulders and hips face opposite ways; left and right may be mixed'),
-    'sides-swapped': Kind('error', '', 'left and right are swapped throughout; exchange them in the file or metainfo'),
-    'sides-behind': Kind('warning', '', 'most people seem seen from behind; left and right may be swapped throughout'),
+    'left-right-contradict': Kind(
+        'warning', 'person', 'shoulders and hips face opposite directions; left and right may be mixed up'
+    ),
+    'left-right-swapped': Kind(
+        'error', '', 'left and right are swapped throughout; exchange them in the file or in metainfo'
+    ),
+    'seen-from-behind': Kind(
+        'warning', '', 'most people seem to be seen from behind; left and right may be swapped throughout'
+    ),
     # images
     'image-missing': Kind('error', 'image', 'the file does not exist; training stops there'),
-    'image-damaged': Kind('error', 'image', 'the file does not decode; training stops there'),
+    'image-damaged': Kind('error', 'image', 'the file cannot be decoded; training stops there'),
     'image-size': Kind('error', 'image', 'the file has another size than the annotation file says'),
     'duplicate-image': Kind('warning', 'image', 'two files hold the same image, byte for byte'),
     # detector boxes

@@ -51,7 +51,7 @@ def check(root):
 
 def kinds(report) -> dict:
     """Kind to (count, first example); of all splits."""
-    return {kind: (group.count, group.examples[0]) for (_, kind), group in report.found.items()}
+    return {kind: (group.count, group.examples[0]) for (_, kind), group in report.findings.items()}
 
 
 def person(change, index=2):
@@ -89,7 +89,7 @@ def exchange(names):
 class TestCleanData:
     def test_nothing_is_said(self, check):
         report = check(images=True)
-        assert report.found == {} and report.ok(strict=True)
+        assert report.findings == {} and report.ok(strict=True)
         assert [(one['split'], one['images'], one['people']) for one in report.splits] == [
             ('train', 6, 7),
             ('val, test', 4, 5),
@@ -186,14 +186,14 @@ class TestAnnotations:
         assert found['keypoints-length'][0] == 7 and found['no-people'][0] == 1
         assert found['keypoint-count'][1] == "category 'person' names 16 keypoints, metainfo 17"
 
-    def test_a_image_without_size(self, spoil, check):
+    def test_an_image_without_size(self, spoil, check):
         spoil(lambda content: content['images'][0].pop('width'))
         found = kinds(check())
         assert found['entry-malformed'] == (1, 'images[0] (id 1) has no width')
         assert found['image-unknown'][0] >= 1
 
     @pytest.mark.parametrize(('name', 'value'), [('width', HUGE), ('height', '480'), ('id', 1.5), ('id', [1])])
-    def test_a_image_whose_numbers_are_none(self, spoil, check, name, value):
+    def test_an_image_whose_numbers_are_none(self, spoil, check, name, value):
         spoil(lambda content: content['images'][0].update({name: value}))
         found = kinds(check())
         assert found['entry-malformed'] == (1, f'images[0] has {name}={value!r:.40}')
@@ -223,7 +223,7 @@ class TestAnnotations:
         spoil(person(lambda one: one.update(iscrowd=1, keypoints=[7.0] * 50), 0))
         spoil(person(lambda one: one.update(keypoints=[0] * 51, num_keypoints=0, bbox=[0, 0, 0, 0]), 1))
         report = check()
-        assert report.found == {}
+        assert report.findings == {}
         assert report.splits[0]['dropped'] == {'crowd': 1, 'no labelled keypoint': 1}
         assert (report.splits[0]['people'], report.splits[0]['annotations']) == (5, 7)
         assert 'train: MMPose drops of 7 annotations: 1 crowd, 1 no labelled keypoint' in report.to_text()
@@ -246,7 +246,7 @@ class TestAnnotations:
     def test_images_alone_will_do_where_there_are_detector_boxes(self, spoil, check):
         name = 'annotations/person_keypoints_val.json'
         spoil(lambda content: [content.pop('annotations'), content.pop('categories')], name)
-        assert check().found == {}
+        assert check().findings == {}
         with pytest.raises(InputError, match=f'{name} is not in COCO format: it has no list "annotations"'):
             check(change={'val_dataloader.dataset.bbox_file': None, 'test_dataloader.dataset.bbox_file': None})
 
@@ -276,13 +276,13 @@ class TestAreas:
     def test_missing(self, without, check):
         without()
         report = check()
-        assert {key: group.count for key, group in report.found.items()} == {('val, test', 'area-missing'): 5}
+        assert {key: group.count for key, group in report.findings.items()} == {('val, test', 'area-missing'): 5}
         assert kinds(report)['area-missing'][1] == 'annotation 1' and not report.ok()
         assert 'area-missing: 5 of 5 people (100.00%): CocoMetric stops without' in report.to_text()
 
     def test_no_number(self, without, check):
         without(math.nan)
-        assert check().found == {}
+        assert check().findings == {}
         without(HUGE)
         assert kinds(check())['entry-malformed'][0] == 5  # the dataset class stops
 
@@ -313,9 +313,9 @@ class TestAreas:
     def test_only_images_with_predictions(self, root, spoil, check):
         """An unlabelled person counts where another is predicted in the image, and nowhere else."""
 
-        pictures = [one['image_id'] for one in json.loads((root / self.VAL).read_text())['annotations']]
-        beside = next(k for k, picture in enumerate(pictures) if pictures.count(picture) == 2)
-        alone = next(k for k, picture in enumerate(pictures) if pictures.count(picture) == 1)
+        image_ids = [one['image_id'] for one in json.loads((root / self.VAL).read_text())['annotations']]
+        beside = next(k for k, id in enumerate(image_ids) if image_ids.count(id) == 2)
+        alone = next(k for k, id in enumerate(image_ids) if image_ids.count(id) == 1)
 
         def change(content):
             for k in (beside, alone):
@@ -327,18 +327,19 @@ class TestAreas:
 
     def test_training_needs_none(self, spoil, check):
         spoil(lambda content: [one.pop('area') for one in content['annotations']])
-        assert check().found == {}
+        assert check().findings == {}
 
 
 class TestImages:
     @pytest.fixture
-    def picture(self, root):
+    def image_file(self, root):
         return root / 'train' / '000000000002.jpg'
 
-    def test_missing(self, check, picture):
-        picture.unlink()
-        found = kinds(check(images=True))
-        assert found == {'image-missing': (1, f'image 2: {picture} (No such file or directory)')}
+    def test_missing(self, check, image_file):
+        image_file.unlink()
+        report = check(images=True)
+        assert kinds(report) == {'image-missing': (1, f'image 2: {image_file} (No such file or directory)')}
+        assert 'error: train: image-missing: 1 of 6 images (16.67%): the file does not exist' in report.to_text()
 
     @pytest.mark.parametrize(
         ('name', 'shown'),
@@ -348,36 +349,36 @@ class TestImages:
         spoil(lambda content: content['images'][1].update(file_name=name))
         report = check(images=True)
         count, where = kinds(report)['image-missing']
-        assert count == 1 and where.startswith(f'image 2: {root}/train/{shown} (') and len(report.found) == 1
+        assert count == 1 and where.startswith(f'image 2: {root}/train/{shown} (') and len(report.findings) == 1
         assert shown.encode() in report.to_text().encode()
 
     @pytest.mark.parametrize('share', [0, 0.5, 0.99])
-    def test_truncated(self, check, picture, share):
-        content = picture.read_bytes()
-        picture.write_bytes(content[: int(share * len(content))])
+    def test_truncated(self, check, image_file, share):
+        content = image_file.read_bytes()
+        image_file.write_bytes(content[: int(share * len(content))])
         found = kinds(check(images=True))
-        assert found == {'image-damaged': (1, f'image 2: {picture} ({int(share * len(content))} bytes)')}
+        assert found == {'image-damaged': (1, f'image 2: {image_file} ({int(share * len(content))} bytes)')}
 
-    def test_another_size(self, check, picture):
-        image = cv2.imread(str(picture))
-        cv2.imwrite(str(picture), image[:-1])
+    def test_another_size(self, check, image_file):
+        image = cv2.imread(str(image_file))
+        cv2.imwrite(str(image_file), image[:-1])
         h, w = image.shape[:2]
-        assert kinds(check(images=True)) == {'image-size': (1, f'image 2: {picture} is {w}x{h - 1}, not {w}x{h}')}
+        assert kinds(check(images=True)) == {'image-size': (1, f'image 2: {image_file} is {w}x{h - 1}, not {w}x{h}')}
 
-    def test_a_copy_within_the_split(self, check, spoil, picture):
-        other = picture.with_name('000000000001.jpg')
-        shutil.copy(picture, other)
+    def test_a_copy_within_the_split(self, check, spoil, image_file):
+        other = image_file.with_name('000000000001.jpg')
+        shutil.copy(image_file, other)
         found = kinds(check(images=True))
-        assert found['duplicate-image'] == (1, f'{picture} is {other}')
+        assert found['duplicate-image'] == (1, f'{image_file} is {other}')
         assert set(found) <= {'duplicate-image', 'image-size'}
 
-    def test_a_copy_in_another_split(self, check, spoil, root, picture):
+    def test_a_copy_in_another_split(self, check, spoil, root, image_file):
         copy = root / 'val' / '000000000003.jpg'
-        shutil.copy(picture, copy)
+        shutil.copy(image_file, copy)
         h, w = cv2.imread(str(copy)).shape[:2]
         spoil(lambda one: one['images'][2].update(width=w, height=h), 'annotations/person_keypoints_val.json')
         report = check(images=True)
-        assert report.found['val, test', 'leak-copy'].examples == [f'{copy} is {picture}']
+        assert report.findings['val, test', 'leak-copy'].examples == [f'{copy} is {image_file}']
         assert not report.ok()
 
     def test_the_same_file_in_two_splits(self, check, root):
@@ -389,14 +390,14 @@ class TestImages:
         shutil.copy(root / TRAIN, root / 'annotations' / 'person_keypoints_val.json')
         report = check(images=True, change=options)
         assert {kind: count for kind, (count, _) in kinds(report).items()} == {'leak': 6}
-        assert report.found['val, test', 'leak'].examples[0].endswith('train/000000000001.jpg')
+        assert report.findings['val, test', 'leak'].examples[0].endswith('train/000000000001.jpg')
 
     def test_only_some(self, check, root):
         for path in (root / 'train').iterdir():
             path.unlink()
         found = kinds(check(images=True, max_images=2, num_examples=9))
         assert found['image-missing'][0] == 2
-        assert check(images=False).found == {}
+        assert check(images=False).findings == {}
 
 
 class TestDetections:
@@ -424,7 +425,7 @@ class TestDetections:
         spoil(lambda boxes: [box.update(category_id=3) for box in boxes], BOXES)
         assert kinds(check())['detection-category'][1].endswith('categories [3]')
 
-    def test_a_image_without_boxes(self, check, spoil):
+    def test_an_image_without_boxes(self, check, spoil):
         spoil(lambda boxes: boxes.__setitem__(slice(None), [box for box in boxes if box['image_id'] != 2]), BOXES)
         report = check()
         assert kinds(report) == {'image-without-box': (1, 'image 2')}
@@ -463,7 +464,7 @@ class TestConfigs:
     def test_the_head(self, check):
         report = check(change={'model.head.out_channels': 16})
         text = 'model.head.out_channels is 16, the dataset has 17'
-        assert kinds(report) == {'keypoint-count': (1, text)} and len(report.found) == 2
+        assert kinds(report) == {'keypoint-count': (1, text)} and len(report.findings) == 2
 
     def test_half_body(self, check):
         info = {k: dict(name=f'point{k}', id=k, type='upper', swap='') for k in range(17)}
@@ -498,9 +499,9 @@ class TestOtherLayouts:
             assert report.splits[0]['annotations'] == report.splits[0]['images'] == 2
             if k == 2:
                 assert kinds(report)['keypoints-length'] == (1, 'annotation 1: 15 keypoints, metainfo has 16')
-                assert kinds(report)['image-missing'][0] == 2 and len(report.found) == 2
+                assert kinds(report)['image-missing'][0] == 2 and len(report.findings) == 2
             else:
-                assert report.found == {}
+                assert report.findings == {}
         (tmp_path / 'a.json').write_text(json.dumps([{**one, 'center': None}]))
         with pytest.raises(InputError, match='a.json cannot be read by MpiiDataset: IndexError'):
             check_dataset(self.config('MpiiDataset', tmp_path, 16), images=False)
@@ -559,9 +560,16 @@ class TestCommandLine:
         assert [entry['kind'] for entry in found['problems']] == ['box-missing', 'num-keypoints']
         assert found['splits'][0]['dropped'] == {'no bbox': 1}
 
-    @pytest.mark.parametrize('flags', [('--max-images', '0'), ('--num-workers', '0'), ('--examples', '-1')])
-    def test_numbers(self, tool, flags):
-        with pytest.raises(InputError, match=f'{flags[0]} {flags[1]} is too small'):
+    @pytest.mark.parametrize(
+        ('flags', 'words'),
+        [
+            (('--max-images', '0'), 'max_images=0 must be at least 1'),
+            (('--num-workers', '0'), 'num_workers=0 must be at least 1'),
+            (('--examples', '-1'), 'num_examples=-1 must be at least 0'),
+        ],
+    )
+    def test_numbers(self, tool, flags, words):
+        with pytest.raises(InputError, match=words):
             tool(*flags)
 
     def test_help(self, run_command, capsys):

@@ -7,7 +7,7 @@ import pytest
 from conftest import SYNTHETIC_CONFIG
 
 from mmtranspose.dataset_check import check_dataset
-from mmtranspose.dataset_check.annotation_file import Annotations
+from mmtranspose.dataset_check.annotations import AnnotatedPerson, Annotations
 from mmtranspose.dataset_check.left_right import across, check_people, check_swapped, more_than_chance
 from mmtranspose.loading.config import load_config
 
@@ -20,11 +20,14 @@ UPRIGHT = [(60, 0), (0, 0), (50, 100), (10, 100), (30, -40), (38, -50), (22, -50
 def annotations(people, flags=2):
     """People (N, K, 2) with all keypoints labelled."""
     people = np.asarray(people, float)
-    found = Annotations(people.shape[1])
-    for index, points in enumerate(people, 1):
-        labelled = np.column_stack((points, np.full(len(points), flags)))
-        found.add(index, index, labelled, (0, 0, 100, 100), (200, 200), True)
-    return found.finish()
+    labelled = [np.column_stack((points, np.full(len(points), flags))) for points in people]
+    return Annotations(
+        people.shape[1],
+        [
+            AnnotatedPerson(index, index, one, (0, 0, 100, 100), (200, 200), True)
+            for index, one in enumerate(labelled, 1)
+        ],
+    )
 
 
 def torsos(count, shoulder=60.0, hip=40.0, angle=0.0):
@@ -64,7 +67,7 @@ class TestPeople:
     def test_torso(self, angle, shoulder, hip, suspicious):
         people = [*torsos(2, 60, 40, angle), *torsos(1, shoulder, hip, angle)]
         found = list(check_people(annotations(people), TORSO))
-        assert [problem.kind for problem in found] == ['sides-contradict'] * suspicious
+        assert [problem.kind for problem in found] == ['left-right-contradict'] * suspicious
         if suspicious:
             text = f'annotation 3: left - right shoulder {shoulder / 100:+.2f}, hip {hip / 100:+.2f} torso lengths'
             assert found[0].where == text
@@ -76,7 +79,7 @@ class TestPeople:
         assert list(check_people(found, ['a', 'b', 'c', 'd'])) == []
 
 
-class TestWholeDataSet:
+class TestWholeDataset:
     def swapped(self, people, names, flags=2):
         return [(problem.kind, problem.where) for problem in check_swapped(annotations(people, flags), names)]
 
@@ -93,13 +96,13 @@ class TestWholeDataSet:
         assert self.swapped([bad] * 4, FACE, flags) == []  # too few
         found = self.swapped([bad] * 8 + [good], FACE, flags)
         assert found == [
-            ('sides-swapped', f'left_{name}, right_{name}: in 8 of 9 people who face the camera')
+            ('left-right-swapped', f'left_{name}, right_{name}: in 8 of 9 people who face the camera')
             for name in ('shoulder', 'hip', 'eye')
         ]
 
     def test_one_pair(self):
         found = self.swapped([self.mirrored((2, 3))] * 6, FACE)
-        assert found == [('sides-swapped', 'left_hip, right_hip: in 6 of 6 people who face the camera')]
+        assert found == [('left-right-swapped', 'left_hip, right_hip: in 6 of 6 people who face the camera')]
 
     def test_people_without_a_face_do_not_count(self):
         found = annotations([self.mirrored((0, 1), (2, 3), (5, 6))] * 9)
@@ -111,11 +114,11 @@ class TestWholeDataSet:
     def test_without_faces_against_the_shoulders(self):
         assert self.swapped([*torsos(20), *torsos(25, -60, -40)], TORSO) == []
         found = self.swapped([*torsos(5, 60, -40), *torsos(5, -60, 40), *torsos(1)], TORSO)
-        assert found == [('sides-swapped', 'left_hip, right_hip: in 10 of 11 people, against their shoulders')]
+        assert found == [('left-right-swapped', 'left_hip, right_hip: in 10 of 11 people, against their shoulders')]
 
     def test_most_people_from_behind(self):
         found = self.swapped([*torsos(20), *torsos(40, -60, -40)], TORSO)
-        assert found == [('sides-behind', 'in 40 of 60 people the left shoulder is on the left')]
+        assert found == [('seen-from-behind', 'in 40 of 60 people the left shoulder is on the left')]
         assert self.swapped([*torsos(40), *torsos(20, -60, -40)], TORSO) == []
 
     @pytest.mark.parametrize(
@@ -142,20 +145,20 @@ class TestGeneratedPeople:
             path.write_text(json.dumps(content))
             options = {'data_root': str(people), 'train_dataloader.dataset.ann_file': str(path)}
             cfg = load_config(str(SYNTHETIC_CONFIG), options)
-            return check_dataset(cfg, ['train'], images=False).found
+            return check_dataset(cfg, ['train'], images=False).findings
 
         return check
 
     def test_one_persons_hips(self, check):
         found = check([11, 12], {4})
-        assert list(found) == [('train', 'sides-contradict')]
-        group = found['train', 'sides-contradict']
+        assert list(found) == [('train', 'left-right-contradict')]
+        group = found['train', 'left-right-contradict']
         assert group.count == 1 and group.examples[0].startswith('annotation 4: left - right shoulder +')
 
     def test_everybody(self, check):
         found = check(list(range(17)), set(range(1, 8)))
-        assert list(found) == [('train', 'sides-swapped')]
-        assert found['train', 'sides-swapped'].examples[0].startswith('left_eye, right_eye: in 6 of 6 people')
+        assert list(found) == [('train', 'left-right-swapped')]
+        assert found['train', 'left-right-swapped'].examples[0].startswith('left_eye, right_eye: in 6 of 6 people')
 
 
 _PARTNERS = [0, *(k + 1 if k % 2 else k - 1 for k in range(1, 17))]

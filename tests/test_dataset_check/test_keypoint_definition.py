@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
-from mmtranspose.dataset_check import keypoint_definition as metainfo
-from mmtranspose.dataset_check.keypoint_definition import canonical, mirrored, sided_pairs
+from mmtranspose.dataset_check import keypoint_definition
+from mmtranspose.dataset_check.keypoint_definition import canonical, left_right_pairs, mirrored
 
 DEFINITIONS = Path(mmpose.__file__).parent / '.mim' / 'configs' / '_base_' / 'datasets'
 HUMANS = ['aic', 'coco', 'coco_wholebody', 'crowdpose', 'exlpose', 'halpe', 'jhmdb', 'mhp', 'mpii', 'posetrack18']
@@ -33,7 +33,13 @@ def texts(problems) -> list:
 
 
 def everything(meta) -> list:
-    return texts([*metainfo.check_definition(meta), *metainfo.check_flip(meta), *metainfo.check_sigmas(meta)])
+    return texts(
+        [
+            *keypoint_definition.check_definition(meta),
+            *keypoint_definition.check_swap(meta),
+            *keypoint_definition.check_sigmas(meta),
+        ]
+    )
 
 
 @pytest.mark.parametrize('name', HUMANS)
@@ -61,21 +67,21 @@ def rename(k, name):
         (
             swap(1, 'nose'),
             [
-                ('keypoint-sides', 'left_eye swaps with nose, which swaps with nose'),
-                ('keypoint-sides', 'right_eye swaps with left_eye, which swaps with nose'),
+                ('keypoint-swap', 'left_eye swaps with nose, which swaps with nose'),
+                ('keypoint-swap', 'right_eye swaps with left_eye, which swaps with nose'),
             ],
         ),
         (
             lambda keypoints: [swap(1, '')(keypoints), swap(2, '')(keypoints)],
             [
-                ('keypoint-sides', 'left_eye swaps with left_eye, not right_eye'),
-                ('keypoint-sides', 'right_eye swaps with right_eye, not left_eye'),
+                ('keypoint-swap', 'left_eye swaps with left_eye, not right_eye'),
+                ('keypoint-swap', 'right_eye swaps with right_eye, not left_eye'),
             ],
         ),
         (rename(2, 'chin'), [('keypoint-pairing', 'left_eye swaps with nothing')]),
     ],
 )
-def test_flip(change, expected):
+def test_swap(change, expected):
     assert everything(definition(change)) == expected
 
 
@@ -107,7 +113,7 @@ def test_sigmas(sigmas, expected):
 )
 def test_definition(meta, words):
     skeleton = dict(skeleton_info={}) if 'change' in meta else {}
-    problems = list(metainfo.check_definition(definition(**skeleton, **meta)))
+    problems = list(keypoint_definition.check_definition(definition(**skeleton, **meta)))
     assert len(problems) == 1 and problems[0].kind == 'keypoint-definition'
     assert re.search(words, problems[0].where)
 
@@ -116,14 +122,14 @@ def test_definition(meta, words):
 def test_half_body(half):
     meta = definition(lambda keypoints: [keypoint.update(type=half) for keypoint in keypoints.values()])
     other = dict(upper='lower', lower='upper')[half]
-    found = texts(metainfo.check_half_body(meta, dict(RandomHalfBody={})))
+    found = texts(keypoint_definition.check_half_body(meta, dict(RandomHalfBody={})))
     assert found == [('half-body', f'no keypoint in keypoint_info has type={other!r}')]
-    assert texts(metainfo.check_half_body(meta, dict(RandomFlip={}))) == []
+    assert texts(keypoint_definition.check_half_body(meta, dict(RandomFlip={}))) == []
 
 
 @pytest.mark.parametrize(('channels', 'wrong'), [(3, False), (None, False), (17, True)])
 def test_head(channels, wrong):
-    assert bool(list(metainfo.check_head(3, channels))) == wrong
+    assert bool(list(keypoint_definition.check_head(3, channels))) == wrong
 
 
 @pytest.mark.parametrize(
@@ -147,7 +153,7 @@ def test_head(channels, wrong):
 )
 def test_categories(names, laid_out, expected):
     categories = [dict(name='car'), dict(name='face', keypoints=names)]
-    assert texts(metainfo.check_categories(categories, definition(), laid_out)) == expected
+    assert texts(keypoint_definition.check_categories(categories, definition(), laid_out)) == expected
 
 
 @pytest.mark.parametrize(
@@ -169,4 +175,4 @@ def test_names(name, one, other):
 
 def test_pairs():
     names = ['nose', 'R_Hip', 'L_Hip', 'left knee', 'left_ear', 'right_ear']
-    assert sided_pairs(names) == {'left_hip': (2, 1), 'left_ear': (4, 5)}
+    assert left_right_pairs(names) == {'left_hip': (2, 1), 'left_ear': (4, 5)}

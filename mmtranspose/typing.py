@@ -32,7 +32,7 @@ class PoseEstimator(Protocol):
     """
 
     backbone: nn.Module
-    neck: nn.Module
+    neck: Any
     head: Any
     data_preprocessor: Any
     test_cfg: Any
@@ -48,12 +48,24 @@ class PoseEstimator(Protocol):
         """From a loader's batch to one sample a crop, with ``pred_instances`` in image pixels."""
         ...
 
+    def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
+        """Update the weights by a loader's batch; returns the losses."""
+        ...
+
+    def train(self) -> Any:
+        """Set training mode."""
+        ...
+
     def eval(self) -> Any:
         """Set evaluation mode."""
         ...
 
     def to(self, device: torch.device | str) -> Any:
         """Move to a device."""
+        ...
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All weights by name."""
         ...
 
     def parameters(self) -> Any:

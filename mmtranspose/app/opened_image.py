@@ -11,7 +11,7 @@ from PIL import Image
 
 from mmtranspose.errors import InputError
 from mmtranspose.media import read_image
-from mmtranspose.media.file_kinds import IMAGES, known_files, suffix_of
+from mmtranspose.media.inputs import IMAGE_SUFFIXES, known_files, suffix_of
 
 LONGEST = 1600  # side of the image that a session holds, in pixels
 
@@ -64,7 +64,7 @@ def folder_images(folder: str) -> list[Path]:
     """
     if not Path(folder).is_dir():
         raise InputError(f'folder {folder} does not exist')
-    found = [path for path in map(str, Path(folder).iterdir()) if suffix_of(path) in IMAGES]
+    found = [path for path in map(str, Path(folder).iterdir()) if suffix_of(path) in IMAGE_SUFFIXES]
     if not found:
         raise InputError(f'folder {folder} holds no image')
     return [Path(path) for path in known_files(found)[:MOST_EXAMPLES]]

@@ -12,12 +12,12 @@ from mmengine.fileio import put_text
 
 from mmtranspose.dataset_explanation.measures import MEASURES
 from mmtranspose.files.json_files import write_json
+from mmtranspose.media import write_image
 from mmtranspose.visualization import (
     dependency_matrix_figure,
     faithfulness_figure,
     layer_profile_figure,
     randomization_figure,
-    write_image,
 )
 
 TABLES = ('dependency', 'layers', 'occlusion', 'faithfulness', 'randomization')

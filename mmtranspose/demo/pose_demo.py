@@ -20,7 +20,8 @@ from mmtranspose.explain.explainer import explain_topdown
 from mmtranspose.inference import BoxFile, TopdownPipeline, TopdownResult
 from mmtranspose.loading.config import load_config
 from mmtranspose.loading.init_model import init_model
-from mmtranspose.visualization import contact_sheet, draw_poses, explanation_figure, write_image, write_page
+from mmtranspose.media import write_image
+from mmtranspose.visualization import contact_sheet, draw_poses, explanation_figure, write_page
 
 
 def demo_config(config: str, data: Path, work_dir: Path, seed: int, epochs: int | None) -> Config:

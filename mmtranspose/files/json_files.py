@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from pathlib import Path
 
-from mmengine.fileio import put_text
-
 from mmtranspose.errors import InputError
+from mmtranspose.files.output_paths import errors_name, partial_file, partial_path
 
 
 def read_json(path: Path, what: str) -> object:
-    """A JSON file's content.
+    """Read a JSON file.
 
     Raises:
-        InputError: It is missing or not JSON; the message calls it ``what``.
+        InputError: The file is missing or is not JSON; the message calls it ``what``.
     """
     try:
         return json.loads(Path(path).read_text())
@@ -25,10 +26,68 @@ def read_json(path: Path, what: str) -> object:
 
 
 def to_json(content: object, indent: int | None = None) -> str:
-    """JSON of dicts, lists, and NumPy's numbers."""
+    """Encode dicts, lists, and NumPy's numbers as JSON."""
     return json.dumps(content, indent=indent, default=float)
 
 
 def write_json(path: str | Path, content: dict) -> None:
-    """Write a JSON file: beside it first, then renamed."""
-    put_text(to_json(content, indent=1), str(path))
+    """Write a JSON file, whole or not at all.
+
+    Raises:
+        OSError: The file cannot be written; the error names it.
+    """
+    text = to_json(content, indent=1)
+    with partial_file(path) as partial:
+        partial.write_text(text, encoding='utf-8')
+
+
+class JsonListFile:
+    """Writes the entries of a JSON list one by one, so that no entry stays in memory.
+
+    The list is written to a file beside ``path``, which gets its name from :meth:`close`.
+
+    Args:
+        path (Path): The file; missing folders are made.
+        before (str): JSON before the entries.
+        after (str): JSON after the entries.
+
+    Raises:
+        OSError: The file cannot be written; the error names it, and nothing of the file is left.
+    """
+
+    def __init__(self, path: Path, before: str = '[', after: str = ']'):
+        self.path = path
+        self._partial = partial_path(path)
+        self._after, self._separator = after, '\n'
+        with errors_name(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(self._partial, 'w', encoding='utf-8')  # noqa: SIM115  closed by close()
+        self._write(before)
+
+    def write(self, entry: object) -> None:
+        """Add an entry of dicts, lists, and NumPy's numbers."""
+        self._write(self._separator + to_json(entry))
+        self._separator = ',\n'
+
+    def close(self) -> None:
+        """Complete the file and give it its name; a second call does nothing."""
+        if self._file.closed:
+            return
+        self._write(f'\n{self._after}\n', last=True)
+        with errors_name(self.path):
+            os.replace(self._partial, self.path)
+
+    def _write(self, text: str, last: bool = False) -> None:
+        try:
+            with errors_name(self.path):
+                self._file.write(text)
+                if last:
+                    self._file.close()
+        except OSError:
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        with suppress(OSError):  # the disk is still full; the file is closed all the same
+            self._file.close()
+        self._partial.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mmtranspose.errors import InputError
@@ -48,18 +48,30 @@ def partial_path(path: str | Path) -> Path:
 
 @contextmanager
 def partial_file(path: str | Path) -> Iterator[Path]:
-    """The path to write to, in a folder that is made; renamed to ``path`` at the end, removed after an error.
+    """Write a file whole or not at all: yield the path to write to, then rename it to ``path``.
 
-    An :class:`OSError` of writing (a full disk) is given the name of the file, which those of ``write`` lack.
+    Missing folders are made; after an error the partial file is removed.
+
+    Raises:
+        OSError: The file cannot be written; the error names ``path``.
     """
     path, partial = Path(path), partial_path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with errors_name(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            os.replace(partial, path)
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def errors_name(path: str | Path) -> Iterator[None]:
+    """Put the name of the written file into an :class:`OSError` (a full disk); those of ``write`` lack one."""
     try:
-        yield partial
-        os.replace(partial, path)
+        yield
     except OSError as error:
         if error.errno is not None:
             error.filename = str(path)
         raise
-    finally:
-        partial.unlink(missing_ok=True)

@@ -1,8 +1,18 @@
-"""Images, videos and cameras to frames, and frames to videos."""
+"""Read images, videos and cameras as frames; write images and videos."""
 
 from mmtranspose.media.frame import Frame, Unreadable, Video
-from mmtranspose.media.image_file import UnreadableImage, read_image
+from mmtranspose.media.image_file import UnreadableImage, read_image, write_image
 from mmtranspose.media.sources import Source, open_source
 from mmtranspose.media.video_writer import VideoWriter
 
-__all__ = ['Frame', 'Source', 'Unreadable', 'UnreadableImage', 'Video', 'VideoWriter', 'open_source', 'read_image']
+__all__ = [
+    'Frame',
+    'Source',
+    'Unreadable',
+    'UnreadableImage',
+    'Video',
+    'VideoWriter',
+    'open_source',
+    'read_image',
+    'write_image',
+]

@@ -1,4 +1,4 @@
-"""Cameras to frames."""
+"""Read frames from a camera."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from fractions import Fraction
 import cv2
 
 from mmtranspose.errors import InputError
-from mmtranspose.media.frame import USUAL_RATE, Frame, Unreadable, Video
+from mmtranspose.media.frame import DEFAULT_RATE, Frame, Unreadable, Video
 
 
-class Camera:
-    """A camera, open from the start and until :meth:`close`.
+class CameraInput:
+    """A camera, which stays open from construction until :meth:`close`.
 
     Args:
-        index (int): Its number, from 0.
+        index (int): Number of the camera, from 0.
 
     Raises:
-        InputError: It cannot be opened.
+        InputError: The camera cannot be opened.
     """
 
     length = None
@@ -32,8 +32,8 @@ class Camera:
             self.close()
             raise InputError(f'{self.name} cannot be opened: is it plugged in, and used by no other program?')
 
-    def read(self, numbers: Iterator[int]) -> Iterator[Frame | Unreadable]:
-        """Frames as they come, numbered by themselves, until the camera gives no more; this is an unreadable."""
+    def read(self, image_numbers: Iterator[int]) -> Iterator[Frame | Unreadable]:  # noqa: ARG002  frames have their own
+        """Yield frames as they arrive; when the camera gives no more, yield one :class:`Unreadable` and end."""
         video, index = None, 0
         while True:
             given, image = self.capture.read()
@@ -47,9 +47,9 @@ class Camera:
             index += 1
 
     def close(self) -> None:
-        """Give the camera back. May be called again."""
+        """Release the camera. May be called again."""
         self.capture.release()
 
     def _rate(self) -> Fraction:
         rate = self.capture.get(cv2.CAP_PROP_FPS)
-        return Fraction(rate).limit_denominator(1001) if math.isfinite(rate) and rate > 0 else USUAL_RATE
+        return Fraction(rate).limit_denominator(1001) if math.isfinite(rate) and rate > 0 else DEFAULT_RATE

@@ -1,4 +1,4 @@
-"""What sources give: frames, and what stands in place of a frame that cannot be read."""
+"""What a source yields: frames, and the account of a frame that cannot be read."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from fractions import Fraction
 
 import numpy as np
 
-USUAL_RATE = Fraction(25)
+DEFAULT_RATE = Fraction(25)  # frames per second, where a file or camera does not say
 
 
 @dataclass(frozen=True)
 class Video:
-    """The video or camera that a frame is from.
+    """The video or camera that a frame comes from.
 
     Attributes:
         name (str): The path as given, or ``'camera 0'``.
-        rate (Fraction): Frames per second; the average where it varies, 25 where it is unknown.
-        size (tuple[int, int]): (w, h) of its frames in pixels, after rotation metadata.
-        length (int | None): Number of frames as the file has it or as its duration makes likely, so an estimate; None
-            for cameras and where the file says nothing.
-        live (bool): A camera.
+        rate (Fraction): Frames per second; the average where the rate varies, 25 where it is unknown.
+        size (tuple[int, int]): (w, h) of the frames in pixels, after rotation by the file's metadata.
+        length (int | None): Estimated number of frames, from the file's frame count or duration; None for cameras and
+            for files that tell neither.
+        live (bool): Whether this is a camera.
     """
 
     name: str
@@ -32,15 +32,16 @@ class Video:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """An image, or one image of a video or camera.
+    """A single image, or one frame of a video or camera.
 
     Attributes:
         image (np.ndarray): (h, w, 3), BGR, uint8.
-        name (str): For people: the path as given, ``'clip.mp4, frame 12'``, ``'camera 0, frame 3'``, ``'array 0'``.
-        index (int): Its number in its video or camera, from 0; else its number among the images of the run. What
-            could not be read is counted too.
-        path (str | None): Of the image or video file; None for cameras and arrays.
-        video (Video | None): None for single images and arrays.
+        name (str): Name for messages: the path as given, ``'clip.mp4, frame 12'``, ``'camera 0, frame 3'``,
+            ``'array 0'``.
+        index (int): Number of the frame in its video or camera, or of the image among the images of the run, from 0.
+            Frames and images that cannot be read count too.
+        path (str | None): Path of the image or video file; None for cameras and arrays.
+        video (Video | None): The video or camera; None for images and arrays.
     """
 
     image: np.ndarray
@@ -52,11 +53,11 @@ class Frame:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Takes the place of a frame that cannot be read.
+    """Takes the place of a frame, an image or a whole video that cannot be read.
 
     Attributes:
-        name (str): As of a :class:`Frame`; of a video as a whole, its path.
-        reason (str): What is wrong, to be read after the name: ``'is empty (0 bytes)'``.
+        name (str): Name of the frame as in :class:`Frame`, or the path of the video.
+        reason (str): What is wrong, worded to follow the name: ``'is empty (0 bytes)'``.
     """
 
     name: str

@@ -1,100 +1,108 @@
-"""Whatever may be given as input, as one stream of frames."""
+"""Read everything that was given as input as one stream of frames."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Sequence
 from threading import Lock
+from typing import TypeAlias
 
 from mmtranspose.errors import InputError
 from mmtranspose.media.frame import Frame, Unreadable
-from mmtranspose.media.input_parts import Part, parts_of
+from mmtranspose.media.inputs import Input, InputLike, expand_input
+
+InputsLike: TypeAlias = 'InputLike | Sequence[InputLike] | Source'
 
 
-def open_source(inputs: object) -> Source:
-    """What was given, as one stream of frames; nothing is decoded yet.
+def open_source(inputs: InputsLike) -> Source:
+    """Open inputs as one stream of frames; nothing is decoded yet.
 
     Args:
-        inputs: One of these, or a list or tuple that mixes them:
+        inputs (InputsLike): One of these, or a list or tuple that mixes them:
 
             - an image or video file, str or Path;
-            - a folder: its images and videos in natural order, without folders inside it and hidden files;
-            - a pattern: ``'a/*.jpg'``; ``'a/**/*.jpg'`` looks into folders;
-            - a camera: its number, ``'webcam'`` (0) or ``'webcam:1'``;
+            - a folder: its images and videos in natural order, without subfolders and hidden files;
+            - a pattern: ``'a/*.jpg'``; ``'a/**/*.jpg'`` includes subfolders;
+            - a camera: its number, ``'webcam'`` (number 0) or ``'webcam:1'``;
             - an array (h, w, 3), BGR, uint8;
-            - any other iterable of such arrays, read one at a time; it may have no end;
+            - any other iterable of such arrays, read one at a time; it may be endless;
 
-            or a source, which is returned as it is.
+            or a :class:`Source`, which is returned unchanged.
 
     Raises:
-        InputError: Nothing is given; a file, folder or camera is not there; a folder or pattern has no image or
-            video; a file is of another kind; an array is no image; PyAV, which videos need, is not installed.
+        InputError: There is no input; a file, folder or camera does not exist; a folder or pattern has no image or
+            video; a file is neither image nor video; an array is not an image; or PyAV, which videos need, is missing.
     """
     if isinstance(inputs, Source):
         return inputs
-    inputs = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-    if not inputs:
+    given = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+    if not given:
         raise InputError('no input is given: name images, videos, folders or a camera')
-    parts: list[Part] = []
+    expanded: list[Input] = []
     try:
-        for given in inputs:
-            parts.extend(parts_of(given))
+        for one in given:
+            expanded.extend(expand_input(one))
     except BaseException:
-        for part in parts:
-            part.close()
+        for each in expanded:
+            each.close()
         raise
-    return Source(parts)
+    return Source(expanded)
 
 
 class Source:
-    """Frames of images, videos and cameras, one at a time, once; what cannot be read is an :class:`Unreadable`.
+    """Frames of images, videos and cameras, one at a time; can be iterated once.
 
-    May be read and closed in other threads than the one that made it.
+    What cannot be read is yielded as an :class:`Unreadable`. A source may be read and closed in other threads than the
+    one that made it.
 
     Args:
-        parts (Iterable[Part]): What it is made of, in order.
+        inputs (Iterable[Input]): Files, cameras and arrays, read in this order.
     """
 
-    def __init__(self, parts: Iterable[Part]):
-        self._parts = list(parts)
+    def __init__(self, inputs: Iterable[Input]):
+        self._inputs = list(inputs)
         self._items = self._read()
         self._lock = Lock()
         self._closed = False
 
     @property
     def length(self) -> int | None:
-        """Number of items as far as files tell it beforehand (an estimate for some videos); None where they do not."""
-        lengths = [part.length for part in self._parts]
-        return None if None in lengths else sum(lengths)
+        """Number of frames, an estimate for some videos; None where an input does not tell its length."""
+        total = 0
+        for one in self._inputs:
+            if one.length is None:
+                return None
+            total += one.length
+        return total
 
     @property
     def live(self) -> bool:
-        """Whether a camera is among its parts: frames come at their own pace."""
-        return any(part.live for part in self._parts)
+        """Whether one of the inputs is a camera: frames arrive at their own pace."""
+        return any(one.live for one in self._inputs)
 
     @property
     def moving(self) -> bool:
-        """Whether a video or camera is among its parts."""
-        return any(part.moving for part in self._parts)
+        """Whether one of the inputs is a video or a camera."""
+        return any(one.moving for one in self._inputs)
 
     def close(self) -> None:
-        """Close files and cameras. While another thread reads an item, that thread closes them when it has it."""
+        """Close files and cameras. While another thread reads a frame, that thread closes them afterwards."""
         self._closed = True
         if self._lock.acquire(blocking=False):
             try:
                 self._items.close()
-                for part in self._parts:
-                    part.close()
+                for one in self._inputs:
+                    one.close()
             finally:
                 self._lock.release()
 
-    def _read(self) -> Iterator[Frame | Unreadable]:
-        numbers = itertools.count()
-        for part in self._parts:
+    def _read(self) -> Generator[Frame | Unreadable, None, None]:
+        image_numbers = itertools.count()
+        for one in self._inputs:
             try:
-                yield from part.read(numbers)
+                yield from one.read(image_numbers)
             finally:
-                part.close()
+                one.close()
 
     def __iter__(self) -> Source:
         return self

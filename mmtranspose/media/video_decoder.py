@@ -1,17 +1,15 @@
-"""A video stream to upright images by PyAV, and an account of what is lost."""
+"""Decode a video stream to upright images with PyAV, and account for what is lost."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmtranspose.errors import InputError
-
-if TYPE_CHECKING:
-    import av
-from collections.abc import Iterator
+from mmtranspose.typing import PathLike
 
 if TYPE_CHECKING:
     import av
@@ -19,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def import_av() -> ModuleType:
-    """The module ``av``.
+    """Import PyAV, the module ``av``.
 
     Raises:
-        InputError: It is not installed.
+        InputError: PyAV is not installed.
     """
     try:
         import av
@@ -31,23 +29,23 @@ def import_av() -> ModuleType:
     return av
 
 
-def as_url(path: object) -> str:
-    """A file's path for FFmpeg, which takes what stands before a colon for a protocol."""
+def as_url(path: PathLike) -> str:
+    """The address of a file for FFmpeg, which would take a name up to a colon for a protocol."""
     return f'file:{path}'
 
 
 def display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
-    """The matrix (3, 3) that comes with a frame, int32; None where nothing is to be turned.
+    """The matrix (3, 3), int32, that rotates or mirrors a frame for display; None where the frame has none.
 
-    Not to be asked of every frame: PyAV's side data and its frame hold each other, so that memory grows until Python's
-    garbage collector finds them.
+    Call this for one frame of a video only: PyAV's side data and its frame refer to each other, so that memory would
+    grow until Python's garbage collector finds them.
     """
     data = frame.side_data.get('DISPLAYMATRIX')
     return None if data is None else np.frombuffer(bytes(data), np.int32).reshape(3, 3)
 
 
 def upright(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
-    """A decoded image as players show it: turned by quarters and mirrored.
+    """Turn a decoded image by quarter turns and mirror it, as players do.
 
     The matrix is ((a, b, u), (c, d, v), (x, y, w)): x' = a x + c y, y' = b x + d y (ISO 14496-12, 6.2.2).
 
@@ -69,15 +67,16 @@ def upright(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
 
 
 class VideoDecoder:
-    """Images of a stream, decoded packet by packet, so that a broken one costs its own image.
+    """Decodes a stream packet by packet, so that a broken packet costs its own image only.
 
     Args:
         container (InputContainer): The open file.
-        stream (av.VideoStream): Its video stream.
-        faults (tuple[type[Exception], ...]): What PyAV raises for broken data.
+        stream (av.VideoStream): The video stream of the file.
+        faults (tuple[type[Exception], ...]): Exceptions that PyAV raises for broken data.
 
     Attributes:
-        lost (int): After the last image: how many more gave no image because they lean on broken ones.
+        lost (int): Set after the last image: number of further packets that gave no image because they depend on broken
+            ones.
     """
 
     def __init__(self, container: InputContainer, stream: av.VideoStream, faults: tuple[type[Exception], ...]):
@@ -85,10 +84,13 @@ class VideoDecoder:
         self.lost = 0
         self._size: dict[str, int] = {}
         self._matrix: np.ndarray | None = None
-        stream.thread_type = 'SLICE'  # frame threads lose the last images, and their errors, when one is broken
+        stream.thread_type = 'SLICE'  # frame threads lose the last images, and their errors, when a packet is broken
 
     def images(self) -> Iterator[np.ndarray | str]:
-        """In order of display: images (h, w, 3), BGR, uint8, upright, of the first one's size; or why one is not."""
+        """Yield images in order of display: (h, w, 3), BGR, uint8, upright, of the first image's size.
+
+        In the place of an image that cannot be decoded, yield the reason.
+        """
         packets = given = broken = 0
         for packet in self._packets():
             for image in self._decode(packet):
@@ -128,5 +130,5 @@ class VideoDecoder:
 
 
 def in_words(error: Exception) -> str:
-    """What FFmpeg says, without its number and the file's name."""
+    """FFmpeg's message, without error number and file name."""
     return getattr(error, 'strerror', None) or str(error)

@@ -1,4 +1,4 @@
-"""Video files to frames."""
+"""Read frames from video files."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mmtranspose.media.frame import USUAL_RATE, Frame, Unreadable, Video
+from mmtranspose.media.frame import DEFAULT_RATE, Frame, Unreadable, Video
 from mmtranspose.media.video_decoder import VideoDecoder, as_url, import_av, in_words
 
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer
 
-
 PLAYLISTS = ('concat', 'hls', 'dash')
 
 
-class VideoFile:
-    """A video file, opened when its turn comes and read one frame at a time, so that memory stays flat.
+class VideoInput:
+    """A video file, opened when its turn comes and read one frame at a time, so that memory does not grow.
 
     Args:
         path (str): The file.
@@ -37,7 +36,7 @@ class VideoFile:
 
     @cached_property
     def length(self) -> int | None:
-        """Number of frames as the file has it, or as its duration makes likely; None where it says nothing."""
+        """Number of frames by the file's frame count or, as an estimate, by its duration; None where it has neither."""
         try:
             with self.av.open(as_url(self.path)) as container:
                 stream = self._stream(container)
@@ -45,8 +44,8 @@ class VideoFile:
         except self.faults:
             return None
 
-    def read(self, numbers: Iterator[int]) -> Iterator[Frame | Unreadable]:
-        """The frames, numbered by themselves; a packet, or a whole file, that cannot be decoded is one unreadable."""
+    def read(self, image_numbers: Iterator[int]) -> Iterator[Frame | Unreadable]:  # noqa: ARG002  frames have their own
+        """Yield the frames, and one :class:`Unreadable` for each packet, or whole file, that cannot be decoded."""
         try:
             container = self.av.open(as_url(self.path))
         except self.faults as error:
@@ -55,14 +54,14 @@ class VideoFile:
         with container:
             stream = self._stream(container)
             if container.format.name in PLAYLISTS:
-                yield Unreadable(self.path, 'is a list of other files; name those')
+                yield Unreadable(self.path, 'is a list of other files; name those files')
             elif stream is None:
                 yield Unreadable(self.path, 'holds no video stream')
             else:
                 yield from self._frames(container, stream)
 
     def close(self) -> None:
-        """Nothing stays open: the file is closed when reading ends, early or not."""
+        """Do nothing: the file is closed whenever reading ends, early or not."""
 
     def _stream(self, container: InputContainer) -> av.VideoStream | None:
         covers = self.av.stream.Disposition.attached_pic
@@ -83,13 +82,13 @@ class VideoFile:
         if video is None:
             yield Unreadable(self.path, 'holds no frame that can be decoded')
         elif decoder.lost:
-            yield Unreadable(self.path, f'lacks {decoder.lost} more frames, which lean on broken ones')
+            yield Unreadable(self.path, f'lacks {decoder.lost} more frames, which depend on broken ones')
 
 
 def _rate(container: InputContainer, stream: av.VideoStream) -> Fraction:
-    """The average rate; where there are no times to average over (raw streams), what the coded frames say."""
+    """The average rate; for raw streams, which have no times to average over, the rate that the coded frames tell."""
     known = stream.average_rate if container.duration else stream.guessed_rate
-    return Fraction(known or stream.average_rate or USUAL_RATE)
+    return Fraction(known or stream.average_rate or DEFAULT_RATE)
 
 
 def _length(container: InputContainer, stream: av.VideoStream) -> int | None:

@@ -1,4 +1,4 @@
-"""Frames to a video file."""
+"""Write frames to a video file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ import cv2
 import numpy as np
 
 from mmtranspose.errors import InputError
+from mmtranspose.files.output_paths import partial_path
 from mmtranspose.media.video_decoder import as_url, import_av
+from mmtranspose.typing import PathLike
 
 if TYPE_CHECKING:
     import av
@@ -29,22 +31,22 @@ BT601 = 6  # how swscale turns RGB to YUV unless told otherwise; players would g
 
 
 class VideoWriter:
-    """An MP4 file of H.264, or of MPEG-4 where PyAV lacks libx264.
+    """Writes an MP4 file of H.264, or of MPEG-4 where PyAV lacks libx264.
 
-    The file appears under its name when the writer is closed. An exception in the ``with`` block, Ctrl-C too, closes it
-    as well, so that what was written can be played. Without a frame there is no file.
+    The file appears under its name when the writer is closed. An exception in the ``with`` block, Ctrl-C too, also
+    closes the writer, so that what was written can be played. A writer that got no frame leaves no file.
 
     Args:
-        path (str | Path): The file. Folders that are missing are made.
+        path (PathLike): The file; missing folders are made.
         rate (Fraction | float): Frames per second.
-        size (tuple[int, int]): (w, h) of the frames in pixels. A video of odd size has one column or row more, which
-            repeats the last one, since it stores colours at half the resolution.
+        size (tuple[int, int]): (w, h) of the frames in pixels. A video of odd width or height gets one more column or
+            row, a copy of the last one, because videos store colours at half the resolution.
 
     Raises:
-        InputError: The rate or the size is not positive; PyAV is not installed.
+        InputError: The rate or the size is not positive, or PyAV is not installed.
     """
 
-    def __init__(self, path: str | Path, rate: Fraction | float, size: tuple[int, int]):
+    def __init__(self, path: PathLike, rate: Fraction | float, size: tuple[int, int]):
         if not (math.isfinite(rate) and rate > 0):
             raise InputError(f'video {path}: a rate of {rate} frames per second is not positive and finite')
         if min(size) < 1:
@@ -53,10 +55,9 @@ class VideoWriter:
         self.rate = 1 / (1 / Fraction(rate)).limit_denominator(MOST_TICKS)
         self.size = tuple(size)
         self._av = import_av()
-        self._partial = self.path.with_name(f'{self.path.name}.{os.getpid()}.partial')
-        self._container = self._stream = None
-        self._count = 0
-        self._flushed = self._closed = False
+        self._partial = partial_path(self.path)
+        self._encoder: _Encoder | None = None
+        self._closed = False
 
     def write(self, image: np.ndarray) -> None:
         """Append a frame.
@@ -65,12 +66,12 @@ class VideoWriter:
             image (np.ndarray): (h, w, 3), BGR, uint8, of the video's size.
 
         Raises:
-            InputError: It has another shape or dtype.
-            OSError: The file cannot be written; on a full disk ``errno`` is ENOSPC. ``filename`` is the video's, and
-                nothing of it is left.
+            InputError: The image has another shape or dtype.
+            OSError: The file cannot be written (``errno`` is ENOSPC on a full disk). ``filename`` is the name of the
+                video, and nothing of the video is left.
         """
         if self._closed:
-            raise ValueError(f'video {self.path} is closed')
+            raise InputError(f'video {self.path} is closed')
         w, h = self.size
         if image.shape != (h, w, 3) or image.dtype != np.uint8:
             raise InputError(
@@ -78,12 +79,10 @@ class VideoWriter:
                 f'of {w} x {h} pixels, uint8'
             )
         with self._whole_or_gone():
-            if self._container is None:
-                self._open(w + w % 2, h + h % 2)
-            frame = self._av.VideoFrame.from_ndarray(_even(image), format='bgr24')
-            frame.pts, frame.time_base = self._count, 1 / self.rate
-            self._count += 1
-            self._encode(frame)
+            if self._encoder is None:
+                self._partial.parent.mkdir(parents=True, exist_ok=True)
+                self._encoder = _Encoder(self._partial, self.rate, (w + w % 2, h + h % 2))
+            self._encoder.encode(_even(image))
 
     def close(self) -> None:
         """Finish the file and give it its name. May be called again.
@@ -93,14 +92,14 @@ class VideoWriter:
         """
         if self._closed:
             return
-        if self._container is None:
+        if self._encoder is None:
             self._abandon()
             return
         with self._whole_or_gone():
             try:
-                self._finish()
+                self._finish(self._encoder)
             except KeyboardInterrupt:  # a second Ctrl-C: the file still has to be finished
-                self._finish()
+                self._finish(self._encoder)
                 raise
 
     def __enter__(self) -> VideoWriter:
@@ -109,26 +108,10 @@ class VideoWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _open(self, w: int, h: int) -> None:
-        self._partial.parent.mkdir(parents=True, exist_ok=True)
-        container = self._av.open(as_url(self._partial), 'w', format='mp4')
-        codec = next(name for name in CODECS if name in self._av.codecs_available)
-        self._stream = container.add_stream(codec, rate=self.rate, options=dict(CODECS[codec]))
-        self._stream.width, self._stream.height, self._stream.pix_fmt = w, h, 'yuv420p'
-        self._stream.codec_context.colorspace = BT601
-        self._container = container
-
-    def _finish(self) -> None:
-        if not self._flushed:
-            self._encode(None)
-            self._flushed = True
-        self._container.close()
+    def _finish(self, encoder: _Encoder) -> None:
+        encoder.finish()
         os.replace(self._partial, self.path)
         self._closed = True
-
-    def _encode(self, frame: av.VideoFrame | None) -> None:
-        # One call: Ctrl-C between encoding and writing would lose a packet that the next ones lean on.
-        deque(map(self._container.mux, map(self._stream.encode, [frame])), maxlen=0)
 
     @contextmanager
     def _whole_or_gone(self) -> Iterator[None]:
@@ -142,13 +125,49 @@ class VideoWriter:
 
     def _abandon(self) -> None:
         self._closed = True
-        if self._container is not None:
+        if self._encoder is not None:
             with suppress(OSError, self._av.FFmpegError):
-                self._container.close()
+                self._encoder.close()
         with suppress(OSError):
             self._partial.unlink()
 
 
+class _Encoder:
+    """An open MP4 file and the stream that frames of (w, h) pixels, both even, are encoded to."""
+
+    def __init__(self, path: Path, rate: Fraction, size: tuple[int, int]):
+        self._av, self._rate = import_av(), rate
+        self._container = self._av.open(as_url(path), 'w', format='mp4')
+        codec = next(name for name in CODECS if name in self._av.codecs_available)
+        self._stream = self._container.add_stream(codec, rate=rate, options=dict(CODECS[codec]))
+        self._stream.width, self._stream.height = size
+        self._stream.pix_fmt, self._stream.codec_context.colorspace = 'yuv420p', BT601
+        self._count, self._flushed = 0, False
+
+    def encode(self, image: np.ndarray) -> None:
+        """Append a frame (h, w, 3), BGR, uint8."""
+        frame = self._av.VideoFrame.from_ndarray(image, format='bgr24')
+        frame.pts, frame.time_base = self._count, 1 / self._rate
+        self._count += 1
+        self._put(frame)
+
+    def finish(self) -> None:
+        """Write what the codec still holds and close the file. May be called again after an interruption."""
+        if not self._flushed:
+            self._put(None)
+            self._flushed = True
+        self.close()
+
+    def close(self) -> None:
+        """Close the file as it is."""
+        self._container.close()
+
+    def _put(self, frame: av.VideoFrame | None) -> None:
+        # One call: Ctrl-C between encoding and writing would lose a packet that the next packets depend on.
+        deque(map(self._container.mux, map(self._stream.encode, [frame])), maxlen=0)
+
+
 def _even(image: np.ndarray) -> np.ndarray:
+    """The image (h, w, 3) with its last row or column repeated where their number is odd."""
     h, w = image.shape[:2]
     return np.ascontiguousarray(cv2.copyMakeBorder(image, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE))

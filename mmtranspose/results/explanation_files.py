@@ -12,7 +12,8 @@ from mmengine.fileio import put
 
 from mmtranspose.errors import InputError
 from mmtranspose.explain import ExplainOptions, PoseExplanation
-from mmtranspose.visualization import explanation_figure, overlay_people, relevance_figure, write_image, write_page
+from mmtranspose.media import write_image
+from mmtranspose.visualization import explanation_figure, overlay_people, relevance_figure, write_page
 
 PAGE = 'page'
 

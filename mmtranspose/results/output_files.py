@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmtranspose.errors import InputError
 from mmtranspose.media import Frame
-from mmtranspose.media.file_kinds import VIDEOS, suffix_of
+from mmtranspose.media.inputs import VIDEO_SUFFIXES, suffix_of
 
 IN_COLOUR = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')  # other images become PNG
 
@@ -110,7 +110,7 @@ def require_no_overwriting(root: str | Path, inputs: Iterable[Path], others: Ite
     given = {os.path.realpath(path): path for path in (*inputs, *others)}
     targets = {Path(COCO_RESULTS)}
     for path in inputs:
-        picture = path.with_suffix('.mp4') if suffix_of(str(path)) in VIDEOS else path
+        picture = path.with_suffix('.mp4') if suffix_of(str(path)) in VIDEO_SUFFIXES else path
         targets |= {Path(picture.name), Path(f'{path.stem}.json')}
     real_root = os.path.realpath(root)
     for target in sorted(targets):

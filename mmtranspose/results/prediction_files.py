@@ -9,8 +9,7 @@ import numpy as np
 from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample, split_instances
 
-from mmtranspose.files.json_files import to_json, write_json
-from mmtranspose.files.json_list_file import JsonListFile, naming
+from mmtranspose.files.json_files import JsonListFile, to_json, write_json
 from mmtranspose.inference.image_ids import ImageIds
 from mmtranspose.inference.pipeline import TopdownResult
 from mmtranspose.results.output_files import COCO_RESULTS, OutputFiles
@@ -112,8 +111,7 @@ class PredictionFiles:
             self._write_frame(result, files)
             return
         self._close_video()
-        with naming(files.predictions):
-            write_json(files.predictions, results_dict(frame.path or frame.name, result.samples, self._dataset_meta))
+        write_json(files.predictions, results_dict(frame.path or frame.name, result.samples, self._dataset_meta))
 
     def close(self) -> None:
         """Complete the files."""

@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 
 from mmtranspose.errors import InputError
-from mmtranspose.files.json_list_file import naming
+from mmtranspose.files.output_paths import errors_name
 from mmtranspose.inference.pipeline import TopdownResult
-from mmtranspose.media import Frame, VideoWriter
+from mmtranspose.media import Frame, VideoWriter, write_image
 from mmtranspose.results.explanation_files import write_explanations
 from mmtranspose.results.output_files import OutputFiles, OutputNames
 from mmtranspose.results.prediction_files import PredictionFiles
-from mmtranspose.visualization import PoseDrawer, draw_tracks, overlay_people, write_image
+from mmtranspose.visualization import PoseDrawer, draw_tracks, overlay_people
 from mmtranspose.visualization.overlay import draw_caption, people_caption
 
 
@@ -59,7 +59,7 @@ class ImageFiles:
             self.close()
             self._files = files
         if frame.video is None:
-            with naming(files.picture):
+            with errors_name(files.picture):
                 write_image(files.picture, drawn)
             return
         if self._video is None:
@@ -124,7 +124,7 @@ class ResultsFolder:
             self._write_page(result, files)
 
     def _write_page(self, result: TopdownResult, files: OutputFiles) -> None:
-        with naming(files.picture.with_suffix('.html')):
+        with errors_name(files.picture.with_suffix('.html')):
             write_explanations(self.root, files.picture.name, result.frame.image, result.explanations)
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """Poses, maps and their statistics as images. Nothing is computed here but colours."""
 
-from mmtranspose.visualization.contact_sheet import contact_sheet, write_image
+from mmtranspose.visualization.contact_sheet import contact_sheet
 from mmtranspose.visualization.dataset_figures import faithfulness_figure, layer_profile_figure, randomization_figure
 from mmtranspose.visualization.dependency_matrix import dependency_matrix_figure
 from mmtranspose.visualization.explanation_figure import explanation_figure, relevance_figure
@@ -21,6 +21,5 @@ __all__ = [
     'overlay_people',
     'randomization_figure',
     'relevance_figure',
-    'write_image',
     'write_page',
 ]

@@ -233,7 +233,7 @@ def _draw_bar(axes: Axes, left: float, top: float, height: float, row: _Row, wid
     axes.add_patch(Rectangle((left, top), width, height, fill=False, ec=INK, lw=0.6, zorder=3))
     if row.top <= 0:
         return _write(axes, left + width + 0.07, top + height, '0', LETTERS, va='center')
-    marked = [] if row.threshold is None or not 0 < row.threshold else [min(row.threshold, row.top)]
+    marked = [] if row.threshold is None or not row.threshold > 0 else [min(row.threshold, row.top)]
     for limit in marked:
         share = limit / row.top * height
         axes.add_patch(

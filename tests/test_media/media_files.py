@@ -14,7 +14,7 @@ import numpy as np
 BITS, CELL = 8, 8
 
 
-def picture(h: int = 45, w: int = 62, seed: int = 0) -> np.ndarray:
+def smooth_image(h: int = 45, w: int = 62, seed: int = 0) -> np.ndarray:
     """A smooth image of many colours (h, w, 3), without symmetry."""
     noise = np.random.default_rng(seed).integers(0, 256, (h, w, 3), dtype=np.uint8)
     return cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 3), None, 0, 255, cv2.NORM_MINMAX)
@@ -30,7 +30,7 @@ def numbered(number: int, w: int = 64, h: int = 48) -> np.ndarray:
 
 def textured(number: int, w: int = 320, h: int = 240) -> np.ndarray:
     """The same over a texture that moves, for videos that need some bytes a frame."""
-    image = np.roll(picture(h, w), 9 * number, axis=1)
+    image = np.roll(smooth_image(h, w), 9 * number, axis=1)
     image[:CELL, : BITS * CELL] = numbered(number)[:CELL, : BITS * CELL]
     return image
 

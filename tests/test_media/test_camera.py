@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -17,19 +18,19 @@ class FakeCapture:
     """Camera 0 gives 3 images and is then unplugged; camera 1 is there and gives none; others are not there."""
 
     rate = 15.0
-    made: list[FakeCapture] = []
+    made: ClassVar[list[FakeCapture]] = []
 
     def __init__(self, index: int):
-        self.pictures = iter([numbered(number) for number in range(3 if index == 0 else 0)])
+        self.images = iter([numbered(number) for number in range(3 if index == 0 else 0)])
         self.index, self.released = index, False
         self.made.append(self)
 
-    def isOpened(self) -> bool:  # noqa: N802
+    def isOpened(self) -> bool:
         return self.index < 2
 
     def read(self) -> tuple[bool, np.ndarray | None]:
         assert not self.released
-        image = next(self.pictures, None)
+        image = next(self.images, None)
         return image is not None, image
 
     def get(self, what: int) -> float:
@@ -59,7 +60,7 @@ def test_frames_until_it_is_unplugged(cameras, given):
 
 
 @pytest.mark.parametrize(
-    'told, rate', [(0.0, 25), (-1.0, 25), (float('nan'), 25), (30.00003, 30), (29.97003, Fraction(30000, 1001))]
+    ('told', 'rate'), [(0.0, 25), (-1.0, 25), (float('nan'), 25), (30.00003, 30), (29.97003, Fraction(30000, 1001))]
 )
 def test_rate(told, rate, monkeypatch):
     monkeypatch.setattr(FakeCapture, 'rate', told)
@@ -78,7 +79,7 @@ def test_not_there(cameras, given):
 
 
 def test_negative():
-    with pytest.raises(InputError, match='camera -1 is none: cameras are numbered from 0'):
+    with pytest.raises(InputError, match='camera -1 does not exist: cameras are numbered from 0'):
         open_source(-1)
 
 

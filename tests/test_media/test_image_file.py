@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 
 import cv2
 import numpy as np
 import pytest
-from media_files import picture, png
+from media_files import png, smooth_image
 from mmpose.datasets.transforms import LoadImage
 from PIL import Image, ImageOps
 
 from mmtranspose.errors import InputError
-from mmtranspose.media import UnreadableImage, read_image
+from mmtranspose.media import UnreadableImage, read_image, write_image
 
 FORMATS = {
     'a.jpg': dict(format='JPEG'),
@@ -40,7 +41,7 @@ def bgr(image: Image.Image) -> np.ndarray:
 
 @pytest.fixture
 def rgb() -> Image.Image:
-    return Image.fromarray(picture())
+    return Image.fromarray(smooth_image())
 
 
 @pytest.fixture
@@ -155,10 +156,10 @@ class TestRefused:
             read(bytes(data), 'a.tif')
 
     @pytest.mark.parametrize(
-        'data, reason',
+        ('data', 'reason'),
         [
             (b'', r'is empty \(0 bytes\)'),
-            (b'no picture', 'is damaged, truncated or no image'),
+            (b'no image', 'is damaged, truncated or no image'),
             (b'\xff\xd8\xff' + b'\xff' * 999, 'is truncated: the end of the file is missing'),
             (b'\xff\xd8\xff\xe0\0\4ab\xff\xd9', 'is truncated: the end of the file is missing'),
             (b'\xff\xd8\xff\xda\0\4ab\xff\xd9', 'is damaged, truncated or no image'),
@@ -189,3 +190,38 @@ class TestRefused:
         monkeypatch.setattr('pathlib.Path.write_bytes', lambda path, data: path.touch())
         with pytest.raises(InputError, match='cannot be read: Permission denied'):
             read(b'')
+
+
+class TestWriteImage:
+    @pytest.fixture
+    def image(self):
+        return np.random.default_rng(0).integers(0, 256, (12, 9, 3), dtype=np.uint8)
+
+    def test_pixels_and_folders(self, tmp_path, image):
+        write_image(tmp_path / 'new' / 'folder' / 'a.png', image)
+        np.testing.assert_array_equal(cv2.imread(str(tmp_path / 'new' / 'folder' / 'a.png')), image)
+        assert os.listdir(tmp_path / 'new' / 'folder') == ['a.png']
+
+    def test_the_ending_decides(self, tmp_path, image):
+        write_image(str(tmp_path / 'a.jpg'), image)
+        write_image(tmp_path / 'a.PNG', image)
+        assert (tmp_path / 'a.jpg').read_bytes()[:3] == b'\xff\xd8\xff'
+        assert (tmp_path / 'a.PNG').read_bytes()[:4] == b'\x89PNG'
+
+    @pytest.mark.parametrize('name', ['a.pose', 'a', 'a.json'])
+    def test_unknown_endings(self, tmp_path, image, name):
+        with pytest.raises(OSError, match=f'{tmp_path / name}: an image of .* cannot be written as .*use .png or .jpg'):
+            write_image(tmp_path / name, image)
+        assert os.listdir(tmp_path) == []
+
+    def test_an_error_leaves_the_old_file(self, tmp_path, image, monkeypatch):
+        write_image(tmp_path / 'a.png', image)
+
+        def fail(source, target):
+            raise OSError(28, 'No space left on device')
+
+        monkeypatch.setattr(os, 'replace', fail)
+        with pytest.raises(OSError, match='No space left'):
+            write_image(tmp_path / 'a.png', 255 - image)
+        np.testing.assert_array_equal(cv2.imread(str(tmp_path / 'a.png')), image)
+        assert os.listdir(tmp_path) == ['a.png']

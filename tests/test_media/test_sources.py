@@ -12,7 +12,7 @@ import pytest
 from media_files import number_of, numbered, write_video
 
 from mmtranspose.errors import InputError
-from mmtranspose.media import Frame, Unreadable, open_source
+from mmtranspose.media import Frame, Source, Unreadable, open_source
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ class TestWhatIsRead:
         assert items[1].path == str(folder / 'a2.PNG') and items[1].video is None
 
     @pytest.mark.parametrize(
-        'pattern, found',
+        ('pattern', 'found'),
         [
             ('*.png', ['a1.png', 'a10.png']),
             ('a?.*', ['a1.png', 'a2.PNG', 'a3.jpg']),
@@ -110,12 +110,15 @@ class TestWhatIsRead:
 
 class TestRefused:
     @pytest.mark.parametrize(
-        'name, message',
+        ('name', 'message'),
         [
             ('none.jpg', 'input {} does not exist'),
             ('none/*.jpg', 'no image or video matches {}'),
             ('*.txt', 'no image or video matches {}'),
-            ('notes.txt', 'input {} is of a kind that is not known: images end in .bmp, .*; videos in .264'),
+            (
+                'notes.txt',
+                'input {} is neither an image nor a video by its name: images end in .bmp.*; videos in .264',
+            ),
             ('folder.jpg', 'folder {} holds no image or video; "{}/[*][*]/[*]" looks into its folders'),
         ],
     )
@@ -124,15 +127,15 @@ class TestRefused:
             open_source([numbered(0), str(folder / name)])
 
     @pytest.mark.parametrize(
-        'given, message',
+        ('given', 'message'),
         [
             ([], 'no input is given'),
             (np.zeros((5, 6), np.uint8), r'an array given as input has shape \(5, 6\)'),
             (np.zeros((5, 6, 3), np.float32), 'an array given as input has .* dtype float32'),
-            (None, 'an input of type NoneType is no path'),
-            (True, 'an input of type bool is no path'),
-            (1.5, 'an input of type float is no path'),
-            (b'a.jpg', 'an input of type bytes is no path'),
+            (None, 'an input of type NoneType is not a path'),
+            (True, 'an input of type bool is not a path'),
+            (1.5, 'an input of type float is not a path'),
+            (b'a.jpg', 'an input of type bytes is not a path'),
         ],
     )
     def test_other(self, given, message):
@@ -205,8 +208,6 @@ class TestReading:
 
             def close(self):
                 closed.append(threading.current_thread().name)
-
-        from mmtranspose.media.sources import Source
 
         source = Source([Slow()])
         reader = threading.Thread(target=lambda: (items.extend(source), ended.set()), name='reader')

@@ -13,20 +13,20 @@ import av
 import cv2
 import numpy as np
 import pytest
-from media_files import break_packet, number_of, numbered, picture, textured, write_video
+from media_files import break_packet, number_of, numbered, smooth_image, textured, write_video
 
 from mmtranspose.errors import InputError
 from mmtranspose.media import Frame, Unreadable, Video, VideoWriter, open_source
 
 KINDS = {
-    'a.mp4': dict(),
+    'a.mp4': {},
     'b-frames.mp4': dict(bf='2'),
-    'a.mov': dict(),
-    'a.mkv': dict(),
-    'a.ts': dict(),
+    'a.mov': {},
+    'a.mkv': {},
+    'a.ts': {},
     'a.avi': dict(codec='mpeg4'),
     'a.mjpeg': dict(codec='mjpeg', pixels='yuvj420p'),
-    'a.h264': dict(),
+    'a.h264': {},
     'a.gif': dict(codec='gif', pixels='rgb8'),
 }
 
@@ -71,7 +71,7 @@ class TestFrames:
             assert source.length == (None if raw else 20) and not source.live
             video = next(source).video
         assert video.length == (None if raw else 20)
-        told = dict([('a.mjpeg', 25), ('a.gif', Fraction(100, 3))])  # no rate in the file; ticks of 1/100 s
+        told = {'a.mjpeg': 25, 'a.gif': Fraction(100, 3)}  # no rate in the file; ticks of 1/100 s
         assert video.rate == told.get(name, Fraction(30000, 1001))
 
     def test_no_duration(self, tmp_path):
@@ -103,7 +103,7 @@ class TestFrames:
     @pytest.mark.parametrize('degrees', [0, 90, 180, 270])
     @pytest.mark.parametrize('flips', [{}, dict(hflip=True), dict(vflip=True)], ids=['', 'h', 'v'])
     def test_turned_and_mirrored(self, tmp_path, degrees, flips):
-        options = dict(count=2, frames=lambda n: picture(48, 64, n))
+        options = dict(count=2, frames=lambda n: smooth_image(48, 64, n))
         plain = read(write_video(tmp_path / 'plain.mp4', **options))
         ask = dict(prepare=lambda stream: stream.set_display_rotation(degrees, **flips))
         turned = read(write_video(tmp_path / 'a.mp4', **options, **ask))
@@ -138,13 +138,13 @@ class TestBroken:
 
     @pytest.mark.parametrize('number', [0, 10])
     def test_one_keyframe(self, mp4, number):
-        """What leans on it is lost, and counted."""
+        """Frames that depend on it are lost, and counted."""
         break_packet(mp4, number)
         *items, last = read(mp4)
         found = numbers(items)
         assert found[: number + 1] == [*range(number), 'broken'] and found.count('broken') == 1
         assert number == 10 or found[1:] == list(range(10, 20))
-        assert last == Unreadable(str(mp4), f'lacks {20 - len(items)} more frames, which lean on broken ones')
+        assert last == Unreadable(str(mp4), f'lacks {20 - len(items)} more frames, which depend on broken ones')
 
     def test_what_the_decoder_patches_and_marks(self, tmp_path):
         path = write_video(tmp_path / 'a.mp4', codec='mpeg4')
@@ -204,11 +204,11 @@ class TestBroken:
                         raise av.error.OSError(5, 'Input/output error')
                     yield packet
 
-        from mmtranspose.media.video_file import VideoFile
+        from mmtranspose.media.video_file import VideoInput
 
-        part = VideoFile(str(mp4))
+        given = VideoInput(str(mp4))
         with av.open(str(mp4)) as container:
-            items = list(part._frames(Failing(container), container.streams.video[0]))
+            items = list(given._frames(Failing(container), container.streams.video[0]))
         assert numbers(items) == [*range(7), 'broken']
         assert items[-1].reason == 'cannot be read, nor what follows (Input/output error)'
 

@@ -17,7 +17,7 @@ from mmpose.evaluation.metrics import CocoMetric
 from mmpose.structures import PoseDataSample
 
 from mmtranspose.apis import InputError
-from mmtranspose.files.json_list_file import JsonListFile
+from mmtranspose.files.json_files import JsonListFile
 from mmtranspose.inference import TopdownResult
 from mmtranspose.inference.image_ids import ImageIds
 from mmtranspose.media import Frame, Video
@@ -129,7 +129,7 @@ class TestJsonListFile:
 
     def test_a_file_that_cannot_be_made_is_named(self, tmp_path):
         (tmp_path / 'out').write_text('')
-        with pytest.raises(OSError) as error:
+        with pytest.raises(OSError, match='a.json') as error:
             JsonListFile(tmp_path / 'out' / 'a.json')
         assert error.value.filename == str(tmp_path / 'out' / 'a.json')
 
@@ -232,7 +232,7 @@ class TestFullDisk:
     """The file is named, nothing of it is left, and what was written before is whole."""
 
     def test_json(self, folder, small_disk):
-        with pytest.raises(OSError) as error:
+        with pytest.raises(OSError, match='results_coco.json') as error:
             written(folder, (result(picture('x.png'), *range(10)) for _ in range(100)))
         assert (error.value.errno, error.value.filename) == (errno.EFBIG, str(folder.root / 'results_coco.json'))
         assert not list(folder.root.glob('*results_coco*')) and not list(folder.root.glob('*.partial'))
@@ -244,7 +244,7 @@ class TestFullDisk:
             for frame in frames('clip.mp4', range(200), (128, 96)):
                 yield TopdownResult(Frame(noisy(frame.index), frame.name, frame.index, frame.path, frame.video), [])
 
-        with pytest.raises(OSError) as error:
+        with pytest.raises(OSError, match='clip.mp4') as error:
             written(folder, results())
         assert (error.value.errno, error.value.filename) == (errno.EFBIG, str(folder.root / 'clip.mp4'))
         assert sorted(path.name for path in folder.root.iterdir()) == ['clip.json', 'results_coco.json']
@@ -252,7 +252,7 @@ class TestFullDisk:
 
     def test_image(self, folder, small_disk):
         big = Frame(np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8), 'x', 0, 'x.png', None)
-        with pytest.raises(OSError) as error:
+        with pytest.raises(OSError, match='x.png') as error:
             written(folder, [result(picture('a.png'), 0), TopdownResult(big, [])])
         assert (error.value.errno, error.value.filename) == (errno.EFBIG, str(folder.root / 'x.png'))
         assert sorted(path.name for path in folder.root.iterdir()) == ['a.json', 'a.png', 'results_coco.json']

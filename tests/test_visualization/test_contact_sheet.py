@@ -1,12 +1,10 @@
-"""Sheets of images, and images in files."""
+"""Sheets of images: places, sizes, background."""
 
-import os
-
-import cv2
 import numpy as np
 import pytest
 
-from mmtranspose.visualization import contact_sheet, write_image
+from mmtranspose.errors import InputError
+from mmtranspose.visualization import contact_sheet
 
 GREY = 32
 
@@ -47,40 +45,5 @@ class TestContactSheet:
         assert (contact_sheet([plain(1, 1000, 200)], columns=1, cell=(20, 20)) == 200).any()
 
     def test_no_images(self):
-        with pytest.raises(ValueError, match='at least one image'):
+        with pytest.raises(InputError, match='at least one image'):
             contact_sheet([])
-
-
-class TestWriteImage:
-    @pytest.fixture
-    def image(self):
-        return np.random.default_rng(0).integers(0, 256, (12, 9, 3), dtype=np.uint8)
-
-    def test_pixels_and_folders(self, tmp_path, image):
-        write_image(tmp_path / 'new' / 'folder' / 'a.png', image)
-        np.testing.assert_array_equal(cv2.imread(str(tmp_path / 'new' / 'folder' / 'a.png')), image)
-        assert os.listdir(tmp_path / 'new' / 'folder') == ['a.png']
-
-    def test_the_ending_decides(self, tmp_path, image):
-        write_image(str(tmp_path / 'a.jpg'), image)
-        write_image(tmp_path / 'a.PNG', image)
-        assert (tmp_path / 'a.jpg').read_bytes()[:3] == b'\xff\xd8\xff'
-        assert (tmp_path / 'a.PNG').read_bytes()[:4] == b'\x89PNG'
-
-    @pytest.mark.parametrize('name', ['a.pose', 'a', 'a.json'])
-    def test_unknown_endings(self, tmp_path, image, name):
-        with pytest.raises(OSError, match=f'{tmp_path / name}: an image of .* cannot be written as .*use .png or .jpg'):
-            write_image(tmp_path / name, image)
-        assert os.listdir(tmp_path) == []
-
-    def test_an_error_leaves_the_old_file(self, tmp_path, image, monkeypatch):
-        write_image(tmp_path / 'a.png', image)
-
-        def fail(source, target):
-            raise OSError(28, 'No space left on device')
-
-        monkeypatch.setattr(os, 'replace', fail)
-        with pytest.raises(OSError, match='No space left'):
-            write_image(tmp_path / 'a.png', 255 - image)
-        np.testing.assert_array_equal(cv2.imread(str(tmp_path / 'a.png')), image)
-        assert os.listdir(tmp_path) == ['a.png']

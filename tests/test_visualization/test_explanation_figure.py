@@ -226,7 +226,7 @@ def test_threads_draw_what_one_draws():
 
 
 @pytest.mark.parametrize(
-    'keypoints, error, message',
+    ('keypoints', 'error', 'message'),
     [
         ([2], IndexError, 'keypoint 2 is not there: there are 2'),
         ([-1], IndexError, 'keypoint -1'),

@@ -187,7 +187,7 @@ class TestFile:
         assert Elements(path.read_text()).all('h1')[0][1] == 'caf?.jpg'
 
     @pytest.mark.parametrize(
-        'changes, message',
+        ('changes', 'message'),
         [
             (dict(keypoints=np.array([[1, 2], [np.nan, 2], [3, 4]])), 'keypoint 1 has no finite place'),
             (dict(heads=None, affect=np.full((LAYERS, KEYPOINTS, *GRID), np.inf)), 'affect of keypoint 0, layer 0'),

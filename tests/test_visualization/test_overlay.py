@@ -187,7 +187,7 @@ def test_what_came_in_stays():
 
 
 @pytest.mark.parametrize(
-    'keypoint, layer, error, message',
+    ('keypoint', 'layer', 'error', 'message'),
     [
         (3, 0, IndexError, 'keypoint 3 is not there: there are 2, numbered from 0'),
         (-1, 0, IndexError, 'keypoint -1'),

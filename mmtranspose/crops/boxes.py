@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,7 @@ def whole_image(image: np.ndarray) -> np.ndarray:
     return np.array([[0, 0, w, h, 1]], dtype=np.float32)
 
 
-def check_boxes(bboxes: np.ndarray, image_shape: tuple[int, int]) -> None:
+def check_boxes(bboxes: np.ndarray, image_shape: Sequence[int]) -> None:
     """Check boxes (N, 4) or (N, 5) against the (h, w) of their image.
 
     Raises:
@@ -89,7 +90,7 @@ def check_boxes(bboxes: np.ndarray, image_shape: tuple[int, int]) -> None:
             raise InputError(f'box {index} {box.tolist()} {problem}')
 
 
-def box_problem(box: np.ndarray, image_shape: tuple[int, int]) -> str | None:
+def box_problem(box: np.ndarray, image_shape: Sequence[int]) -> str | None:
     """What is wrong with a box (x1, y1, x2, y2, ...) in an image of (h, w), if anything is."""
     (x1, y1, x2, y2), (h, w) = box[:4], image_shape
     if not np.isfinite(box).all() or x2 <= x1 or y2 <= y1:

@@ -1,4 +1,4 @@
-"""Crops of boxes by a config's test pipeline."""
+"""Crops of bounding boxes, cut as a config's test pipeline cuts them."""
 
 from __future__ import annotations
 
@@ -6,33 +6,36 @@ import numpy as np
 from mmcv.transforms import Compose
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from torch import nn
 
 from mmtranspose.crops.boxes import check_boxes
+from mmtranspose.crops.crop_affine import record_affines
+from mmtranspose.typing import Batch, PoseEstimator
 
 
 class CropMaker:
-    """Cuts an image's boxes out as the config's ``test_dataloader`` does, from the image in memory.
+    """Cuts the boxes of an image, given as an array, with the pipeline of the config's ``test_dataloader``.
 
     Args:
-        model (nn.Module): From :func:`mmtranspose.apis.init_model`; its ``cfg`` has the pipeline.
+        model (PoseEstimator): From :func:`mmtranspose.apis.init_model`; its ``cfg`` has the pipeline.
     """
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: PoseEstimator):
         init_default_scope(model.cfg.get('default_scope', 'mmpose'))
         self.pipeline = Compose(model.cfg.test_dataloader.dataset.pipeline)
+        record_affines(self.pipeline)
         self.dataset_meta = model.dataset_meta
 
     def __call__(self, image: np.ndarray, bboxes: np.ndarray) -> list[dict]:
-        """One crop a box.
+        """Cut one crop for each box.
 
         Args:
             image (np.ndarray): (h, w, 3), BGR, uint8.
-            bboxes (np.ndarray): (N, 4) or (N, 5), xyxy in pixels and perhaps a score; good ones, see
+            bboxes (np.ndarray): (N, 4) or (N, 5), xyxy in pixels and perhaps a score; they are not checked here, see
                 :func:`mmtranspose.crops.boxes.check_boxes`.
 
         Returns:
-            list[dict]: ``inputs`` (3, H, W), BGR, uint8, and ``data_samples``, of each box.
+            list[dict]: For each box ``inputs`` (3, H, W), BGR, uint8, and ``data_samples``, a ``PoseDataSample`` whose
+            metainfo has the affine ``crop_to_image``; see :mod:`mmtranspose.crops.crop_affine`.
         """
         return [self.pipeline(self._sample(image, box)) for box in bboxes]
 
@@ -41,16 +44,16 @@ class CropMaker:
         return dict(img=image, bbox=box[None, :4], bbox_score=score, **self.dataset_meta)
 
 
-def prepare_crops(model: nn.Module, image: np.ndarray, bboxes: np.ndarray) -> dict:
-    """Crops of boxes through the config's test pipeline, as a batch for ``model.test_step``.
+def prepare_crops(model: PoseEstimator, image: np.ndarray, bboxes: np.ndarray) -> Batch:
+    """Cut the boxes of an image into one batch for ``model.test_step``.
 
     Args:
-        model (nn.Module): From :func:`mmtranspose.apis.init_model`.
+        model (PoseEstimator): From :func:`mmtranspose.apis.init_model`.
         image (np.ndarray): (h, w, 3), BGR, uint8.
         bboxes (np.ndarray): (N, 4) or (N, 5), xyxy in pixels and perhaps a score.
 
     Returns:
-        dict: ``inputs``, N tensors (3, H, W), BGR, uint8; ``data_samples``.
+        Batch: ``inputs``, N tensors (3, H, W), BGR, uint8; ``data_samples``, as of :class:`CropMaker`.
 
     Raises:
         InputError: A box is not finite, has no positive size, or lies outside the image.

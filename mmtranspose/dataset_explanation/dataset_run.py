@@ -12,7 +12,6 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from torch import nn
 
-from mmtranspose.crops.geometry import cuts_udp
 from mmtranspose.dataset_explanation.labelled_people import LabelledPeople
 from mmtranspose.dataset_explanation.measures import measure_attention, measure_faithfulness
 from mmtranspose.dataset_explanation.report_files import write_report
@@ -55,16 +54,15 @@ def explain_dataset(
     methods = [replace(method, seed=settings.seed) if hasattr(method, 'seed') else method for method in methods]
     cfg = copy.deepcopy(model.cfg)
     people = LabelledPeople(cfg, settings.max_samples, settings.seed)
-    udp = cuts_udp(cfg.test_dataloader.dataset.pipeline)
     made_by = _made_by(model, cfg, settings, people, methods)
 
     def attention(number: int) -> dict[str, np.ndarray]:
         batch, truths = people.batch(number * settings.batch_size, (number + 1) * settings.batch_size)
-        return measure_attention(model, batch, truths, people.metainfo, settings, udp)
+        return measure_attention(model, batch, truths, people.metainfo, settings)
 
     def faithfulness(number: int) -> dict[str, np.ndarray]:
         batch, truths = people.batch(number, number + 1)
-        return measure_faithfulness(model, batch, truths, people.metainfo, methods, settings, udp)
+        return measure_faithfulness(model, batch, truths, people.metainfo, methods, settings)
 
     batches = Parts(Path(root) / 'parts' / 'attention', made_by, -(-len(people) // settings.batch_size))
     tested = Parts(Path(root) / 'parts' / 'faithfulness', made_by, min(settings.faithfulness_samples, len(people)))

@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 from mmpose.structures import PoseDataSample
 
+from mmtranspose.crops.crop_affine import record_affines
 from mmtranspose.errors import InputError
 from mmtranspose.loading.data_files import check_data
 
@@ -59,6 +60,7 @@ class LabelledPeople:
             cfg.test_dataloader.dataset.bbox_file = None
         check_data(cfg, ('test_dataloader',))
         self.dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, serialize_data=False))  # or empty ones fail
+        record_affines(self.dataset)
         labelled = [
             i for i in range(len(self.dataset)) if np.any(self.dataset.get_data_info(i).get('keypoints_visible'))
         ]

@@ -93,7 +93,6 @@ def measure_attention(
     truths: Sequence[Truth],
     metainfo: dict,
     settings: DatasetExplanationSettings,
-    udp: bool,
 ) -> dict[str, np.ndarray]:
     """Where the attention of every layer lies.
 
@@ -103,7 +102,7 @@ def measure_attention(
         keypoint of the other side), ``other`` (in other keypoints' discs and not in its own), ``entropy``,
         ``normalised_entropy``, ``reach``.
     """
-    explanations = explain_batch(model, batch, ExplainOptions(cell=settings.cell, flip_test=False), udp)
+    explanations = explain_batch(model, batch, ExplainOptions(cell=settings.cell, flip_test=False))
     people = People.of(explanations, truths, metainfo)
     maps = torch.from_numpy(np.stack([person.dependency for person in explanations], axis=1))  # (L, B, K, h, w)
     radii = oks_radii(people.areas, people.sigmas, settings.oks_level)
@@ -156,7 +155,6 @@ def measure_faithfulness(
     metainfo: dict,
     methods: Sequence[Method],
     settings: DatasetExplanationSettings,
-    udp: bool,
 ) -> dict[str, np.ndarray]:
     """How faithful each method's maps are, for one pass without flip test.
 
@@ -164,7 +162,7 @@ def measure_faithfulness(
         dict: people first: ``faithfulness`` (B, methods, measures of ``MEASURES``, K); ``randomization``
         (B, methods, blocks, K). NaN for keypoints below the score threshold or without a label.
     """
-    people = People.of(explain_batch(model, batch, ExplainOptions(flip_test=False), udp), truths, metainfo)
+    people = People.of(explain_batch(model, batch, ExplainOptions(flip_test=False)), truths, metainfo)
     inputs = model.data_preprocessor(batch, training=False)['inputs']
     run = recorded_forward(model, inputs)
     target = Target.of(run.heatmaps, run.grid, settings.cell)

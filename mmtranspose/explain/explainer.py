@@ -13,8 +13,8 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
 from mmtranspose.crops.boxes import check_boxes
+from mmtranspose.crops.crop_affine import recorded_affine
 from mmtranspose.crops.crop_maker import prepare_crops
-from mmtranspose.crops.geometry import crop_to_image, cuts_udp
 from mmtranspose.errors import InputError
 from mmtranspose.explain.attention import HEADS, target_maps
 from mmtranspose.explain.choices import check_choice
@@ -53,7 +53,6 @@ def explain_batch(
     model: nn.Module,
     batch: dict,
     options: ExplainOptions | None = None,
-    udp: bool = True,
     dataset_meta: dict | None = None,
 ) -> list[PoseExplanation]:
     """Explain the prediction for every crop of a batch.
@@ -66,7 +65,6 @@ def explain_batch(
         batch (dict): ``inputs`` (B, 3, H, W) or B tensors (3, H, W), BGR, uint8; ``data_samples``. As a data loader
             gives it.
         options (ExplainOptions | None): None for the defaults.
-        udp (bool): How the crops were cut; see :func:`mmtranspose.crops.geometry.crop_to_image`.
         dataset_meta (dict | None): Names and skeleton of the keypoints; None: ``model.dataset_meta``, which
             ``init_model`` sets.
 
@@ -75,6 +73,7 @@ def explain_batch(
 
     Raises:
         TypeError: The model cannot be explained; see :func:`require_transpose`.
+        InputError: A sample does not say how its crop was cut.
         ValueError: An option is unknown, ``dataset_meta`` names another number of keypoints than the head predicts, or
             the heatmaps are not finite.
     """
@@ -82,6 +81,7 @@ def explain_batch(
     methods = check_options(model, options)
     meta = dataset_meta or getattr(model, 'dataset_meta', None) or {}
     names = keypoint_names(model, meta)
+    affines = [recorded_affine(sample) for sample in batch['data_samples']]
     with evaluating(model):
         data = model.data_preprocessor(batch, training=False)
         flip = _flip_settings(model, data['data_samples'], options.flip_test)
@@ -102,10 +102,10 @@ def explain_batch(
             skeleton=[tuple(link) for link in meta.get('skeleton_links', [])],
             score_thr=options.score_thr,
             token_to_crop=tokens,
-            crop_to_image=crop_to_image(*(sample.metainfo[f'input_{key}'] for key in ('center', 'scale', 'size')), udp),
+            crop_to_image=affine,
             **explained.of_sample(index),
         )
-        for index, (sample, crop) in enumerate(zip(samples, crops))
+        for index, (sample, crop, affine) in enumerate(zip(samples, crops, affines))
     ]
 
 
@@ -265,11 +265,10 @@ def explain_topdown(
     if bboxes.size == 0:
         return []
     check_boxes(bboxes, image.shape[:2])
-    udp = cuts_udp(model.cfg.test_dataloader.dataset.pipeline)
     explanations = []
     for start in range(0, len(bboxes), batch_size):
         batch = prepare_crops(model, image, bboxes[start : start + batch_size])
-        explanations.extend(explain_batch(model, batch, options, udp))
+        explanations.extend(explain_batch(model, batch, options))
     return explanations
 
 

@@ -17,7 +17,6 @@ from mmtranspose.acceleration import accelerate
 from mmtranspose.acceleration.accelerated_estimator import AcceleratedPoseEstimator
 from mmtranspose.crops.boxes import check_boxes
 from mmtranspose.crops.crop_maker import CropMaker
-from mmtranspose.crops.geometry import cuts_udp
 from mmtranspose.errors import InputError
 from mmtranspose.explain import ExplainOptions, PoseExplanation, explain_batch
 from mmtranspose.explain.explainer import require_explainable
@@ -45,7 +44,6 @@ class PoseEstimation:
         self.model, self.ours = model, False
         if explain is not None:
             require_explainable(model, explain)
-            self.udp = cuts_udp(model.cfg.test_dataloader.dataset.pipeline)
             if dtype != 'fp32' or output_heatmaps:
                 raise InputError('explanations come in fp32 and without heatmaps: leave out the other option')
         elif isinstance(model, AcceleratedPoseEstimator):
@@ -67,7 +65,7 @@ class PoseEstimation:
         """
         batch = pseudo_collate(crops)
         if self.explain is not None:
-            explanations = explain_batch(self.model, batch, self.explain, self.udp)
+            explanations = explain_batch(self.model, batch, self.explain)
             return [(_as_sample(crop['data_samples'], one), one) for crop, one in zip(crops, explanations)]
         with self._with_heatmaps():
             return [(sample, None) for sample in self.model.test_step(batch)]

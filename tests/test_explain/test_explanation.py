@@ -157,18 +157,47 @@ def test_uncertain_keypoints_are_marked_not_dropped(model, image):
     assert again.uncertain.sum() == 8 and again.dependency.shape[1] == 17
 
 
-def test_biased_codec_and_crop(tiny_config, image):
+@pytest.fixture
+def biased_model(tiny_config):
     """MMPose's usual pipeline: cells of 4 pixels, crops from edge to edge."""
-    codec = dict(type='MSRAHeatmap', input_size=(48, 64), heatmap_size=(12, 16), sigma=1.0)
-    step = dict(type='TopdownAffine', input_size=(48, 64))
+    codec = dict(input_size=(48, 64), heatmap_size=(12, 16), sigma=1.0)
     model = init_model(tiny_config)
-    model.head.decoder = MSRAHeatmap(**{key: value for key, value in codec.items() if key != 'type'})
+    model.head.decoder = MSRAHeatmap(**codec)
     pipeline = model.cfg.test_dataloader.dataset.pipeline
-    pipeline[[s['type'] for s in pipeline].index('UnbiasedTopdownAffine')] = step
-    person = explain_topdown(model, image, BOXES[:1])[0]
+    cut = dict(type='TopdownAffine', input_size=(48, 64))
+    pipeline[[step['type'] for step in pipeline].index('UnbiasedTopdownAffine')] = cut
+    return model
+
+
+def test_biased_codec_and_crop(biased_model, image):
+    person = explain_topdown(biased_model, image, BOXES[:1])[0]
     np.testing.assert_allclose(person.token_to_crop, [[8, 0, 2], [0, 8, 2]])  # tokens of 2 cells
     again = cv2.warpAffine(image, person.crop_to_image, (48, 64), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     assert np.abs(again.astype(int) - person.crop).mean() < 0.1
+
+
+def test_biased_crops_lie_where_they_were_cut(biased_model):
+    """Without being told how: the image holds its own coordinates, and so do the crops."""
+    y, x = np.mgrid[:250, :200].astype(np.uint8)
+    image = np.stack([x, y, np.ones_like(x)], axis=-1)
+    [person] = explain_batch(biased_model, prepare_crops(biased_model, image, np.array([[40, 50, 120, 150]])))
+    row, col = np.nonzero(person.crop[..., 2])
+    found = np.stack([col, row], axis=-1) @ person.crop_to_image[:, :2].T + person.crop_to_image[:, 2]
+    assert np.abs(found - person.crop[row, col, :2]).max() < 0.6  # whole numbers; half a crop pixel is 1.3
+    token = np.zeros((8, 6))
+    token[5, 4] = 1
+    x, y = person.token_to_crop @ [4, 5, 1]  # the token's middle, in pixels of the crop
+    expected = person.crop[round(y), round(x), 1::-1].astype(int)
+    highest = np.unravel_index(person.on_image(token, image.shape[:2]).argmax(), image.shape[:2])
+    np.testing.assert_allclose(highest, expected, atol=1)
+
+
+def test_crops_that_do_not_say_how_they_were_cut(model, image):
+    batch = prepare_crops(model, image, BOXES)
+    sample = batch['data_samples'][1]
+    sample.pop('crop_to_image')
+    with pytest.raises(InputError, match='a sample does not say where its crop lies in the image'):
+        explain_batch(model, batch)
 
 
 @pytest.mark.parametrize('boxes', [[], np.zeros((0, 4)), np.zeros((0, 5))])

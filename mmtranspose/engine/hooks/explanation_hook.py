@@ -7,7 +7,7 @@ from mmengine.model import is_model_wrapper
 from mmpose.registry import HOOKS
 
 from mmtranspose.acceleration import AcceleratedPoseEstimator, decelerate
-from mmtranspose.crops.geometry import cuts_udp
+from mmtranspose.crops.crop_affine import record_affines
 from mmtranspose.errors import InputError
 from mmtranspose.explain import ExplainOptions, explain_batch
 from mmtranspose.explain.attention import DIRECTIONS
@@ -63,7 +63,8 @@ class ExplanationHook(Hook):
         check_options(_estimator(runner), self.options)
 
     def before_val_epoch(self, runner) -> None:
-        """Begin to count anew."""
+        """Begin to count anew; let the dataset record how crops are cut, before the loader's workers start."""
+        record_affines(runner.val_dataloader.dataset)
         self.drawn = 0 if self.validations % self.interval == 0 else self.num_samples
         self.validations += 1
 
@@ -73,10 +74,9 @@ class ExplanationHook(Hook):
         if runner.rank != 0 or wanted <= 0:
             return
         batch = {key: values[:wanted] for key, values in data_batch.items()}
-        udp = cuts_udp(runner.cfg.val_dataloader.dataset.pipeline)
         meta = runner.val_dataloader.dataset.metainfo
         try:
-            explanations = explain_batch(_estimator(runner), batch, self.options, udp, meta)
+            explanations = explain_batch(_estimator(runner), batch, self.options, meta)
         except InputError as error:  # a model that has diverged: an image is no reason to end a run
             runner.logger.warning(f'nothing is explained at this validation: {error}')
             self.drawn = self.num_samples

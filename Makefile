@@ -1,7 +1,7 @@
 # `make demo` and `make test` do all the set-up themselves, into .venv.
 #   BASE_PYTHON=...  the Python that .venv is made from   (else the first fit one of python3.11, 3.10, 3.12)
 #   PYTHON=...       an existing MMPose environment's Python, used as it is instead of .venv: nothing is installed
-#   DEMO_ARGS=...    options of tools/demo.py;  TEST_ARGS=...  options of pytest
+#   DEMO_ARGS=...    options of tools/demo.py;  TEST_ARGS=...  options of pytest: -n 4, -n 0, a test's file
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check demo demo-detector test lint clean distclean venv-key
@@ -13,10 +13,14 @@ TEST_ARGS ?=
 ifdef PYTHON
 READY := check
 RUN = PYTHONPATH="$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH}" "$(PYTHON)"
+# Libraries of other versions may warn of what the tests do not know of; that is no failure there.
+WARNINGS = -W default
 else
 READY := setup
 RUN = PYTHONPATH="$(CURDIR)" .venv/bin/python
 endif
+# Two processes, where pytest-xdist is there; one that has run out of tests takes over half of the other's.
+WORKERS = $$($(RUN) -c 'import xdist' 2>/dev/null && printf %s '-n 2 --dist worksteal')
 
 # Any Python from 3.8 on can run install.py, which then looks for a fit one.
 define install
@@ -29,10 +33,10 @@ echo 'No Python found: install Python 3.11, 3.10 or 3.12, or name one with BASE_
 endef
 
 help:
-	@echo 'make demo       poses and what they rest on, into demo_output/  (DEMO_ARGS=...)'
+	@echo 'make demo       poses and what they depend on, into demo_output/  (DEMO_ARGS=...)'
 	@echo 'make demo-detector   then: a person detector trained on the same people'
-	@echo 'make test       the tests                                       (TEST_ARGS=...)'
-	@echo 'make lint       ruff check and ruff format --check'
+	@echo 'make test       the tests, in two processes                     (TEST_ARGS=...)'
+	@echo 'make lint       ruff check, ruff format --check and mypy'
 	@echo 'make setup      only the environment .venv                      (BASE_PYTHON=python3.10)'
 	@echo 'make clean      remove caches and results; distclean: .venv too'
 	@echo 'PYTHON=/path/to/python with demo, test or lint: use that MMPose environment as it is, install nothing.'
@@ -47,7 +51,7 @@ check:
 	@if ! "$(PYTHON)" -c '' >/dev/null 2>&1; then \
 	  echo 'PYTHON=$(PYTHON) does not run: give the path of an environment'"'"'s python.' >&2; exit 1; fi
 	@$(RUN) -m mmtranspose_cli.doctor --quiet $(if $(filter test,$(MAKECMDGOALS)),--also pytest) \
-	  $(if $(filter lint,$(MAKECMDGOALS)),--also ruff) >&2
+	  $(if $(filter lint,$(MAKECMDGOALS)),--also ruff --also mypy) >&2
 
 demo: $(READY)
 	$(RUN) tools/demo.py $(DEMO_ARGS)
@@ -56,14 +60,15 @@ demo-detector: $(READY)
 	$(RUN) tools/demo_detector.py $(DEMO_ARGS)
 
 test: $(READY)
-	$(RUN) -m pytest -q --durations=5 $(TEST_ARGS)
+	$(RUN) -m pytest -q --durations=5 $(WARNINGS) $(WORKERS) $(TEST_ARGS)
 
 lint: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
 
 clean:
-	rm -rf demo_output work_dirs build dist mmtranspose.egg-info .pytest_cache .ruff_cache
+	rm -rf demo_output work_dirs build dist mmtranspose.egg-info .pytest_cache .ruff_cache .mypy_cache
 	find . \( -path ./.venv -o -path ./.git \) -prune -o -type d -name __pycache__ -exec rm -rf {} +
 
 distclean: clean

@@ -45,6 +45,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmtranspose', 'mmtranspose.*', 'mmtranspose_cli', 'mmtranspose_cli.*']),
+    package_dir={'': '.'},  # said aloud, it makes an editable install a .pth file, which type checkers follow
     package_data={
         'mmtranspose': ['py.typed', *mim_files()],
         'mmtranspose.visualization.explanation_page': ['*.html', '*.css', '*.js'],
@@ -53,7 +54,7 @@ setup(
     python_requires='>=3.10',
     extras_require={
         'app': ['gradio'],
-        'dev': ['playwright', 'pytest', 'ruff'],
+        'dev': ['mypy', 'playwright', 'pytest', 'pytest-xdist', 'ruff'],
         'explain': ['captum'],
         'safetensors': ['safetensors'],
         'video': ['av'],

@@ -79,7 +79,7 @@ def taken(titles):
 
 
 @pytest.mark.parametrize(
-    'known, sentence',
+    ('known', 'sentence'),
     [
         (facts((3, 10)), ''),
         (facts((3, 11)), ''),
@@ -235,7 +235,7 @@ def test_space_is_checked_before_anything_is_installed(project, tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    'output, cause',
+    ('output', 'cause'),
     [
         (
             'ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n',
@@ -294,9 +294,10 @@ def test_progress_names_large_downloads_and_keeps_bars_out_of_the_log(tmp_path, 
 def test_pins_lie_in_the_ranges_that_the_doctor_accepts():
     pinned = dict(line.split(';')[0].split('==') for line in install.pins())
     ranges = {need.distributions[0]: (parse(need.low), need.below) for need in all_needs() if need is not OURS}
-    not_imported = {'av', 'captum', 'cython', 'greenlet', 'playwright', 'pytest', 'ruff', 'safetensors'}  # or on demand
-    app = (ROOT / 'requirements' / 'app.txt').read_text().splitlines()
-    not_imported |= {line.split('==')[0] for line in app if '==' in line}
+    not_imported = {'av', 'captum', 'cython', 'safetensors'}  # or on demand
+    for name in ('app.txt', 'dev.txt'):
+        lines = (ROOT / 'requirements' / name).read_text().splitlines()
+        not_imported |= {line.split('==')[0] for line in lines if '==' in line}
     assert set(ranges) == set(pinned) - not_imported
     for name, (low, below) in ranges.items():
         version = parse(pinned[name])
@@ -359,3 +360,16 @@ def test_make_names_what_an_existing_environment_lacks_and_the_cure(tmp_path):
     assert {'torch - broken missing', 'opencv - broken missing', 'pytest - broken missing'} <= set(lines)
     assert 'ruff - broken missing' not in lines
     assert f'{python} -m pip install --no-deps "mmpose>=1.3,<1.4"' in lines
+
+
+@pytest.mark.skipif(not shutil.which('make'), reason='make is not there')
+@pytest.mark.parametrize(('xdist', 'workers'), [(0, ['-n', '2', '--dist', 'worksteal']), (1, [])])
+def test_make_runs_the_tests_in_two_processes_where_xdist_is_there(tmp_path, xdist, workers):
+    python = tmp_path / 'python'
+    python.write_text(
+        f'#!/bin/sh\nif [ "$2" = "import xdist" ]; then exit {xdist}; fi\nif [ "$2" = pytest ]; then echo "$@"; fi\n'
+    )
+    python.chmod(0o755)
+    done = run_make(tmp_path, '-s', 'test', f'PYTHON={python}', 'TEST_ARGS=-n 0 tests/x.py')
+    options = ['-m', 'pytest', '-q', '--durations=5', '-W', 'default', *workers, '-n', '0', 'tests/x.py']
+    assert (done.stdout.split(), done.stderr) == (options, '')

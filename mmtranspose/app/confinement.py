@@ -1,4 +1,4 @@
-"""Keeps gradio's server to what the page needs: its own files, uploads, and nothing fetched from elsewhere."""
+"""Confine gradio's server to what the page needs: its own files, uploads, and nothing fetched from elsewhere."""
 
 from __future__ import annotations
 
@@ -9,42 +9,26 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 API = '/gradio_api'
-
-
 READ = ('/assets/', '/static/', f'{API}/heartbeat/', f'{API}/queue/data', f'{API}/upload_progress')
-
-
 READ_EXACTLY = ('/', '/config', '/theme.css', '/favicon.ico', '/manifest.json', f'{API}/startup-events')
-
-
 FILE = f'{API}/file='
-
-
 UPLOAD, EVENT = f'{API}/upload', f'{API}/queue/join'
-
-
 WRITE = (UPLOAD, EVENT, f'{API}/cancel', f'{API}/reset')
-
-
 LONGEST_EVENT = 2**20  # bytes
-
-
 POLICY = "default-src 'self' 'unsafe-inline' data: blob:; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-
-
 HEADERS = {'content-security-policy': POLICY, 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer'}
 
 
 class Confined:
-    """ASGI middleware that answers 404 where the page has no business.
+    """ASGI middleware that answers 404 to every request that the page does not need.
 
-    gradio fetches addresses for whoever asks (``file=http...``, ``proxy=``, a file field that names one); these are
-    refused, as is every file outside of the folder of uploads. A content security policy keeps browsers from asking
-    anybody else for anything.
+    gradio fetches web addresses for whoever asks (``file=http...``, ``proxy=``, a file field that names one); such
+    requests are refused, as is every file outside the folder of uploads. A content security policy keeps browsers
+    from asking any other server for anything.
 
     Args:
-        app (ASGIApp): gradio's.
-        folder (Path): Of uploads and of the images made.
+        app (ASGIApp): gradio's application.
+        folder (Path): Where uploads, and the images made of them, lie.
     """
 
     def __init__(self, app: ASGIApp, folder: Path):
@@ -52,6 +36,7 @@ class Confined:
         self.folder = folder.resolve()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on to gradio, or answer 404."""
         if scope['type'] != 'http':
             if scope['type'] == 'lifespan':
                 await self.app(scope, receive, send)
@@ -75,7 +60,7 @@ class Confined:
         return path in READ_EXACTLY or path.startswith(READ)
 
     def _holds(self, name: str) -> bool:
-        """Whether a file lies in the folder, links followed."""
+        """Whether a file lies in the folder, after following links."""
         try:
             return Path(name).is_absolute() and Path(name).resolve().is_relative_to(self.folder)
         except (OSError, ValueError):
@@ -83,7 +68,7 @@ class Confined:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """The request's body; None where it is too long or the client has gone."""
+    """The request's body; None if it is too long or the client has gone."""
     body = b''
     while True:
         message = await receive()
@@ -95,7 +80,7 @@ async def _body(receive: Receive) -> bytes | None:
 
 
 def _replayed(body: bytes | None, receive: Receive) -> Receive:
-    """Gives a body that was read once more, then what follows."""
+    """Receive a body once more that has been read, then what follows it."""
     messages: list[Message] = [dict(type='http.request', body=body or b'', more_body=False)]
 
     async def replay() -> Message:
@@ -105,7 +90,7 @@ def _replayed(body: bytes | None, receive: Receive) -> Receive:
 
 
 def _names_address(body: bytes) -> bool:
-    """Whether an event's data holds a file that is not a path, or is no JSON."""
+    """Whether an event's data names a file by a web address instead of a path, or is not JSON."""
     try:
         pending = [json.loads(body)]
     except ValueError:

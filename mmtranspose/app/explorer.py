@@ -1,29 +1,20 @@
-"""From an image, the page's settings and clicks to what is found and explained; no page in it."""
+"""Find people in an image and explain what was clicked: the logic behind the page, without the page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from torch import nn
 
 from mmtranspose.app.place_maps import PlaceMaps, cell_at, explain_place
-from mmtranspose.app.session import (
-    Choice,
-    Session,
-    Settings,
-    box_between,
-    find_keypoint,
-    find_person,
-)
+from mmtranspose.app.session import Choice, Session, Settings, box_between, find_keypoint, find_person
+from mmtranspose.errors import InputError, require_choice
 from mmtranspose.explain import ExplainOptions, PoseExplanation
-from mmtranspose.explain.choices import check_choice
 from mmtranspose.explain.explainer import explain_topdown, require_explainable
 from mmtranspose.inference.pose_estimation import inference_topdown
+from mmtranspose.typing import PoseEstimator
 
 DIRECTIONS = ('dependency', 'affect')
-
-
 METHODS = ('rollout', 'gradient-attention', 'input-gradient')  # those that answer a click soon
 
 
@@ -31,7 +22,7 @@ class Explorer:
     """Finds people in images and explains them; holds the networks and nothing of the images.
 
     Args:
-        model (nn.Module): From :func:`mmtranspose.apis.init_model`.
+        model (PoseEstimator): From :func:`mmtranspose.apis.init_model`.
         find_boxes (Callable | None): From images (h, w, 3), BGR, uint8, to their boxes (N, 5), xyxy in pixels and
             score, such as a :class:`~mmtranspose.detection.PersonDetector`; None finds nobody, so that boxes are
             drawn by hand.
@@ -41,7 +32,7 @@ class Explorer:
     """
 
     def __init__(
-        self, model: nn.Module, find_boxes: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]] | None = None
+        self, model: PoseEstimator, find_boxes: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]] | None = None
     ):
         require_explainable(model, ExplainOptions(affect=True, heads='all'))
         self.model = model
@@ -58,7 +49,7 @@ class Explorer:
         return self.model.neck.encoder.layers[0].self_attn.num_heads
 
     def start(self, image: np.ndarray) -> Session:
-        """A session with the people of an image (h, w, 3), BGR, uint8."""
+        """Find the people in an image (h, w, 3), BGR, uint8, and start a session with them."""
         boxes = np.zeros((0, 5)) if self.find_boxes is None else self.find_boxes([image])[0]
         return Session(image, np.asarray(boxes, np.float32).reshape(-1, 5))
 
@@ -80,23 +71,23 @@ class Explorer:
             bool: Something lies there.
         """
         self.pose(session, settings)
-        choice = find_keypoint(session, point, settings)
-        if choice is None:
+        session.choice = find_keypoint(session, point, settings)
+        if session.choice is None:
             person = find_person(session, point, settings)
-            choice = person if person is None else Choice(person, cell=cell_at(self.explained(session, person), point))
-        session.choice = choice
-        return choice is not None
+            if person is not None:
+                session.choice = Choice(person, cell=cell_at(self.explained(session, person), point))
+        return session.choice is not None
 
     def add_corner(self, session: Session, point: tuple[float, float]) -> bool:
-        """Take ``point`` (x, y) as a corner of a box that is drawn by hand; the second one makes a box of score 1.
+        """Take ``point`` (x, y) as a corner of a box that is drawn by hand; the second corner makes a box of score 1.
 
         Returns:
-            bool: There is a new box. False after the first corner, and where the two leave no room between them.
+            bool: There is a new box. False after the first corner, and if the two leave no room between them.
         """
         if session.corner is None:
             session.corner = point
             return False
-        box = box_between(session.corner, point, session.image.shape[:2])
+        box = box_between(session.corner, point, session.size)
         session.corner = None
         if box is None:
             return False
@@ -105,39 +96,47 @@ class Explorer:
         return True
 
     def explained(self, session: Session, person: int, method: str | None = None) -> PoseExplanation:
-        """A person's explanation, with a method's maps if one is named; the last person's is kept.
+        """Explain a person, with a method's maps if one is named; the last person's explanation is kept.
 
         Raises:
             InputError: The method is unknown.
         """
-        last, kept = session.explanation or (None, None)
-        if last != person or (method is not None and method not in kept.relevance):
-            before = kept.relevance if last == person else {}
-            methods = () if method is None else (method,)
-            box = session.boxes[person : person + 1]
-            [kept] = explain_topdown(self.model, session.image, box, affect=True, heads='all', methods=methods)
-            kept.relevance.update(before)
-            session.explanation = person, kept
-        return kept
+        relevance: dict[str, np.ndarray] = {}
+        if session.explanation is not None and session.explanation[0] == person:
+            kept = session.explanation[1]
+            if method is None or method in kept.relevance:
+                return kept
+            relevance = kept.relevance
+        methods = () if method is None else (method,)
+        box = session.boxes[person : person + 1]
+        [explanation] = explain_topdown(self.model, session.image, box, affect=True, heads='all', methods=methods)
+        explanation.relevance.update(relevance)
+        session.explanation = person, explanation
+        return explanation
 
     def chosen_map(self, session: Session, settings: Settings) -> np.ndarray | None:
-        """The map (h, w) over the token grid of what is chosen; None where a method is asked about a place.
+        """Give the map (h, w) over the token grid of what was chosen; None for a method and a place.
 
         Raises:
-            ValueError: The kind, the layer or the head is not there.
+            InputError: Nothing was chosen, or there is no such kind, layer or head.
         """
-        choice, direction = session.choice, settings.kind in DIRECTIONS
-        check_choice('kind', settings.kind, (*DIRECTIONS, *METHODS))
-        if choice.keypoint is None:
-            return self._place(session).map(settings.kind, settings.layer, settings.head) if direction else None
+        choice = session.choice
+        if choice is None:
+            raise InputError('nothing is chosen: choose a keypoint or a place first')
+        require_choice('kind', settings.kind, (*DIRECTIONS, *METHODS))
+        require_choice('layer', settings.layer, range(self.num_layers))
+        require_choice('head', settings.head, (None, *range(self.num_heads)))
+        direction = settings.kind in DIRECTIONS
+        if choice.cell is not None:
+            maps = self._place_maps(session, choice, choice.cell) if direction else None
+            return None if maps is None else maps.map(settings.kind, settings.layer, settings.head)
         explanation = self.explained(session, choice.person, None if direction else settings.kind)
         if not direction:
             return explanation.relevance[settings.kind][choice.keypoint]
         return explanation.maps(settings.kind, settings.head)[settings.layer, choice.keypoint]
 
-    def _place(self, session: Session) -> PlaceMaps:
-        choice = session.choice
+    def _place_maps(self, session: Session, choice: Choice, cell: tuple[int, int]) -> PlaceMaps:
         if session.place is None or session.place[0] != choice:
-            maps = explain_place(self.model, session.image, session.boxes[choice.person], choice.cell)
+            maps = explain_place(self.model, session.image, session.boxes[choice.person], cell)
             session.place = choice, maps
         return session.place[1]

@@ -1,8 +1,7 @@
-"""The image that a visitor brings."""
+"""Open the image that a visitor brings, and list the examples to choose from."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
@@ -12,28 +11,32 @@ from PIL import Image
 from mmtranspose.errors import InputError
 from mmtranspose.media import read_image
 from mmtranspose.media.inputs import IMAGE_SUFFIXES, known_files, suffix_of
+from mmtranspose.typing import PathLike
 
-LONGEST = 1600  # side of the image that a session holds, in pixels
-
-
+LONGEST = 1600  # longer side of the image that a session holds, in pixels
 MOST_PIXELS = 64_000_000  # of a file that is decoded: 192 MB
-
-
 MOST_EXAMPLES = 24
 
 
-def open_image(path: str) -> np.ndarray:
-    """An image as (h, w, 3), BGR, uint8, its longer side shrunk to 1600 pixels where it is longer.
+def open_image(path: PathLike) -> np.ndarray:
+    """Read an image, and shrink it if its longer side is longer than 1600 pixels.
+
+    Args:
+        path (PathLike): The image file.
+
+    Returns:
+        np.ndarray: (h, w, 3), BGR, uint8.
 
     Raises:
         InputError: The file holds no image that can be decoded, or one of more than 64 million pixels. The message
-            names the file without its folder.
+            names the file without its folder, because visitors see it.
     """
+    path = Path(path)
     try:
         _require_modest(path)
         image = read_image(path)
     except InputError as error:
-        raise InputError(str(error).replace(str(path), Path(path).name)) from None
+        raise InputError(str(error).replace(str(path), path.name)) from None
     scale = LONGEST / max(image.shape[:2])
     if scale >= 1:
         return image
@@ -41,13 +44,13 @@ def open_image(path: str) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def _require_modest(path: str) -> None:
-    """Refuse an image that would take too much memory, from its header, or one whose header tells nothing."""
+def _require_modest(path: Path) -> None:
+    """Refuse, before it is decoded, an image that would take too much memory or whose header does not tell its size."""
     try:
-        with Image.open(path) as picture:
-            width, height = picture.size
+        with Image.open(path) as header:
+            width, height = header.size
     except (OSError, SyntaxError, ValueError):
-        if os.path.getsize(path) == 0:
+        if path.stat().st_size == 0:
             return  # the decoder says so
         raise InputError(f'{path} cannot be decoded: it is damaged, truncated or no image') from None
     except Image.DecompressionBombError:
@@ -56,11 +59,11 @@ def _require_modest(path: str) -> None:
         raise InputError(f'{path} has more than {MOST_PIXELS // 10**6} million pixels; make it smaller')
 
 
-def folder_images(folder: str) -> list[Path]:
-    """The first 24 images in a folder, in natural order.
+def folder_images(folder: PathLike) -> list[Path]:
+    """List the first 24 images in a folder, in natural order.
 
     Raises:
-        InputError: The folder is not there or holds no image.
+        InputError: The folder does not exist or holds no image.
     """
     if not Path(folder).is_dir():
         raise InputError(f'folder {folder} does not exist')

@@ -1,4 +1,4 @@
-"""What a place in a person's crop depends on, keypoint or not."""
+"""Explain a place on a person: attention from and to one token of the crop, whether a keypoint lies there or not."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.explain import PoseExplanation
 from mmtranspose.explain.attention import maps_from
 from mmtranspose.explain.recording import evaluating, recorded_forward
+from mmtranspose.typing import PoseEstimator
 
 
 @dataclass(frozen=True)
@@ -27,29 +28,34 @@ class PlaceMaps:
     affect: np.ndarray
 
     def map(self, kind: str, layer: int, head: int | None) -> np.ndarray:
-        """(h, w): ``'dependency'`` or ``'affect'`` of a layer, from 0 on; ``head`` None averages."""
+        """Give one map (h, w).
+
+        Args:
+            kind (str): ``'dependency'`` or ``'affect'``.
+            layer (int): From 0 on.
+            head (int | None): From 0 on; None averages.
+        """
         maps = getattr(self, kind)[layer]
         return maps.mean(0) if head is None else maps[head]
 
 
 @torch.no_grad()
-def explain_place(model: nn.Module, image: np.ndarray, box: np.ndarray, cell: tuple[int, int]) -> PlaceMaps:
-    """Attention from and to one token of a person's crop.
+def explain_place(model: PoseEstimator, image: np.ndarray, box: np.ndarray, cell: tuple[int, int]) -> PlaceMaps:
+    """Compute attention from and to one token of a person's crop.
 
     Where the model predicts with the flip test, the maps are averaged with those of the mirrored crop at the mirrored
     token, mirrored back, as :func:`mmtranspose.apis.explain_topdown` does for keypoints. (``shift_heatmap`` moves
     heatmaps, not tokens: it plays no part here.)
 
     Args:
-        model (nn.Module): From :func:`mmtranspose.apis.init_model`.
+        model (PoseEstimator): From :func:`mmtranspose.apis.init_model`.
         image (np.ndarray): (h, w, 3), BGR, uint8.
         box (np.ndarray): (4,) or (5,), xyxy in pixels and perhaps a score.
         cell (tuple[int, int]): (row, col) of the token grid.
 
     Raises:
-        InputError: The box has no positive size or lies outside the image.
-        TypeError: The model cannot be explained.
-        ValueError: The cell lies outside the token grid.
+        InputError: The model cannot be explained, the box has no positive size or lies outside the image, or the
+            cell lies outside the token grid.
     """
     with evaluating(model):
         inputs = model.data_preprocessor(prepare_crops(model, image, np.asarray(box)[None]), training=False)['inputs']
@@ -60,8 +66,8 @@ def explain_place(model: nn.Module, image: np.ndarray, box: np.ndarray, cell: tu
     return PlaceMaps(dependency.cpu().numpy(), affect.cpu().numpy())
 
 
-def _maps(model: nn.Module, inputs: Tensor, cell: tuple[int, int], mirrored: bool) -> list[Tensor]:
-    """Both directions, (L, heads, h, w) each, over the image that is not mirrored."""
+def _maps(model: PoseEstimator, inputs: Tensor, cell: tuple[int, int], mirrored: bool) -> list[Tensor]:
+    """Both directions, (L, heads, h, w) each, with left and right as in the image that is not mirrored."""
     run = recorded_forward(model, inputs, with_heatmaps=False)
     row, col = cell
     cells = torch.tensor([[[row, run.grid[1] - 1 - col if mirrored else col]]])
@@ -70,7 +76,7 @@ def _maps(model: nn.Module, inputs: Tensor, cell: tuple[int, int], mirrored: boo
 
 
 def cell_at(explanation: PoseExplanation, point: tuple[float, float]) -> tuple[int, int]:
-    """(row, col) of the token whose middle is nearest to ``point`` (x, y), in pixels of the image."""
+    """Find the token whose middle is nearest to ``point`` (x, y), in pixels of the image; returns (row, col)."""
     linear, offset = explanation.token_to_crop[:, :2], explanation.token_to_crop[:, 2]
     col, row = (explanation.to_crop(np.asarray(point, float)) - offset) @ np.linalg.inv(linear).T
     h, w = explanation.grid
@@ -78,8 +84,16 @@ def cell_at(explanation: PoseExplanation, point: tuple[float, float]) -> tuple[i
 
 
 def cell_corners(explanation: PoseExplanation, cell: tuple[int, int]) -> np.ndarray:
-    """(4, 2), (x, y) in pixels of the image: the area that is nearer to this token's middle than to another's."""
+    """Outline the area that is nearer to a token's middle than to any other token's.
+
+    Args:
+        explanation (PoseExplanation): Of the person.
+        cell (tuple[int, int]): (row, col) of the token grid.
+
+    Returns:
+        np.ndarray: (4, 2), corners (x, y) in pixels of the image.
+    """
     row, col = cell
-    tokens = np.array([[col, row]] * 4) + [[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]
+    tokens = np.add((col, row), [[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
     crop = tokens @ explanation.token_to_crop[:, :2].T + explanation.token_to_crop[:, 2]
     return crop @ explanation.crop_to_image[:, :2].T + explanation.crop_to_image[:, 2]

@@ -1,4 +1,4 @@
-"""Serves the page."""
+"""Serve the page, on one machine or to a network, without asking anybody else for anything."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmtranspose.app.explorer import Explorer
-from mmtranspose.app.gradio_page import CSS, FIXED_FONTS, FONTS
+from mmtranspose.app.page_look import CSS, FIXED_FONTS, FONTS
 from mmtranspose.errors import InputError
 
+if TYPE_CHECKING:
+    import gradio as gr
+
 LARGEST_UPLOAD = '32mb'
-
-
-SESSIONS = 32  # whose images are held at once; the one not used for longest goes
+SESSIONS = 32  # number of images held at once; the one that was not used for longest goes
 
 
 @contextmanager
@@ -29,38 +31,40 @@ def serve(
 ) -> Iterator[str]:
     """Serve the page while the ``with`` block lasts.
 
-    Uploads and the images made of them lie in a folder of the server's own, which is gone afterwards.
+    Uploads and the images made of them lie in a folder of the server's own, which is removed afterwards.
 
     Args:
-        explorer (Explorer): The networks.
+        explorer (Explorer): Finds and explains people.
         title (str): The model's name.
         host (str): The address to listen on.
-        port (int | None): None takes a free one from 7860 on.
+        port (int | None): The port; None takes a free one from 7860 on.
         examples (Sequence[Path]): Images to choose from.
 
     Yields:
         str: The page's address.
 
     Raises:
-        InputError: gradio is not installed, an example cannot be read, or the port cannot be had.
+        InputError: gradio is not installed, an example cannot be read, or the port cannot be listened on.
     """
     require_gradio()
-    with tempfile.TemporaryDirectory(prefix='mmtranspose-app-', ignore_cleanup_errors=True) as folder:
-        with _environment(GRADIO_TEMP_DIR=str(Path(folder).resolve()), no_proxy=_no_proxy(host)):
-            from mmtranspose.app.gradio_page import Page
+    with (
+        tempfile.TemporaryDirectory(prefix='mmtranspose-app-', ignore_cleanup_errors=True) as folder,
+        _environment(GRADIO_TEMP_DIR=str(Path(folder).resolve()), no_proxy=_no_proxy(host)),
+    ):
+        from mmtranspose.app.gradio_page import Page
 
-            blocks = Page(explorer, title, examples).blocks
-            try:
-                yield _launch(blocks, host, port, Path(folder))
-            finally:
-                blocks.close(verbose=False)
+        blocks = Page(explorer, title, examples).blocks
+        try:
+            yield _launch(blocks, host, port, Path(folder))
+        finally:
+            blocks.close(verbose=False)
 
 
 def require_gradio() -> None:
-    """Check that gradio is there.
+    """Check that gradio is installed.
 
     Raises:
-        InputError: It is not; says how to get it.
+        InputError: gradio is not installed; says how to install it.
     """
     try:
         import gradio  # noqa: F401
@@ -68,7 +72,7 @@ def require_gradio() -> None:
         raise InputError(f'the page needs gradio: pip install "mmtranspose[app]" ({error})') from None
 
 
-def _launch(blocks, host: str, port: int | None, folder: Path) -> str:
+def _launch(blocks: gr.Blocks, host: str, port: int | None, folder: Path) -> str:
     import gradio as gr
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -113,7 +117,7 @@ def _is_local(host: str) -> bool:
 
 
 def _no_proxy(host: str) -> str:
-    """The server asks itself whether it is up: not through a proxy."""
+    """The hosts to reach without a proxy: gradio asks its own server whether it has started."""
     known = os.environ.get('no_proxy') or os.environ.get('NO_PROXY') or ''
     return ','.join(filter(None, [known, host, '127.0.0.1', 'localhost']))
 

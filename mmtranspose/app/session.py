@@ -1,4 +1,4 @@
-"""What one visitor looks at, and what a click in the image means."""
+"""What one visitor looks at: the image, the people in it, the page's settings, and what a click chose."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from mmtranspose.explain import PoseExplanation
 from mmtranspose.visualization.heat import OPACITY
 
 MAX_PEOPLE = 30  # shown at once, those with the highest scores
-
-
 REACH = 1 / 40  # of the image's longer side: how far from a keypoint a click still means it
+LEAST_REACH = 8.0  # pixels, in small images
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the page's controls say.
+    """The values of the page's controls.
 
     Attributes:
         kind (str): ``'dependency'``, ``'affect'``, or a method's name.
@@ -27,7 +26,7 @@ class Settings:
         head (int | None): From 0 on; None averages. Methods have no heads.
         bbox_thr (float): People whose box has a score of at least this are shown.
         kpt_thr (float): Keypoints with at least this score are shown and can be clicked.
-        opacity (float): Of the map where its weight is highest, 0 to 1.
+        opacity (float): Opacity of the map where its weight is highest, 0 to 1.
         threshold (float): Weights up to this share of the map's highest are not drawn, 0 to 1.
     """
 
@@ -42,12 +41,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Choice:
-    """What was clicked.
+    """What was clicked: a keypoint of a person or a place on a person.
 
     Attributes:
-        person (int): Number of the box.
-        keypoint (int | None): A keypoint; None: a place.
-        cell (tuple[int, int] | None): Of a place: (row, col) of the token grid of the person's crop.
+        person (int): Number of the person's box.
+        keypoint (int | None): Number of the keypoint; None for a place.
+        cell (tuple[int, int] | None): The place, as (row, col) of the token grid of the person's crop; None for a
+            keypoint.
     """
 
     person: int
@@ -57,17 +57,17 @@ class Choice:
 
 @dataclass
 class Session:
-    """One image and what was found in it. Maps are kept of one person and one place alone: memory is bounded.
+    """One image and what was found in it. Maps of only one person and one place are kept, which bounds the memory.
 
     Attributes:
         image (np.ndarray): (h, w, 3), BGR, uint8.
         boxes (np.ndarray): (N, 5), xyxy in pixels and score; float32.
-        poses (dict[int, PoseDataSample]): By number of the box, of the people who are shown.
+        poses (dict[int, PoseDataSample]): Poses of the people who are shown, by number of the box.
         choice (Choice | None): What is explained.
         corner (tuple[float, float] | None): (x, y) of a box's first corner, while its second is awaited.
-        explanation (tuple[int, PoseExplanation] | None): Of the person looked at last, and that person's number.
-        place (tuple[Choice, PlaceMaps] | None): The maps of the place looked at last.
-        drawn (tuple[tuple, np.ndarray] | None): The image with poses, and what it was drawn with.
+        explanation (tuple[int, PoseExplanation] | None): Number and explanation of the person looked at last.
+        place (tuple[Choice, PlaceMaps] | None): The place looked at last, and its maps.
+        drawn (tuple[tuple, np.ndarray] | None): What the image with poses was drawn with, and that image.
     """
 
     image: np.ndarray
@@ -79,15 +79,20 @@ class Session:
     place: tuple[Choice, PlaceMaps] | None = None
     drawn: tuple[tuple, np.ndarray] | None = None
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(h, w) of the image."""
+        return self.image.shape[0], self.image.shape[1]
+
     def shown(self, bbox_thr: float) -> list[int]:
-        """Numbers of the boxes with a score of at least ``bbox_thr``, the best :data:`MAX_PEOPLE` of them."""
+        """Give the numbers of the boxes with a score of at least ``bbox_thr``, the best ``MAX_PEOPLE`` of them."""
         order = np.lexsort((-np.arange(len(self.boxes)), -self.boxes[:, 4]))  # of equal ones the newest first
         return [int(index) for index in order if self.boxes[index, 4] >= bbox_thr][:MAX_PEOPLE]
 
 
 def find_keypoint(session: Session, point: tuple[float, float], settings: Settings) -> Choice | None:
-    """The shown keypoint nearest to ``point`` (x, y), in pixels of the image; None where none is within reach."""
-    nearest, found = max(8.0, max(session.image.shape[:2]) * REACH), None
+    """Find the shown keypoint nearest to ``point`` (x, y), in pixels of the image; None if none is within reach."""
+    nearest, found = max(LEAST_REACH, max(session.size) * REACH), None
     for person in session.shown(settings.bbox_thr):
         pose = session.poses[person].pred_instances
         distances = np.linalg.norm(pose.keypoints[0] - np.asarray(point), axis=-1)
@@ -99,7 +104,7 @@ def find_keypoint(session: Session, point: tuple[float, float], settings: Settin
 
 
 def find_person(session: Session, point: tuple[float, float], settings: Settings) -> int | None:
-    """The shown person whose box holds ``point`` (x, y), that with the smallest box; None outside of all."""
+    """Find the shown person whose box holds ``point`` (x, y); of several the one with the smallest box."""
     x, y = point
     inside = [
         person
@@ -110,9 +115,10 @@ def find_person(session: Session, point: tuple[float, float], settings: Settings
 
 
 def box_between(corner: tuple[float, float], other: tuple[float, float], size: tuple[int, int]) -> np.ndarray | None:
-    """The box (1, 5), score 1, between two clicked corners (x, y), within an image of ``size`` (h, w).
+    """Make the box between two clicked corners (x, y), cut off at the border of an image of ``size`` (h, w).
 
-    None where it would be narrower or lower than two pixels.
+    Returns:
+        np.ndarray | None: (1, 5), xyxy in pixels and score 1; None if it would be narrower or lower than two pixels.
     """
     corners = np.clip([corner, other], 0, (size[1], size[0]))
     low, high = corners.min(0), corners.max(0)

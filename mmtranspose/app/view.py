@@ -1,4 +1,4 @@
-"""What is found and chosen, as an image and as words."""
+"""Draw what was found and chosen in an image, and say it in words."""
 
 from __future__ import annotations
 
@@ -9,39 +9,38 @@ import numpy as np
 
 from mmtranspose.app.explorer import DIRECTIONS, Explorer
 from mmtranspose.app.place_maps import cell_corners
-from mmtranspose.app.session import Session, Settings
+from mmtranspose.app.session import Choice, Session, Settings
 from mmtranspose.explain import PoseExplanation
 from mmtranspose.visualization import draw_poses, overlay_on_image
 from mmtranspose.visualization.heat import top_of
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-
-
+OUTLINE = ((BLACK, 3), (WHITE, 1))  # colours and widths, one over the other: seen on any background
 LEGIBLE = 720  # pixels of the longer side; gradio never shows an image larger than it is
 
 
 def render(explorer: Explorer, session: Session, settings: Settings) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """The image as it is to be seen, and the facts that belong to it.
+    """Draw the image as the visitor is to see it, and give the facts that belong to it.
 
     Args:
-        explorer (Explorer): The networks.
+        explorer (Explorer): Finds and explains people.
         session (Session): The image; poses and maps that are missing are added to it.
-        settings (Settings): What the controls say.
+        settings (Settings): Values of the controls.
 
     Returns:
-        tuple: (h, w, 3), BGR, uint8; pairs of name and value.
+        tuple: The image (h, w, 3), BGR, uint8; the facts as pairs of name and value.
     """
     shown = explorer.pose(session, settings)
     if session.choice is not None and session.choice.person not in shown:
         session.choice = None
-    picture = _with_poses(explorer, session, settings, shown)
+    image = _with_poses(explorer, session, settings, shown)
     facts = [('people', _count(session, shown))]
     if session.choice is not None:
-        picture, about = _with_map(explorer, session, settings, picture)
-        facts += about
+        image, about_choice = _with_map(explorer, session, session.choice, settings, image)
+        facts += about_choice
     if session.corner is not None:
-        picture = _with_corner(picture, session.corner)
-    return picture, facts
+        image = _with_corner(image, session.corner)
+    return image, facts
 
 
 def zoom_of(image: np.ndarray) -> int:
@@ -50,14 +49,15 @@ def zoom_of(image: np.ndarray) -> int:
 
 
 def enlarged(image: np.ndarray) -> np.ndarray:
-    """The image as it is shown."""
+    """Enlarge an image (h, w, 3) by :func:`zoom_of`."""
     zoom = zoom_of(image)
     return image if zoom == 1 else cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
 
 
 def unzoomed(point: tuple[float, float], image: np.ndarray) -> tuple[float, float]:
-    """(x, y) in the image of what was clicked at ``point`` (x, y) in :func:`enlarged`'s."""
-    return tuple((value + 0.5) / zoom_of(image) - 0.5 for value in point)
+    """Turn ``point`` (x, y) in the enlarged image into (x, y) in ``image``."""
+    x, y = ((value + 0.5) / zoom_of(image) - 0.5 for value in point)
+    return x, y
 
 
 def _count(session: Session, shown: list[int]) -> str:
@@ -74,22 +74,18 @@ def _with_poses(explorer: Explorer, session: Session, settings: Settings, shown:
 
 
 def _with_map(
-    explorer: Explorer, session: Session, settings: Settings, picture: np.ndarray
+    explorer: Explorer, session: Session, choice: Choice, settings: Settings, image: np.ndarray
 ) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """The image with the map of what is chosen, and what there is to say of it."""
-    choice = session.choice
+    """The image with the map of what was chosen, and the facts about it."""
     weights = explorer.chosen_map(session, settings)
     explanation = replace(explorer.explained(session, choice.person), score_thr=settings.kpt_thr)
-    facts = [(('place' if choice.keypoint is None else 'keypoint'), _name(session, explanation))]
-    if choice.keypoint is not None:
-        facts.append(('score', f'{explanation.scores[choice.keypoint]:.2f}'))
-    facts.append(('shown', _kind(explorer, settings)))
+    facts = _about(choice, explanation)
     if weights is None:
-        facts[-1] = ('shown', f'nothing: {settings.kind} explains keypoints only, click one')
-        return _with_cell(picture, explanation, choice.cell), facts
+        nothing = f'nothing: {settings.kind} explains keypoints only, click one'
+        return _with_cell(image, explanation, choice), [*facts, ('shown', nothing)]
     top = top_of(weights)
     drawn = overlay_on_image(
-        picture,
+        image,
         explanation,
         weights,
         choice.keypoint,
@@ -98,15 +94,18 @@ def _with_map(
         threshold=settings.threshold * top,
         opacity=settings.opacity,
     )
-    if choice.keypoint is None:
-        drawn = _with_cell(drawn, explanation, choice.cell)
-    return drawn, [*facts, ('highest weight', _highest(weights, settings))]
+    facts += [('shown', _kind(explorer, settings)), ('highest weight', _highest(weights, settings))]
+    return _with_cell(drawn, explanation, choice), facts
 
 
-def _name(session: Session, explanation: PoseExplanation) -> str:
-    choice = session.choice
-    what = f'row {choice.cell[0] + 1}, column {choice.cell[1] + 1}' if choice.keypoint is None else ''
-    return f'{what or explanation.names[choice.keypoint]} of person {choice.person + 1}'
+def _about(choice: Choice, explanation: PoseExplanation) -> list[tuple[str, str]]:
+    person = f'of person {choice.person + 1}'
+    if choice.keypoint is not None:
+        name, score = explanation.names[choice.keypoint], explanation.scores[choice.keypoint]
+        return [('keypoint', f'{name} {person}'), ('score', f'{score:.2f}')]
+    if choice.cell is not None:
+        return [('place', f'row {choice.cell[0] + 1}, column {choice.cell[1] + 1} {person}')]
+    return []
 
 
 def _kind(explorer: Explorer, settings: Settings) -> str:
@@ -123,16 +122,19 @@ def _highest(weights: np.ndarray, settings: Settings) -> str:
     return f'{top:.3g}{share}'
 
 
-def _with_cell(picture: np.ndarray, explanation: PoseExplanation, cell: tuple[int, int]) -> np.ndarray:
-    """The outline of a token's area, in white on black."""
-    picture, corners = picture.copy(), np.rint(cell_corners(explanation, cell)).astype(np.int32)
-    for colour, width in ((BLACK, 3), (WHITE, 1)):
-        cv2.polylines(picture, [corners], True, colour, width, cv2.LINE_AA)
-    return picture
+def _with_cell(image: np.ndarray, explanation: PoseExplanation, choice: Choice) -> np.ndarray:
+    """The image with the outline of the chosen token's area; unchanged where a keypoint was chosen."""
+    if choice.cell is None:
+        return image
+    image, corners = image.copy(), np.rint(cell_corners(explanation, choice.cell)).astype(np.int32)
+    for colour, width in OUTLINE:
+        cv2.polylines(image, [corners], True, colour, width, cv2.LINE_AA)
+    return image
 
 
-def _with_corner(picture: np.ndarray, corner: tuple[float, float]) -> np.ndarray:
-    picture, size = picture.copy(), max(12, round(max(picture.shape[:2]) / 40))
-    for colour, width in ((BLACK, 3), (WHITE, 1)):
-        cv2.drawMarker(picture, np.rint(corner).astype(int).tolist(), colour, cv2.MARKER_CROSS, size, width)
-    return picture
+def _with_corner(image: np.ndarray, corner: tuple[float, float]) -> np.ndarray:
+    """The image with a cross at a box's first corner."""
+    image, size = image.copy(), max(12, round(max(image.shape[:2]) / 40))
+    for colour, width in OUTLINE:
+        cv2.drawMarker(image, np.rint(corner).astype(int).tolist(), colour, cv2.MARKER_CROSS, size, width)
+    return image

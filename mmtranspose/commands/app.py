@@ -1,11 +1,13 @@
-"""A page for trying a model: an image, the people in it, and what a keypoint or a place depends on."""
+"""``mmtranspose app``: a web page that shows the poses in an image and explains the keypoint or place you click."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
+
+import numpy as np
 
 from mmtranspose.app import Explorer
 from mmtranspose.app.opened_image import folder_images
@@ -21,26 +23,44 @@ LOWEST_BOX_SCORE = 0.05  # the page's slider begins here
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line.
+
+    Raises:
+        InputError: The port is no port, or arguments do not go together.
+    """
     arguments = command_parser(
         'app',
-        'Serve a page on which people try a model: choose an image, see poses, click a keypoint or any place on a '
-        'person, see what it depends on. Needs gradio (pip install "mmtranspose[app]"), and no network. People come '
-        'from --det-config; without it boxes are drawn by two clicks.',
+        'Serve a web page for trying a model: choose an image, see the poses of the people in it, click a keypoint or '
+        'any other place on a person, and see what it depends on. Needs gradio (pip install "mmtranspose[app]"), and '
+        'no network. A detector named by --det-config finds the people; without one, draw a box by two clicks.',
         'mmtranspose app transpose-r-a3 released.pth --det-config rtmdet_tiny_8xb32-300e_coco --det-checkpoint det.pth',
     )
     add_model(arguments)
-    arguments.add_argument('--det-config', help="detector: a config file, or a name of mmdet's model zoo")
-    arguments.add_argument('--det-checkpoint', help="its checkpoint (default: that of mmdet's model zoo)")
-    arguments.add_argument('--det-cat-id', type=int, help='label of a person (default: the class named person)')
-    arguments.add_argument('--nms-thr', type=float, default=0.3, help='IoU threshold of boxes (default: 0.3)')
-    arguments.add_argument('--bboxes', choices=['whole-image'], help='one box around the image: no detector')
-    arguments.add_argument('--device', default='cpu', help='cpu (default), cuda:0, ...')
+    arguments.add_argument(
+        '--det-config', help="detector that finds the people: a config file, or a name from mmdet's model zoo"
+    )
+    arguments.add_argument(
+        '--det-checkpoint', help="checkpoint of the detector (default: the one that mmdet's model zoo has)"
+    )
+    arguments.add_argument(
+        '--det-cat-id', type=int, help="the detector's label of people (default: its class named person)"
+    )
+    arguments.add_argument(
+        '--nms-thr',
+        type=float,
+        default=0.3,
+        help='of two boxes with a higher IoU than this, keep the one with the higher score (default: 0.3)',
+    )
+    arguments.add_argument(
+        '--bboxes', choices=['whole-image'], help='use one box around the whole image instead of a detector'
+    )
+    arguments.add_argument('--device', default='cpu', help='where the networks run: cpu, cuda:0, ... (default: cpu)')
     arguments.add_argument(
         '--host',
         default='127.0.0.1',
-        help='address to listen on (default: 127.0.0.1, this machine alone; 0.0.0.0 lets in whoever can reach it)',
+        help='address to listen on (default: 127.0.0.1, for this machine only; 0.0.0.0 lets in whoever can reach it)',
     )
-    arguments.add_argument('--port', type=int, default=7860, help='default: 7860')
+    arguments.add_argument('--port', type=int, default=7860, help='port to listen on (default: 7860)')
     arguments.add_argument('--examples', metavar='DIR', help='folder with images to choose from (its first 24)')
     add_allow_partial(arguments)
     args = arguments.parse_args(argv)
@@ -53,8 +73,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def box_finder(args: argparse.Namespace):
-    """What finds people, by the arguments; None where boxes are drawn by hand."""
+def box_finder(args: argparse.Namespace) -> Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]] | None:
+    """Build what finds people, as the arguments say; None if boxes are drawn by hand."""
     if args.bboxes:
         return lambda images: [whole_image(image) for image in images]
     if args.det_config is None:
@@ -65,6 +85,7 @@ def box_finder(args: argparse.Namespace):
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Serve the page until Ctrl-C or SIGTERM."""
     args = parse_arguments(argv)
     require_gradio()
     examples = folder_images(args.examples) if args.examples else []

@@ -20,12 +20,12 @@ class AnnotatedImage:
     """One image of an annotation file.
 
     Attributes:
-        id (Hashable): Its id in the file.
+        id (int | str): Its id in the file.
         path (str): The image file.
         size (tuple[float, float]): (w, h) in pixels as the annotation file gives them; NaN where it gives none.
     """
 
-    id: Hashable
+    id: int | str
     path: str
     size: tuple[float, float] = UNKNOWN_SIZE
 

@@ -1,3 +1,5 @@
+"""A pose estimator's faster form for inference, inside PyTorch."""
+
 from mmtranspose.acceleration.accelerated_estimator import AcceleratedPoseEstimator
 from mmtranspose.acceleration.accelerating import accelerate, decelerate
 from mmtranspose.acceleration.options import DTYPES, AccelerationOptions

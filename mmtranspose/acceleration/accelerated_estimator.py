@@ -1,10 +1,11 @@
-"""The accelerated pose estimator."""
+"""A pose estimator that computes what another one computes, faster."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import NoReturn
+from functools import lru_cache
+from typing import Any, NoReturn
 
 import torch
 from mmengine.model import BaseModel
@@ -17,52 +18,36 @@ from mmtranspose.acceleration.compilation import compile_any_batch
 from mmtranspose.acceleration.cuda_graphs import GraphedFunction
 from mmtranspose.acceleration.fused_encoder import AcceleratedNeck
 from mmtranspose.acceleration.options import AccelerationOptions, compute_dtype
-from mmtranspose.acceleration.recent import Recent
 from mmtranspose.errors import InputError
 
-CPU, ELSEWHERE = 16, 64  # images: on a CPU more of them take memory and no less time each
-
-
-def default_size(device: torch.device) -> int:
-    """Images that go through a network together on the device."""
-    return CPU if device.type == 'cpu' else ELSEWHERE
-
-
-def in_parts(function: Callable, size: int) -> Callable:
-    """``function(inputs, tables)`` for at most ``size`` images at once, its results put together."""
-
-    def call(inputs: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
-        results = [function(part, tables) for part in inputs.split(size)]
-        return results[0] if len(results) == 1 else torch.cat(results)
-
-    return call
-
-
+CPU_BATCH_SIZE, BATCH_SIZE = 16, 64  # on a CPU, more images need more memory and no less time each
+IMAGE_SIZES = 16  # whose token grids are remembered
+NetworkFunction = Callable[[Tensor, tuple[Tensor, ...]], Tensor]  # from images and tables to heatmaps
 AGAIN = 'then accelerate it again'
 
 
 class AcceleratedPoseEstimator(TopdownPoseEstimator):
-    """A pose estimator's results, faster; made by :func:`~mmtranspose.acceleration.accelerate`.
+    """A pose estimator with the results of another one, faster; made by :func:`~mmtranspose.acceleration.accelerate`.
 
-    It holds transformed copies of the weights and a reference to the original. Its state dict is the original's, so
-    that a checkpoint of it is an ordinary one. ``copy.deepcopy`` and ``pickle`` copy the original and accelerate the
-    copy.
+    It holds transformed copies of the weights and a reference to the original. Its state dict is the original's, so a
+    checkpoint of it is an ordinary checkpoint. ``copy.deepcopy`` and ``pickle`` copy the original and accelerate the
+    copy. It can neither be trained nor loaded nor moved: the original can.
 
     Args:
         original (TopdownPoseEstimator): Checked by ``accelerate``; it is not changed.
         options (AccelerationOptions): What to do.
 
     Attributes:
-        original (TopdownPoseEstimator): That object.
+        original (TopdownPoseEstimator): The object given.
         options (AccelerationOptions): As given.
-        dtype (torch.dtype): What the network computes in.
-        max_batch_size (int): Images that go through it together.
-        folding (Folding | None): Batch normalisations that were folded and those that were not.
+        dtype (torch.dtype): In which the network computes.
+        max_batch_size (int): Images that go through the network together.
+        folding (Folding): Which batch normalisations were folded.
     """
 
     def __init__(self, original: TopdownPoseEstimator, options: AccelerationOptions):
         BaseModel.__init__(self, data_preprocessor=copy.deepcopy(original.data_preprocessor))
-        self._original = (original,)  # in a tuple: no submodule, so that nothing is done to it
+        self._original = (original,)  # in a tuple, so that it is not registered as a submodule
         self.options = options
         self.device = next(original.parameters()).device
         self.dtype = compute_dtype(options.dtype, self.device)
@@ -72,11 +57,11 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
             if hasattr(original, name):
                 setattr(self, name, getattr(original, name))
         self._add_network(original)
-        self._grids: Recent = Recent(16)  # token grid by image size
-        self.max_batch_size = options.max_batch_size or default_size(self.device)
+        default_size = CPU_BATCH_SIZE if self.device.type == 'cpu' else BATCH_SIZE
+        self.max_batch_size = options.max_batch_size or default_size
         self._graphed: GraphedFunction | None = None
-        self._run = self._runner()
-        self._register_state_dict_hook(_original_weights)
+        self._run = self._network_function()
+        self._register_state_dict_hook(_original_state_dict)
         nn.Module.train(self, False)
         self.requires_grad_(False)
 
@@ -86,23 +71,28 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
         return self._original[0]
 
     def _add_network(self, original: TopdownPoseEstimator) -> None:
+        """Add transformed copies of the original's parts."""
         backbone, head = copy.deepcopy(original.backbone), copy.deepcopy(original.head)
         for module in (*backbone.modules(), *head.modules()):
             if getattr(module, 'with_cp', False):
-                module.with_cp = False  # keeps memory while training; torch.fx cannot follow it
+                module.with_cp = False  # saves memory in training only, and torch.fx cannot trace it
         foldings = [fold_batch_norms(part) for part in (backbone, head)] if self.options.fold_batch_norm else []
         self.folding = Folding(sum(each.folded for each in foldings), sum((each.left for each in foldings), ()))
         self.backbone = backbone.to(self.dtype)
         self.neck = AcceleratedNeck(original.neck, self.dtype, self.options.fuse_encoder)
         self.head = head.to(self.dtype)
         if self.dtype != torch.float32:
-            self.head.final_layer = nn.Sequential(self.head.final_layer, _Float32())
+            self.head.final_layer = nn.Sequential(self.head.final_layer, _ToFloat32())
         if self.options.channels_last:
-            for part in (self.backbone, self.neck.projection, self.head):
+            parts: tuple[Any, ...] = (self.backbone, self.neck.projection, self.head)
+            for part in parts:
                 part.to(memory_format=torch.channels_last)
+        self._network = _Network(self.backbone, self.neck, self.head, self.dtype, self.options.channels_last)
+        self._token_grid = lru_cache(maxsize=IMAGE_SIZES)(self._network.token_grid)
 
-    def _runner(self) -> Callable[[Tensor, tuple[Tensor, ...]], Tensor]:
-        run = _Network(self.backbone, self.neck, self.head, self.dtype, self.options.channels_last).heatmaps
+    def _network_function(self) -> NetworkFunction:
+        """The network from images to heatmaps, compiled, recorded and in parts, as the options want it."""
+        run: NetworkFunction = self._network.heatmaps
         if self.options.compile is not False:
             run = compile_any_batch(run, **({} if self.options.compile is True else self.options.compile))
         if self.options.cuda_graphs and self.device.type == 'cuda':
@@ -110,7 +100,7 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
         return in_parts(run, self.max_batch_size)
 
     def heatmaps(self, inputs: Tensor) -> Tensor:
-        """Heatmaps of the keypoints.
+        """Compute the heatmaps of the keypoints.
 
         Args:
             inputs (Tensor): Normalised images, (B, 3, H, W); B may be 0.
@@ -119,39 +109,34 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
             Tensor: (B, K, h, w), float32, without a gradient.
 
         Raises:
-            InputError: ``inputs`` has another number of dimensions.
+            InputError: ``inputs`` does not have four dimensions.
         """
         if inputs.dim() != 4:
             raise InputError(f'inputs must have shape (B, 3, H, W), not {tuple(inputs.shape)}')
-        # Nothing kept here (tables, recordings) may be an inference tensor: later calls write to it.
+        # Tables and recordings that are kept must not be inference tensors: later calls write to them.
         with torch.inference_mode(False), torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             if len(inputs) == 0:
                 return self.heatmaps(inputs.new_zeros(1, *inputs.shape[1:]))[:0]
-            size = tuple(inputs.shape[1:])
-            grid = self._grids.get_or_make(size, lambda: self._grid(inputs))
+            grid = self._token_grid(tuple(inputs.shape[1:]), inputs.device)
             return self._run(inputs.to(torch.float32), self.neck.tables(grid))
 
-    def _grid(self, inputs: Tensor) -> tuple[int, int]:
-        """The token grid of images of this size, from one of them."""
-        return tuple(self._features(inputs[:1])[-1].shape[-2:])
-
-    def _features(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        return self.backbone(_cast(inputs, self.dtype, self.options.channels_last))
-
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor]:
-        """The neck's features (B, d, h, w) of normalised images (B, 3, H, W), in :attr:`dtype`."""
+        """Compute the neck's features (B, d, h, w) of normalised images (B, 3, H, W), in :attr:`dtype`."""
         with torch.no_grad():
-            return self.neck(self._features(inputs))
+            return self.neck(self._network.features(inputs))
 
-    def _forward(self, inputs: Tensor, data_samples: SampleList | None = None) -> Tensor:
+    def _forward(self, inputs: Tensor, data_samples: SampleList | None = None) -> Tensor:  # noqa: ARG002  mmpose's
         return self.heatmaps(inputs)
 
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
-        """As ``TopdownPoseEstimator.predict``; no samples give no results.
+        """Predict poses as ``TopdownPoseEstimator.predict`` does; an empty list of samples gives an empty list.
 
         Args:
             inputs (Tensor): Normalised images, (B, 3, H, W).
-            data_samples (list[PoseDataSample]): Theirs.
+            data_samples (list[PoseDataSample]): The images' samples.
+
+        Returns:
+            list[PoseDataSample]: The samples, with ``pred_instances``: keypoints in pixels of the original image.
         """
         if len(data_samples) == 0:
             return []
@@ -161,40 +146,42 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
         return self.add_pred_to_datasample(instances, fields, data_samples)
 
     def _with_flipped(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Heatmaps of the images and, for the flip test, of the mirrored ones."""
+        """Heatmaps of the images and, for the flip test, of the mirrored images."""
         if not self.test_cfg.get('flip_test', False):
             return self.heatmaps(inputs), None
         if self.options.flip_in_one_pass:
-            return self.heatmaps(torch.cat([inputs, inputs.flip(-1)])).chunk(2)
+            heatmaps, flipped = self.heatmaps(torch.cat([inputs, inputs.flip(-1)])).chunk(2)
+            return heatmaps, flipped
         return self.heatmaps(inputs), self.heatmaps(inputs.flip(-1))
 
-    def loss(self, *args, **kwargs) -> NoReturn:
-        """Refuses: training is the original's."""
+    def loss(self, *_args: object, **_kwargs: object) -> NoReturn:
+        """Raise an error: only the original can be trained."""
         raise RuntimeError('an accelerated model has no loss and cannot be trained: decelerate(model) can')
 
-    def train_step(self, *args, **kwargs) -> NoReturn:
-        """Refuses, as :meth:`loss`."""
+    def train_step(self, *_args: object, **_kwargs: object) -> NoReturn:
+        """Raise an error, as :meth:`loss` does."""
         self.loss()
 
     def train(self, mode: bool = True) -> AcceleratedPoseEstimator:
-        """Refuses training mode."""
+        """Raise an error if ``mode`` is True: only the original can be trained."""
         if mode:
-            raise RuntimeError('an accelerated model is for inference alone: train the original, decelerate(model)')
+            raise RuntimeError('an accelerated model is for inference only: train the original, decelerate(model)')
         return super().train(False)
 
     def init_weights(self) -> NoReturn:
-        """Refuses, as loading does."""
+        """Raise an error: only the original can be initialised."""
         raise RuntimeError(f'an accelerated model cannot be initialised anew: initialise decelerate(model), {AGAIN}')
 
-    def _load_from_state_dict(self, *args, **kwargs) -> NoReturn:  # what PyTorch's and mmengine's loading both call
+    # PyTorch's and mmengine's loading both call this
+    def _load_from_state_dict(self, *_args: object, **_kwargs: object) -> NoReturn:
         raise RuntimeError(f'weights cannot be loaded into an accelerated model: load into decelerate(model), {AGAIN}')
 
-    def _set_device(self, device: torch.device) -> None:  # what mmengine's to(), cuda() and cpu() call first
+    def _set_device(self, device: torch.device) -> None:  # mmengine's to(), cuda() and cpu() call this first
         if device.type != self.device.type or device.index not in (None, self.device.index):
             self._refuse_to_move()
         super()._set_device(self.device)
 
-    def _apply(self, fn: Callable, recurse: bool = True) -> AcceleratedPoseEstimator:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> AcceleratedPoseEstimator:
         probe = next(self.neck.parameters())
         changed = fn(probe)
         if (changed.device, changed.dtype) != (probe.device, probe.dtype):
@@ -207,14 +194,11 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
             f'decelerate(model) to another device, {AGAIN}; dtype= is an option of accelerate'
         )
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type, tuple[TopdownPoseEstimator, AccelerationOptions]]:
         return type(self), (self.original, self.options)
 
     def extra_repr(self) -> str:
-        """What is on."""
-        return ', '.join(self._parts())
-
-    def _parts(self) -> list[str]:
+        """Name dtype, device and the options that are on."""
         options, folding = self.options, self.folding
         parts = [f'{self.dtype} on {self.device}'.removeprefix('torch.')]
         if options.fold_batch_norm:
@@ -225,32 +209,65 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
         if self._graphed is not None and not self._graphed.failed:
             parts.append('cuda_graphs')
         parts.append(f'at most {self.max_batch_size} images together')
-        return parts
+        return ', '.join(parts)
 
 
 class _Network:
-    """Images and tables to heatmaps. It does not know the estimator, which is freed as soon as it is let go."""
+    """The network's parts in order. Holds no reference to the estimator, so that can be freed without a garbage
+    collection: after a validation its memory is needed at once."""
 
-    def __init__(self, backbone: nn.Module, neck: AcceleratedNeck, head: nn.Module, dtype: torch.dtype, nhwc: bool):
-        self.backbone, self.neck, self.head, self.dtype, self.nhwc = backbone, neck, head, dtype, nhwc
+    def __init__(
+        self, backbone: nn.Module, neck: AcceleratedNeck, head: nn.Module, dtype: torch.dtype, channels_last: bool
+    ):
+        self.backbone, self.neck, self.head = backbone, neck, head
+        self.dtype = dtype
+        self.memory_format = torch.channels_last if channels_last else torch.preserve_format
+
+    def features(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """The backbone's feature maps of normalised images (B, 3, H, W)."""
+        return self.backbone(inputs.to(dtype=self.dtype, memory_format=self.memory_format))
+
+    def token_grid(self, size: tuple[int, int, int], device: torch.device) -> tuple[int, int]:
+        """The token grid (h, w) of images of a size (3, H, W)."""
+        height, width = self.features(torch.zeros(1, *size, device=device))[-1].shape[-2:]
+        return height, width
 
     def heatmaps(self, inputs: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
-        feats = self.neck.encode(self.backbone(_cast(inputs, self.dtype, self.nhwc)), tables)
-        return self.head.forward(feats).contiguous()
+        """Heatmaps (B, K, h, w) of normalised images (B, 3, H, W), with the neck's tables for their token grid."""
+        return self.head.forward(self.neck.encode(self.features(inputs), tables)).contiguous()
 
 
-def _cast(inputs: Tensor, dtype: torch.dtype, channels_last: bool) -> Tensor:
-    return inputs.to(dtype=dtype, memory_format=torch.channels_last if channels_last else torch.preserve_format)
-
-
-class _Float32(nn.Module):
-    """To float32, in which heatmaps are decoded."""
+class _ToFloat32(nn.Module):
+    """Converts heatmaps to float32, in which they are decoded."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.float()
 
 
-def _original_weights(module: AcceleratedPoseEstimator, destination: dict, prefix: str, local_metadata: dict) -> None:
+def in_parts(function: NetworkFunction, size: int) -> NetworkFunction:
+    """Wrap a function of images and tables so that it gets at most ``size`` images at once.
+
+    Args:
+        function (Callable): Takes images (B, ...) and tables, and returns (B, ...).
+        size (int): Images of the largest part.
+
+    Returns:
+        Callable: With the same arguments; joins the parts' results.
+    """
+
+    def call(inputs: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
+        results = [function(part, tables) for part in inputs.split(size)]
+        return results[0] if len(results) == 1 else torch.cat(results)
+
+    return call
+
+
+def _original_state_dict(
+    module: AcceleratedPoseEstimator,
+    destination: dict[str, Any],
+    prefix: str,
+    local_metadata: dict,  # noqa: ARG001  torch gives it to every such hook
+) -> None:
     """Put the original's state dict in place of the transformed weights."""
     for key in [key for key in destination if key.startswith(prefix)]:
         del destination[key]

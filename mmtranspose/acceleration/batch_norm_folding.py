@@ -1,10 +1,11 @@
-"""Batch normalisation put into the weights of the convolution before it."""
+"""Fold batch normalisations into the weights of the convolutions before them."""
 
 from __future__ import annotations
 
 import copy
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import mmcv.cnn.bricks.wrappers as mmcv_layers
 import torch
@@ -14,17 +15,18 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from mmtranspose.compat.upstream import BatchNorm, Convolution
 
 CONVOLUTIONS = (nn.Conv2d, mmcv_layers.Conv2d)
-
-
-TRANSPOSED = (nn.ConvTranspose2d, mmcv_layers.ConvTranspose2d)
-
-
+TRANSPOSED_CONVOLUTIONS = (nn.ConvTranspose2d, mmcv_layers.ConvTranspose2d)
 NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
 
 @dataclass(frozen=True)
 class Folding:
-    """What became of a network's batch normalisations: how many are ``folded``, and the names of those ``left``."""
+    """Which batch normalisations of a network were folded.
+
+    Attributes:
+        folded (int): How many were folded.
+        left (tuple[str, ...]): The module names of the others.
+    """
 
     folded: int
     left: tuple[str, ...]
@@ -34,15 +36,15 @@ def fold_batch_norms(module: nn.Module) -> Folding:
     """Fold every batch normalisation that directly follows a convolution, in place.
 
     Which convolution feeds which normalisation is read from the data flow of ``module.forward`` (``torch.fx``), not
-    from the order or names of the layers. A pair is folded where the convolution's output goes to the normalisation
-    alone and each of the two runs once. Every other normalisation stays as it is. The weights are computed in
-    float64: ``W * gamma / sqrt(var + eps)``.
+    from the order or names of the layers. A pair is folded if the convolution's output goes only to the normalisation
+    and each of the two runs once. Every other normalisation stays as it is. The weights are computed in float64:
+    ``W * gamma / sqrt(var + eps)``.
 
     Args:
         module (nn.Module): In evaluation mode. Its folded normalisations become ``nn.Identity``.
     """
     names = [name for name, child in module.named_modules() if isinstance(child, BatchNorm)]
-    pairs = _pairs(module) if names else []
+    pairs = _foldable_pairs(module) if names else []
     for conv, norm in pairs:
         module.set_submodule(conv, _folded(module.get_submodule(conv), module.get_submodule(norm)))
         module.set_submodule(norm, nn.Identity())
@@ -51,39 +53,39 @@ def fold_batch_norms(module: nn.Module) -> Folding:
 
 
 class _LayerTracer(fx.Tracer):
-    """Follows the data through ``forward`` and looks into no convolution or normalisation, whatever its class."""
+    """Traces the data flow between layers, without looking into convolutions or normalisations of any class."""
 
-    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return isinstance(module, (Convolution, BatchNorm)) or super().is_leaf_module(module, name)
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, (Convolution, BatchNorm)) or super().is_leaf_module(m, module_qualified_name)
 
 
-def _pairs(module: nn.Module) -> list[tuple[str, str]]:
-    """Names of (convolution, normalisation) that can be folded; none where ``forward`` depends on the data."""
+def _foldable_pairs(module: nn.Module) -> list[tuple[str, str]]:
+    """Names of the (convolution, normalisation) to fold; an empty list if ``forward`` cannot be traced."""
     try:
         graph = _LayerTracer().trace(module)
-    except Exception:  # whatever a forward that cannot be traced makes of the stand-ins it is given
+    except Exception:  # a forward that looks at its data may raise anything when it is traced
         return []
-    calls = Counter(node.target for node in graph.nodes if node.op == 'call_module')
+    layer_calls = [node for node in graph.nodes if node.op == 'call_module']
+    calls = Counter(str(node.target) for node in layer_calls)
     pairs = []
-    for node in graph.nodes:
-        if node.op != 'call_module' or not isinstance(module.get_submodule(node.target), BatchNorm):
-            continue
+    for node in layer_calls:
         source = node.args[0] if node.args else None
         if not isinstance(source, fx.Node) or source.op != 'call_module' or len(source.users) != 1:
             continue
-        conv, norm = module.get_submodule(source.target), module.get_submodule(node.target)
-        if calls[source.target] == calls[node.target] == 1 and _foldable(conv, norm):
-            pairs.append((source.target, node.target))
+        conv, norm = str(source.target), str(node.target)
+        if calls[conv] == calls[norm] == 1 and _is_foldable(module.get_submodule(conv), module.get_submodule(norm)):
+            pairs.append((conv, norm))
     return pairs
 
 
-def _foldable(conv: nn.Module, norm: BatchNorm) -> bool:
-    """Whether these classes compute what the folding supposes, from statistics that are there."""
-    known = type(conv) in CONVOLUTIONS or (type(conv) in TRANSPOSED and conv.groups == 1)
+def _is_foldable(conv: Any, norm: Any) -> bool:
+    """Whether the two are of classes whose formulas are known, and the normalisation uses stored statistics."""
+    known = type(conv) in CONVOLUTIONS or (type(conv) in TRANSPOSED_CONVOLUTIONS and conv.groups == 1)
     return known and type(norm) in NORMS and norm.running_mean is not None and not norm.training
 
 
-def _folded(conv: Convolution, norm: BatchNorm) -> Convolution:
+def _folded(conv: Any, norm: Any) -> nn.Module:
+    """A convolution (of one of the classes above) that computes both."""
     device, dtype = conv.weight.device, conv.weight.dtype
     conv, norm = (copy.deepcopy(layer).to('cpu', torch.float64) for layer in (conv, norm))  # some devices lack float64
     return fuse_conv_bn_eval(conv, norm, transpose=conv.transposed).to(device, dtype)

@@ -19,6 +19,7 @@ from mmtranspose.acceleration import options as precision
 from mmtranspose.acceleration.accelerated_estimator import in_parts
 from mmtranspose.acceleration.cuda_graphs import GraphedFunction
 from mmtranspose.apis import InputError, accelerate, decelerate
+from mmtranspose.errors import UnsupportedModelError
 from mmtranspose.explain import attention_maps
 from mmtranspose.models.heads import TransPoseHead
 
@@ -50,7 +51,7 @@ def test_no_memory_is_shared(model):
     with torch.no_grad():
         for value in (*model.parameters(), *model.buffers()):
             value.add_(1) if value.is_floating_point() else None
-    fast.neck._tables.clear()
+    fast.neck._tables.cache_clear()
     assert torch.equal(fast.heatmaps(inputs), before)
     assert fast.data_preprocessor is not model.data_preprocessor
     fast.test_cfg['flip_test'] = True
@@ -67,7 +68,7 @@ def test_what_init_model_set_is_there(model):
 def test_accelerating_again_takes_the_original(model):
     fast = accelerate(accelerate(model, dtype='bf16'), fold_batch_norm=False)
     assert decelerate(fast) is model and fast.dtype == torch.float32 and fast.folding.folded == 0
-    with pytest.raises(TypeError, match='not accelerated: it is a TopdownPoseEstimator'):
+    with pytest.raises(UnsupportedModelError, match='not accelerated: it is a TopdownPoseEstimator'):
         decelerate(model)
 
 
@@ -98,7 +99,7 @@ def test_a_checkpoint_of_it_is_the_originals(model, read, inside):
 @pytest.mark.parametrize(
     ('use', 'words'),
     [
-        (lambda fast: fast.train(), 'is for inference alone: train the original, decelerate'),
+        (lambda fast: fast.train(), 'is for inference only: train the original, decelerate'),
         (lambda fast: fast.train_step({}, None), 'cannot be trained'),
         (lambda fast: fast(pictures(), [], mode='loss'), 'cannot be trained'),
         (lambda fast: fast.load_state_dict(fast.state_dict()), 'load into decelerate'),
@@ -141,11 +142,12 @@ def test_repr_says_what_is_on(model):
 @pytest.mark.parametrize(
     ('options', 'words'),
     [
-        (dict(dtype='half'), "dtype='half' is unknown; choose from fp32, bf16, fp16"),
+        (dict(dtype='half'), "dtype='half' is unknown; choose 'fp32' or 'bf16' or 'fp16'"),
         (dict(max_batch_size=0), 'max_batch_size=0 must be a whole number'),
         (dict(max_batch_size=2.5), 'max_batch_size=2.5 must be'),
         (dict(max_batch_size=True), 'max_batch_size=True must be'),
         (dict(fuse_encoder='yes'), "fuse_encoder='yes' must be True or False"),
+        (dict(fold=True), "option='fold' is unknown; choose 'dtype' or 'fold_batch_norm' or 'channels_last' or"),
         (dict(compile='inductor'), "compile='inductor' must be True, False or a dict"),
     ],
 )
@@ -198,22 +200,23 @@ def change(model, kind):
 @pytest.mark.parametrize(
     ('kind', 'error', 'words'),
     [
-        ('training', ValueError, 'the model is in training mode, .* call model.eval'),
-        ('part training', ValueError, r'model\.neck is in training mode'),
-        ('compiled', TypeError, 'the model is compiled: .*_orig_mod'),
-        ('compiled part', TypeError, r'model\.backbone is compiled'),
-        ('compiled in place', TypeError, r'model\.neck\.encoder is compiled'),
-        ('patched', TypeError, r'model\.backbone was given another forward'),
-        ('wrapped', TypeError, 'wrapped in DataParallel; accelerate model.module'),
-        ('neck', TypeError, 'there is nothing where a TransPoseNeck is wanted'),
-        ('subclass', TypeError, 'Other cannot be accelerated: it has a predict of its own'),
-        ('head', TypeError, 'OtherHead cannot be accelerated: it has a predict of its own'),
-        ('tensor', TypeError, 'there is a Tensor where a TopdownPoseEstimator'),
+        ('training', InputError, 'the model is in training mode, .* call model.eval'),
+        ('part training', InputError, r'model\.neck is in training mode'),
+        ('compiled', UnsupportedModelError, 'the model is compiled: .*_orig_mod'),
+        ('compiled part', UnsupportedModelError, r'model\.backbone is compiled'),
+        ('compiled in place', UnsupportedModelError, r'model\.neck\.encoder is compiled'),
+        ('patched', UnsupportedModelError, r'model\.backbone was given another forward'),
+        ('wrapped', UnsupportedModelError, 'wrapped in DataParallel; accelerate model.module'),
+        ('neck', UnsupportedModelError, 'there is nothing where a TransPoseNeck is wanted'),
+        ('subclass', UnsupportedModelError, 'Other cannot be accelerated: it has a predict of its own'),
+        ('head', UnsupportedModelError, 'OtherHead cannot be accelerated: it has a predict of its own'),
+        ('tensor', UnsupportedModelError, 'there is a Tensor where a TopdownPoseEstimator'),
     ],
 )
 def test_other_models_are_refused(model, kind, error, words):
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=words) as raised:
         accelerate(change(model, kind))
+    assert type(raised.value) is error
 
 
 def test_it_is_freed_when_it_is_let_go(model):
@@ -298,10 +301,10 @@ def test_recordings_are_for_gpus(model, monkeypatch):
     fast = accelerate(model, max_batch_size=7)
     assert made == []
     fast.device = torch.device('cuda')
-    fast._runner()
+    fast._network_function()
     assert [(run.__self__.backbone, size) for run, size in made] == [(fast.backbone, 7)]
 
 
 def test_explaining_it_says_what_to_do(model):
-    with pytest.raises(TypeError, match=r'the model is accelerated: .* Explain decelerate\(model\)'):
+    with pytest.raises(UnsupportedModelError, match=r'the model is accelerated: .* Explain decelerate\(model\)'):
         attention_maps(accelerate(model), pictures(1), torch.zeros(1, 1, 2, dtype=torch.long))

@@ -31,12 +31,12 @@ def test_blocks(tokens, monkeypatch):
 def test_pytorchs_where_it_is_no_slower(channels, dtype, monkeypatch):
     q, k, v = projections(40, channels, dtype)
     expected = F.scaled_dot_product_attention(q, k, v)
-    monkeypatch.setattr(attention, 'ROWS', None)  # blocks would fail
+    monkeypatch.setattr(attention, 'ROWS_AT_ONCE', None)  # blocks would fail
     assert torch.equal(attend(q, k, v), expected)
 
 
 def test_compiled_code_has_pytorchs(monkeypatch):
-    monkeypatch.setattr(attention, 'ROWS', None)
+    monkeypatch.setattr(attention, 'ROWS_AT_ONCE', None)
     q, k, v = projections(40, 96, torch.bfloat16)
     expected = F.scaled_dot_product_attention(q, k, v)
     assert torch.equal(torch.compile(attend, backend='eager', fullgraph=True)(q, k, v), expected)

@@ -5,6 +5,7 @@ import torch
 from variants import randomised
 
 from mmtranspose.acceleration.fused_encoder import AcceleratedNeck, FusedEncoder
+from mmtranspose.errors import UnsupportedModelError
 from mmtranspose.models.layers import EncoderLayer, TransformerEncoder
 from mmtranspose.models.necks import TransPoseNeck
 
@@ -66,7 +67,7 @@ class Odd(EncoderLayer):
 def test_other_layers_are_refused():
     plain = encoder()
     plain.layers[1] = Odd(16, 2, 24)
-    with pytest.raises(TypeError, match=r'encoder\.layers\.1 is a Odd .*fuse_encoder=False'):
+    with pytest.raises(UnsupportedModelError, match=r'encoder\.layers\.1 is a Odd .*fuse_encoder=False'):
         FusedEncoder(plain, torch.float32)
 
 
@@ -95,7 +96,12 @@ def test_tables_are_kept_for_the_last_four_grids():
     assert fast.tables((2, 2)) is first
     fast.tables((6, 6))  # (3, 3) was used longest ago
     assert fast.tables((2, 2)) is first
-    assert sorted(fast._tables) == [(2, 2), (4, 4), (5, 5), (6, 6)]
+    made = fast._tables.cache_info().misses
+    for side in (2, 4, 5, 6):
+        fast.tables((side, side))
+    assert fast._tables.cache_info().misses == made
+    fast.tables((3, 3))
+    assert fast._tables.cache_info().misses == made + 1
 
 
 def test_tables_made_in_inference_mode_serve_outside_it():

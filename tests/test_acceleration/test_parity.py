@@ -28,7 +28,7 @@ SWITCHED = {
 @pytest.fixture
 def any_dtype(monkeypatch):
     """Half precision, emulated where this processor has none."""
-    monkeypatch.setattr(precision, 'native', lambda name, device: True)
+    monkeypatch.setattr(precision, 'is_native', lambda name, device: True)
 
 
 @pytest.mark.parametrize('switched', SWITCHED)

@@ -1,64 +1,63 @@
-"""Fast validation and tests."""
+"""Validate and test with the accelerated model."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 from mmpose.registry import HOOKS
+from torch import nn
 
 from mmtranspose.acceleration import AccelerationOptions, accelerate
-from mmtranspose.errors import InputError
+from mmtranspose.models.unwrapping import unwrapped
 
 
 @HOOKS.register_module()
 class AccelerationHook(Hook):
-    """During validation and tests, the runner's model is the accelerated one, made anew from the weights of the moment.
+    """Gives the runner an accelerated model for each validation and test, made from the weights of that moment.
 
-    It comes after EMAHook has put its averages in place, and the runner has its own model again before CheckpointHook
-    looks at it. Making it takes under a second; CUDA graphs are recorded anew, and compiled code is used again (PyTorch
-    finds that it fits). From a config::
+    The accelerated model is put in place after EMAHook's averages, and taken out before CheckpointHook saves. Making it
+    takes less than a second. CUDA graphs are recorded anew each time; compiled code is used again. From a config::
 
         custom_hooks = [dict(type='AccelerationHook', dtype='bf16')]
 
+    If the model cannot be accelerated, the validation or test raises ``UnsupportedModelError`` when it begins.
+
     Args:
-        **options: As in :func:`~mmtranspose.acceleration.accelerate`.
+        **options: The fields of :class:`~mmtranspose.acceleration.AccelerationOptions`.
 
     Raises:
-        InputError: An option's value is not one of those that it takes; or, when validation begins, the model cannot be
-            accelerated.
+        InputError: An option or its value is unknown.
     """
 
     priority = 'LOW'  # EMAHook: NORMAL; CheckpointHook: VERY_LOW
 
-    def __init__(self, **options):
-        AccelerationOptions(**options)
+    def __init__(self, **options: Any):
+        AccelerationOptions.by_name(**options)
         self.options = options
-        self.model = None
+        self.model: nn.Module | None = None
 
-    def before_val_epoch(self, runner) -> None:
+    def before_val_epoch(self, runner: Runner) -> None:
         """Put the accelerated model in place."""
         self._accelerate(runner)
 
-    def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Put the runner's own model back."""
         self._restore(runner)
 
-    def before_test_epoch(self, runner) -> None:
+    def before_test_epoch(self, runner: Runner) -> None:
         """Put the accelerated model in place."""
         self._accelerate(runner)
 
-    def after_test_epoch(self, runner, metrics: dict | None = None) -> None:
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Put the runner's own model back."""
         self._restore(runner)
 
-    def _accelerate(self, runner) -> None:
+    def _accelerate(self, runner: Runner) -> None:
         self.model = runner.model
-        self.model.eval()  # as the loops do next
-        model = self.model.module if is_model_wrapper(self.model) else self.model
-        try:
-            runner.model = accelerate(model, **self.options)
-        except TypeError as error:
-            raise InputError(f'AccelerationHook: {error}') from error
+        runner.model.eval()  # as the loops do next
+        runner.model = accelerate(unwrapped(runner.model), **self.options)
 
-    def _restore(self, runner) -> None:
+    def _restore(self, runner: Runner) -> None:
         runner.model, self.model = self.model, None

@@ -1,18 +1,20 @@
-"""The network's parts compiled while it is trained."""
+"""Compile the network's parts during training."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 from mmpose.registry import HOOKS
-from torch import nn
+from torch import Tensor, nn
 
 from mmtranspose.acceleration.compilation import compile_or_eager
 from mmtranspose.errors import InputError
+from mmtranspose.models.unwrapping import unwrapped
 
 PARTS = ('backbone', 'neck.encoder', 'head.deconv_layers')
 
@@ -21,59 +23,60 @@ PARTS = ('backbone', 'neck.encoder', 'head.deconv_layers')
 class CompileHook(Hook):
     """Compiles the forward functions of the network's parts for training, with ``torch.compile``.
 
-    The modules stay the same objects, so checkpoints, moving averages and the optimiser know nothing of it; validation
-    runs uncompiled. Where nothing can be compiled (no C++ compiler on a CPU, no Triton on a GPU), training goes on
-    without, after one warning. The first steps take minutes. From a config::
+    The modules stay the same objects, so checkpoints, moving averages and the optimiser are not affected. Validation
+    runs uncompiled. If nothing can be compiled (no C++ compiler on a CPU, no Triton on a GPU), training runs uncompiled
+    after one warning. The first steps take minutes. From a config::
 
         custom_hooks = [dict(type='CompileHook', mode='max-autotune-no-cudagraphs')]
 
     Args:
-        parts (Sequence[str]): Names of modules in the model. Those that it does not have, or that hold no parameters
-            (TransPose-H's ``head.deconv_layers``), are left out.
-        **options: As in ``torch.compile`` (``backend``, ``mode``, ``dynamic``, ...).
+        parts (Sequence[str]): Names of modules in the model. Modules that the model does not have, or that have no
+            parameters (TransPose-H's ``head.deconv_layers``), are skipped.
+        **options: Arguments of ``torch.compile`` (``backend``, ``mode``, ``dynamic``, ...).
     """
 
-    priority = 'VERY_HIGH'  # before hooks that copy the model for validation, which must not copy what this one put in
+    # Before hooks that copy the model for validation: the copy must not have the compiled functions.
+    priority = 'VERY_HIGH'
 
-    def __init__(self, parts: Sequence[str] = PARTS, **options):
+    def __init__(self, parts: Sequence[str] = PARTS, **options: Any):
         self.parts = tuple(parts)
         self.options = options
-        self.compiled: list[tuple[nn.Module, Callable, Callable | None]] = []  # and what may have been set before
+        # Module, compiled forward function, and the forward function that was set on the module before, if any.
+        self.compiled: list[tuple[nn.Module, Callable, Callable | None]] = []
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Put the compiled functions in place.
 
         Raises:
             InputError: The model has none of the parts.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model: nn.Module = unwrapped(runner.model)
         found = dict(model.named_modules())
         modules = {name: found[name] for name in self.parts if name in found}
         if not modules:
             raise InputError(f'CompileHook: the model has none of parts={list(self.parts)}')
-        modules = {name: module for name, module in modules.items() if next(module.parameters(), None) is not None}
-        device = next(model.parameters()).device
-        if self._can_compile(device):
+        if self._can_compile(next(model.parameters()).device):
             for name, module in modules.items():
-                compiled = compile_or_eager(module.forward, name, **self.options)
-                self.compiled.append((module, compiled, vars(module).get('forward')))
+                if next(module.parameters(), None) is not None:
+                    compiled = compile_or_eager(module.forward, name, **self.options)
+                    self.compiled.append((module, compiled, vars(module).get('forward')))
             self._put_in()
 
-    def before_val(self, runner) -> None:
+    def before_val(self, runner: Runner) -> None:
         """Take the compiled functions out."""
         self._take_out()
 
-    def after_val(self, runner) -> None:
-        """Put them in again, if training goes on."""
+    def after_val(self, runner: Runner) -> None:
+        """Put the compiled functions in again, if training goes on."""
         self._put_in()
 
-    def after_train(self, runner) -> None:
+    def after_train(self, runner: Runner) -> None:
         """Take the compiled functions out for good."""
         self._take_out()
         self.compiled = []
 
     def _can_compile(self, device: torch.device) -> bool:
-        """Try on the smallest function there is; warns if not."""
+        """Try to compile a trivial function; warn if that fails."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter('always')
             compile_or_eager(_double, 'the model', **self.options)(torch.ones(2, device=device))
@@ -93,5 +96,5 @@ class CompileHook(Hook):
                 module.forward = before
 
 
-def _double(x: torch.Tensor) -> torch.Tensor:
+def _double(x: Tensor) -> Tensor:
     return x + x

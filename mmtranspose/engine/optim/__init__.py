@@ -1,4 +1,4 @@
-"""Wrappers of optimisers."""
+"""Optimiser wrappers for mmengine's runner."""
 
 from mmtranspose.engine.optim.bfloat16_optim_wrapper import Bfloat16OptimWrapper, supports_bfloat16
 

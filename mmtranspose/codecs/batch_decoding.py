@@ -1,4 +1,4 @@
-"""Heatmaps of a whole batch to keypoints, on the heatmaps' own device."""
+"""Decode the heatmaps of a whole batch to keypoints, on the heatmaps' device."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ from mmtranspose.codecs.unbiased_heatmap import UnbiasedHeatmap
 
 
 def batch_decoder(codec: BaseKeypointCodec | None) -> BatchDecoder | None:
-    """What decodes batches as ``codec.decode`` decodes persons.
+    """Make a decoder of batches that gives what ``codec.decode`` gives for each person.
 
-    Known are :class:`UnbiasedHeatmap`, MMPose's ``UDPHeatmap`` with ``heatmap_type='gaussian'`` and ``MSRAHeatmap``
-    with ``unbiased`` or without. Their subclasses may decode in a way of their own and are not known.
+    Supported are :class:`UnbiasedHeatmap`, MMPose's ``UDPHeatmap`` with ``heatmap_type='gaussian'``, and
+    ``MSRAHeatmap`` with or without ``unbiased``. Subclasses are not, since they may decode differently.
+
+    Args:
+        codec (BaseKeypointCodec | None): The codec of one person; None gives None.
 
     Returns:
-        BatchDecoder | None: None if the codec is not known, or if it is one that MMPose refuses to decode with.
+        BatchDecoder | None: None if the codec is not supported, or has a blur kernel of even size, with which MMPose
+        refuses to decode.
     """
     kind = type(codec)
-    if kind not in (UnbiasedHeatmap, UDPHeatmap, MSRAHeatmap) or codec.blur_kernel_size % 2 == 0:
+    if codec is None or kind not in (UnbiasedHeatmap, UDPHeatmap, MSRAHeatmap) or codec.blur_kernel_size % 2 == 0:
         return None
     if kind is UnbiasedHeatmap:
         return BatchDecoder(dark(codec.blur_kernel_size), codec.cells_to_input)
@@ -41,57 +45,58 @@ def batch_decoder(codec: BaseKeypointCodec | None) -> BatchDecoder | None:
 
 @dataclass(frozen=True)
 class BatchDecoder:
-    """Decodes the heatmaps of a batch.
+    """Decodes the heatmaps of a batch of people.
 
-    The results are those of MMPose's codec for each person to 0.01 px of the network's input where the position lies
-    within five cells of the peak. Farther steps come from all but singular Hessians, which flat or purely random maps
-    may have, and carry MMPose's float32 rounding, which grows with them. Where a Hessian is singular but for rounding,
-    MMPose's step is a quotient of two roundings, and this takes none.
+    Keypoints equal those that MMPose's codec decodes for each person, to 0.01 px of the network's input, if the refined
+    position is at most five cells from the peak. Longer steps come from almost singular Hessians, which flat or purely
+    random maps may have; MMPose's float32 rounding grows with the step. If a Hessian is singular but for rounding,
+    MMPose's step is a quotient of two rounding errors; this decoder takes no step then.
 
-    A map without a positive value has no peak: its keypoint is cell (-1, -1), its score its maximum. (MMPose moves such
-    a keypoint for ``UDPHeatmap``, by what it reads from the neighbouring map, or to NaN; here it stays.) A map with NaN
-    or positive infinity in it has cell (-1, -1) and score 0, and the other maps' results are as without it; negative
-    infinity is a very low value, next to which a peak is not refined.
+    A map without a positive value has no peak: its keypoint is cell (-1, -1) and its score is its maximum. (For
+    ``UDPHeatmap`` MMPose moves such a keypoint, by values read from the neighbouring map, or to NaN; here it stays.) A
+    map that contains NaN or positive infinity gets cell (-1, -1) and score 0, and does not affect the other maps.
+    Negative infinity is a very low value, next to which a peak is not refined.
 
     Args:
-        refinement (Refinement): From the highest cell to a position between cells.
-        to_input (Callable[[np.ndarray], np.ndarray]): From cells (..., 2) as (x, y) to coordinates of the input.
+        refinement (Refinement): Computes the steps from the highest cells to positions between cells.
+        to_input (Callable[[np.ndarray], np.ndarray]): Converts cells (..., 2) as (x, y) to coordinates of the input.
     """
 
     refinement: Refinement
     to_input: Callable[[np.ndarray], np.ndarray]
 
     def __call__(self, heatmaps: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Decode.
+        """Decode heatmaps to keypoints and scores.
 
         Args:
             heatmaps (Tensor): (B, K, H, W), of any floating dtype and memory format.
 
         Returns:
-            tuple: keypoints (B, 1, K, 2) as (x, y), in the codec's input frame; scores (B, 1, K), float32.
+            tuple[np.ndarray, np.ndarray]: Keypoints (B, 1, K, 2) as (x, y), in the codec's input frame; and scores
+            (B, 1, K), float32, the heights of the peaks.
         """
         persons, keypoints, *size = heatmaps.shape
         if heatmaps.numel() == 0:
             nothing = np.zeros((persons, 1, keypoints, 3), np.float32)
             return self.to_input(nothing[..., :2]), nothing[..., 2]
         heatmaps = heatmaps.detach().float()
-        if heatmaps.device.type == 'mps':  # which has no float64
+        if heatmaps.device.type == 'mps':  # MPS has no float64
             heatmaps = heatmaps.cpu()
         found = self._locate(heatmaps.reshape(-1, *size).contiguous())
         cells = found[:, :2].reshape(persons, 1, keypoints, 2)
         return self.to_input(cells), found[:, 2].reshape(persons, 1, keypoints).copy()
 
     def _locate(self, maps: Tensor) -> np.ndarray:
-        """(N, 3), float32: column, row and score of the maps (N, H, W), contiguous float32."""
+        """Columns, rows and scores (N, 3), float32, of the maps (N, H, W), which are contiguous and float32."""
         peaks = find_peaks(maps)
-        finite = peaks.heights.isfinite()  # NaN is found as the highest value
+        finite = peaks.heights.isfinite()  # a map's NaN is its highest value
         peaked = finite & (peaks.heights > 0)
         steps, inexact = self.refinement.quick(maps, peaks)
         middles = torch.stack([peaks.cols, peaks.rows], dim=1)
         cells = torch.where(peaked.unsqueeze(1), middles + steps, -1.0)
         scores = torch.where(finite, peaks.heights, 0.0)
         columns = [cells, scores.unsqueeze(1), (inexact & peaked).unsqueeze(1)]
-        found = torch.cat([column.float() for column in columns], dim=1).cpu().numpy()  # the one wait for the device
+        found = torch.cat([column.float() for column in columns], dim=1).cpu().numpy()  # the only wait for the device
         if again := found[:, 3].nonzero()[0].tolist():
             which = torch.tensor(again, device=maps.device)
             exact = middles[which] + self.refinement.exact(maps[which], peaks.select(which))

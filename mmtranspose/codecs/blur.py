@@ -1,9 +1,9 @@
-"""The Gaussian blur that DARK and UDP refine peaks on, computed where it is read.
+"""The Gaussian blur on which DARK and UDP refine peaks, computed only around the peaks.
 
 OpenCV's ``GaussianBlur`` of a map M (H, W) with zeros beyond its border is A M B^T, where A (H, H) and B (W, W) are
 banded. The neighbourhood of a peak needs a few rows of A and of B, and a patch of M.
 
-All is float64: automatic mixed precision and TensorFloat-32 leave that alone.
+Everything is computed in float64, which automatic mixed precision and TensorFloat-32 do not change.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ import cv2
 import torch
 from torch import Tensor
 
-MAPS_AT_ONCE = 256  # of which the float64 copies stay in a processor's cache
+MAPS_AT_ONCE = 256  # the float64 copies of so many stay in a processor's cache
 
 
 def blur_around(maps: Tensor, rows: Tensor, cols: Tensor, kernel_size: int, reach: int) -> Tensor:
-    """The blurred maps in the neighbourhood of one cell each.
+    """Blur each map in the neighbourhood of one of its cells.
 
     Args:
         maps (Tensor): (N, H, W), contiguous.
-        rows (Tensor): (N,), integer, of the cells.
-        cols (Tensor): (N,), integer.
-        kernel_size (int): Of the Gaussian kernel, odd; its sigma is OpenCV's for that size.
-        reach (int): Cells on each side of the cell. Beyond the border the value of the nearest cell is repeated.
+        rows (Tensor): (N,), integer; the row of each map's cell.
+        cols (Tensor): (N,), integer; its column.
+        kernel_size (int): Size of the Gaussian kernel, odd; its sigma is the one that OpenCV takes for that size.
+        reach (int): Cells on each side of the cell. Beyond the border, the value of the nearest cell is repeated.
 
     Returns:
-        Tensor: (N, 2 * reach + 1, 2 * reach + 1), float64, as [y, x].
+        Tensor: (N, 2 * reach + 1, 2 * reach + 1), float64, indexed [y, x].
     """
     count, height, width = maps.shape
     high, wide = (min(kernel_size + 2 * reach, size) for size in (height, width))
@@ -58,7 +58,7 @@ def blurred_maximum(maps: Tensor, kernel_size: int) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _blur_matrix(size: int, kernel_size: int, device: torch.device) -> Tensor:
-    """(size, size), symmetric: blurs a line of cells, with zeros beyond its ends."""
+    """The symmetric matrix (size, size) that blurs a line of cells, with zeros beyond its ends."""
     kernel = torch.from_numpy(cv2.getGaussianKernel(kernel_size, 0, cv2.CV_32F)).double().squeeze(1)
     cells = torch.arange(size)
     tap = cells - cells.unsqueeze(1) + kernel_size // 2
@@ -68,7 +68,7 @@ def _blur_matrix(size: int, kernel_size: int, device: torch.device) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _neighbour_weights(size: int, kernel_size: int, reach: int, device: torch.device) -> Tensor:
-    """(size, 2 * reach + 1, P): for each cell of a line, what blurs its neighbours out of a window of P cells."""
+    """Weights (size, 2 * reach + 1, P) that blur the neighbours of each cell of a line, from a window of P cells."""
     cells = torch.arange(size, device=device)
     span = min(kernel_size + 2 * reach, size)
     window = _window_start(cells, size, span).unsqueeze(1) + torch.arange(span, device=device)
@@ -77,5 +77,5 @@ def _neighbour_weights(size: int, kernel_size: int, reach: int, device: torch.de
 
 
 def _window_start(cells: Tensor, size: int, span: int) -> Tensor:
-    """Where the window of ``span`` cells about each cell begins, moved into the line of ``size`` cells."""
+    """First cell of the window of ``span`` cells around each cell, shifted to lie in the line of ``size`` cells."""
     return (cells - span // 2).clamp(0, size - span)

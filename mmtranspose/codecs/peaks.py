@@ -1,4 +1,4 @@
-"""Where heatmaps are highest."""
+"""Find the highest cell of each heatmap."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor
 
 
 class Peaks(NamedTuple):
-    """The highest cell of each of some heatmaps (..., H, W).
+    """The highest cells of heatmaps (..., H, W).
 
     Attributes:
-        rows (Tensor): (...), integer.
-        cols (Tensor): (...), integer.
-        heights (Tensor): (...), the heatmaps' values there.
+        rows (Tensor): (...), integer; the row of each heatmap's highest cell.
+        cols (Tensor): (...), integer; its column.
+        heights (Tensor): (...); the heatmap's value there.
     """
 
     rows: Tensor
@@ -22,18 +22,20 @@ class Peaks(NamedTuple):
     heights: Tensor
 
     def select(self, which: Tensor) -> Peaks:
-        """The peaks of some of the heatmaps."""
+        """The peaks of the heatmaps with the indices ``which``."""
         return Peaks(*(values[which] for values in self))
 
 
 def find_peaks(heatmaps: Tensor) -> Peaks:
-    """The maxima as MMPose's ``get_heatmap_maximum`` finds them: of equal cells the first, row by row; NaN wins.
+    """Find maxima as MMPose's ``get_heatmap_maximum`` does.
+
+    Of several equal cells, the first in row-major order is found; NaN counts as the highest value.
 
     Args:
-        heatmaps (Tensor): (..., H, W), float32, of at least three dimensions.
+        heatmaps (Tensor): (..., H, W), float32, with at least three dimensions.
 
     Returns:
-        Peaks: On the heatmaps' device.
+        Peaks: Tensors on the heatmaps' device.
     """
     flat = heatmaps.detach().flatten(-2)
     # PyTorch's argmax on the CPU takes ten times as long as NumPy's

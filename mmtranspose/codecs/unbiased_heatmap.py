@@ -1,4 +1,4 @@
-"""Heatmaps to keypoints as the authors' release does it, to the last digit."""
+"""The codec of TransPose's paper: UDP's heatmaps, decoded exactly as the authors' released code decodes them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from mmpose.codecs.utils import get_heatmap_maximum, refine_keypoints_dark
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
+from mmtranspose.errors import InputError
+
 
 @KEYPOINT_CODECS.register_module()
 class UnbiasedHeatmap(UDPHeatmap):
     """MMPose's :class:`UDPHeatmap` with TransPose's decoding.
 
-    Targets are UDP's: unquantised Gaussians at v = u * (n_heatmap - 1) / (n_input - 1), u in input pixels. Decoding
-    differs from UDP's in two ways, both found in the release's numbers. DARK's refinement scales the blurred map to
-    the peak's height and steps only from peaks off the border (MMPose's ``refine_keypoints_dark``). And one factor
-    maps cells to pixels in both axes, (input width - 1) / (heatmap width - 1), about the middle of the crop.
+    Targets are UDP's: Gaussians that are not rounded to cells, at v = u * (n_heatmap - 1) / (n_input - 1) for u in
+    input pixels. Decoding differs from UDP's in two ways, both inferred from the release's numbers. First, DARK's
+    refinement scales the blurred map to the peak's height and moves only peaks away from the border (MMPose's
+    ``refine_keypoints_dark``). Second, one factor converts cells to pixels on both axes, (input width - 1) / (heatmap
+    width - 1), relative to the middle of the crop.
 
     Args:
-        input_size (tuple[int, int]): (w, h) of the network's input.
-        heatmap_size (tuple[int, int]): (W, H).
-        sigma (float): Of the Gaussian targets, in cells.
-        blur_kernel_size (int): Of DARK's blur, in cells.
+        input_size (tuple[int, int]): (w, h) of the network's input, in pixels.
+        heatmap_size (tuple[int, int]): (W, H), in cells.
+        sigma (float): Standard deviation of the Gaussian targets, in cells.
+        blur_kernel_size (int): Kernel size of DARK's blur, in cells.
     """
 
     def __init__(
@@ -35,21 +38,23 @@ class UnbiasedHeatmap(UDPHeatmap):
     ):
         super().__init__(input_size, heatmap_size, sigma=sigma, blur_kernel_size=blur_kernel_size)
 
-    def encode(self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None) -> dict:
-        """Encode one person's keypoints. (MMPose's own drawing is a cell off near two borders where 3 sigma is odd.)
+    def encode(self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Encode one person's keypoints as target heatmaps.
+
+        If 3 sigma is odd, MMPose's own drawing is a cell off near two borders; this one is not.
 
         Args:
             keypoints (np.ndarray): (1, K, 2) as (x, y), in pixels of the input.
-            keypoints_visible (np.ndarray | None): (1, K).
+            keypoints_visible (np.ndarray | None): Visibility, (1, K); None: all are visible.
 
         Returns:
-            dict: ``heatmaps`` (K, H, W), ``keypoint_weights`` (1, K), both float32, as :meth:`render` gives them.
+            dict: ``heatmaps`` (K, H, W) and ``keypoint_weights`` (1, K), both float32, as from :meth:`render`.
 
         Raises:
-            ValueError: These are not the keypoints of one person.
+            InputError: There is not exactly one person.
         """
         if len(keypoints) != 1:
-            raise ValueError(f'UnbiasedHeatmap encodes one person at a time, not {len(keypoints)}')
+            raise InputError(f'UnbiasedHeatmap encodes one person at a time, not {len(keypoints)}')
         if keypoints_visible is None:
             keypoints_visible = np.ones(keypoints.shape[:2], np.float32)
         points = keypoints if keypoints.dtype.kind == 'f' else keypoints.astype(float)
@@ -57,15 +62,16 @@ class UnbiasedHeatmap(UDPHeatmap):
         return dict(heatmaps=heatmaps[0].numpy(), keypoint_weights=weights.numpy())
 
     def render(self, keypoints: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-        """Draw the targets of a batch, on the keypoints' device.
+        """Draw the target heatmaps of a batch, on the keypoints' device.
 
         Args:
             keypoints (Tensor): (B, K, 2) as (x, y), in pixels of the input.
-            visible (Tensor): (B, K), the keypoints' visibility.
+            visible (Tensor): Visibility of the keypoints, (B, K).
 
         Returns:
-            tuple: heatmaps (B, K, H, W), float32, Gaussians cut at 3 sigma where the visibility is 0.5 or more, else 0;
-            weights (B, K), float32, the visibility, 0 where no cell is within 3 sigma.
+            tuple[Tensor, Tensor]: Heatmaps (B, K, H, W), float32: Gaussians cut off at 3 sigma where the visibility is
+            at least 0.5, otherwise 0. And weights (B, K), float32: the visibility, or 0 where no cell is within 3
+            sigma.
         """
         where = 'cpu' if keypoints.device.type == 'mps' else keypoints.device  # MPS has no float64
         columns, rows = (self._gaussians(keypoints.to(where), axis).to(keypoints.device) for axis in (0, 1))
@@ -74,7 +80,7 @@ class UnbiasedHeatmap(UDPHeatmap):
         return rows.unsqueeze(-1) * columns.unsqueeze(-2), weights
 
     def _gaussians(self, keypoints: Tensor, axis: int) -> Tensor:
-        """(B, K, W) or (B, K, H), float32: the factor of x (axis 0) or y (axis 1)."""
+        """The Gaussians' factors on an axis: (B, K, W) for x (axis 0), (B, K, H) for y (axis 1), float32."""
         points = keypoints[..., axis]
         middles = points / torch.full_like(points, float(self.scale_factor[axis]))
         cells = torch.arange(self.heatmap_size[axis], dtype=torch.float64, device=points.device)
@@ -89,15 +95,15 @@ class UnbiasedHeatmap(UDPHeatmap):
             encoded (np.ndarray): (K, H, W).
 
         Returns:
-            tuple: keypoints (1, K, 2) as (x, y), in MMPose's input frame: 0 to ``input_size`` from edge to edge of the
-            crop; scores (1, K), the heights of the peaks.
+            tuple[np.ndarray, np.ndarray]: Keypoints (1, K, 2) as (x, y), in MMPose's input frame: 0 to ``input_size``
+            from edge to edge of the crop. And scores (1, K), the heights of the peaks.
         """
         peaks, scores = get_heatmap_maximum(encoded)
         cells = refine_keypoints_dark(peaks[None], encoded.copy(), blur_kernel_size=self.blur_kernel_size)
         return self.cells_to_input(cells), scores[None]
 
     def cells_to_input(self, cells: np.ndarray) -> np.ndarray:
-        """From cells of the heatmap to the frame that :meth:`decode` returns, (..., 2) as (x, y)."""
+        """Convert cells of the heatmap, (..., 2) as (x, y), to the input frame of :meth:`decode`."""
         middle = (np.array(self.heatmap_size) - 1) / 2
         pixels = (cells - middle) * self.scale_factor[0]
         return (pixels / (np.array(self.input_size) - 1) + 0.5) * self.input_size

@@ -1,4 +1,4 @@
-"""Top-down inference at full batch: images, videos and cameras to people's poses."""
+"""Top-down inference: from images, videos and cameras to the poses of people, in full batches."""
 
 from mmtranspose.inference.box_sources import BoxFile
 from mmtranspose.inference.pipeline import TopdownPipeline, TopdownResult

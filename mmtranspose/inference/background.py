@@ -1,46 +1,23 @@
-"""Work that is done ahead of its consumer, in threads of its own."""
+"""Generators that run in threads of their own, ahead of their consumer."""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar('T')
 
-
-class ErrorLater:
-    """Keeps an error of what is iterated, and raises it at the end of its ``with`` block."""
-
-    def __init__(self):
-        self._error: Exception | None = None
-
-    def __enter__(self) -> ErrorLater:
-        return self
-
-    def __exit__(self, kind: type | None, *_: object) -> None:
-        if kind is None and self._error is not None:
-            raise self._error
-
-    def until_error(self, items: Iterable[T]) -> Iterator[T]:
-        """The items up to the first error, or all."""
-        try:
-            yield from items
-        except Exception as error:  # noqa: BLE001  raised at the end
-            self._error = error
-
-
-T = TypeVar('T')
-
-
-LOOK = 0.1  # seconds between two looks at whether the work is still wanted
+POLL_SECONDS = 0.1  # between two looks at whether the work is still wanted
 
 
 class Background:
-    """Threads of a chain of generators, each making items up to a bounded number ahead of the next.
+    """Runs a chain of generators in threads, each making items up to a bounded number ahead of the next.
 
-    A context manager: leaving it ends the threads, wherever they are. An error in one comes up in its consumer.
+    A context manager: leaving it ends the threads, wherever they are. An error in a generator is raised in the consumer
+    of its items.
 
     Args:
         patience (float): Seconds that each thread gets to end; a second Ctrl-C does not shorten them.
@@ -49,36 +26,38 @@ class Background:
     def __init__(self, patience: float = 5.0):
         self._patience = patience
         self._threads: list[threading.Thread] = []
-        self._over = threading.Event()
+        self._stopped = threading.Event()
 
     def __enter__(self) -> Background:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        interrupted = None
-        for thread in self._threads:
-            try:
-                thread.join(self._patience)
-            except KeyboardInterrupt as error:
-                interrupted = error
-                thread.join(self._patience)
-        if interrupted is not None:
-            raise interrupted
+        self._stopped.set()
+        interrupts = [error for error in map(self._join, self._threads) if error is not None]
+        if interrupts:
+            raise interrupts[-1]
+
+    def _join(self, thread: threading.Thread) -> KeyboardInterrupt | None:
+        try:
+            thread.join(self._patience)
+        except KeyboardInterrupt as error:
+            thread.join(self._patience)
+            return error
+        return None
 
     @property
     def ended(self) -> bool:
-        """Whether all threads have ended. One whose input waits for something outside may not have."""
+        """Whether all threads have ended; a thread whose input waits for something outside may still run."""
         return not any(thread.is_alive() for thread in self._threads)
 
     def ahead(self, items: Iterable[T], size: int, drops: Callable[[T], bool] | None = None) -> Iterator[T]:
-        """What ``items`` yields, in order, made in a thread that starts at once.
+        """Start a thread that iterates ``items``; yield the items here, in order.
 
         Args:
-            items (Iterable): Iterated in the thread alone.
-            size (int): How many may wait for the consumer.
-            drops (Callable | None): An item for which it is true does not wait for room: the oldest such item that
-                waits is let go. For sources that do not wait either.
+            items (Iterable): Iterated in the thread only.
+            size (int): Number of items that may wait for the consumer.
+            drops (Callable | None): Tells which items may be dropped. Such an item never waits for room: it takes the
+                place of the oldest waiting item that may be dropped. For sources that do not wait, such as cameras.
         """
         channel = _Channel(size)
         thread = threading.Thread(target=self._work, args=(items, channel, drops), daemon=True)
@@ -104,40 +83,38 @@ class Background:
                 if not self._put(channel, (item, None)):
                     break
             self._put(channel, (None, _END))
-        except BaseException as error:  # noqa: BLE001  the consumer raises it
+        except BaseException as error:
             self._put(channel, (None, error))
         finally:
             if hasattr(iterator, 'close'):
                 iterator.close()
 
     def _put(self, channel: _Channel, entry: tuple) -> bool:
-        while not self._over.is_set():
-            try:
-                channel.put(entry, timeout=LOOK)
+        while not self._stopped.is_set():
+            with suppress(queue.Full):
+                channel.put(entry, timeout=POLL_SECONDS)
                 return True
-            except queue.Full:
-                continue
         return False
 
     def _get(self, channel: _Channel) -> tuple:
-        while not self._over.is_set():
-            try:
-                return channel.get(timeout=LOOK)
-            except queue.Empty:
-                continue
-        raise _Over
+        while not self._stopped.is_set():
+            with suppress(queue.Empty):
+                return channel.get(timeout=POLL_SECONDS)
+        raise _Stopped
 
 
-class _Over(BaseException):
-    """Unwinds the generators of a thread whose work is no longer wanted: they shall not finish what they hold."""
+class _Stopped(BaseException):
+    """Unwinds the generators of a thread whose work is no longer wanted, so that they do not finish what they hold."""
 
 
 _END = object()
 
 
 class _Channel(queue.Queue):
+    """Items on their way to the consumer: (item, None), and at last (None, the error or ``_END``)."""
+
     def make_room(self, drops: Callable[[tuple], bool]) -> None:
-        """Take out the first entry for which ``drops`` is true, if the queue is full."""
+        """Remove the first entry that may be dropped, if the queue is full."""
         with self.mutex:
             if self._qsize() < self.maxsize:
                 return

@@ -1,4 +1,4 @@
-"""COCO's image ids of images and frames, and what belongs to a file by as much of its path as is known."""
+"""COCO image ids of images and frames, and the look-up of values by file names that may lack folders."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from mmtranspose.errors import InputError
-from mmtranspose.files.coco_images import image_entries
+from mmtranspose.files.coco_format import image_entries
 from mmtranspose.files.json_files import read_json
-from mmtranspose.media import Frame
+from mmtranspose.media import Frame, Video
+from mmtranspose.typing import PathLike
 
 T = TypeVar('T')
 
 
-class ByPath(Generic[T]):
-    """Values by file names, which may have folders before them; folders that both sides name must agree.
+class PathSuffixMap(Generic[T]):
+    """Maps file names to values, and finds the value of a path that has more or fewer folders than the name.
+
+    Folders that both the name and the path have must agree.
 
     Args:
-        values (Mapping[str, T]): By file name.
+        values (Mapping[str, T]): Values by file name, with or without folders.
     """
 
     def __init__(self, values: Mapping[str, T]):
@@ -32,13 +35,15 @@ class ByPath(Generic[T]):
         return list(self._values.values())
 
     def get(self, path: str) -> T | None:
-        """The value of the longest name that the path ends in, else of the one that ends in the path; None: of none.
+        """The value whose name is the longest suffix of ``path``.
+
+        Failing that, the value of the only name that ``path`` is a suffix of; otherwise None.
 
         Raises:
-            InputError: Several names end in the path.
+            InputError: ``path`` is a suffix of several names.
         """
         parts = Path(path).parts
-        names = self._names.get(parts[-1], ()) if parts else ()
+        names = self._names.get(parts[-1], []) if parts else []
         within = [name for name in names if parts[-len(name) :] == name]
         if within:
             return self._values[max(within, key=len)]
@@ -49,42 +54,43 @@ class ByPath(Generic[T]):
         return self._values[around[0]] if around else None
 
 
-def ids_by_name(ann_file: str) -> ByPath[int | str]:
-    """Ids of a COCO annotation file's images, by file name.
+def ids_by_name(ann_file: PathLike) -> PathSuffixMap[int | str]:
+    """Read the image ids of a COCO annotation file.
 
     Raises:
-        InputError: The file cannot be read or is not in COCO's format.
+        InputError: The file cannot be read or is not in COCO format.
     """
     entries = image_entries(read_json(Path(ann_file), 'annotation file'), f'annotation file {ann_file}')
-    return ByPath({name: number for number, name in entries})
+    return PathSuffixMap({name: number for number, name in entries})
 
 
 def number_in_name(frame: Frame) -> int | None:
-    """The number that an image's file name is, as COCO's are: 785 of ``000000000785.jpg``."""
+    """The image id that a file name such as COCO's stands for: 785 for ``000000000785.jpg``; None for other names."""
     stem = Path(frame.path).stem if frame.path is not None else ''
     return int(stem) if stem.isdecimal() else None
 
 
 class ImageIds:
-    """Gives every frame an id of its own.
+    """Gives every frame an image id of its own.
 
-    An image's is that of the annotation file, else the number that its file's name is; what has neither, and what
-    would have an id twice, gets the next free number, from 0 on. A video's frames are numbered on from its first.
+    The id of an image is the id in the annotation file or, failing that, the number that its file name consists of. An
+    image with neither, or whose id is taken, gets the next free number, from 0 on. Frames of a video are numbered on
+    from the first one's id.
 
     Args:
-        known (ByPath | None): Ids by file name, see :func:`ids_by_name`.
+        known (PathSuffixMap | None): Ids by file name, from :func:`ids_by_name`.
     """
 
-    def __init__(self, known: ByPath[int | str] | None = None):
-        self._known = known or ByPath({})
-        self._unused = set(self._known.values())  # of them; each is given once
+    def __init__(self, known: PathSuffixMap[int | str] | None = None):
+        self._known: PathSuffixMap[int | str] = known or PathSuffixMap({})
+        self._unused = set(self._known.values())  # known ids that no frame has yet; each is given once
         self._taken = set(self._unused)
-        self._next = 0  # ids below are given, or taken
-        self._video: object = None
+        self._next = 0  # all ids below are given or taken
+        self._video: Video | None = None
         self._first, self._last_index = 0, -1
 
     def __call__(self, frame: Frame) -> int | str:
-        """The id; frames come in order."""
+        """The id of a frame; call with frames in order."""
         if frame.video is not None:
             return self._of_video(frame)
         known = self._known_id(frame)
@@ -99,9 +105,9 @@ class ImageIds:
     def _known_id(self, frame: Frame) -> int | str | None:
         try:
             known = self._known.get(frame.path or frame.name)
-        except InputError:  # several would do
+        except InputError:  # several names fit
             return None
-        if known not in self._unused:
+        if known is None or known not in self._unused:
             return None
         self._unused.remove(known)
         return known

@@ -1,4 +1,4 @@
-"""A batch of crops, or the boxes of one image, to poses."""
+"""Estimate the poses in a batch of crops, or in the boxes of one image."""
 
 from __future__ import annotations
 
@@ -11,39 +11,40 @@ import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
-from torch import nn
 
 from mmtranspose.acceleration import accelerate
 from mmtranspose.acceleration.accelerated_estimator import AcceleratedPoseEstimator
 from mmtranspose.crops.boxes import check_boxes
 from mmtranspose.crops.crop_maker import CropMaker
 from mmtranspose.errors import InputError
-from mmtranspose.explain import ExplainOptions, PoseExplanation, explain_batch
-from mmtranspose.explain.explainer import require_explainable
+from mmtranspose.explain import Explainer, ExplainOptions, PoseExplanation
 from mmtranspose.media import read_image
 from mmtranspose.models.necks import TransPoseNeck
+from mmtranspose.typing import BoxesLike, ImageLike, PoseEstimator
 
 _BORROWED = threading.Lock()
 
 
 class PoseEstimation:
-    """The network, accelerated where it is a TransPose and is not explained.
+    """Runs the network on crops; a TransPose that is not explained is accelerated first.
 
     Args:
-        model (nn.Module): From :func:`mmtranspose.apis.init_model`; it is left as it was.
-        dtype (str): ``'fp32'``, ``'bf16'`` or ``'fp16'``.
-        explain (ExplainOptions | None): Explain the poses.
-        output_heatmaps (bool): Keep the heatmaps.
+        model (PoseEstimator): From :func:`mmtranspose.apis.init_model`; it is left as it was.
+        dtype (str): Data type of the network: ``'fp32'``, ``'bf16'`` or ``'fp16'``.
+        explain (ExplainOptions | None): Explain the poses, with these options.
+        output_heatmaps (bool): Keep the heatmaps in the samples.
 
     Raises:
-        InputError: The model cannot be explained or run in ``dtype``, or two options exclude each other.
+        InputError: The model is in training mode, cannot be explained or cannot be run in ``dtype``, or two options
+            exclude each other.
     """
 
-    def __init__(self, model: nn.Module, dtype: str, explain: ExplainOptions | None, output_heatmaps: bool):
-        self.explain = explain
+    def __init__(self, model: PoseEstimator, dtype: str, explain: ExplainOptions | None, output_heatmaps: bool):
+        if explain is None and model.training:
+            raise InputError('the model is in training mode: call model.eval() first')
+        self.explainer = None if explain is None else Explainer(model, explain)
         self.model, self.ours = model, False
         if explain is not None:
-            require_explainable(model, explain)
             if dtype != 'fp32' or output_heatmaps:
                 raise InputError('explanations come in fp32 and without heatmaps: leave out the other option')
         elif isinstance(model, AcceleratedPoseEstimator):
@@ -58,21 +59,21 @@ class PoseEstimation:
 
     @torch.no_grad()
     def __call__(self, crops: Sequence[dict]) -> list[tuple[PoseDataSample, PoseExplanation | None]]:
-        """Pose, and explanation or None, of each crop.
+        """The pose, and the explanation or None, of each crop.
 
         Args:
             crops (Sequence[dict]): ``inputs`` (3, H, W), BGR, uint8, and ``data_samples``; at least one.
         """
         batch = pseudo_collate(crops)
-        if self.explain is not None:
-            explanations = explain_batch(self.model, batch, self.explain)
+        if self.explainer is not None:
+            explanations = self.explainer(batch)
             return [(_as_sample(crop['data_samples'], one), one) for crop, one in zip(crops, explanations)]
         with self._with_heatmaps():
             return [(sample, None) for sample in self.model.test_step(batch)]
 
     @contextmanager
     def _with_heatmaps(self) -> Iterator[None]:
-        """The model's ``test_cfg`` with the option; one thread at a time has it, where the model is not our own."""
+        """Set ``output_heatmaps`` in ``test_cfg`` of a model that was given, for one thread at a time."""
         if self.ours:
             yield
             return
@@ -86,7 +87,7 @@ class PoseEstimation:
 
 
 def _as_sample(sample: PoseDataSample, explanation: PoseExplanation) -> PoseDataSample:
-    """The explained prediction in the form of MMPose's."""
+    """The explained prediction as MMPose's estimators return predictions."""
     boxes = sample.gt_instances
     sample.pred_instances = InstanceData(
         keypoints=explanation.keypoints[None].astype('float32'),
@@ -99,27 +100,24 @@ def _as_sample(sample: PoseDataSample, explanation: PoseExplanation) -> PoseData
 
 @torch.no_grad()
 def inference_topdown(
-    model: nn.Module,
-    image: np.ndarray | str,
-    bboxes: np.ndarray | Sequence[Sequence[float]],
-    batch_size: int = 32,
+    model: PoseEstimator, image: ImageLike, bboxes: BoxesLike, batch_size: int = 32
 ) -> list[PoseDataSample]:
-    """Poses in given boxes of one image, which is decoded once.
+    """Estimate the poses in given boxes of one image, which is decoded once.
 
     Args:
-        model (nn.Module): From :func:`init_model`.
-        image (np.ndarray | str): (h, w, 3), BGR, uint8; or a file.
-        bboxes (np.ndarray | Sequence): (N, 4) or (N, 5), xyxy in pixels and perhaps a score. None at all means no pose
-            (MMPose's function of this name takes the whole image instead).
+        model (PoseEstimator): From :func:`mmtranspose.apis.init_model`.
+        image (ImageLike): (h, w, 3), BGR, uint8; or a file.
+        bboxes (BoxesLike): (N, 4) or (N, 5), xyxy in pixels and perhaps a score. An empty list gives no pose (MMPose's
+            function of this name takes the whole image instead).
         batch_size (int): Boxes that go through the network together.
 
     Returns:
-        list[PoseDataSample]: One a box, in order; ``pred_instances.keypoints`` (1, K, 2) in image pixels.
+        list[PoseDataSample]: One sample a box, in order; ``pred_instances.keypoints`` (1, K, 2) in pixels of the image.
 
     Raises:
         InputError: A box is not finite, has no positive size, or lies outside the image.
     """
-    image = read_image(image) if isinstance(image, str) else image
+    image = image if isinstance(image, np.ndarray) else read_image(image)
     bboxes = np.asarray(bboxes, dtype=np.float32)
     if bboxes.size == 0:
         return []

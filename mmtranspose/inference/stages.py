@@ -1,10 +1,12 @@
-"""The stages of the pipeline between reading and results: boxes, crops, poses."""
+"""The stages of the pipeline between reading and results: find boxes, cut crops, estimate poses."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,24 +15,28 @@ from mmpose.structures import PoseDataSample
 from mmtranspose.crops.boxes import box_problem, with_scores
 from mmtranspose.errors import InputError
 from mmtranspose.explain import PoseExplanation
-from mmtranspose.inference.background import ErrorLater
 from mmtranspose.inference.box_sources import BoxSource
 from mmtranspose.inference.pose_estimation import PoseEstimation
 from mmtranspose.media import Frame, Unreadable
 
+T = TypeVar('T')
+
+MOST_FRAMES, MOST_BYTES = 32, 2**28  # that wait for people of later frames to fill a batch
+
 
 @dataclass
-class Job:
-    """A frame, or what takes its place where it cannot be read, with what has been made of it so far.
+class FrameTask:
+    """A frame on its way through the stages, with what has been made of it so far.
 
     Attributes:
-        frame (Frame | None): None where there is none.
-        skipped (list[tuple[str, str]]): Name and reason of what was left out.
-        boxes (np.ndarray): (N, 5), xyxy and score.
-        crops (list[dict]): Of the boxes, as ``CropMaker`` makes them; given up one by one.
-        people (int): How many there are.
-        samples (list[PoseDataSample]): Of the people that the network has seen.
-        explanations (list[PoseExplanation]): Theirs, where asked for.
+        frame (Frame | None): None where there is no frame: it cannot be read, or no boxes are known for it.
+        skipped (list[tuple[str, str]]): Name and reason of each frame or box that was left out.
+        boxes (np.ndarray): (N, 5), xyxy in pixels and score.
+        crops (list[dict]): Crops of the boxes, as ``CropMaker`` makes them; those that the network has seen are
+            removed.
+        people (int): Number of people, which is the number of crops at first.
+        samples (list[PoseDataSample]): Poses of the people that the network has seen.
+        explanations (list[PoseExplanation]): Explanations of these poses, where asked for.
     """
 
     frame: Frame | None
@@ -43,117 +49,135 @@ class Job:
 
     @property
     def done(self) -> bool:
-        """Whether the network has seen all of its people."""
+        """Whether the network has seen all people of the frame."""
         return len(self.samples) == self.people
 
     @property
     def frame_bytes(self) -> int:
-        """What its frame takes in memory."""
+        """Bytes that the frame takes in memory."""
         return 0 if self.frame is None else self.frame.image.nbytes
 
-    def give_up(self, reason: str) -> None:
-        """Leave the frame out, for a reason that may begin with its name."""
-        self.skipped.append((self.frame.name, reason.removeprefix(self.frame.name).lstrip(': ')))
+    def skip_frame(self, name: str, reason: str) -> None:
+        """Leave the frame of this name out, for a reason that may begin with the name."""
+        self.skipped.append((name, reason.removeprefix(name).lstrip(': ')))
         self.frame = None
 
 
-MOST_FRAMES, MOST_BYTES = 32, 2**28  # that wait for people of later frames to fill a batch
+@contextmanager
+def errors_deferred(items: Iterable[T]) -> Iterator[Iterator[T]]:
+    """Give the items up to the first error, which is raised at the end of the ``with`` block."""
+    errors: list[Exception] = []
+
+    def until_error() -> Iterator[T]:
+        try:
+            yield from items
+        except Exception as error:
+            errors.append(error)
+
+    yield until_error()
+    if errors:
+        raise errors[0]
 
 
-def find_boxes(items: Iterable[Frame | Unreadable], source: BoxSource, batch_size: int) -> Iterator[Job]:
-    """Frames with their boxes, ``batch_size`` frames at a time; of what is no frame, its name and reason.
+def find_boxes(items: Iterable[Frame | Unreadable], source: BoxSource, batch_size: int) -> Iterator[FrameTask]:
+    """Find the boxes of frames, ``batch_size`` frames at a time; a task each, also for items that are no frame.
 
-    Where ``items`` fails, what came before is finished first.
+    If ``items`` raises an error, the frames before it are finished first.
     """
-    waiting: list[Job] = []
-    with ErrorLater() as later:
-        for item in later.until_error(items):
+    waiting: list[FrameTask] = []
+    with errors_deferred(items) as readable:
+        for item in readable:
             unreadable = isinstance(item, Unreadable)
-            waiting.append(Job(None, [(item.name, item.reason)]) if unreadable else Job(item))
+            waiting.append(FrameTask(None, [(item.name, item.reason)]) if unreadable else FrameTask(item))
             if len(waiting) >= batch_size:
                 yield from _with_boxes(waiting, source)
                 waiting = []
         yield from _with_boxes(waiting, source)
 
 
-def _with_boxes(jobs: list[Job], source: BoxSource) -> list[Job]:
-    _set_boxes([job for job in jobs if job.frame is not None], source)
-    return jobs
+def _with_boxes(tasks: list[FrameTask], source: BoxSource) -> list[FrameTask]:
+    _set_boxes([(task, task.frame) for task in tasks if task.frame is not None], source)
+    return tasks
 
 
 @torch.no_grad()
-def _set_boxes(jobs: Sequence[Job], source: BoxSource) -> None:
-    if not jobs:
+def _set_boxes(tasks: Sequence[tuple[FrameTask, Frame]], source: BoxSource) -> None:
+    if not tasks:
         return
     try:
-        found = [with_scores(boxes) for boxes in source([job.frame for job in jobs])]
-        if len(found) != len(jobs):
-            raise ValueError(f'boxes of {len(found)} frames were returned for {len(jobs)} frames')
+        found = [with_scores(boxes) for boxes in source([frame for _, frame in tasks])]
     except InputError as error:
-        if len(jobs) == 1:
-            jobs[0].give_up(str(error))
+        if len(tasks) == 1:
+            task, frame = tasks[0]
+            task.skip_frame(frame.name, str(error))
             return
-        for job in jobs:  # one of them; the others are fine
-            _set_boxes([job], source)
+        for one in tasks:  # the error is of one frame; find out which
+            _set_boxes([one], source)
         return
-    for job, boxes in zip(jobs, found):
-        job.boxes = boxes
+    if len(found) != len(tasks):
+        raise InputError(f'boxes of {len(found)} frames were returned for {len(tasks)} frames')
+    for (task, _), boxes in zip(tasks, found):
+        task.boxes = boxes
 
 
-def cut_crops(jobs: Iterable[Job], cut: Callable[[np.ndarray, np.ndarray], list[dict]]) -> Iterator[Job]:
-    """Jobs with the crops of their boxes; boxes that cannot be cut are left out, each with its reason."""
-    for job in jobs:
-        if job.frame is not None and len(job.boxes):
-            problems = [box_problem(box, job.frame.image.shape[:2]) for box in job.boxes]
+def cut_crops(tasks: Iterable[FrameTask], cut: Callable[[np.ndarray, np.ndarray], list[dict]]) -> Iterator[FrameTask]:
+    """Cut the crops of each task's boxes; boxes that cannot be cut are left out, each with its reason."""
+    for task in tasks:
+        if task.frame is not None and len(task.boxes):
+            problems = [box_problem(box, task.frame.image.shape[:2]) for box in task.boxes]
             for index, problem in enumerate(problems):
                 if problem:
-                    job.skipped.append((job.frame.name, f'box {index} {job.boxes[index].tolist()} {problem}'))
-            job.boxes = job.boxes[[problem is None for problem in problems]]
-            job.crops = cut(job.frame.image, job.boxes)
-            job.people = len(job.crops)
-        yield job
+                    task.skipped.append((task.frame.name, f'box {index} {task.boxes[index].tolist()} {problem}'))
+            task.boxes = task.boxes[[problem is None for problem in problems]]
+            task.crops = cut(task.frame.image, task.boxes)
+            task.people = len(task.crops)
+        yield task
 
 
-def estimate_poses(jobs: Iterable[Job], estimate: PoseEstimation, batch_size: int, wait: bool) -> Iterator[Job]:
-    """Finished jobs, in order; the network sees ``batch_size`` people at a time, of several frames.
+def estimate_poses(
+    tasks: Iterable[FrameTask], estimate: PoseEstimation, batch_size: int, wait: bool
+) -> Iterator[FrameTask]:
+    """Estimate the poses of ``batch_size`` people at a time, from several frames; yield finished tasks in order.
+
+    If ``tasks`` raises an error, the tasks before it are finished first.
 
     Args:
-        jobs (Iterable[Job]): With crops.
+        tasks (Iterable[FrameTask]): Tasks with crops.
         estimate (PoseEstimation): The network.
-        batch_size (int): People together.
-        wait (bool): Whether a frame may wait for people of later ones; never longer than for ``MOST_FRAMES``.
-
-    Where ``jobs`` fails, those before are finished first.
+        batch_size (int): People that go through the network together.
+        wait (bool): Whether a frame may wait for people of later frames to fill a batch, never for more than
+            ``MOST_FRAMES`` frames or ``MOST_BYTES`` bytes.
     """
-    waiting: deque[Job] = deque()
-    with ErrorLater() as later:
-        for job in later.until_error(jobs):
-            waiting.append(job)
+    waiting: deque[FrameTask] = deque()
+    with errors_deferred(tasks) as readable:
+        for task in readable:
+            waiting.append(task)
             crops = sum(len(each.crops) for each in waiting)
             full = not wait or len(waiting) >= MOST_FRAMES or sum(each.frame_bytes for each in waiting) >= MOST_BYTES
             while crops >= batch_size or (full and crops):
                 crops -= _estimate_batch(waiting, estimate, batch_size)
             yield from _finished(waiting)
-        while any(job.crops for job in waiting):
+        while any(task.crops for task in waiting):
             _estimate_batch(waiting, estimate, batch_size)
         yield from _finished(waiting)
 
 
-def _finished(waiting: deque[Job]) -> Iterator[Job]:
+def _finished(waiting: deque[FrameTask]) -> Iterator[FrameTask]:
     while waiting and waiting[0].done:
         yield waiting.popleft()
 
 
-def _estimate_batch(waiting: Iterable[Job], estimate: PoseEstimation, batch_size: int) -> int:
-    """Poses of the next people; returns of how many."""
-    owners, crops = [], []
-    for job in waiting:
-        taken = job.crops[: batch_size - len(crops)]
-        job.crops = job.crops[len(taken) :]
-        owners += [job] * len(taken)
+def _estimate_batch(waiting: Iterable[FrameTask], estimate: PoseEstimation, batch_size: int) -> int:
+    """Estimate the poses of the next people; returns their number."""
+    owners: list[FrameTask] = []
+    crops: list[dict] = []
+    for task in waiting:
+        taken = task.crops[: batch_size - len(crops)]
+        task.crops = task.crops[len(taken) :]
+        owners += [task] * len(taken)
         crops += taken
-    for job, (sample, explanation) in zip(owners, estimate(crops), strict=True):
-        job.samples.append(sample)
+    for task, (sample, explanation) in zip(owners, estimate(crops), strict=True):
+        task.samples.append(sample)
         if explanation is not None:
-            job.explanations.append(explanation)
+            task.explanations.append(explanation)
     return len(crops)

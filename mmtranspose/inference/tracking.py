@@ -1,4 +1,4 @@
-"""The same number for the same person from frame to frame."""
+"""Give the same person the same number from frame to frame."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
 from mmtranspose.compat.upstream import track_by_oks
-from mmtranspose.media import Frame
+from mmtranspose.media import Frame, Video
 
 OKS_THR = 0.3  # MMPose's default in its demos
-
-
 FORGOTTEN_AFTER = 10  # frames
 
 
 class Tracker:
-    """Gives people ``track_id`` from 0 on, by MMPose's greedy matching of poses (OKS) with those of earlier frames.
+    """Numbers people by MMPose's greedy matching of poses between frames (OKS): ``track_id``, from 0 on.
 
-    People who were not seen for :data:`FORGOTTEN_AFTER` frames get a new number; so does everybody in a new video.
+    People who were not seen for more than :data:`FORGOTTEN_AFTER` frames get a new number. Numbers start again from 0
+    in a new video.
 
     Args:
-        sigmas (Sequence[float]): Of the keypoints, as ``dataset_meta['sigmas']``.
+        sigmas (Sequence[float]): OKS sigmas of the K keypoints, as ``dataset_meta['sigmas']``.
     """
 
     def __init__(self, sigmas: Sequence[float]):
         self.sigmas = np.asarray(sigmas)
-        self._video, self._last = None, -1
+        self._video: Video | None = None
+        self._last = -1
         self._reset()
 
     def _reset(self) -> None:
         self._known: list[PoseDataSample] = []
-        self._seen: dict[int, int] = {}  # track: frame
+        self._seen: dict[int, int] = {}  # number of a track: last frame
         self._next = 0
 
     def __call__(self, frame: Frame, samples: Sequence[PoseDataSample]) -> None:
-        """Set ``track_id`` of a frame's people, the surest boxes first; frames come in order."""
+        """Set ``track_id`` of the people in a frame, boxes of high score first; call with frames in order."""
         if frame.video != self._video or frame.index <= self._last:
             self._reset()
         self._video, self._last = frame.video, frame.index
@@ -59,7 +59,7 @@ class Tracker:
 
 
 def _with_area(sample: PoseDataSample) -> PoseDataSample:
-    """What the matching looks at: keypoints, scores and the box's area."""
+    """A sample of what the matching needs: keypoints, scores and the area of the box."""
     people = sample.pred_instances
     x1, y1, x2, y2 = people.bboxes[0]
     area = np.array([max((x2 - x1) * (y2 - y1), 1.0)])

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
 from mmtranspose.errors import InputError
 from mmtranspose.inference.box_sources import BoxFile, box_source
@@ -20,7 +21,7 @@ DETECTIONS = [
 ]
 
 
-def picture(path, index=0):
+def image(path, index=0):
     return Frame(IMAGE, path, index, path, None)
 
 
@@ -43,13 +44,14 @@ def boxes(source, *frames):
 
 class TestBySource:
     def test_whole_image_by_name_alone(self):
-        assert boxes(box_source('whole-image'), picture('a.jpg')) == [[[0, 0, 64, 48, 1]]]
+        assert boxes(box_source('whole-image'), image('a.jpg')) == [[[0, 0, 64, 48, 1]]]
         with pytest.raises(InputError, match="'whole-image'.*BoxFile"):
             box_source('boxes.json')
 
     def test_by_hand_for_every_frame(self):
         assert boxes(box_source([[1, 2, 3, 4]]), frame(0), frame(1)) == [[[1, 2, 3, 4, 1]]] * 2
         assert boxes(box_source(np.zeros((0, 4))), frame(0)) == [[]]
+        assert boxes(box_source(torch.tensor([[1, 2, 3, 4.0]])), frame(0)) == [[[1, 2, 3, 4, 1]]]
 
     @pytest.mark.parametrize('bad', [None, 3])
     def test_none(self, bad):
@@ -65,22 +67,22 @@ class TestDetections:
     def test_by_number_in_the_name(self, write):
         source = BoxFile(write(DETECTIONS))
         first, second = [1, 2, 31, 42, 0.9], [2, 2, 32, 42, 0.8]
-        found = boxes(source, picture('x/000000000007.jpg'), picture('8.png', 1), picture('9.png', 2))
+        found = boxes(source, image('x/000000000007.jpg'), image('8.png', 1), image('9.png', 2))
         assert found == [[first, second], [[5, 5, 15, 15, 0.2]], []]
 
     def test_thresholds_and_category(self, write):
         path = write(DETECTIONS)
-        assert boxes(BoxFile(path, bbox_thr=0.3), picture('8.png')) == [[]]
-        assert boxes(BoxFile(path, nms_thr=0.5), picture('7.png')) == [[[1, 2, 31, 42, 0.9]]]
-        assert boxes(BoxFile(path, category_id=3), picture('7.png')) == [[[0, 0, 9, 9, 0.9]]]
+        assert boxes(BoxFile(path, bbox_thr=0.3), image('8.png')) == [[]]
+        assert boxes(BoxFile(path, nms_thr=0.5), image('7.png')) == [[[1, 2, 31, 42, 0.9]]]
+        assert boxes(BoxFile(path, category_id=3), image('7.png')) == [[[0, 0, 9, 9, 0.9]]]
 
     def test_by_annotation_file(self, write):
         images = [dict(file_name='seq1/1.jpg', id=7), dict(file_name='seq2/1.jpg', id=8)]
         source = BoxFile(write(DETECTIONS), write(dict(images=images), 'ann.json'))
-        counts = [len(found) for found in boxes(source, picture('in/seq1/1.jpg'), picture('in/seq2/1.jpg', 1))]
+        counts = [len(found) for found in boxes(source, image('in/seq1/1.jpg'), image('in/seq2/1.jpg', 1))]
         assert counts == [2, 1]
         with pytest.raises(InputError, match='other.jpg is not among the images'):
-            source([picture('other.jpg')])
+            source([image('other.jpg')])
 
     def test_frames_of_a_video(self, write):
         assert [len(found) for found in BoxFile(write(DETECTIONS))([frame(6), frame(7), frame(8)])] == [0, 2, 1]
@@ -89,44 +91,44 @@ class TestDetections:
         source = BoxFile(write(DETECTIONS))
         source([frame(7)])
         with pytest.raises(InputError, match='7.jpg: detections by image_id are for images or for the frames of one'):
-            source([picture('7.jpg')])
+            source([image('7.jpg')])
         assert len(boxes(source, frame(8))[0]) == 1  # those that came first are not held up
 
     def test_name_without_a_number(self, write):
         with pytest.raises(InputError, match=r'street.jpg.*--ann-file'):
-            BoxFile(write(DETECTIONS))([picture('street.jpg')])
+            BoxFile(write(DETECTIONS))([image('street.jpg')])
 
 
 class TestOthers:
     def test_by_name(self, write):
         source = BoxFile(write({'a.jpg': [[1, 2, 3, 4]], 'x/b.jpg': [[5, 6, 7, 8, 0.5]], 'y/b.jpg': []}))
-        found = boxes(source, picture('d/a.jpg'), picture('./d/x/b.jpg', 1), picture('y/b.jpg', 2))
+        found = boxes(source, image('d/a.jpg'), image('./d/x/b.jpg', 1), image('y/b.jpg', 2))
         assert found == [[[1, 2, 3, 4, 1]], [[5, 6, 7, 8, 0.5]], []]
         with pytest.raises(InputError, match='c.jpg is not in the box file.*empty list'):
-            source([picture('c.jpg')])
+            source([image('c.jpg')])
         with pytest.raises(InputError, match='z/b.jpg is not in the box file'):
-            source([picture('z/b.jpg')])
+            source([image('z/b.jpg')])
         with pytest.raises(InputError, match='b.jpg may be any of x/b.jpg, y/b.jpg'):
-            source([picture('b.jpg')])
+            source([image('b.jpg')])
 
     def test_thresholds(self, write):
         same = [[1, 1, 20, 20, 0.2], [1, 1, 20, 20.5, 0.9], [1, 1, 20, 21, 0.8]]
         for content in (same, {'a.jpg': same}):
-            assert boxes(BoxFile(write(content), bbox_thr=0.5, nms_thr=0.3), picture('a.jpg')) == [[same[1]]]
-            assert len(boxes(BoxFile(write(content), bbox_thr=0.5), picture('a.jpg'))[0]) == 2
+            assert boxes(BoxFile(write(content), bbox_thr=0.5, nms_thr=0.3), image('a.jpg')) == [[same[1]]]
+            assert len(boxes(BoxFile(write(content), bbox_thr=0.5), image('a.jpg'))[0]) == 2
 
     def test_one_image(self, write):
         source = BoxFile(write([[1, 2, 3, 4], {'bbox': [1, 2, 3, 4]}]))
-        assert boxes(source, picture('a.jpg')) == [[[1, 2, 3, 4, 1], [1, 2, 4, 6, 1]]]
-        assert boxes(source, frame(5)) == boxes(source, picture('a.jpg'))
-        with pytest.raises(InputError, match='b.jpg is another'):
-            source([picture('b.jpg', 1)])
+        assert boxes(source, image('a.jpg')) == [[[1, 2, 3, 4, 1], [1, 2, 4, 6, 1]]]
+        assert boxes(source, frame(5)) == boxes(source, image('a.jpg'))
+        with pytest.raises(InputError, match='the boxes of one image, and b.jpg is another'):
+            source([image('b.jpg', 1)])
 
     def test_nobody(self, write):
-        assert boxes(BoxFile(write([])), picture('a.jpg'), picture('b.jpg', 1)) == [[], []]
+        assert boxes(BoxFile(write([])), image('a.jpg'), image('b.jpg', 1)) == [[], []]
 
     def test_boxes_without_size_are_the_pipelines_to_leave_out(self, write):
-        assert boxes(BoxFile(write([[5, 5, 5, 9]])), picture('a.jpg')) == [[[5, 5, 5, 9, 1]]]
+        assert boxes(BoxFile(write([[5, 5, 5, 9]])), image('a.jpg')) == [[[5, 5, 5, 9, 1]]]
 
     def test_results_may_be_changed(self, write):
         source = BoxFile(write([[1, 2, 3, 4]]))
@@ -149,7 +151,7 @@ class TestOthers:
             BoxFile(write(content))
 
     def test_ids_may_be_texts(self, write):
-        assert len(boxes(BoxFile(write([dict(image_id='7', bbox=[1, 2, 3, 4])])), picture('7.png'))[0]) == 1
+        assert len(boxes(BoxFile(write([dict(image_id='7', bbox=[1, 2, 3, 4])])), image('7.png'))[0]) == 1
 
     @pytest.mark.parametrize(
         ('content', 'words'),

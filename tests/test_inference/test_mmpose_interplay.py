@@ -1,4 +1,4 @@
-"""MMPose's own ways of inference take our configs and checkpoints, beside a detector of mmdet, and agree with ours."""
+"""MMPose's own inference takes our configs and checkpoints, beside a detector of mmdet, and agrees with ours."""
 
 import json
 import runpy
@@ -30,7 +30,7 @@ def detector_files(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def picture(people, tmp_path_factory) -> str:
+def image_file(people, tmp_path_factory) -> str:
     """A square one: boxes that mmdet finds in the padding of others are clipped by our detector alone."""
     path = tmp_path_factory.mktemp('image') / 'square.png'
     cv2.imwrite(str(path), cv2.imread(str(sorted((people / 'val').iterdir())[0]))[-240:, -240:])
@@ -38,11 +38,11 @@ def picture(people, tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope='module')
-def ours(tiny_config, tiny_checkpoint, detector_files, picture):
+def ours(tiny_config, tiny_checkpoint, detector_files, image_file):
     """Boxes of our detector, and the keypoints and scores of our inference in them."""
-    boxes = PersonDetector(*detector_files)([cv2.imread(picture)])[0]
+    boxes = PersonDetector(*detector_files)([cv2.imread(image_file)])[0]
     assert len(boxes) >= 2
-    samples = inference_topdown(init_model(tiny_config, tiny_checkpoint), picture, boxes)
+    samples = inference_topdown(init_model(tiny_config, tiny_checkpoint), image_file, boxes)
     found = [sample.pred_instances for sample in samples]
     keypoints = np.concatenate([one.keypoints for one in found])
     assert np.ptp(keypoints, axis=0).max() > 5  # the boxes' poses differ
@@ -66,16 +66,16 @@ def assert_same(people: list[dict], ours) -> None:
     np.testing.assert_allclose([people[n]['keypoint_scores'] for n in order], scores, atol=1e-4)
 
 
-def test_inference_topdown(tiny_config, tiny_checkpoint, picture, ours):
+def test_inference_topdown(tiny_config, tiny_checkpoint, image_file, ours):
     model = mmpose_init_model(tiny_config, tiny_checkpoint, device='cpu')
     boxes, keypoints, scores = ours
-    samples = mmpose_inference_topdown(model, picture, boxes[:, :4])
+    samples = mmpose_inference_topdown(model, image_file, boxes[:, :4])
     found = [sample.pred_instances for sample in samples]
     np.testing.assert_allclose(np.concatenate([one.keypoints for one in found]), keypoints, atol=TOLERANCE)
     np.testing.assert_allclose(np.concatenate([one.keypoint_scores for one in found]), scores, atol=1e-4)
 
 
-def test_pose_2d_inferencer(tiny_config, tiny_checkpoint, detector_files, picture, ours, tmp_path):
+def test_pose_2d_inferencer(tiny_config, tiny_checkpoint, detector_files, image_file, ours, tmp_path):
     init_default_scope('mmpose')
     inferencer = Pose2DInferencer(
         tiny_config,
@@ -86,19 +86,19 @@ def test_pose_2d_inferencer(tiny_config, tiny_checkpoint, detector_files, pictur
         det_cat_ids=[0],
     )
     outputs = dict(vis_out_dir=str(tmp_path / 'drawn'), pred_out_dir=str(tmp_path / 'found'))
-    (result,) = inferencer(picture, bbox_thr=0.3, nms_thr=0.3, draw_bbox=True, return_vis=True, **outputs)
+    (result,) = inferencer(image_file, bbox_thr=0.3, nms_thr=0.3, draw_bbox=True, return_vis=True, **outputs)
     assert_same(result['predictions'][0], ours)
-    assert_same(json.loads((tmp_path / 'found' / f'{Path(picture).stem}.json').read_text()), ours)
-    drawn = cv2.imread(str(tmp_path / 'drawn' / Path(picture).name))
-    assert (drawn != cv2.imread(picture)).any()
+    assert_same(json.loads((tmp_path / 'found' / f'{Path(image_file).stem}.json').read_text()), ours)
+    drawn = cv2.imread(str(tmp_path / 'drawn' / Path(image_file).name))
+    assert (drawn != cv2.imread(image_file)).any()
 
 
-def test_topdown_demo_with_mmdet(tiny_config, tiny_checkpoint, detector_files, picture, ours, tmp_path, monkeypatch):
-    arguments = ('--input', picture, '--output-root', str(tmp_path), '--save-predictions', '--device', 'cpu')
+def test_topdown_demo_with_mmdet(tiny_config, tiny_checkpoint, detector_files, image_file, ours, tmp_path, monkeypatch):
+    arguments = ('--input', image_file, '--output-root', str(tmp_path), '--save-predictions', '--device', 'cpu')
     command = [str(SCRIPT), *detector_files, tiny_config, tiny_checkpoint, *arguments, '--draw-bbox', '--kpt-thr', '0']
     monkeypatch.setattr(sys, 'argv', command)
     runpy.run_path(str(SCRIPT), run_name='__main__')
-    written = json.loads((tmp_path / f'results_{Path(picture).stem}.json').read_text())
+    written = json.loads((tmp_path / f'results_{Path(image_file).stem}.json').read_text())
     assert_same(written['instance_info'], ours)
-    drawn = cv2.imread(str(tmp_path / Path(picture).name))
-    assert drawn.shape == cv2.imread(picture).shape and (drawn != cv2.imread(picture)).any()
+    drawn = cv2.imread(str(tmp_path / Path(image_file).name))
+    assert drawn.shape == cv2.imread(image_file).shape and (drawn != cv2.imread(image_file)).any()

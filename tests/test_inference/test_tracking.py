@@ -20,7 +20,7 @@ def frame(index, video=VIDEO):
 
 
 def person(x, y, score=0.9):
-    points = (POSE + [x, y])[None]
+    points = (POSE + np.array([x, y]))[None]
     box = np.array([[*points[0].min(0), *points[0].max(0)]])
     instances = InstanceData(
         keypoints=points, keypoint_scores=np.ones((1, 5)), bboxes=box, bbox_scores=np.array([score])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmtranspose.apis import InputError
-from mmtranspose.inference.image_ids import ByPath, ImageIds
+from mmtranspose.inference.image_ids import ImageIds, PathSuffixMap
 from mmtranspose.media import Frame, Video
 from mmtranspose.results import input_files, require_no_overwriting
 from mmtranspose.results.output_files import OutputNames
@@ -122,7 +122,7 @@ class TestImageIds:
         assert [ids(picture(path)) for path in paths] == [139, 7, 0, 1, 2]
 
     def test_of_an_annotation_file(self):
-        ids = ImageIds(ByPath({'street.jpg': 5, 'b/field.jpg': 0, '3.jpg': 40}))
+        ids = ImageIds(PathSuffixMap({'street.jpg': 5, 'b/field.jpg': 0, '3.jpg': 40}))
         paths = ['a/street.jpg', 'b/field.jpg', '3.jpg', 'other.jpg', '5.jpg', 'street.jpg']
         assert [ids(picture(path)) for path in paths] == [5, 0, 40, 1, 2, 3]  # the last: not the same twice
 

@@ -106,7 +106,13 @@ def add_runner_arguments(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument('--work-dir', help='where logs, checkpoints and results go (default: work_dirs/CONFIG_NAME)')
     arguments.add_argument('--show-dir', help='save images of the predictions in this folder')
     arguments.add_argument('--show', action='store_true', help='show the predictions in a window')
-    arguments.add_argument('--interval', type=int, default=1, help='show or save every INTERVAL-th sample (default: 1)')
+    arguments.add_argument(
+        '--interval',
+        type=whole_number,
+        default=1,
+        help='show or save every INTERVAL-th sample of a test, or the first sample of every INTERVAL-th batch of the '
+        'validation in training (default: 1)',
+    )
     arguments.add_argument('--wait-time', type=float, default=1, help='seconds a window stays (default: 1)')
     add_cfg_options(arguments)
     add_allow_partial(arguments)

@@ -1,4 +1,4 @@
-"""From a config and command-line options to a stock mmengine runner."""
+"""Make a runner of mmengine for ``mmtranspose train`` and ``mmtranspose test`` from a config and options."""
 
 from __future__ import annotations
 
@@ -23,12 +23,16 @@ from mmtranspose.models.unwrapping import unwrapped
 
 
 def runner_config(args: argparse.Namespace) -> Config:
-    """The config with the options that ``train.py`` and ``test.py`` share.
+    """Read the config and apply the options that ``train`` and ``test`` share.
 
-    The work directory is the command line's, else the config's, else ``work_dirs/CONFIG_NAME``.
+    The work directory is that of ``--work-dir``, else the config's, else ``work_dirs/CONFIG_NAME``.
+
+    Args:
+        args (argparse.Namespace): ``config``, ``cfg_options``, ``launcher``, ``work_dir``, ``allow_partial``, ``show``,
+            ``show_dir``, ``wait_time``, ``interval``; those of ``test`` have ``badcase``, too.
 
     Raises:
-        InputError: The config cannot be read, or lacks the hook that images of predictions need.
+        InputError: The config cannot be read, or lacks the hook that draws predictions.
     """
     cfg = load_config(args.config, args.cfg_options)
     require_model(cfg)
@@ -39,9 +43,12 @@ def runner_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = str(Path('work_dirs') / Path(cfg.filename).stem)
     if args.allow_partial:
         cfg.allow_partial = True
-    badcase = getattr(args, 'badcase', False)  # shows images of its own
+    badcase = getattr(args, 'badcase', False)  # its hook shows images itself
     if (args.show and not badcase) or args.show_dir is not None:
-        _default_hook(cfg, 'visualization', 'PoseVisualizationHook').update(
+        hook = _default_hook(cfg, 'visualization', 'PoseVisualizationHook')
+        if hook['type'] == 'PoseVisualizationHook':
+            hook['type'] = 'IntervalVisualizationHook'
+        hook.update(
             enable=True,
             show=args.show and not badcase,
             wait_time=args.wait_time,
@@ -58,10 +65,14 @@ def _default_hook(cfg: Config, name: str, kind: str) -> dict:
 
 
 def train_config(args: argparse.Namespace) -> Config:
-    """The config of a training run, as MMPose's ``tools/train.py`` makes it from its flags.
+    """Make the config of a training run, as MMPose's ``tools/train.py`` does from its options.
+
+    Args:
+        args (argparse.Namespace): As for :func:`runner_config`, with ``no_validate``, ``amp``, ``resume``,
+            ``auto_scale_lr``.
 
     Raises:
-        InputError: An option cannot be honoured with this config.
+        InputError: The config cannot be read, or an option does not fit it.
     """
     cfg = runner_config(args)
     if args.no_validate:
@@ -81,7 +92,7 @@ def train_config(args: argparse.Namespace) -> Config:
 
 
 def _use_amp(cfg: Config) -> None:
-    """Mixed precision: bfloat16 where the GPU has it, else float16 with a loss scale, as MMPose's ``--amp``."""
+    """Set mixed precision: bfloat16 where the GPU has it, else float16 with a loss scale, as MMPose's ``--amp``."""
     if not torch.cuda.is_available():
         raise InputError('--amp needs a GPU: on a CPU mixed precision makes training slower')
     kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
@@ -95,10 +106,14 @@ def _use_amp(cfg: Config) -> None:
 
 
 def test_config(args: argparse.Namespace) -> Config:
-    """The config of a test run, as MMPose's ``tools/test.py`` makes it from its flags.
+    """Make the config of a test run, as MMPose's ``tools/test.py`` does from its options.
+
+    Args:
+        args (argparse.Namespace): As for :func:`runner_config`, with ``checkpoint``, ``badcase``, ``accelerate``,
+            ``out``, ``dump``.
 
     Raises:
-        InputError: An option cannot be honoured with this config.
+        InputError: The config cannot be read, or an option does not fit it.
     """
     cfg = runner_config(args)
     cfg.load_from = args.checkpoint
@@ -108,7 +123,7 @@ def test_config(args: argparse.Namespace) -> Config:
         by_loss = badcase.get('metric_type', 'loss') == 'loss'
         badcase.setdefault('metric', cfg.model.head.loss if by_loss else cfg.test_evaluator)
     merge_options(cfg, args.cfg_options)  # once more: options go before flags, as in MMPose's tools
-    if 'allow_partial' in cfg:  # the config's own word is for training
+    if 'allow_partial' in cfg:  # in the config it is meant for training
         cfg.allow_partial = args.allow_partial
     if args.accelerate is not None:
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='AccelerationHook', dtype=args.accelerate)]
@@ -123,14 +138,14 @@ def test_config(args: argparse.Namespace) -> Config:
 
 
 def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
-    """A stock runner, after the config's data and checkpoint have been looked at.
+    """Check the data files and the checkpoint that a config names, and build mmengine's runner.
 
     Args:
         cfg (Config): From :func:`train_config` or :func:`test_config`.
-        loaders (tuple[str, ...]): The data loaders that the run will use.
+        loaders (tuple[str, ...]): The data loaders that the run will use (``'train_dataloader'``, ...).
 
     Raises:
-        InputError: A data file, the checkpoint or a value of the model's config cannot be used; names it.
+        InputError: A data file, the checkpoint or a value in the config cannot be used; the message names it.
     """
     check_data(cfg, loaders)
     if 'train_dataloader' in loaders:
@@ -150,10 +165,12 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
 
 
 def _check_batches(cfg: Config) -> None:
-    """Our configs' batches of tensors are for our own parts; MMPose's would fail on them at the first step.
+    """Check that preprocessor and head take the batches of ``tensor_collate``: tensors, without samples.
+
+    MMPose's preprocessor and heads do not; they would fail at the first step.
 
     Raises:
-        InputError: The preprocessor or the head does not take what ``tensor_collate`` gives.
+        InputError: One of the two does not take such batches.
     """
     collate = cfg.train_dataloader.get('collate_fn') or {}
     if collate.get('type') != 'tensor_collate' or collate.get('keep_samples'):

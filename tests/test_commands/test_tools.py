@@ -2,9 +2,11 @@
 
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -84,6 +86,15 @@ class TestTest:
         run_command('test', tiny_config, tmp_path / 'other.pth', *flags)
         assert (tmp_path / 'other.keypoints.json').read_text() != tested.predictions.read_text()
         assert (tmp_path / 'dump.pkl').stat().st_size > 1000
+
+    def test_images_of_every_third_prediction(self, tiny_config, tiny_checkpoint, run_command, tmp_path):
+        options = ('test_dataloader.batch_size=2', 'experiment_name=interval')
+        flags = ('--show-dir', 'images', '--interval', 3, '--dump', tmp_path / 'dump.pkl')
+        run_command('test', tiny_config, tiny_checkpoint, '--work-dir', tmp_path, *flags, '--cfg-options', *options)
+        samples = pickle.loads((tmp_path / 'dump.pkl').read_bytes())
+        assert len(samples) > 6
+        drawn = [path.name.rsplit('_', 1)[0] for path in tmp_path.glob('*/images/*.jpg')]
+        assert sorted(drawn) == sorted(Path(sample['img_path']).stem for sample in samples[::3])
 
 
 @pytest.fixture(scope='module')

@@ -53,6 +53,9 @@ def plain(cfg: Config) -> dict:
     """A config as a dict, without spellings that mean the same."""
     content = cfg.to_dict()
     content['work_dir'] = str(Path(content['work_dir']))
+    visualization = content['default_hooks']['visualization']
+    if visualization['type'] == 'IntervalVisualizationHook':  # MMPose's, which heeds --interval in tests too
+        visualization['type'] = 'PoseVisualizationHook'
     for hook in ('visualization', 'badcase'):
         if not content['default_hooks'][hook].get('show'):
             content['default_hooks'][hook].pop('wait_time', None)  # of a window that is not shown

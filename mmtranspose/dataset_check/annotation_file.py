@@ -13,8 +13,8 @@ from mmtranspose.dataset_check.annotations import UNKNOWN_SIZE, AnnotatedImage, 
 from mmtranspose.dataset_check.entry_fields import are_numbers, described, is_number, well_formed
 from mmtranspose.dataset_check.problems import Problem
 from mmtranspose.errors import InputError
+from mmtranspose.files.coco_format import read_categories
 from mmtranspose.files.json_files import read_json
-from mmtranspose.loading.data_files import read_categories
 
 
 def read_annotations(dataset: BaseDataset, may_list_images_only: bool = False) -> Annotations:

@@ -1,4 +1,4 @@
-"""The images and person boxes of a COCO annotation file, and the box AP of detections."""
+"""The images and the boxes of an annotation file in COCO's format, and the box AP of detections."""
 
 from __future__ import annotations
 
@@ -7,43 +7,49 @@ import zlib
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mmtranspose.errors import InputError
-from mmtranspose.files.coco_images import image_entries
+from mmtranspose.files.coco_format import image_entries, read_categories
 from mmtranspose.files.json_files import read_json
-from mmtranspose.loading.data_files import read_categories
+from mmtranspose.typing import PathLike
+
+STATISTICS = {'AP': 0, 'AP50': 1, 'AP75': 2, 'AR': 8}  # places in COCOeval.stats
 
 
 class AnnotatedImages:
-    """Names and ids of the images that an annotation file lists; the annotations themselves may be missing.
+    """The ids and the paths of the images that an annotation file lists. Annotations may be missing.
 
     Args:
         ann_file (str | Path): The file, in COCO's format.
-        img_root (str | Path): The folder that its ``file_name`` are below.
+        img_root (str | Path): The folder of the images; every ``file_name`` starts from it.
 
     Attributes:
-        ids (list[int | str]): Of the images, in the file's order.
-        paths (list[str]): Where they lie.
-        annotations (dict): The file's content.
+        ann_file (str): The file.
+        annotations (dict): The content of the file.
+        ids (list[int | str]): The ids of the images, in the order of the file.
+        paths (list[str]): Their paths.
 
     Raises:
-        InputError: The file cannot be read or lists no images, the folder does not exist, or none of them is in it.
+        InputError: The file cannot be read or lists no images, the folder does not exist, or has none of the images.
     """
 
-    def __init__(self, ann_file: str | Path, img_root: str | Path):
+    def __init__(self, ann_file: PathLike, img_root: PathLike):
         self.ann_file = str(ann_file)
-        self.annotations = read_json(Path(ann_file), 'annotation file')
-        images = image_entries(self.annotations, f'annotation file {ann_file}')
+        content = read_json(Path(ann_file), 'annotation file')
+        entries = image_entries(content, f'annotation file {ann_file}')
+        assert isinstance(content, dict)  # else image_entries raises
+        self.annotations: dict[str, Any] = content
         if not Path(img_root).is_dir():
             raise InputError(f'image folder {img_root} (--img-root) does not exist')
-        self.ids = [number for number, _ in images]
-        self.paths = [str(Path(img_root) / name) for _, name in images]
+        self.ids = [number for number, _ in entries]
+        self.paths = [str(Path(img_root) / name) for _, name in entries]
         if not any(Path(path).is_file() for path in self.paths):
             raise InputError(
-                f'none of the {len(images)} images of {ann_file} is below {img_root} (--img-root), such as '
+                f'none of the {len(entries)} images of {ann_file} is below {img_root} (--img-root), such as '
                 f'{self.paths[0]}'
             )
 
@@ -51,11 +57,14 @@ class AnnotatedImages:
         return len(self.ids)
 
     def checksum(self) -> int:
-        """Changes where an id or a file's place does."""
+        """CRC-32 of the ids and paths, by which another list of images is told apart."""
         return zlib.crc32(repr((self.ids, self.paths)).encode())
 
     def category_id(self, name: str) -> int | str | None:
-        """The id of the category of a name (any case), or of the only one; None where there is none.
+        """Find the id of the category of a name, in any case.
+
+        Returns:
+            int | str | None: The id; that of the only category if none has the name; None where there is none.
 
         Raises:
             InputError: The categories are no list of dicts with an id.
@@ -67,16 +76,13 @@ class AnnotatedImages:
         return categories[0]['id'] if len(categories) == 1 else None
 
 
-NAMES = {'AP': 0, 'AP50': 1, 'AP75': 2, 'AR': 8}  # places in COCOeval.stats
-
-
-def true_boxes(annotations: dict, category: int | str | None, where: str) -> list[dict]:
-    """The boxes of one category in an annotation file, in the form that pycocotools takes.
+def true_boxes(annotations: dict[str, Any], category: int | str | None, where: str) -> list[dict[str, Any]]:
+    """Take the ground-truth boxes of one category out of an annotation file, in the form that pycocotools takes.
 
     Args:
-        annotations (dict): The file's content, in COCO's format.
-        category (int | str | None): The category's id; None: there is none.
-        where (str): Named by errors.
+        annotations (dict): The content of the file.
+        category (int | str | None): The id of the category; None gives no boxes.
+        where (str): Names the file in messages.
 
     Raises:
         InputError: An annotation is no dict, or has no box of four numbers.
@@ -84,20 +90,19 @@ def true_boxes(annotations: dict, category: int | str | None, where: str) -> lis
     entries = annotations.get('annotations') or []
     if not isinstance(entries, list):
         raise InputError(f'{where}: "annotations" must be a list')
-    boxes = []
+    boxes: list[dict[str, Any]] = []
     for index, entry in enumerate(entries):
         if not isinstance(entry, dict):
-            raise InputError(f'{where}: annotations[{index}] is {str(entry):.60}; a dict is wanted')
+            raise InputError(f'{where}: annotations[{index}] is {entry!s:.60}; a dict is wanted')
         if category is not None and entry.get('category_id') == category and entry.get('bbox'):
             boxes.append(_true_box(entry, len(boxes) + 1, f'{where}: annotations[{index}]'))
     return boxes
 
 
-def _true_box(entry: dict, number: int, where: str) -> dict:
+def _true_box(entry: dict[str, Any], number: int, where: str) -> dict[str, Any]:
     try:
-        if isinstance(entry['bbox'], str):
-            raise TypeError('bbox is a text')
-        x, y, w, h = (float(value) for value in entry['bbox'])
+        bbox = entry['bbox']
+        x, y, w, h = (float(value) for value in ([] if isinstance(bbox, str) else bbox))  # '1234' has four digits
         area = w * h if entry.get('area') is None else float(entry['area'])
         image_id, crowd = entry['image_id'], int(entry.get('iscrowd') or 0)
         hash(image_id)
@@ -107,36 +112,36 @@ def _true_box(entry: dict, number: int, where: str) -> dict:
 
 
 def box_ap(
-    truths: Sequence[dict], image_ids: Sequence[int | str], detections: Sequence[dict]
+    annotated: Sequence[dict[str, Any]], image_ids: Sequence[int | str], detections: Sequence[dict[str, Any]]
 ) -> dict[str, float] | None:
-    """Average precision and recall of boxes over some images, by pycocotools.
+    """Measure the average precision and recall of detected boxes with pycocotools.
 
     Args:
-        truths (Sequence[dict]): From :func:`true_boxes`.
-        image_ids (Sequence): Of the images that count.
-        detections (Sequence[dict]): ``image_id``, ``bbox`` [x, y, w, h], ``score``; of the same category.
+        annotated (Sequence[dict]): The ground truth, from :func:`true_boxes`.
+        image_ids (Sequence[int | str]): The images to measure over.
+        detections (Sequence[dict]): ``image_id``, ``bbox`` [x, y, w, h] in pixels, ``score``; of the same category.
 
     Returns:
-        dict[str, float] | None: ``AP`` (over IoU 0.50 to 0.95), ``AP50``, ``AP75`` and ``AR`` (100 boxes an image), 0
-        to 1; None where those images have no boxes.
+        dict[str, float] | None: ``AP`` (mean over IoU 0.50 to 0.95), ``AP50``, ``AP75`` and ``AR`` (100 boxes an
+        image), 0 to 1; None where the images have no ground-truth boxes.
     """
-    # pycocotools sorts ids, which may be numbers and texts
+    # pycocotools sorts ids, which may be numbers and texts: take places in the list instead
     places = {image_id: place for place, image_id in enumerate(dict.fromkeys(image_ids))}
-    truths = [dict(one, image_id=places[one['image_id']]) for one in truths if one['image_id'] in places]
+    annotated = [dict(one, image_id=places[one['image_id']]) for one in annotated if one['image_id'] in places]
     found = [
         dict(one, image_id=places[one['image_id']], category_id=1) for one in detections if one['image_id'] in places
     ]
-    if not any(not truth['iscrowd'] for truth in truths):
+    if all(one['iscrowd'] for one in annotated):
         return None
     if not found:
-        return dict.fromkeys(NAMES, 0.0)
-    with redirect_stdout(io.StringIO()):
-        truth = COCO()
+        return dict.fromkeys(STATISTICS, 0.0)
+    with redirect_stdout(io.StringIO()):  # pycocotools prints
+        ground_truth = COCO()
         images = [dict(id=place) for place in places.values()]
-        truth.dataset = dict(images=images, annotations=truths, categories=[dict(id=1)])
-        truth.createIndex()
-        evaluation = COCOeval(truth, truth.loadRes(found), 'bbox')
+        ground_truth.dataset = dict(images=images, annotations=annotated, categories=[dict(id=1)])
+        ground_truth.createIndex()
+        evaluation = COCOeval(ground_truth, ground_truth.loadRes(found), 'bbox')
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return {name: float(evaluation.stats[place]) for name, place in NAMES.items()}
+    return {name: float(evaluation.stats[place]) for name, place in STATISTICS.items()}

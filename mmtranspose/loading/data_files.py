@@ -1,25 +1,31 @@
-"""Check the data files that a config names before anything runs."""
+"""Check the data files that a config names, before a model is built and anything runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
 from mmtranspose.errors import InputError
+from mmtranspose.files.coco_format import read_categories
 from mmtranspose.files.json_files import read_json
+from mmtranspose.typing import PathLike
 
 
 def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
-    """Check the files of data loaders, so that a mistake is named before a model is built.
+    """Check that the files of data loaders are there and can be read.
+
+    ``mmtranspose check-dataset`` (:mod:`mmtranspose.dataset_check`) looks at every annotation; this function looks
+    only as far as takes a moment.
 
     Args:
         cfg (Config): The config.
         loaders (tuple[str, ...]): Of ``'train_dataloader'``, ``'val_dataloader'``, ``'test_dataloader'``.
 
     Raises:
-        InputError: An annotation file is missing, is not JSON, or its categories have another number of keypoints
-            than the head; the image folder is missing; the file of detector boxes is missing or malformed.
+        InputError: An annotation file is missing or is not JSON, or the number of keypoints in its categories is not
+            that of the head; the image folder is missing; the file of detector boxes is missing or malformed.
     """
     num_keypoints = cfg.model.get('head', {}).get('out_channels')
     for name in loaders:
@@ -54,76 +60,57 @@ def _check_dataset(loader: str, dataset: ConfigDict, num_keypoints: int | None) 
         check_detections(dataset.bbox_file, _image_ids(annotations, ann_file))
 
 
-def _image_ids(annotations: dict, path: Path) -> set:
+def _image_ids(annotations: dict[str, Any], path: Path) -> set[int | str]:
     try:
         return {image['id'] for image in annotations['images']}
     except (KeyError, TypeError):
         raise InputError(f'annotation file {path}: "images" must be a list of dicts with an id') from None
 
 
-def read_categories(annotations: dict, path: Path | str) -> list[dict]:
-    """``categories`` of an annotation file in COCO's format; empty where there is none.
-
-    Args:
-        annotations (dict): The file's content.
-        path (Path | str): The file, for messages.
-
-    Returns:
-        list[dict]: Each has an ``id``; ``keypoints`` are a list, None, or not there.
-
-    Raises:
-        InputError: They are no list of dicts with an id, or the keypoints of one are no list.
-    """
-    categories = annotations.get('categories', [])
-    where = f'annotation file {path}: categories'
-    if not isinstance(categories, list):
-        raise InputError(f'{where} is {categories!r:.40}; a list of dicts is wanted')
-    for index, one in enumerate(categories):
-        if not isinstance(one, dict) or not isinstance(one.get('id'), (int, float, str)):
-            raise InputError(f'{where}[{index}] is {one!r:.40}; a dict with an id is wanted')
-        if not isinstance(one.get('keypoints') or [], list):
-            raise InputError(f'{where}[{index}] has keypoints={one["keypoints"]!r:.40}; a list of names is wanted')
-    return categories
-
-
-def _mpii_as_coco(path: Path, people: object) -> dict:
-    """MPII's own format, a list of people, as far as COCO's is looked at here."""
+def _mpii_as_coco(path: Path, people: object) -> dict[str, Any]:
+    """Bring MPII's own format, a list of people, into COCO's: images and categories, which are looked at here."""
     if not isinstance(people, list) or not all(isinstance(one, dict) and 'joints' in one for one in people):
-        raise InputError(f'annotation file {path} is not in MPII format: it is no list of people with "keypoints"')
+        raise InputError(f'annotation file {path} is not in MPII format: it is no list of people with "joints"')
     counts = {len(one['joints']) for one in people}
     return dict(images=[], categories=[dict(id=1, name='person', keypoints=[*range(count)]) for count in counts])
 
 
-def check_detections(path: str, image_ids: set | None = None) -> None:
-    """Check a file of detector boxes in COCO's result format.
+def check_detections(path: PathLike, image_ids: set[int | str] | None = None) -> None:
+    """Check a file of detector boxes, in COCO's format of results.
 
     Args:
-        path (str): The file.
+        path (str | Path): The file.
         image_ids (set | None): Of the images in the annotation file; None: not checked.
 
     Raises:
-        InputError: It is missing, no JSON list of boxes with scores, an id is no whole number or text, a box has no
-            positive, finite size, or belongs to an image that the annotation file does not have.
+        InputError: The file is missing or is no JSON list of boxes with scores; an id is no whole number or text; a
+            box has no positive, finite size, or belongs to an image that is not in the annotation file.
     """
     detections = read_json(Path(path), 'file of detector boxes')
     if not isinstance(detections, list):
         raise InputError(f'file of detector boxes {path} must hold a list, not a {type(detections).__name__}')
     for index, detection in enumerate(detections):
-        where = f'file of detector boxes {path}: entry {index}'
-        if not isinstance(detection, dict):
-            raise InputError(f'{where} is {detection!r}, not a dict with a bbox')
-        missing = {'image_id', 'category_id', 'bbox', 'score'} - set(detection)
-        if missing:
-            raise InputError(f'{where} has no {", ".join(sorted(missing))}')
-        for name in ('image_id', 'category_id'):
-            if not isinstance(detection[name], (int, str)):
-                raise InputError(f'{where} has {name}={detection[name]!r:.40}; a whole number is wanted')
-        try:
-            x, y, w, h = detection['bbox']
-            usable = w > 0 and h > 0 and all(abs(value) < 1e9 for value in (x, y, w, h))
-        except (TypeError, ValueError):
-            usable = False
-        if image_ids is not None and detection['image_id'] not in image_ids:
-            raise InputError(f'{where} is for image {detection["image_id"]}, which the annotation file does not have')
-        if not usable:
-            raise InputError(f'{where} has the box {detection["bbox"]}; four finite numbers x, y, w, h are wanted')
+        _check_detection(detection, image_ids, f'file of detector boxes {path}: entry {index}')
+
+
+def _check_detection(detection: object, image_ids: set[int | str] | None, where: str) -> None:
+    if not isinstance(detection, dict):
+        raise InputError(f'{where} is {detection!r}, not a dict with a bbox')
+    missing = {'image_id', 'category_id', 'bbox', 'score'} - set(detection)
+    if missing:
+        raise InputError(f'{where} has no {", ".join(sorted(missing))}')
+    for name in ('image_id', 'category_id'):
+        if not isinstance(detection[name], (int, str)):
+            raise InputError(f'{where} has {name}={detection[name]!r:.40}; a whole number is wanted')
+    if image_ids is not None and detection['image_id'] not in image_ids:
+        raise InputError(f'{where} is for image {detection["image_id"]}, which the annotation file does not have')
+    if not _is_box(detection['bbox']):
+        raise InputError(f'{where} has the box {detection["bbox"]}; four finite numbers x, y, w, h are wanted')
+
+
+def _is_box(bbox: Any) -> bool:
+    try:
+        x, y, w, h = bbox
+        return w > 0 and h > 0 and all(abs(value) < 1e9 for value in (x, y, w, h))
+    except (TypeError, ValueError):
+        return False

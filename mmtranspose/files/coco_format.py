@@ -1,0 +1,63 @@
+"""Read the lists of images and of categories in an annotation file of COCO's format."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmtranspose.errors import InputError
+from mmtranspose.typing import PathLike
+
+
+def image_entries(content: object, where: str) -> list[tuple[int | str, str]]:
+    """List the id and the file name of each image.
+
+    Args:
+        content (object): The file's content.
+        where (str): Names the file in messages.
+
+    Raises:
+        InputError: There are no images, an entry lacks ``id`` or ``file_name`` or has one of another type, or two
+            entries have the same id.
+    """
+    images = content.get('images') if isinstance(content, dict) else None
+    if not isinstance(images, list) or not images:
+        raise InputError(f'{where} is not in COCO format: it has no "images"')
+    pairs = [_id_and_name(image, f'{where}: images[{index}]') for index, image in enumerate(images)]
+    seen = set()
+    for number, name in pairs:
+        if number in seen:
+            raise InputError(f'{where}: image id {number!r} is there twice, the second time for {name}')
+        seen.add(number)
+    return pairs
+
+
+def _id_and_name(image: object, where: str) -> tuple[int | str, str]:
+    number, name = (image.get('id'), image.get('file_name')) if isinstance(image, dict) else (None, None)
+    if not isinstance(number, (int, str)) or not isinstance(name, str) or not name:
+        raise InputError(f'{where} is {image!s:.60}; a dict with id and file_name is wanted')
+    return number, name
+
+
+def read_categories(annotations: dict[str, Any], path: PathLike) -> list[dict[str, Any]]:
+    """List the categories; none if the file has no ``categories``.
+
+    Args:
+        annotations (dict): The file's content.
+        path (str | Path): The file, for messages.
+
+    Returns:
+        list[dict]: Each has an ``id``; its ``keypoints`` are a list of names, None, or not there.
+
+    Raises:
+        InputError: ``categories`` is no list of dicts with an id, or the keypoints of one are no list.
+    """
+    categories = annotations.get('categories', [])
+    where = f'annotation file {path}: categories'
+    if not isinstance(categories, list):
+        raise InputError(f'{where} is {categories!r:.40}; a list of dicts is wanted')
+    for index, one in enumerate(categories):
+        if not isinstance(one, dict) or not isinstance(one.get('id'), (int, float, str)):
+            raise InputError(f'{where}[{index}] is {one!r:.40}; a dict with an id is wanted')
+        if not isinstance(one.get('keypoints') or [], list):
+            raise InputError(f'{where}[{index}] has keypoints={one["keypoints"]!r:.40}; a list of names is wanted')
+    return categories

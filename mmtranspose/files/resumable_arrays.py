@@ -1,4 +1,4 @@
-"""Measurements, kept on disk part by part until all are there."""
+"""Arrays that are computed part by part and kept on disk, so that a run that was stopped can go on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -20,48 +21,42 @@ from mmtranspose.files.json_files import read_json, write_json
 
 
 class Parts:
-    """Numbered ``.npz`` files below a folder; a run that was stopped goes on from those that are there.
+    """Numbered ``.npz`` files in a folder, each with the arrays of one part of the work.
 
-    In several processes each makes its share, and rank 0 waits for the files of the others: however long one takes,
-    no process group runs out of patience.
+    A run that is started again computes the parts that are not there yet. Several processes (of mmengine's process
+    group) share the parts; rank 0 waits for the files of the other ranks rather than at a barrier, which would time
+    out where a part takes long.
 
     Args:
         root (Path): The folder.
-        made_by (dict): Everything that the measurements depend on.
-        count (int): Of the parts.
-        option (str): The command line's option that says where results go, for messages.
+        made_by (dict): All that the arrays depend on, as JSON can hold it; kept in the folder and compared.
+        count (int): The number of parts.
+        option (str): The option of the command line that names the output, for messages.
 
     Raises:
-        InputError: The folder holds measurements of something else.
+        InputError: The folder holds arrays that depend on something else.
     """
 
-    def __init__(self, root: Path, made_by: dict, count: int, option: str = '--output-root'):
+    def __init__(self, root: Path, made_by: dict[str, Any], count: int, option: str = '--output-root'):
         self.root = root
         self.count = count
         note, made_by = root / 'made_by.json', json.loads(json.dumps(made_by))
         if note.exists():
-            found = read_json(note, 'note')
-            differing = [key for key in {*made_by, *found} if found.get(key) != made_by.get(key)]
-            if differing:
-                key = sorted(differing)[0]
-                raise InputError(
-                    f'{root} holds measurements with {key}={found.get(key)!r}, now {made_by.get(key)!r}: give another '
-                    f'{option}, or delete that folder'
-                )
+            _require_equal(read_json(note, 'note'), made_by, root, option)
         elif is_main_process():
             write_json(note, made_by)
 
     def path(self, number: int) -> Path:
-        """Of a part's file."""
+        """The file of a part."""
         return self.root / f'{number:06d}.npz'
 
     def missing(self) -> list[int]:
-        """Parts that are not there yet."""
+        """The numbers of the parts that are not there yet."""
         return [number for number in range(self.count) if not self.path(number).is_file()]
 
     def share(self) -> list[int]:
-        """This process's share of the missing parts."""
-        # All processes share out all parts, not the missing ones: which are missing changes while they look.
+        """The numbers of the missing parts that this process computes."""
+        # By the numbers of all parts, not by places among the missing: processes look at different moments.
         return [number for number in self.missing() if number % get_world_size() == get_rank()]
 
     def fill(
@@ -70,12 +65,12 @@ class Parts:
         title: str | bool = False,
         share: list[int] | None = None,
     ) -> None:
-        """Make this process's share of the missing parts; rank 0 returns when all are there.
+        """Compute this process's share of the missing parts; rank 0 returns when all parts are there.
 
         Args:
-            measure (Callable): From a part's number to its arrays.
-            title (str | bool): Of rank 0's bar over all parts; False shows none.
-            share (list[int] | None): From :meth:`share`; None: as it is now.
+            measure (Callable): Takes the number of a part and returns its arrays.
+            title (str | bool): The title of rank 0's progress bar over all parts; False shows no bar.
+            share (list[int] | None): What :meth:`share` returned earlier; None: what it returns now.
         """
         mine = self.share() if share is None else share
         bar = tqdm(total=self.count, desc=title or None, disable=not title or not is_main_process())
@@ -88,15 +83,6 @@ class Parts:
         self._show(bar)
         bar.close()
 
-    def _show(self, bar: tqdm) -> None:
-        if not bar.disable:
-            bar.update(self.count - len(self.missing()) - bar.n)
-
-    def _write(self, number: int, arrays: dict[str, np.ndarray]) -> None:
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
-        put(buffer.getvalue(), str(self.path(number)))
-
     def read(self) -> dict[str, np.ndarray]:
         """The arrays of all parts, joined along their first axis.
 
@@ -106,9 +92,28 @@ class Parts:
         parts = [self._read(self.path(number)) for number in range(self.count)]
         return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else {})}
 
+    def _show(self, bar: tqdm) -> None:
+        if not bar.disable:
+            bar.update(self.count - len(self.missing()) - bar.n)
+
+    def _write(self, number: int, arrays: dict[str, np.ndarray]) -> None:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        put(buffer.getvalue(), str(self.path(number)))
+
     def _read(self, path: Path) -> dict[str, np.ndarray]:
         try:
             with np.load(path) as file:
                 return dict(file)
         except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
             raise InputError(f'{path} is damaged ({reason(error)}); delete it and run again') from None
+
+
+def _require_equal(found: Any, wanted: dict[str, Any], root: Path, option: str) -> None:
+    """Refuse arrays that depend on something else; the message names the first difference."""
+    for key in sorted({*wanted, *found}):
+        if found.get(key) != wanted.get(key):
+            raise InputError(
+                f'{root} holds measurements with {key}={found.get(key)!r}, now {wanted.get(key)!r}: give another '
+                f'{option}, or delete that folder'
+            )

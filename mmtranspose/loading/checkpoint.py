@@ -18,7 +18,7 @@ from mmtranspose.errors import InputError, reason
 from mmtranspose.loading.closest_model import looks_like
 from mmtranspose.loading.weights_comparison import WeightsComparison, compare, shortlist
 from mmtranspose.models.released_weights import adopt, is_released
-from mmtranspose.typing import PathLike
+from mmtranspose.typing import PathLike, PoseEstimator
 
 ADVICE = 'To start from what fits (transfer to other keypoints), use --allow-partial.'
 
@@ -80,15 +80,17 @@ class Checkpoint:
         """Whether the weights have the names of the authors' release."""
         return is_released(self.weights)
 
-    def weights_for(self, model: nn.Module) -> dict[str, Tensor]:
+    def weights_for(self, model: nn.Module | PoseEstimator) -> dict[str, Tensor]:
         """The weights under the model's names: renamed if they are released and the model is a TransPose."""
         return adopt(self.weights, model)
 
-    def compare(self, model: nn.Module) -> WeightsComparison:
+    def compare(self, model: nn.Module | PoseEstimator) -> WeightsComparison:
         """Compare the names and shapes of the weights with those of a model."""
         return compare(model, self.weights)
 
-    def require_match(self, model: nn.Module, allow_partial: bool = False, advice: str = ADVICE) -> None:
+    def require_match(
+        self, model: nn.Module | PoseEstimator, allow_partial: bool = False, advice: str = ADVICE
+    ) -> None:
         """Check that the weights set every parameter of a model and bring none that the model does not have.
 
         Args:

@@ -1,70 +1,84 @@
-"""Read configs and merge command-line options into them."""
+"""Read configs and merge the options of a command line into them."""
 
 from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
 from mmtranspose.errors import InputError
 from mmtranspose.loading.zoo import find_config
+from mmtranspose.typing import PathLike
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+MISFITS = (KeyError, TypeError, AttributeError)  # what mmengine raises where an option does not fit a config
 
 
-def load_config(path: str, options: dict | None = None) -> Config:
-    """A config file with options merged in.
+def load_config(path: PathLike, options: dict[str, Any] | None = None) -> Config:
+    """Read a config file and merge options into it.
 
-    An option ``data_root`` moves the whole dataset: it replaces the config's own ``data_root`` wherever a data loader
-    or an evaluator has it.
+    The option ``data_root`` moves the whole dataset: see :func:`move_data_root`.
 
     Args:
-        path (str): The config file, or the name or alias of a model of mmtranspose (``transpose-r-a3``).
-        options (dict | None): What ``--cfg-options`` gave: dotted keys to values.
+        path (str | Path): The file, or the name or alias of a model of mmtranspose (``'transpose-r-a3'``).
+        options (dict | None): The options of ``--cfg-options``: dotted keys to values.
 
     Raises:
-        InputError: The file is missing or is no valid config; an option does not fit it.
+        InputError: The file is missing or is no valid config, or an option does not fit it.
     """
     path = str(path) if Path(path).is_file() else find_config(str(path))
+    options = options or {}
     try:
         cfg = Config.fromfile(path)
     except Exception as error:
         raise InputError(f'config {path} cannot be read: {error}') from error
-    if 'data_root' in (options or {}):
+    if 'data_root' in options:
         move_data_root(cfg, options['data_root'])
     merge_options(cfg, options)
     return cfg
 
 
-def merge_options(cfg: Config, options: dict | None) -> None:
-    """Merge what ``--cfg-options`` gave into a config, in place.
+def require_model(cfg: Config) -> None:
+    """Check that a config is that of a model, not a base or another part of one.
+
+    Raises:
+        InputError: The config has no ``model``.
+    """
+    if not isinstance(cfg.get('model'), dict):
+        raise InputError(f'config {cfg.filename} has no model; give the config of a model, not of a part of one')
+
+
+def merge_options(cfg: Config, options: dict[str, Any] | None) -> None:
+    """Merge the options of ``--cfg-options`` into a config, in place.
 
     Args:
         cfg (Config): The config.
         options (dict | None): Dotted keys to values.
 
     Raises:
-        InputError: An option does not fit the config, as an entry that a list does not have; names the option.
+        InputError: An option does not fit the config, as the sixth entry of a list of five; names the option.
     """
+    options = options or {}
     try:
-        cfg.merge_from_dict(options or {})
-    except (KeyError, TypeError, AttributeError) as error:
+        cfg.merge_from_dict(options)
+    except MISFITS as error:
         raise InputError(_misfit(copy.deepcopy(cfg), options)) from error
 
 
-def _misfit(cfg: Config, options: dict) -> str:
-    """What is said of the first option that cannot be merged after those before it."""
+def _misfit(cfg: Config, options: dict[str, Any]) -> str:
+    """Say which option is the first that cannot be merged, and why."""
     for name, value in options.items():
         try:
             cfg.merge_from_dict({name: value})
-        except (KeyError, TypeError, AttributeError):
+        except MISFITS:  # noqa: PERF203  once, after an error
             return f'option {name}={value} does not fit the config: {_obstacle(cfg, name)}'
     return f'the options {", ".join(options)} do not fit the config together; give fewer at once'
 
 
 def _obstacle(cfg: Config, name: str) -> str:
-    """What stands where a dotted key leads, or on the way to it."""
+    """Say what a config holds where a dotted key leads, or where it goes no further."""
     value, keys = cfg, name.split('.')
     for depth, key in enumerate(keys):
         where = '.'.join(keys[:depth])
@@ -81,28 +95,24 @@ def _obstacle(cfg: Config, name: str) -> str:
     return f'{name} is {value!r:.40}; change it in the config file'
 
 
-def require_model(cfg: Config) -> None:
-    """Tell a base or another part of a config from the config of a model.
-
-    Raises:
-        InputError: It has no ``model``.
-    """
-    if not isinstance(cfg.get('model'), dict):
-        raise InputError(f'config {cfg.filename} has no model; give the config of a model, not of a part of one')
-
-
 def move_data_root(cfg: Config, data_root: str) -> None:
-    """Replace the config's ``data_root`` in its data loaders and evaluators, in place.
+    """Give a config's dataset another folder: replace ``data_root`` in its data loaders and evaluators, in place.
+
+    Every path there that begins with the config's own ``data_root`` is moved; pipelines are left alone.
+
+    Args:
+        cfg (Config): The config.
+        data_root (str): The new folder.
 
     Raises:
         InputError: The config has no top-level ``data_root``.
     """
-    old = cfg.get('data_root')
-    if old is None:
+    before = cfg.get('data_root')
+    if before is None:
         raise InputError('data_root cannot be set: the config has no top-level data_root')
-    old, new = (str(root).rstrip('/') + '/' for root in (old, data_root))
+    old, new = (str(root).rstrip('/') + '/' for root in (before, data_root))
 
-    def moved(value):
+    def moved(value: Any) -> Any:
         if isinstance(value, dict):
             for key, item in value.items():
                 if key != 'pipeline':

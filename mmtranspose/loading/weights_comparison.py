@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from mmtranspose.models.released_weights import POSITION, adopt, lacks_position, released_name
+from mmtranspose.typing import PoseEstimator
 
 SHOWN = 10
 
@@ -62,7 +63,7 @@ class WeightsComparison:
         return '; '.join(f'{len(names)} {what}: {shortlist(names)}' for what, names in kinds if names)
 
 
-def compare(model: nn.Module, weights: dict[str, Tensor]) -> WeightsComparison:
+def compare(model: nn.Module | PoseEstimator, weights: dict[str, Tensor]) -> WeightsComparison:
     """Compare the names and shapes in a state dict with those of a model.
 
     Names of the authors' release count as the model's. ``num_batches_tracked``, which old checkpoints lack and
@@ -90,7 +91,7 @@ def compare(model: nn.Module, weights: dict[str, Tensor]) -> WeightsComparison:
     )
 
 
-def weights_checksum(model: nn.Module) -> int:
+def weights_checksum(model: nn.Module | PoseEstimator) -> int:
     """Compute the CRC-32 of a model's parameters and buffers, as float32, in the order of its state dict."""
     checksum = 0
     for tensor in model.state_dict().values():

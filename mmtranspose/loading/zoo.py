@@ -1,30 +1,34 @@
-"""The configs and models that the package brings, by name.
+"""The zoo: the models and configs that come with the package, by name.
 
-They lie in ``mmtranspose/.mim``, where OpenMMLab's tools look for them: real files in an installed wheel, links to the
-checkout's ``configs``, ``tools``, ``model-index.yml`` and ``dataset-index.yml`` in a checkout.
+Metafiles (YAML beside the configs, as in OpenMMLab's projects) list the models with their names, results and, for some,
+the URL of weights that the authors of TransPose released. Configs and metafiles lie in ``mmtranspose/.mim``, where
+OpenMMLab's tools look for them: real files in an installed wheel, links to ``configs``, ``tools``, ``model-index.yml``
+and ``dataset-index.yml`` in a checkout.
 """
 
 from __future__ import annotations
 
 import difflib
 from pathlib import Path
+from typing import Any
 
 from mmengine.fileio import load
 
 from mmtranspose.errors import InputError
+from mmtranspose.typing import PathLike
 
 MIM = Path(__file__).resolve().parents[1] / '.mim'
 
 
-def models() -> list[dict]:
-    """The models of all metafiles that ``model-index.yml`` names, in its order.
+def models() -> list[dict[str, Any]]:
+    """List the models of all metafiles that ``model-index.yml`` names, in its order.
 
     Returns:
-        list[dict]: As in the metafiles (``Name``, ``Alias``, ``Metadata``, ``Results``, ...), with two changes:
-        ``Config`` is absolute, and ``Weights`` is None for a model that has none.
+        list[dict]: The entries of the metafiles (``Name``, ``Alias``, ``Metadata``, ``Results``, ...) with two changes:
+        ``Config`` is absolute, and ``Weights`` is None for a model without weights.
 
     Raises:
-        InputError: The index is missing: the installation is not whole.
+        InputError: The index is missing, so the installation is not whole.
     """
     index = MIM / 'model-index.yml'
     if not index.is_file():
@@ -33,21 +37,21 @@ def models() -> list[dict]:
     return [{'Weights': None, **entry, 'Config': str(MIM / entry['Config'])} for entry in entries]
 
 
-def names_of(model: dict) -> list[str]:
-    """A model's name and its aliases."""
+def names_of(model: dict[str, Any]) -> list[str]:
+    """The name of a model in a metafile, followed by its aliases."""
     alias = model.get('Alias') or []
     return [model['Name'], *([alias] if isinstance(alias, str) else alias)]
 
 
 def find_config(name: str) -> str:
-    """The file of a config that the package brings.
+    """Find the file of a config that comes with the package.
 
     Args:
-        name (str): A model's name or alias (``transpose-r-a3``), a config file's name, or its path (``configs/...``);
-            with or without ``.py``.
+        name (str): The name or alias of a model (``'transpose-r-a3'``), or the name of a config file or its path
+            (``'configs/...'``), with or without ``.py``.
 
     Raises:
-        InputError: There is none of this name; names those that are close to it.
+        InputError: There is none of this name; the message lists similar names.
     """
     files = sorted(path for path in (MIM / 'configs').rglob('*.py') if '_base_' not in path.parts)
     known = {alias: model['Config'] for model in models() for alias in names_of(model)}
@@ -62,13 +66,18 @@ def find_config(name: str) -> str:
     raise InputError(f'config {name} does not exist, neither as a file nor as a model of mmtranspose; {hint}')
 
 
-def relative(config: str | Path) -> str:
-    """A config's path as in the checkout, ``configs/...``."""
+def relative(config: PathLike) -> str:
+    """The path of a config of the package as in a checkout, ``'configs/...'``."""
     return Path(config).relative_to(MIM).as_posix()
 
 
-def summary(model: dict) -> tuple[str, str, str]:
-    """What a model was trained on, its first reported AP in per cent ('-' for none), and 'yes' if it has weights."""
+def summary(model: dict[str, Any]) -> tuple[str, str, str]:
+    """Sum up an entry of :func:`models` in three cells of a table.
+
+    Returns:
+        tuple[str, str, str]: The training data; the first AP of its results in per cent, ``'-'`` for none; ``'yes'``
+        or ``'no'``: whether there are weights.
+    """
     metrics = (model.get('Results') or [{}])[0].get('Metrics', {})
     ap = f'{100 * metrics["AP"]:.1f}' if 'AP' in metrics else '-'
     trained_on = model['Metadata']['Training Data']

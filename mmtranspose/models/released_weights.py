@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mmtranspose.models.layers import SinePositionEncoding
 from mmtranspose.models.necks import TransPoseNeck
+from mmtranspose.typing import PoseEstimator
 
 MAPPING_VERSION = 1  # of the names below and of what becomes of pos_embedding
 SIGNATURE = 'global_encoder.layers.'
@@ -60,7 +61,7 @@ def is_sine_table(table: Tensor, encoding: SinePositionEncoding) -> bool:
     return any(torch.allclose(encoding.table(h, tokens // h), table.float(), atol=1e-3) for h in heights)
 
 
-def convert_released(state_dict: dict, model: nn.Module, prefix: str = '') -> None:
+def convert_released(state_dict: dict, model: nn.Module | PoseEstimator, prefix: str = '') -> None:
     """Rename a released state dict in place, to be loaded into ``model``.
 
     ``pos_embedding`` (h * w, 1, d) becomes the learnable encoding's weight (h * w, d). For the sine encoding, which is
@@ -81,7 +82,7 @@ def convert_released(state_dict: dict, model: nn.Module, prefix: str = '') -> No
             state_dict[prefix + OUR_POSITION] = table
 
 
-def adopt(state_dict: dict, model: nn.Module, prefix: str = '') -> dict:
+def adopt(state_dict: dict, model: nn.Module | PoseEstimator, prefix: str = '') -> dict:
     """The state dict in our names: a renamed copy if it is a release's and the model a TransPose, else itself."""
     if not (isinstance(getattr(model, 'neck', None), TransPoseNeck) and is_released(state_dict, prefix)):
         return state_dict
@@ -90,7 +91,7 @@ def adopt(state_dict: dict, model: nn.Module, prefix: str = '') -> dict:
     return renamed
 
 
-def lacks_position(state_dict: dict, model: nn.Module) -> bool:
+def lacks_position(state_dict: dict, model: nn.Module | PoseEstimator) -> bool:
     """Whether a release's weights come without the sine table that belongs to the model.
 
     The release stores that table, so a file without it is damaged or was trained without positions.

@@ -13,10 +13,10 @@ from mmengine.runner import Runner
 from safetensors.torch import save_file
 from torch import nn
 
-from mmtranspose.apis import init_model
 from mmtranspose.compat.checkpoint_files import state_dict_of
 from mmtranspose.errors import InputError
 from mmtranspose.loading.checkpoint import Checkpoint
+from mmtranspose.loading.init_model import init_model
 from mmtranspose.loading.weights_comparison import WeightsComparison
 from mmtranspose.models.released_weights import released_name
 

@@ -5,9 +5,10 @@ import pytest
 import torch
 from golden import CONFIG_OF, fill, released_state_dict
 
-from mmtranspose.apis import InputError, init_model
+from mmtranspose.errors import InputError
 from mmtranspose.loading import zoo
 from mmtranspose.loading.closest_model import build_empty, closest_model, looks_like
+from mmtranspose.loading.init_model import init_model
 from mmtranspose.models.released_weights import released_name
 
 VARIANTS = list(CONFIG_OF)

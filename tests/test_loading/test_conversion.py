@@ -12,8 +12,9 @@ from mmpose.apis import Pose2DInferencer
 from mmpose.apis import init_model as mmpose_init_model
 
 from mmtranspose import __version__
-from mmtranspose.apis import InputError, init_model
+from mmtranspose.errors import InputError
 from mmtranspose.loading.conversion import conversion_error, convert_official
+from mmtranspose.loading.init_model import init_model
 from mmtranspose.loading.zoo import find_config
 
 NAME = 'td-hm_transpose-r-a3_1xb28-230e_coco-256x192'

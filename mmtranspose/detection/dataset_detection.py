@@ -1,4 +1,4 @@
-"""People in all images of a dataset, as the file of detector boxes that MMPose's datasets read."""
+"""Find the people in all images of a dataset, and write the file of detector boxes that MMPose's datasets read."""
 
 from __future__ import annotations
 
@@ -8,110 +8,113 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.dist import barrier, is_main_process
-from mmengine.fileio import put_text
 
 from mmtranspose.detection.annotated_boxes import AnnotatedImages, box_ap, true_boxes
 from mmtranspose.detection.person_detector import PersonDetector
 from mmtranspose.errors import InputError
-from mmtranspose.files.output_paths import require_output_file
+from mmtranspose.files.output_paths import partial_file, require_output_file
 from mmtranspose.files.resumable_arrays import Parts
 from mmtranspose.loading.weights_comparison import weights_checksum
 from mmtranspose.media import read_image
+from mmtranspose.typing import PathLike
 
-MAX_PARTS = 1000  # files of a run: enough to lose little by a stop, few enough to look for
+MAX_PARTS = 1000  # files that a run is kept in: enough to lose little by a stop, few enough to look for
 
 
 @dataclass(frozen=True)
 class DatasetDetections:
-    """What a run over a dataset has found.
+    """The boxes that were found in a dataset.
 
     Attributes:
-        detections (list[dict]): ``image_id``, ``category_id`` (1, MMPose's person), ``bbox`` [x, y, w, h] in pixels,
-            ``score``; image by image, best first.
-        skipped (dict[str, str]): Images that could not be read, and why.
-        ap (dict[str, float] | None): ``AP``, ``AP50``, ``AP75``, ``AR`` over the images that could be read; None
-            where the annotations have no boxes of such things.
+        detections (list[dict]): ``image_id``, ``category_id`` (1, MMPose's person), ``bbox`` [x, y, w, h] in pixels of
+            the image, ``score``; image by image, and in each from the highest score down.
+        skipped (dict[str, str]): The paths of images that could not be read, and why.
+        ap (dict[str, float] | None): ``AP``, ``AP50``, ``AP75``, ``AR`` over the images that could be read, 0 to 1;
+            None where the annotations have no boxes of the detected category.
     """
 
-    detections: list[dict]
+    detections: list[dict[str, Any]]
     skipped: dict[str, str]
     ap: dict[str, float] | None
 
 
 def detect_dataset(
     detector: PersonDetector,
-    ann_file: str | Path,
-    img_root: str | Path,
-    out: str | Path,
+    ann_file: PathLike,
+    img_root: PathLike,
+    out: PathLike,
     batch_size: int = 8,
     strict: bool = False,
     progress: bool = True,
 ) -> DatasetDetections | None:
-    """Find people in all images of a COCO-format dataset and write the boxes where ``bbox_file`` can name them.
+    """Find the people in all images of a dataset in COCO's format, and write their boxes as a config's ``bbox_file``.
 
-    Boxes are kept below ``OUT.parts`` as they come: the same call goes on after a stop. The folder goes when ``out``
-    is written. In several processes (mmengine's process group) each takes its share.
+    Boxes are kept in the folder ``OUT.parts`` as they are found, so that the same call goes on after a stop; the
+    folder is removed when ``out`` is written. Several processes (of mmengine's process group) share the images.
 
     Args:
-        detector (PersonDetector): Its thresholds hold.
-        ann_file (str | Path): Lists the images; its boxes, where it has some, are what AP is measured by.
-        img_root (str | Path): The folder that its ``file_name`` are below.
+        detector (PersonDetector): The detector; its thresholds decide which boxes are written.
+        ann_file (str | Path): The file that lists the images. Its boxes, if it has some, are the ground truth of AP.
+        img_root (str | Path): The folder of the images; every ``file_name`` starts from it.
         out (str | Path): The JSON file to write.
-        batch_size (int): Images that go through the network together.
-        strict (bool): Stop at the first image that cannot be read; else it is left out.
-        progress (bool): Show a bar.
+        batch_size (int): The number of images that go through the network together.
+        strict (bool): Stop at the first image that cannot be read, instead of leaving it out.
+        progress (bool): Show a progress bar.
 
     Returns:
-        DatasetDetections | None: None on other ranks than 0.
+        DatasetDetections | None: The boxes on rank 0; None on other ranks.
 
     Raises:
-        InputError: The annotation file or folder cannot be used, ``OUT.parts`` holds boxes of something else, or,
-            with ``strict``, an image cannot be read.
+        InputError: The annotation file or the folder cannot be used, ``OUT.parts`` holds boxes of another detector or
+            dataset, no image can be read or, with ``strict``, an image cannot be read.
     """
-    pictures = AnnotatedImages(ann_file, img_root)
-    truths = _true_boxes(detector, pictures)
-    require_output_file(out, '--out', (ann_file, *pictures.paths))
-    size = batch_size * -(-len(pictures) // (batch_size * MAX_PARTS))
-    made_by = _made_by(detector, pictures, size)
-    parts = Parts(Path(f'{out}.parts'), made_by, -(-len(pictures) // size), option='--out')
+    images = AnnotatedImages(ann_file, img_root)
+    annotated = _annotated_boxes(detector, images)
+    require_output_file(out, '--out', (ann_file, *images.paths))
+    size = batch_size * -(-len(images) // (batch_size * MAX_PARTS))
+    made_by = _made_by(detector, images, size)
+    parts = Parts(Path(f'{out}.parts'), made_by, -(-len(images) // size), option='--out')
     share = parts.share()
-    barrier()  # rank 0 may not remove the parts before all know theirs
+    barrier()  # rank 0 may not remove the parts before every rank knows its share
 
     def detect(number: int) -> dict[str, np.ndarray]:
-        numbers = range(number * size, min((number + 1) * size, len(pictures)))
-        return _detect(detector, pictures.paths, numbers, batch_size, strict)
+        indices = range(number * size, min((number + 1) * size, len(images)))
+        return _detect(detector, images.paths, indices, batch_size, strict)
 
-    parts.fill(detect, progress and 'detection, parts', share)
+    parts.fill(detect, 'detection, parts' if progress else False, share)
     if not is_main_process():
         return None
     found = parts.read()
-    if len(found['unread']) == len(pictures):
+    if len(found['unread']) == len(images):
         shutil.rmtree(parts.root)
-        raise InputError(f'none of the {len(pictures)} images could be read: {found["reasons"][0]}')
-    detections = [_entry(pictures.ids[n], box) for n, box in zip(found['numbers'], found['boxes'])]
-    put_text(json.dumps(detections), str(out))
+        raise InputError(f'none of the {len(images)} images could be read: {found["reasons"][0]}')
+    detections = [_entry(images.ids[n], box) for n, box in zip(found['numbers'], found['boxes'])]
+    with partial_file(out) as partial:
+        partial.write_text(json.dumps(detections))
     shutil.rmtree(parts.root)
-    skipped = {pictures.paths[n]: str(why) for n, why in zip(found['unread'], found['reasons'])}
-    read = [image_id for image_id, path in zip(pictures.ids, pictures.paths) if path not in skipped]
-    return DatasetDetections(detections, skipped, box_ap(truths, read, detections))
+    skipped = {images.paths[n]: str(why) for n, why in zip(found['unread'], found['reasons'])}
+    read = [image_id for image_id, path in zip(images.ids, images.paths) if path not in skipped]
+    return DatasetDetections(detections, skipped, box_ap(annotated, read, detections))
 
 
-def _true_boxes(detector: PersonDetector, pictures: AnnotatedImages) -> list[dict]:
+def _annotated_boxes(detector: PersonDetector, images: AnnotatedImages) -> list[dict[str, Any]]:
+    """The ground-truth boxes of the category that the detector is asked for."""
     classes = detector.model.dataset_meta['classes']
-    category = pictures.category_id(classes[detector.category] if classes else 'person')
-    return true_boxes(pictures.annotations, category, f'annotation file {pictures.ann_file}')
+    category = images.category_id(classes[detector.category] if classes else 'person')
+    return true_boxes(images.annotations, category, f'annotation file {images.ann_file}')
 
 
-def _made_by(detector: PersonDetector, pictures: AnnotatedImages, size: int) -> dict:
-    """What the boxes depend on, but for the images themselves."""
+def _made_by(detector: PersonDetector, images: AnnotatedImages, size: int) -> dict[str, Any]:
+    """All that the boxes depend on, except the content of the images."""
     return dict(
         weights=weights_checksum(detector.model),
         pipeline=repr(detector.model.cfg.test_dataloader.dataset.to_dict()),
         model=repr(detector.model.cfg.model.to_dict()),
-        pictures=pictures.checksum(),
+        images=images.checksum(),
         images_per_part=size,
         category=detector.category,
         bbox_thr=detector.bbox_thr,
@@ -120,20 +123,20 @@ def _made_by(detector: PersonDetector, pictures: AnnotatedImages, size: int) -> 
 
 
 def _detect(
-    detector: PersonDetector, paths: Sequence[str], numbers: Sequence[int], batch_size: int, strict: bool
+    detector: PersonDetector, paths: Sequence[str], indices: Sequence[int], batch_size: int, strict: bool
 ) -> dict[str, np.ndarray]:
-    """The boxes of some images, and which of them could not be read; the next batch is read meanwhile."""
+    """The boxes of some images, and which images cannot be read; while a batch is detected, the next one is read."""
     owners, boxes, unread, reasons = [], [np.zeros((0, 5), np.float32)], [], []
-    for batch in _batches(paths, numbers, batch_size):
-        images = {number: image for number, image in batch.items() if not isinstance(image, InputError)}
-        for number, found in (batch | _found(detector, images)).items():
+    for batch in _batches(paths, indices, batch_size):
+        images = {index: image for index, image in batch.items() if not isinstance(image, InputError)}
+        for index, found in (batch | _found(detector, images)).items():
             if not isinstance(found, InputError):
-                owners += [number] * len(found)
+                owners += [index] * len(found)
                 boxes.append(found)
             elif strict:
-                raise InputError(f'{paths[number]}: {found}')
+                raise InputError(f'{paths[index]}: {found}')
             else:
-                unread.append(number)
+                unread.append(index)
                 reasons.append(str(found))
     return dict(
         numbers=np.array(owners, np.int64),
@@ -144,28 +147,27 @@ def _detect(
 
 
 def _found(detector: PersonDetector, images: dict[int, np.ndarray]) -> dict[int, np.ndarray | InputError]:
-    """Boxes (N, 5) in each image, or why the detector cannot take it."""
+    """The boxes (N, 5) in each image, or why the detector cannot take the image."""
     try:
         return dict(zip(images, detector(list(images.values()))))
     except InputError as error:
         if len(images) == 1:
             return dict.fromkeys(images, error)
-        return {number: one for key, image in images.items() for number, one in _found(detector, {key: image}).items()}
+        return {index: one for key, image in images.items() for index, one in _found(detector, {key: image}).items()}
 
 
 def _batches(
-    paths: Sequence[str], numbers: Sequence[int], batch_size: int
+    paths: Sequence[str], indices: Sequence[int], batch_size: int
 ) -> Iterator[dict[int, np.ndarray | InputError]]:
-    """Images by their numbers, (h, w, 3), BGR, uint8, or why one cannot be read."""
-    starts = range(0, len(numbers), batch_size)
+    """Images (h, w, 3), BGR, uint8, by their index, or why an image cannot be read; the next batch is read ahead."""
     with ThreadPoolExecutor(max_workers=2) as readers:
         waiting = None
-        for start in [*starts, None]:
+        for start in [*range(0, len(indices), batch_size), None]:
             coming = None
             if start is not None:
-                coming = {n: readers.submit(_read, paths[n]) for n in numbers[start : start + batch_size]}
+                coming = {n: readers.submit(_read, paths[n]) for n in indices[start : start + batch_size]}
             if waiting is not None:
-                yield {number: future.result() for number, future in waiting.items()}
+                yield {index: future.result() for index, future in waiting.items()}
             waiting = coming
 
 
@@ -176,7 +178,7 @@ def _read(path: str) -> np.ndarray | InputError:
         return error
 
 
-def _entry(image_id: int | str, box: np.ndarray) -> dict:
+def _entry(image_id: int | str, box: np.ndarray) -> dict[str, Any]:
     x1, y1, x2, y2, score = box.astype(np.float64)
     width, height = (max(round(float(extent), 3), 0.001) for extent in (x2 - x1, y2 - y1))
     bbox = [round(float(x1), 3), round(float(y1), 3), width, height]

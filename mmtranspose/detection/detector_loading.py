@@ -1,4 +1,4 @@
-"""mmdet's detectors, by name or config, refused where config or checkpoint cannot be used."""
+"""Load a detector of mmdet by its name or config, and refuse a config or checkpoint that cannot be used."""
 
 from __future__ import annotations
 
@@ -6,38 +6,144 @@ import difflib
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmdet.apis import init_detector
 from mmdet.models.detectors import BaseDetector
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from torch import nn
 
 from mmtranspose.compat import mmdet_warnings
 from mmtranspose.compat.upstream import listed_models
-from mmtranspose.errors import InputError
+from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.loading.config import load_config, require_model
 from mmtranspose.loading.init_model import require_device
 from mmtranspose.loading.weights_comparison import shortlist
-from mmtranspose.loading.zoo import find_config
+from mmtranspose.loading.zoo import find_config, names_of
+from mmtranspose.typing import PathLike
 
 
-def classes_of(checkpoint: Checkpoint, cfg: Config) -> tuple[str, ...]:
-    """The names of a detector's classes: the checkpoint's, else those of the config's test data.
+def load_detector(
+    config: PathLike,
+    checkpoint: PathLike | None = None,
+    device: str = 'cpu',
+    cfg_options: dict[str, Any] | None = None,
+) -> BaseDetector:
+    """Build a detector of mmdet and load its weights; mmengine's default scope stays as it is.
 
     Args:
-        checkpoint (Checkpoint): Of the detector; those of mmdet 2 have the names too.
-        cfg (Config): The detector's config.
+        config (str | Path): See :func:`find_detector`.
+        checkpoint (str | Path | None): A file or URL; None takes the weights of mmdet's zoo.
+        device (str): ``'cpu'``, ``'cuda:0'``, ...
+        cfg_options (dict | None): Options to merge into the config: dotted keys to values.
 
     Returns:
-        tuple[str, ...]: In the order of the labels; empty where neither names them.
+        BaseDetector: In evaluation mode, with ``cfg`` and ``dataset_meta`` (``classes``: their names).
+
+    Raises:
+        InputError: The config cannot be read, is no detector's, or has no test data; the checkpoint cannot be read or
+            does not match the detector; the device is not there.
+    """
+    mmdet_warnings.apply()
+    require_device(device)
+    path, weights = find_detector(str(config))
+    cfg = load_config(path, cfg_options)
+    require_model(cfg)
+    if not (cfg.get('test_dataloader') or {}).get('dataset'):
+        raise InputError(f'detector config {config} has no test_dataloader, whose pipeline prepares the images')
+    source = checkpoint or weights
+    if source is None:
+        raise InputError(f"detector {config} needs a checkpoint (--det-checkpoint): it is none of mmdet's model zoo")
+    content = Checkpoint.read(source)
+    model = _build(cfg, str(config))
+    _require_match(model, content)
+    content.load_into(model)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model.dataset_meta = dict(classes=class_names(content, cfg))
+    return model.to(device)
+
+
+def find_detector(name: str) -> tuple[str, str | None]:
+    """Find the config file of a detector, and the weights that belong to it.
+
+    Args:
+        name (str): A file; a model of mmdet's zoo by its name or alias (``'rtmdet_tiny_8xb32-300e_coco'``,
+            ``'rtmdet-t'``); or a config of mmtranspose by its name.
+
+    Returns:
+        tuple[str, str | None]: The file; the URL of mmdet's weights, None for a file and for a config of mmtranspose.
+
+    Raises:
+        InputError: There is none of this name; the message lists similar names of mmdet.
+    """
+    if Path(name).is_file():
+        return name, None
+    root, models = listed_models('mmdet')
+    known: dict[str, dict[str, Any]] = {}
+    for model in models:
+        for one in names_of(model):
+            known.setdefault(one.lower(), model)
+    wanted = name.lower().removesuffix('.py')
+    if wanted in known:
+        weights = known[wanted].get('Weights')
+        return str(root / known[wanted]['Config']), weights[0] if isinstance(weights, list) else weights
+    try:
+        return find_config(name), None
+    except InputError:
+        close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+        hint = f'did you mean {", ".join(close)}?' if close else 'rtmdet_tiny_8xb32-300e_coco is one of the zoo'
+        raise InputError(
+            f"detector config {name} does not exist, neither as a file nor in mmdet's model zoo; {hint}"
+        ) from None
+
+
+def _build(cfg: Config, name: str) -> BaseDetector:
+    try:
+        # record: mmdet warns of classes and weights, which follow; palette: else it builds the dataset for its colours
+        with DefaultScope.overwrite_default_scope('mmdet'), warnings.catch_warnings(record=True):
+            model = init_detector(cfg, None, palette='coco', device='cpu')
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f'detector {name} cannot be built: {error}') from error
+    if not isinstance(model, BaseDetector):
+        raise UnsupportedModelError(f'{name} is the config of a {type(model).__name__}, not of a detector of mmdet')
+    return model
+
+
+def _require_match(model: BaseDetector, checkpoint: Checkpoint) -> None:
+    """Refuse weights that leave a part of the detector as initialised; files of mmdet may hold more than it has."""
+    found = checkpoint.compare(model)
+    if not found.matching:
+        raise InputError(
+            f'checkpoint {checkpoint.path} shares no parameter with the detector: it has '
+            f'{shortlist(found.unexpected[:3])}, ... and the detector {shortlist(found.missing[:3])}, ...'
+        )
+    if found.missing or found.reshaped:
+        raise InputError(
+            f'checkpoint {checkpoint.path} does not match the detector of this config. Differences: '
+            f'{found.differences()}.'
+        )
+
+
+def class_names(checkpoint: Checkpoint, cfg: Config) -> tuple[str, ...]:
+    """Find the names of a detector's classes: in the checkpoint, else in the test data of the config.
+
+    Args:
+        checkpoint (Checkpoint): The detector's; those of mmdet 2 name the classes, too.
+        cfg (Config): The detector's.
+
+    Returns:
+        tuple[str, ...]: In the order of the labels; empty where neither names the classes.
     """
     dataset = cfg.test_dataloader.dataset
-    own = dataset.get('metainfo') or {}
     kind = DATASETS.get(dataset.type) if isinstance(dataset.get('type'), str) else dataset.get('type')
-    sources = (checkpoint.dataset_meta, checkpoint.meta, own, getattr(kind, 'METAINFO', {}))
+    sources = (
+        checkpoint.dataset_meta,
+        checkpoint.meta,
+        dataset.get('metainfo') or {},
+        getattr(kind, 'METAINFO', {}),
+    )
     for source in sources:
         for key in ('classes', 'CLASSES'):
             names = source.get(key)
@@ -47,15 +153,15 @@ def classes_of(checkpoint: Checkpoint, cfg: Config) -> tuple[str, ...]:
 
 
 def person_category(classes: Sequence[str], category: int | None, detector: str) -> int:
-    """The label that counts as a person.
+    """Find the label that counts as a person.
 
     Args:
-        classes (Sequence[str]): The detector's, in the order of the labels.
-        category (int | None): The one asked for; None: the class named person.
-        detector (str): Its name, for messages.
+        classes (Sequence[str]): The names of the detector's classes, in the order of the labels.
+        category (int | None): The label that is asked for; None asks for the class named person.
+        detector (str): The detector's name, for messages.
 
     Raises:
-        InputError: There is no such class; lists those that there are.
+        InputError: There is no such class; the message lists the classes.
     """
     numbered = shortlist([f'{number} {name}' for number, name in enumerate(classes)]) or 'none that it names'
     if category is None:
@@ -69,99 +175,3 @@ def person_category(classes: Sequence[str], category: int | None, detector: str)
     if category < 0 or (classes and category >= len(classes)):
         raise InputError(f'detector {detector} has no class number {category} (--det-cat-id); it has {numbered}')
     return category
-
-
-def find_detector(name: str) -> tuple[str, str | None]:
-    """The config file of a detector, and where its weights are.
-
-    Args:
-        name (str): A file; a model of mmdet's zoo by its name or alias (``rtmdet_tiny_8xb32-300e_coco``,
-            ``rtmdet-t``); or a config of mmtranspose by its name.
-
-    Returns:
-        tuple[str, str | None]: The file; the URL of mmdet's weights, None for a file and for our own configs.
-
-    Raises:
-        InputError: There is none of this name; names those of mmdet that are close to it.
-    """
-    if Path(name).is_file():
-        return name, None
-    root, models = listed_models('mmdet')
-    known = {}
-    for model in models:
-        alias = model.get('Alias') or []
-        for one in (model['Name'], *([alias] if isinstance(alias, str) else alias)):
-            known.setdefault(one.lower(), model)
-    model = known.get(name.lower().removesuffix('.py'))
-    if model is not None:
-        weights = model.get('Weights')
-        return str(root / model['Config']), weights[0] if isinstance(weights, list) else weights
-    try:
-        return find_config(name), None
-    except InputError:
-        close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
-        hint = f'did you mean {", ".join(close)}?' if close else 'rtmdet_tiny_8xb32-300e_coco is one of the zoo'
-        raise InputError(
-            f"detector config {name} does not exist, neither as a file nor in mmdet's model zoo; {hint}"
-        ) from None
-
-
-def load_detector(
-    config: str, checkpoint: str | None = None, device: str = 'cpu', cfg_options: dict | None = None
-) -> nn.Module:
-    """A detector of mmdet in evaluation mode, with ``cfg`` and ``dataset_meta``; the default scope stays as it is.
-
-    Args:
-        config (str): See :func:`find_detector`.
-        checkpoint (str | None): A file or URL; None takes the weights of mmdet's zoo.
-        device (str): ``'cpu'``, ``'cuda:0'``, ...
-        cfg_options (dict | None): Options merged into the config.
-
-    Raises:
-        InputError: The config cannot be read, is no detector's, or has no test data; the checkpoint cannot be read or
-            does not match the detector; the device is not there.
-    """
-    mmdet_warnings.apply()
-    require_device(device)
-    path, weights = find_detector(str(config))
-    cfg = load_config(path, cfg_options)
-    require_model(cfg)
-    if not (cfg.get('test_dataloader') or {}).get('dataset'):
-        raise InputError(f'detector config {config} has no test_dataloader, whose pipeline prepares the images')
-    checkpoint = checkpoint or weights
-    if checkpoint is None:
-        raise InputError(f"detector {config} needs a checkpoint (--det-checkpoint): it is none of mmdet's model zoo")
-    content = Checkpoint.read(checkpoint)
-    model = _build(cfg, str(config))
-    _require_match(model, content)
-    content.load_into(model)
-    with DefaultScope.overwrite_default_scope('mmdet'):
-        model.dataset_meta = dict(classes=classes_of(content, cfg))
-    return model.to(device)
-
-
-def _build(cfg: Config, name: str) -> nn.Module:
-    try:
-        # record: mmdet warns of classes and weights, which follow; palette: else it builds the dataset for its colours
-        with DefaultScope.overwrite_default_scope('mmdet'), warnings.catch_warnings(record=True):
-            model = init_detector(cfg, None, palette='coco', device='cpu')
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f'detector {name} cannot be built: {error}') from error
-    if not isinstance(model, BaseDetector):
-        raise InputError(f'{name} is the config of a {type(model).__name__}, not of a detector of mmdet')
-    return model
-
-
-def _require_match(model: nn.Module, checkpoint: Checkpoint) -> None:
-    """Refuse weights that leave a part of the detector as initialised; mmdet's own files may hold more than it has."""
-    found = checkpoint.compare(model)
-    if not found.matching:
-        raise InputError(
-            f'checkpoint {checkpoint.path} shares no parameter with the detector: it has '
-            f'{shortlist(found.unexpected[:3])}, ... and the detector {shortlist(found.missing[:3])}, ...'
-        )
-    if found.missing or found.reshaped:
-        raise InputError(
-            f'checkpoint {checkpoint.path} does not match the detector of this config. Differences: '
-            f'{found.differences()}.'
-        )

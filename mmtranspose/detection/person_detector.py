@@ -1,8 +1,9 @@
-"""People in images, by a detector of mmdet."""
+"""Find people in images with a detector of mmdet."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,22 +19,24 @@ from mmpose.evaluation.functional import nms
 from mmtranspose.compat.mmcv_ops import MissingOpError
 from mmtranspose.detection.detector_loading import load_detector, person_category
 from mmtranspose.errors import InputError
+from mmtranspose.typing import PathLike
 
 
 class PersonDetector:
-    """Boxes of people in images.
+    """Finds the bounding boxes of people in images.
 
     Args:
-        config (str): A config file, or a model of mmdet's zoo by name (``rtmdet_tiny_8xb32-300e_coco``).
-        checkpoint (str | None): A file or URL; None takes the weights of mmdet's zoo.
+        config (str | Path): A config file, or a model of mmdet's zoo by name (``'rtmdet_tiny_8xb32-300e_coco'``).
+        checkpoint (str | Path | None): A file or URL; None takes the weights of mmdet's zoo.
         device (str): ``'cpu'``, ``'cuda:0'``, ...
-        category (int | None): The label that counts as a person; None: the class of that name.
+        category (int | None): The label that counts as a person; None takes the class of that name.
         bbox_thr (float): Boxes with higher scores than this are kept.
-        nms_thr (float): Of two boxes that overlap (IoU) by more, the better one is kept: MMPose's ``nms``.
-        cfg_options (dict | None): Options merged into the config.
+        nms_thr (float): Of two boxes that overlap (IoU) by more than this, the one with the higher score is kept, as
+            by MMPose's ``nms``.
+        cfg_options (dict | None): Options to merge into the config: dotted keys to values.
 
     Attributes:
-        model (nn.Module): mmdet's detector.
+        model (BaseDetector): mmdet's detector.
         category (int): The label of a person.
 
     Raises:
@@ -43,13 +46,13 @@ class PersonDetector:
 
     def __init__(
         self,
-        config: str,
-        checkpoint: str | None = None,
+        config: PathLike,
+        checkpoint: PathLike | None = None,
         device: str = 'cpu',
         category: int | None = None,
         bbox_thr: float = 0.3,
         nms_thr: float = 0.3,
-        cfg_options: dict | None = None,
+        cfg_options: dict[str, Any] | None = None,
     ):
         self.name = str(config)
         self.bbox_thr = bbox_thr
@@ -63,15 +66,15 @@ class PersonDetector:
         """Find people; all images go through the network as one batch.
 
         Args:
-            images (Sequence[np.ndarray]): Images (h, w, 3), BGR, uint8; their sizes may differ.
+            images (Sequence[np.ndarray]): (h, w, 3), BGR, uint8; their sizes may differ.
 
         Returns:
-            list[np.ndarray]: For each image (N, 5), float32: xyxy in its pixels, clipped to it, and the score,
-            which falls. (0, 5) where nobody is.
+            list[np.ndarray]: For each image (N, 5), float32: xyxy in pixels of the image, clipped to it, and the
+            score, from the highest down; (0, 5) where nobody is found.
 
         Raises:
-            InputError: An image cannot be prepared, as one so narrow that nothing of it is left at the detector's
-                size; or the detector needs an operator that mmcv-lite does not have.
+            InputError: An image cannot be prepared, as one so narrow that the detector's size leaves it no pixel; or
+                the detector needs an operator that mmcv-lite does not have.
         """
         if len(images) == 0:
             return []
@@ -80,9 +83,9 @@ class PersonDetector:
             found = self.model.test_step(batch)
         except MissingOpError as error:
             raise InputError(f'detector {self.name} cannot run here: {error}') from error
-        return [self._people(one.pred_instances, image.shape[:2]) for one, image in zip(found, images)]
+        return [self._people(one.pred_instances, *image.shape[:2]) for one, image in zip(found, images)]
 
-    def _prepared(self, image: np.ndarray) -> dict:
+    def _prepared(self, image: np.ndarray) -> dict[str, Any]:
         try:
             return self._pipeline(dict(img=image, img_id=0))
         except (cv2.error, ValueError, ZeroDivisionError) as error:
@@ -91,19 +94,19 @@ class PersonDetector:
                 f'detector {self.name} cannot take an image of {w} x {h} pixels ({" ".join(str(error).split()):.120})'
             ) from error
 
-    def _people(self, instances: InstanceData, image_shape: tuple[int, int]) -> np.ndarray:
+    def _people(self, instances: InstanceData, height: int, width: int) -> np.ndarray:
+        """The boxes of people among all that the detector found in an image of that size."""
         instances = instances.cpu().numpy()
         boxes = np.concatenate((instances.bboxes, instances.scores[:, None]), axis=1).astype(np.float32)
         boxes = boxes[(instances.labels == self.category) & (instances.scores > self.bbox_thr)]
         boxes = boxes[nms(boxes, self.nms_thr)]
-        h, w = image_shape
-        boxes[:, 0:4:2] = boxes[:, 0:4:2].clip(0, w)
-        boxes[:, 1:4:2] = boxes[:, 1:4:2].clip(0, h)
+        boxes[:, 0:4:2] = boxes[:, 0:4:2].clip(0, width)
+        boxes[:, 1:4:2] = boxes[:, 1:4:2].clip(0, height)
         return boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
 
 
 def _array_pipeline(cfg: Config, name: str) -> Compose:
-    """The config's test pipeline for images in memory, as mmdet's ``inference_detector`` makes it."""
+    """Build the config's test pipeline for images in memory, as mmdet's ``inference_detector`` does."""
     try:
         with DefaultScope.overwrite_default_scope('mmdet'):
             steps = get_test_pipeline_cfg(cfg.copy())

@@ -110,14 +110,14 @@ class TestFile:
 
 
 class TestAveragePrecision:
-    TRUTHS = [
+    ANNOTATED = (
         dict(image_id=1, category_id=5, bbox=[0, 0, 10, 10]),
         dict(image_id=2, category_id=5, bbox=[0, 0, 10, 20]),
         dict(image_id=2, category_id=6, bbox=[50, 50, 10, 20]),
-    ]
+    )
 
     def truths(self, category):
-        return true_boxes(dict(annotations=self.TRUTHS), category, 'file')
+        return true_boxes(dict(annotations=[*self.ANNOTATED]), category, 'file')
 
     @pytest.mark.parametrize(
         ('boxes', 'ap50', 'ap'),
@@ -148,9 +148,9 @@ class TestAveragePrecision:
         [dict(bbox=[1, 2, 3]), dict(bbox='1234'), dict(bbox=[None] * 4), dict(area='x'), dict(image_id=[1]), 3],
     )
     def test_broken_annotation_is_named(self, broken):
-        entry = dict(self.TRUTHS[0], **broken) if isinstance(broken, dict) else broken
+        entry = dict(self.ANNOTATED[0], **broken) if isinstance(broken, dict) else broken
         with pytest.raises(InputError, match=r'ann.json: annotations\[1\]'):
-            true_boxes(dict(annotations=[self.TRUTHS[0], entry]), 5, 'ann.json')
+            true_boxes(dict(annotations=[self.ANNOTATED[0], entry]), 5, 'ann.json')
 
     def test_numbers_and_texts_as_ids(self):
         truths = self.truths(5)
@@ -214,7 +214,7 @@ class TestStops:
 
     def test_boxes_of_other_thresholds_are_not_mixed(self, files, detector, people, tmp_path, monkeypatch):
         with monkeypatch.context() as patch:
-            patch.setattr(dataset_module, 'put_text', lambda *args: (_ for _ in ()).throw(OSError('full')))
+            patch.setattr(dataset_module, 'partial_file', lambda *args: (_ for _ in ()).throw(OSError('full')))
             with pytest.raises(OSError, match='full'):
                 detect(detector, people, tmp_path / 'boxes.json')
         with pytest.raises(InputError, match=r'boxes.json.parts holds .*bbox_thr=0.3, now 0.5: give another --out'):
@@ -223,7 +223,7 @@ class TestStops:
     @pytest.mark.parametrize('other', ['weights', 'model'])
     def test_boxes_of_another_detector_are_not_mixed(self, files, detector, people, tmp_path, monkeypatch, other):
         with monkeypatch.context() as patch:
-            patch.setattr(dataset_module, 'put_text', lambda *args: (_ for _ in ()).throw(OSError('full')))
+            patch.setattr(dataset_module, 'partial_file', lambda *args: (_ for _ in ()).throw(OSError('full')))
             with pytest.raises(OSError, match='full'):
                 detect(detector, people, tmp_path / 'boxes.json')
         options = {'model.data_preprocessor.bgr_to_rgb': True} if other == 'model' else None
@@ -235,7 +235,7 @@ class TestStops:
 
     def test_empty_part_is_named(self, detector, people, tmp_path, monkeypatch):
         with monkeypatch.context() as patch:
-            patch.setattr(dataset_module, 'put_text', lambda *args: (_ for _ in ()).throw(OSError('full')))
+            patch.setattr(dataset_module, 'partial_file', lambda *args: (_ for _ in ()).throw(OSError('full')))
             with pytest.raises(OSError, match='full'):
                 detect(detector, people, tmp_path / 'boxes.json')
         (tmp_path / 'boxes.json.parts' / '000000.npz').write_bytes(b'')

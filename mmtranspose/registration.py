@@ -1,8 +1,12 @@
-"""Tells MMPose's registries where this package's modules are, and mmengine where its configs and models are."""
+"""Tell MMPose's registries where this package's modules are, and mmengine where its configs and models are."""
+
+from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
@@ -13,7 +17,8 @@ from mmtranspose.compat.when_imported import when_imported
 from mmtranspose.loading import zoo
 
 PACKAGE = 'mmtranspose'
-LOCATIONS = (
+MARK = 'knows_mmtranspose'  # of functions that are patched already
+LOCATIONS = (  # a registry, MMPose's or mmengine's modules for it, ours
     (HOOKS, 'mmpose.engine.hooks', 'mmtranspose.engine.hooks'),
     (MODELS, 'mmpose.models', 'mmtranspose.models'),
     (KEYPOINT_CODECS, 'mmpose.codecs', 'mmtranspose.codecs'),
@@ -24,16 +29,16 @@ LOCATIONS = (
 
 
 def register() -> None:
-    """Make modules, configs and models known. Runs when ``mmtranspose`` is imported."""
+    """Make modules, configs and models known to MMPose and mmengine. Runs when ``mmtranspose`` is imported."""
     register_modules()
     register_configs()
     when_imported('mmengine.infer.infer', register_models)
 
 
 def register_modules() -> None:
-    """Register the modules: now if MMPose's own are loaded already, else together with them on first use.
+    """Register the modules: at once if MMPose's own are loaded already, else together with them on first use.
 
-    Waiting keeps ``import mmtranspose`` as quick as ``import mmpose``: loading MMPose's models takes 2 s.
+    To wait keeps ``import mmtranspose`` as quick as ``import mmpose``: loading MMPose's models takes 2 s.
     """
     for registry, theirs, ours in LOCATIONS:
         if theirs in sys.modules:
@@ -45,35 +50,36 @@ def register_modules() -> None:
 def register_configs() -> None:
     """Let ``mmengine.hub`` and ``_base_`` of configs resolve ``'mmtranspose::...'``.
 
-    mmengine takes the part before ``::`` for the scope of the registries to build from as well; ours are MMPose's.
+    mmengine takes the part before ``::`` also for the scope of the registries to build from; modules of this package
+    are in MMPose's.
     """
     MODULE2PACKAGE[PACKAGE] = PACKAGE
     resolve = Config._get_cfg_path
-    if getattr(resolve, 'knows_mmtranspose', False):
+    if hasattr(resolve, MARK):
         return
 
     @functools.wraps(resolve)
-    def get_cfg_path(cfg_path, filename):
+    def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
         path, scope = resolve(cfg_path, filename)
         return path, 'mmpose' if scope == PACKAGE else scope
 
-    get_cfg_path.knows_mmtranspose = True
+    setattr(get_cfg_path, MARK, True)
     Config._get_cfg_path = staticmethod(get_cfg_path)
 
 
 def register_models() -> None:
-    """Let MMPose's inferencers find the package's models by name and alias, behind MMPose's own."""
+    """Let MMPose's inferencers find this package's models by name and alias, after MMPose's own."""
     from mmengine.infer.infer import BaseInferencer
 
     listed = BaseInferencer._get_models_from_metafile
-    if getattr(listed, 'knows_mmtranspose', False):
+    if hasattr(listed, MARK):
         return
 
     @functools.wraps(listed)
-    def get_models_from_metafile(dir):  # noqa: A002  mmengine's name
+    def get_models_from_metafile(dir: str) -> Iterator[dict[str, Any]]:  # mmengine's name
         yield from listed(dir)
         if dir == BaseInferencer._get_repo_or_mim_dir('mmpose'):
             yield from zoo.models()
 
-    get_models_from_metafile.knows_mmtranspose = True
+    setattr(get_models_from_metafile, MARK, True)
     BaseInferencer._get_models_from_metafile = staticmethod(get_models_from_metafile)

@@ -1,4 +1,4 @@
-"""The function that mmengine looks for in a package of this name (``mmengine.hub.get_model('mmtranspose::...')``)."""
+"""The function that mmengine looks for in ``PACKAGE.utils`` (for ``mmengine.hub.get_model('mmtranspose::...')``)."""
 
 from importlib import import_module
 
@@ -10,10 +10,10 @@ __all__ = ['register_all_modules']
 
 
 def register_all_modules(init_default_scope: bool = True) -> None:
-    """Load the package's modules into MMPose's registries, as MMPose's function of this name does with its own.
+    """Register the modules of this package and of MMPose, as MMPose's function of this name does with its own.
 
     Args:
-        init_default_scope (bool): Whether to build from MMPose's registries from now on.
+        init_default_scope (bool): Build from MMPose's registries from now on.
     """
     for _, theirs, ours in LOCATIONS:
         import_module(theirs)

@@ -157,6 +157,6 @@ def tested(tiny_config, tiny_checkpoint, run_command, made_once) -> SimpleNamesp
 @pytest.fixture
 def tiny_model(tiny_config, tiny_checkpoint):
     """The trained tiny model, in evaluation mode on the CPU."""
-    from mmtranspose.apis import init_model
+    from mmtranspose.loading.init_model import init_model
 
     return init_model(tiny_config, tiny_checkpoint)

@@ -19,6 +19,7 @@ from mmtranspose.visualization.heat import OPACITY
 
 KINDS = [*zip(('what it depends on', 'what depends on it'), DIRECTIONS), *zip(METHODS, METHODS)]
 EXPLAIN, DRAW = 'explain', 'draw a box'
+FIRST_HINTS = {True: 'Upload an image, or choose one of the examples.', False: 'Upload an image.'}
 HINTS = {
     EXPLAIN: 'Click a keypoint, or any place on a person.',
     DRAW: 'Click two opposite corners of a box around a person.',
@@ -61,7 +62,7 @@ class Page:
                     interactive=False, show_label=False, buttons=['download', 'fullscreen'], elem_id='image'
                 )
             with gr.Column(scale=2, min_width=300):
-                self.facts = _text(hint('Choose an image.'), 'facts')
+                self.facts = _text(hint(FIRST_HINTS[bool(self.examples)]), 'facts')
                 self._lay_out_explanation()
                 self._lay_out_thresholds()
                 self.gallery = self._lay_out_examples()

@@ -23,13 +23,13 @@ BOXES_OF_EXAMPLE = np.array([[60, 40, 180, 300, 0.8]], np.float32)
 
 
 @pytest.fixture(scope='module')
-def pictures(people):
+def image_files(people):
     return [people / 'val' / f'{number:012}.jpg' for number in (1, 2)]
 
 
 @pytest.fixture(scope='module')
-def make_explorer(tiny_config, tiny_checkpoint, pictures):
-    known = cv2.imread(str(pictures[0])).tobytes()
+def make_explorer(tiny_config, tiny_checkpoint, image_files):
+    known = cv2.imread(str(image_files[0])).tobytes()
 
     def find_boxes(images):
         return [BOXES if image.tobytes() == known else BOXES_OF_EXAMPLE for image in images]
@@ -44,11 +44,11 @@ def explorer(make_explorer):
 
 
 @pytest.fixture(scope='module')
-def address(make_explorer, pictures):
+def address(make_explorer, image_files):
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
-    with serve(make_explorer(), 'tiny', port=port, examples=pictures[1:]) as address:
+    with serve(make_explorer(), 'tiny', port=port, examples=image_files[1:]) as address:
         yield address
 
 
@@ -133,7 +133,7 @@ def expected(explorer, image, choice=None, settings=None, boxes=BOXES):
 def assert_looks_like(seen, wanted, unlike):
     """The image is ``wanted`` up to compression, which smears colours; also where that differs from ``unlike``."""
     assert seen.shape == wanted.shape
-    seen, wanted, unlike = (cv2.blur(picture.astype(np.float32), (9, 9)) for picture in (seen, wanted, unlike))
+    seen, wanted, unlike = (cv2.blur(image.astype(np.float32), (9, 9)) for image in (seen, wanted, unlike))
     different = np.abs(wanted - unlike).max(-1) > 12
     assert different.sum() > 50
     error = np.abs(seen - wanted)
@@ -141,11 +141,11 @@ def assert_looks_like(seen, wanted, unlike):
     assert error[different].mean() < min(6, np.abs(wanted - unlike)[different].mean() / 2)
 
 
-def test_from_upload_to_map(visit, explorer, pictures):
-    image = cv2.imread(str(pictures[0]))
+def test_from_upload_to_map(visit, explorer, image_files):
+    image = cv2.imread(str(image_files[0]))
     size = image.shape[:2]
     visitor = visit(viewport=dict(width=1280, height=900))
-    visitor.upload(pictures[0])
+    visitor.upload(image_files[0])
     visitor.seen()
     visitor.show_every_keypoint()
     poses = expected(explorer, image)
@@ -171,10 +171,10 @@ def test_from_upload_to_map(visit, explorer, pictures):
     assert visitor.facts()['shown'] == 'dependency, layer 1 of 2, head 3 of 4'
 
 
-def test_place_on_a_narrow_screen_and_another_visitor(visit, explorer, pictures):
-    image, other = (cv2.imread(str(path)) for path in pictures)
+def test_place_on_a_narrow_screen_and_another_visitor(visit, explorer, image_files):
+    image, other = (cv2.imread(str(path)) for path in image_files)
     visitor = visit(viewport=dict(width=390, height=844))
-    visitor.upload(pictures[0])
+    visitor.upload(image_files[0])
     visitor.seen()
     second = visit(viewport=dict(width=1280, height=900))
     second.page.locator('#examples button img').first.click()
@@ -194,10 +194,10 @@ def test_place_on_a_narrow_screen_and_another_visitor(visit, explorer, pictures)
     assert second.facts() == {'people': '1'}
 
 
-def test_box_drawn_by_hand(visit, pictures):
-    size = cv2.imread(str(pictures[0])).shape[:2]
+def test_box_drawn_by_hand(visit, image_files):
+    size = cv2.imread(str(image_files[0])).shape[:2]
     visitor = visit(viewport=dict(width=1280, height=900))
-    visitor.upload(pictures[0])
+    visitor.upload(image_files[0])
     before = visitor.seen()
     visitor.choose('#clicks', 'draw a box')
     visitor.page.get_by_text('Click two opposite corners').wait_for()
@@ -211,7 +211,7 @@ def test_box_drawn_by_hand(visit, pictures):
     assert visitor.page.locator('#clicks').get_by_label('explain', exact=True).is_checked()
 
 
-def test_bad_upload(visit, tmp_path, pictures):
+def test_bad_upload(visit, tmp_path, image_files):
     visitor = visit(viewport=dict(width=1280, height=900))
     (tmp_path / 'note <i>.jpg').write_text('no image')
     visitor.upload(tmp_path / 'note <i>.jpg')
@@ -219,10 +219,10 @@ def test_bad_upload(visit, tmp_path, pictures):
     assert 'no image' in problem.inner_text() and 'note' in problem.inner_text()
     assert '/' not in problem.inner_text() and not problem.query_selector('i')
     assert visitor.page.locator('#image img').count() == 0
-    cut = pictures[0].read_bytes()
+    cut = image_files[0].read_bytes()
     (tmp_path / 'cut.jpg').write_bytes(cut[: len(cut) // 2])
     visitor.upload(tmp_path / 'cut.jpg')
     visitor.page.get_by_text('truncated').wait_for()
-    visitor.upload(pictures[0])
+    visitor.upload(image_files[0])
     visitor.seen()
     assert visitor.page.locator('#facts .problem').count() == 0

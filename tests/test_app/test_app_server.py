@@ -1,6 +1,7 @@
 """The page's server: what it gives away, whom it listens to, and the command line that starts it."""
 
 import http.client
+import importlib
 import json
 import os
 import socket
@@ -128,9 +129,9 @@ class TestListening:
         assert ask(address, 'GET', '/', Host=f'localhost:{address.port}')[0] == 200
 
     def test_port_taken(self, explorer, address):
-        with pytest.raises(InputError, match=f'port {address.port}: choose another --port'):
-            with serve(explorer, 'tiny', port=address.port):
-                pass
+        taken = pytest.raises(InputError, match=f'port {address.port}: choose another --port')
+        with taken, serve(explorer, 'tiny', port=address.port):
+            pass
 
     def test_nothing_stays_behind(self, explorer, monkeypatch):
         monkeypatch.delenv('GRADIO_TEMP_DIR', raising=False)
@@ -140,10 +141,22 @@ class TestListening:
         assert not Path(path).parent.parent.exists()
         assert 'GRADIO_TEMP_DIR' not in os.environ
 
-    def test_without_gradio(self, explorer, monkeypatch):
+    @pytest.fixture
+    def without_gradio(self, monkeypatch):
+        """The app's modules are imported again, where there is no gradio; afterwards the former ones come back."""
+        importlib.import_module('mmtranspose.commands.app')
+        for name in [name for name in sys.modules if name.startswith(('mmtranspose.app', 'mmtranspose.commands.app'))]:
+            parent, _, child = name.rpartition('.')
+            monkeypatch.setattr(sys.modules[parent], child, sys.modules[name])
+            monkeypatch.delitem(sys.modules, name)
         monkeypatch.setitem(sys.modules, 'gradio', None)
-        with pytest.raises(InputError, match=r'pip install "mmtranspose\[app\]"'), serve(explorer, 'tiny'):
-            pass
+
+    def test_without_gradio(self, without_gradio, run_command, tiny_config, tiny_checkpoint):
+        with pytest.raises(InputError, match=r'pip install "mmtranspose\[app\]"'):
+            run_command('app', tiny_config, tiny_checkpoint)
+        with pytest.raises(SystemExit) as stop:
+            run_command('app', '--help')
+        assert stop.value.code == 0
 
 
 class TestTool:

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from itertools import combinations
 
 import cv2
 import numpy as np
@@ -83,8 +84,8 @@ class TestPeople:
     def test_without_a_detector_nobody_is_found(self, model, image):
         session = Explorer(model).start(image)
         assert session.boxes.shape == (0, 5)
-        picture, facts = render(Explorer(model), session, Settings())
-        np.testing.assert_array_equal(picture, image)
+        drawn, facts = render(Explorer(model), session, Settings())
+        np.testing.assert_array_equal(drawn, image)
         assert facts == [('people', '0')]
 
     def test_model_without_attention_is_refused(self):
@@ -111,7 +112,7 @@ class TestClick:
         assert find_keypoint(session, (54, 50), Settings(kpt_thr=0.41)) != Choice(1, keypoint=5)
 
     def test_place_of_the_smallest_box(self, session):
-        session.poses = {person: session.poses[0] for person in range(3)}
+        session.poses = dict.fromkeys(range(3), session.poses[0])
         assert find_person(session, (50, 60), Settings()) == 0
         assert find_person(session, (50, 60), Settings(bbox_thr=0.1)) == 2
         assert find_person(session, (110, 60), Settings()) == 0  # 27 500 square pixels; the other has 34 900
@@ -197,10 +198,24 @@ class TestMaps:
         session.choice = Choice(1, cell=(0, 0))
         assert explorer.chosen_map(session, Settings('rollout')) is None
 
-    def test_unknown_kind(self, explorer, session):
-        session.choice = Choice(0, keypoint=0)
-        with pytest.raises(ValueError, match='random'):
-            explorer.chosen_map(session, Settings('random'))
+    @pytest.mark.parametrize('choice', [Choice(0, keypoint=0), Choice(0, cell=(0, 0))])
+    @pytest.mark.parametrize(
+        ('settings', 'words'),
+        [
+            (Settings('random'), "kind='random' is unknown; choose 'dependency' or 'affect' or 'rollout'"),
+            (Settings(layer=2), 'layer=2 is unknown; choose 0 or 1'),
+            (Settings(layer=-1), 'layer=-1 is unknown'),
+            (Settings(head=4), 'head=4 is unknown; choose None or 0 or 1 or 2 or 3'),
+        ],
+    )
+    def test_maps_that_are_not_there(self, explorer, session, choice, settings, words):
+        session.choice = choice
+        with pytest.raises(InputError, match=words):
+            explorer.chosen_map(session, settings)
+
+    def test_nothing_chosen(self, explorer, session):
+        with pytest.raises(InputError, match='nothing is chosen'):
+            explorer.chosen_map(session, Settings())
 
     def test_one_person_and_one_place_are_kept(self, explorer, session):
         first = explorer.explained(session, 0)
@@ -232,10 +247,8 @@ class TestView:
             for settings in (Settings(), Settings(layer=1), Settings(head=1), Settings('affect'), Settings('rollout'))
         }
         plain = render(explorer, session, Settings(opacity=0))[0].astype(int)
-        pictures = [*drawn.values(), plain]
-        for index, picture in enumerate(pictures):
-            for other in pictures[:index]:
-                assert np.abs(picture - other).max() > 10
+        for one, other in combinations([*drawn.values(), plain], 2):
+            assert np.abs(one - other).max() > 10
         x1, y1, x2, y2 = (session.explanation[1].crop_to_image @ [[-2, 50], [-2, 66], [1, 1]]).T.ravel()
         outside = np.ones(session.image.shape[:2], bool)
         outside[max(0, int(y1)) : int(y2) + 1, max(0, int(x1)) : int(x2) + 1] = False
@@ -258,7 +271,7 @@ class TestView:
 
     def test_facts(self, explorer, session, explanations):
         session.choice = Choice(1, keypoint=9)
-        picture, facts = render(explorer, session, Settings(layer=1, head=2))
+        drawn, facts = render(explorer, session, Settings(layer=1, head=2))
         top = explanations[1].maps(head=2)[1, 9].max()
         assert dict(facts) == {
             'people': '2 of 3 boxes',
@@ -267,7 +280,7 @@ class TestView:
             'shown': 'dependency, layer 2 of 2, head 3 of 4',
             'highest weight': f'{top:.3g}, {top * 48:.3g} times an even share',
         }
-        assert picture.shape == session.image.shape and picture.dtype == np.uint8
+        assert drawn.shape == session.image.shape and drawn.dtype == np.uint8
 
     def test_place_and_method(self, explorer, session):
         session.choice = Choice(1, cell=(5, 1))
@@ -308,9 +321,9 @@ class TestImage:
         np.testing.assert_array_equal(open_image(path), cv2.imread(path))
 
     def test_large_ones_shrink(self, tmp_path):
-        picture = np.zeros((100, 3200, 3), np.uint8)
-        picture[:, 1600:] = 200
-        cv2.imwrite(str(tmp_path / 'wide.png'), picture)
+        image = np.zeros((100, 3200, 3), np.uint8)
+        image[:, 1600:] = 200
+        cv2.imwrite(str(tmp_path / 'wide.png'), image)
         shrunk = open_image(str(tmp_path / 'wide.png'))
         assert shrunk.shape == (50, 1600, 3)
         assert (shrunk[:, :800] == 0).all() and (shrunk[:, 800:] == 200).all()

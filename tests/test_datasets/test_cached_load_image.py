@@ -15,10 +15,11 @@ from mmpose.registry import DATASETS
 from torch.utils.data import DataLoader
 
 from mmtranspose.datasets.transforms import CachedLoadImage
+from mmtranspose.errors import InputError
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def images(tmp_path):
     """Files of two images."""
     paths = [str(tmp_path / name) for name in ('a.png', 'b.png')]
     for seed, path in enumerate(paths):
@@ -41,50 +42,56 @@ def assert_same(ours, theirs):
 
 
 @pytest.mark.parametrize('options', [{}, dict(to_float32=True), dict(color_type='grayscale')], ids=str)
-def test_results_are_load_images(pictures, options):
+def test_results_are_load_images(images, options):
     ours, theirs = CachedLoadImage(**options), LoadImage(**options)
     for index in (0, 0, 1, 1, 0):
-        assert_same(ours(dict(img_path=pictures[index])), theirs(dict(img_path=pictures[index])))
+        assert_same(ours(dict(img_path=images[index])), theirs(dict(img_path=images[index])))
 
 
-def test_boxes_of_one_image_decode_it_once(pictures, decoded):
+def test_boxes_of_one_image_decode_it_once(images, decoded):
     load = CachedLoadImage()
     for index in (0, 0, 0, 1, 1, 0):
-        load(dict(img_path=pictures[index]))
+        load(dict(img_path=images[index]))
     assert len(decoded) == 3
 
 
-def test_a_file_written_anew_is_read_anew(pictures):
+def test_a_file_written_anew_is_read_anew(images):
     load = CachedLoadImage()
-    load(dict(img_path=pictures[0]))
-    shutil.copy(pictures[1], pictures[0])
-    os.utime(pictures[0], ns=(1, 1))  # also where the clock has not ticked
-    np.testing.assert_array_equal(load(dict(img_path=pictures[0]))['img'], cv2.imread(pictures[1]))
+    load(dict(img_path=images[0]))
+    shutil.copy(images[1], images[0])
+    os.utime(images[0], ns=(1, 1))  # also where the clock has not ticked
+    np.testing.assert_array_equal(load(dict(img_path=images[0]))['img'], cv2.imread(images[1]))
 
 
-def test_nobody_can_change_the_image_of_the_next_box(pictures):
+def test_nobody_can_change_the_image_of_the_next_box(images):
     load = CachedLoadImage()
     for _ in range(2):
         with pytest.raises(ValueError, match='read-only'):
-            load(dict(img_path=pictures[0]))['img'][0] = 0
+            load(dict(img_path=images[0]))['img'][0] = 0
 
 
-def test_arrays_are_taken_as_they_are(pictures, decoded):
+def test_arrays_are_taken_as_they_are(images, decoded):
     image = np.zeros((5, 6, 3), np.uint8)
-    results = CachedLoadImage()(dict(img=image, img_path=pictures[0]))
+    results = CachedLoadImage()(dict(img=image, img_path=images[0]))
     assert results['img'] is image and results['img'].flags.writeable and results['ori_shape'] == (5, 6)
     assert not decoded
 
 
-def test_images_that_cannot_be_read(pictures, tmp_path):
+def test_images_that_cannot_be_read(images, tmp_path):
     load = CachedLoadImage()
-    load(dict(img_path=pictures[0]))
+    load(dict(img_path=images[0]))
     with pytest.raises(FileNotFoundError, match='loading `.*none.png`'):
         load(dict(img_path=str(tmp_path / 'none.png')))
-    (tmp_path / 'b.png').write_bytes(b'no picture')
+    (tmp_path / 'b.png').write_bytes(b'no image')
     assert CachedLoadImage(ignore_empty=True)(dict(img_path=str(tmp_path / 'none.png'))) is None
     with pytest.raises(AssertionError, match='loading `.*b.png`'):
-        load(dict(img_path=pictures[1]))
+        load(dict(img_path=images[1]))
+
+
+@pytest.mark.parametrize('path', [['a.png', 'b.png'], None, 3], ids=str)
+def test_one_image_is_loaded_at_a_time(path):
+    with pytest.raises(InputError, match='img_path=.*CachedLoadImage loads one image'):
+        CachedLoadImage()(dict(img_path=path))
 
 
 def test_samples_of_an_evaluation(people, decoded):

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-import torch
 from mmengine.config import Config
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
@@ -25,6 +24,7 @@ class PoseEstimator(Protocol):
     Attributes:
         backbone, neck, head (nn.Module): The network's parts.
         data_preprocessor (nn.Module): From a loader's batch to the network's input.
+        train_cfg (dict): ``compute_acc``.
         test_cfg (dict): ``flip_test``, ``shift_heatmap``, ``output_heatmaps``.
         cfg (Config): Set by ``init_model``.
         dataset_meta (dict): Names, skeleton, flip pairs and sigmas of the keypoints; set by ``init_model``.
@@ -35,6 +35,7 @@ class PoseEstimator(Protocol):
     neck: Any
     head: Any
     data_preprocessor: Any
+    train_cfg: Any
     test_cfg: Any
     cfg: Config
     dataset_meta: DatasetMeta
@@ -46,6 +47,10 @@ class PoseEstimator(Protocol):
 
     def test_step(self, data: Any) -> list[PoseDataSample]:
         """From a loader's batch to one sample a crop, with ``pred_instances`` in image pixels."""
+        ...
+
+    def add_pred_to_datasample(self, preds: Any, fields: Any, samples: Any) -> list[PoseDataSample]:
+        """Put decoded predictions into the samples as ``pred_instances``, in image pixels."""
         ...
 
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
@@ -60,8 +65,8 @@ class PoseEstimator(Protocol):
         """Set evaluation mode."""
         ...
 
-    def to(self, device: torch.device | str) -> Any:
-        """Move to a device."""
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        """Move to a device, dtype or memory format, as ``nn.Module.to``."""
         ...
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -8,9 +8,9 @@ import numpy as np
 
 from mmtranspose.app.place_maps import PlaceMaps, cell_at, explain_place
 from mmtranspose.app.session import Choice, Session, Settings, box_between, find_keypoint, find_person
+from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.errors import InputError, require_choice
-from mmtranspose.explain import ExplainOptions, PoseExplanation
-from mmtranspose.explain.explainer import explain_topdown, require_explainable
+from mmtranspose.explain import Explainer, ExplainOptions, PoseExplanation
 from mmtranspose.inference.pose_estimation import inference_topdown
 from mmtranspose.typing import PoseEstimator
 
@@ -34,8 +34,8 @@ class Explorer:
     def __init__(
         self, model: PoseEstimator, find_boxes: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]] | None = None
     ):
-        require_explainable(model, ExplainOptions(affect=True, heads='all'))
         self.model = model
+        self.explainers: dict[str | None, Explainer] = {None: self._explainer(None)}
         self.find_boxes = find_boxes
 
     @property
@@ -107,12 +107,17 @@ class Explorer:
             if method is None or method in kept.relevance:
                 return kept
             relevance = kept.relevance
-        methods = () if method is None else (method,)
-        box = session.boxes[person : person + 1]
-        [explanation] = explain_topdown(self.model, session.image, box, affect=True, heads='all', methods=methods)
+        if method not in self.explainers:
+            self.explainers[method] = self._explainer(method)
+        crops = prepare_crops(self.model, session.image, session.boxes[person : person + 1])
+        [explanation] = self.explainers[method](crops)
         explanation.relevance.update(relevance)
         session.explanation = person, explanation
         return explanation
+
+    def _explainer(self, method: str | None) -> Explainer:
+        methods = () if method is None else (method,)
+        return Explainer(self.model, ExplainOptions(affect=True, heads='all', methods=methods))
 
     def chosen_map(self, session: Session, settings: Settings) -> np.ndarray | None:
         """Give the map (h, w) over the token grid of what was chosen; None for a method and a place.

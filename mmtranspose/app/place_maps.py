@@ -11,7 +11,8 @@ from torch import Tensor
 from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.explain import PoseExplanation
 from mmtranspose.explain.attention import maps_from
-from mmtranspose.explain.recording import evaluating, recorded_forward
+from mmtranspose.explain.flip_test import uses_flip_test
+from mmtranspose.explain.recording import evaluating, recorded_layers, require_transpose
 from mmtranspose.typing import PoseEstimator
 
 
@@ -57,10 +58,11 @@ def explain_place(model: PoseEstimator, image: np.ndarray, box: np.ndarray, cell
         InputError: The model cannot be explained, the box has no positive size or lies outside the image, or the
             cell lies outside the token grid.
     """
+    require_transpose(model)
     with evaluating(model):
         inputs = model.data_preprocessor(prepare_crops(model, image, np.asarray(box)[None]), training=False)['inputs']
     dependency, affect = _maps(model, inputs, cell, mirrored=False)
-    if (model.test_cfg or {}).get('flip_test', False):
+    if uses_flip_test(model):
         other = _maps(model, inputs.flip(-1), cell, mirrored=True)
         dependency, affect = (dependency + other[0]) / 2, (affect + other[1]) / 2
     return PlaceMaps(dependency.cpu().numpy(), affect.cpu().numpy())
@@ -68,10 +70,10 @@ def explain_place(model: PoseEstimator, image: np.ndarray, box: np.ndarray, cell
 
 def _maps(model: PoseEstimator, inputs: Tensor, cell: tuple[int, int], mirrored: bool) -> list[Tensor]:
     """Both directions, (L, heads, h, w) each, with left and right as in the image that is not mirrored."""
-    run = recorded_forward(model, inputs, with_heatmaps=False)
+    records, grid = recorded_layers(model, inputs)
     row, col = cell
-    cells = torch.tensor([[[row, run.grid[1] - 1 - col if mirrored else col]]])
-    found = [maps_from(run.records, cells, run.grid, kind, 'all')[:, 0, :, 0] for kind in ('dependency', 'affect')]
+    cells = torch.tensor([[[row, grid[1] - 1 - col if mirrored else col]]])
+    found = [maps_from(records, cells, grid, kind, 'all')[:, 0, :, 0] for kind in ('dependency', 'affect')]
     return [maps.flip(-1) if mirrored else maps for maps in found]
 
 

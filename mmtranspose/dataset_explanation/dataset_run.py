@@ -10,24 +10,22 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from torch import nn
 
 from mmtranspose.dataset_explanation.labelled_people import LabelledPeople
 from mmtranspose.dataset_explanation.measures import measure_attention, measure_faithfulness
 from mmtranspose.dataset_explanation.report_files import write_report
 from mmtranspose.dataset_explanation.settings import DatasetExplanationSettings
 from mmtranspose.dataset_explanation.summary import summarise
-from mmtranspose.explain import ExplainOptions
-from mmtranspose.explain.explainer import require_explainable
-from mmtranspose.explain.methods import Method, method_names
+from mmtranspose.explain import Explainer, ExplainOptions
+from mmtranspose.explain.methods import Method, RandomOrder, build_method, method_names
 from mmtranspose.explain.randomization import cascade_blocks
 from mmtranspose.files.resumable_arrays import Parts
 from mmtranspose.loading.weights_comparison import weights_checksum
-from mmtranspose.models.necks import TransPoseNeck
+from mmtranspose.typing import PoseEstimator
 
 
 def explain_dataset(
-    model: nn.Module, root: str | Path, settings: DatasetExplanationSettings | None = None, progress: bool = True
+    model: PoseEstimator, root: str | Path, settings: DatasetExplanationSettings | None = None, progress: bool = True
 ) -> dict | None:
     """Measure what a model's predictions depend on, over the labelled people of its config's test data.
 
@@ -37,7 +35,7 @@ def explain_dataset(
     processes (mmengine's process group) each takes its share.
 
     Args:
-        model (nn.Module): From :func:`mmtranspose.apis.init_model`; its ``cfg`` names the data.
+        model (PoseEstimator): From :func:`mmtranspose.apis.init_model`; its ``cfg`` names the data.
         root (str | Path): Where measurements, ``explanation.json``, tables (``.csv``) and figures go.
         settings (DatasetExplanationSettings | None): None for the defaults.
         progress (bool): Show bars.
@@ -50,19 +48,19 @@ def explain_dataset(
             measurements of something else.
     """
     settings = settings or DatasetExplanationSettings()
-    methods = require_explainable(model, ExplainOptions(cell=settings.cell, methods=_method_names(model, settings)))
-    methods = [replace(method, seed=settings.seed) if hasattr(method, 'seed') else method for method in methods]
+    explainer = Explainer(model, ExplainOptions(cell=settings.cell, flip_test=False))
+    methods = _methods(model, settings)
     cfg = copy.deepcopy(model.cfg)
     people = LabelledPeople(cfg, settings.max_samples, settings.seed)
     made_by = _made_by(model, cfg, settings, people, methods)
 
     def attention(number: int) -> dict[str, np.ndarray]:
         batch, truths = people.batch(number * settings.batch_size, (number + 1) * settings.batch_size)
-        return measure_attention(model, batch, truths, people.metainfo, settings)
+        return measure_attention(explainer, batch, truths, people.metainfo, settings)
 
     def faithfulness(number: int) -> dict[str, np.ndarray]:
         batch, truths = people.batch(number, number + 1)
-        return measure_faithfulness(model, batch, truths, people.metainfo, methods, settings)
+        return measure_faithfulness(explainer, batch, truths, people.metainfo, methods, settings)
 
     batches = Parts(Path(root) / 'parts' / 'attention', made_by, -(-len(people) // settings.batch_size))
     tested = Parts(Path(root) / 'parts' / 'faithfulness', made_by, min(settings.faithfulness_samples, len(people)))
@@ -78,15 +76,20 @@ def explain_dataset(
     return summary
 
 
-def _method_names(model: nn.Module, settings: DatasetExplanationSettings) -> tuple[str, ...]:
+def _methods(model: PoseEstimator, settings: DatasetExplanationSettings) -> list[Method]:
     """Those asked for, or all but integrated gradients, which need captum and twenty passes a keypoint."""
-    neck = getattr(model, 'neck', None)
-    every = method_names(len(neck.encoder.layers)) if isinstance(neck, TransPoseNeck) else ()
-    return settings.methods or tuple(name for name in every if name != 'integrated-gradients')
+    num_layers = len(model.neck.encoder.layers)
+    default = [name for name in method_names(num_layers) if name != 'integrated-gradients']
+    methods = [build_method(name, num_layers) for name in dict.fromkeys(settings.methods or default)]
+    return [replace(method, seed=settings.seed) if isinstance(method, RandomOrder) else method for method in methods]
 
 
 def _made_by(
-    model: nn.Module, cfg: Config, settings: DatasetExplanationSettings, people: LabelledPeople, methods: list[Method]
+    model: PoseEstimator,
+    cfg: Config,
+    settings: DatasetExplanationSettings,
+    people: LabelledPeople,
+    methods: list[Method],
 ) -> dict:
     """What the measurements depend on, but for the images themselves."""
     dataset = cfg.test_dataloader.dataset

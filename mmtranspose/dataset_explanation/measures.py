@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmtranspose.dataset_explanation.labelled_people import Truth
 from mmtranspose.dataset_explanation.settings import DatasetExplanationSettings
-from mmtranspose.explain import ExplainOptions, PoseExplanation, Target, explain_batch
+from mmtranspose.explain import Explainer, PoseExplanation, Target
 from mmtranspose.explain.methods import Method
 from mmtranspose.explain.metrics import (
     deletion,
@@ -28,6 +28,7 @@ from mmtranspose.explain.metrics import (
 )
 from mmtranspose.explain.randomization import randomization_check
 from mmtranspose.explain.recording import recorded_forward
+from mmtranspose.typing import Batch, PoseEstimator
 
 # measure: whether more of it is better
 MEASURES = {
@@ -88,8 +89,8 @@ def torso_lengths(points: np.ndarray, name2id: dict[str, int]) -> np.ndarray:
 
 
 def measure_attention(
-    model: nn.Module,
-    batch: dict,
+    explainer: Explainer,
+    batch: Batch,
     truths: Sequence[Truth],
     metainfo: dict,
     settings: DatasetExplanationSettings,
@@ -102,7 +103,7 @@ def measure_attention(
         keypoint of the other side), ``other`` (in other keypoints' discs and not in its own), ``entropy``,
         ``normalised_entropy``, ``reach``.
     """
-    explanations = explain_batch(model, batch, ExplainOptions(cell=settings.cell, flip_test=False))
+    explanations = explainer(batch)
     people = People.of(explanations, truths, metainfo)
     maps = torch.from_numpy(np.stack([person.dependency for person in explanations], axis=1))  # (L, B, K, h, w)
     radii = oks_radii(people.areas, people.sigmas, settings.oks_level)
@@ -149,8 +150,8 @@ def _without(coverage: Tensor, keypoint: int) -> Tensor:
 
 
 def measure_faithfulness(
-    model: nn.Module,
-    batch: dict,
+    explainer: Explainer,
+    batch: Batch,
     truths: Sequence[Truth],
     metainfo: dict,
     methods: Sequence[Method],
@@ -162,7 +163,8 @@ def measure_faithfulness(
         dict: people first: ``faithfulness`` (B, methods, measures of ``MEASURES``, K); ``randomization``
         (B, methods, blocks, K). NaN for keypoints below the score threshold or without a label.
     """
-    people = People.of(explain_batch(model, batch, ExplainOptions(flip_test=False)), truths, metainfo)
+    model = explainer.model
+    people = People.of(explainer(batch), truths, metainfo)
     inputs = model.data_preprocessor(batch, training=False)['inputs']
     run = recorded_forward(model, inputs)
     target = Target.of(run.heatmaps, run.grid, settings.cell)
@@ -177,7 +179,7 @@ def measure_faithfulness(
 
 
 def _measure(
-    model: nn.Module,
+    model: PoseEstimator,
     inputs: Tensor,
     target: Target,
     method: Method,

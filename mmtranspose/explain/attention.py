@@ -1,7 +1,7 @@
-"""Rows and columns of attention matrices, without the matrices.
+"""Rows and columns of attention matrices, computed without holding the matrices.
 
-Section 3.3 of the TransPose paper (arXiv 2012.14214): row i of a layer's attention shows the places that cell i's
-prediction depends on, column j the places that cell j affects.
+Section 3.3 of the TransPose paper (arXiv 2012.14214): row i of a layer's attention shows the places that the prediction
+at cell i depends on, column j the places that cell j affects.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import copy
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmtranspose.explain.choices import check_choice
-from mmtranspose.explain.recording import AttentionInput, recorded_forward
+from mmtranspose.errors import InputError, require_choice
+from mmtranspose.explain.recording import AttentionInput, recorded_layers, require_transpose
 from mmtranspose.explain.target import Target
 from mmtranspose.models.layers import SelfAttention
+from mmtranspose.typing import PoseEstimator
 
 DIRECTIONS = ('dependency', 'affect')
 HEADS = ('mean', 'all')
@@ -24,46 +25,48 @@ BLOCK_ELEMENTS = 2**22  # of one block of attention held while columns are norma
 
 @torch.no_grad()
 def attention_maps(
-    model: nn.Module,
+    model: PoseEstimator,
     inputs: Tensor,
     cells: Tensor,
     direction: str = 'dependency',
     heads: str = 'mean',
 ) -> Tensor:
-    """Attention of every encoder layer from, or to, chosen cells.
+    """Compute the attention of every encoder layer from, or to, chosen cells.
 
-    The network runs once as always, with fused attention; then only what is asked for is computed, in float32:
-    O(Q N) for rows, and for columns each row's normaliser in blocks. No N x N matrix is held.
+    The network runs once as always, with fused attention. Then only the rows or columns asked for are computed, in
+    float32: O(Q N) for rows; for columns, each row's normaliser in blocks. No N x N matrix is held. The model is left
+    as it was.
 
     Args:
-        model (nn.Module): A pose estimator whose neck is a :class:`TransPoseNeck`.
+        model (PoseEstimator): A pose estimator whose neck is a :class:`TransPoseNeck`.
         inputs (Tensor): (B, 3, H, W), as the network takes them (normalised).
         cells (Tensor): (B, Q, 2), integer (row, col) of the token grid (h, w).
-        direction (str): ``'dependency'``: rows, where cell q looks; each map sums to 1. ``'affect'``: columns, which
-            cells look at q.
+        direction (str): ``'dependency'``: rows, the places that cell q attends to; each map sums to 1. ``'affect'``:
+            columns, the places that attend to cell q.
         heads (str): ``'mean'`` averages the heads, as the paper does; ``'all'`` keeps them.
 
     Returns:
         Tensor: (L, B, Q, h, w), or (L, B, heads, Q, h, w) for ``heads='all'``; float32.
 
     Raises:
-        TypeError: The model has no :class:`TransPoseNeck` or is compiled (see :func:`require_transpose`), or ``cells``
-            is not integer.
-        ValueError: ``cells`` has another shape or lies outside the grid; ``direction`` or ``heads`` is unknown.
+        UnsupportedModelError: The attention of the model cannot be read; see :func:`require_transpose`.
+        InputError: ``cells`` is not integer, has another shape or lies outside the grid; ``direction`` or ``heads`` is
+            unknown.
     """
-    check_choice('direction', direction, DIRECTIONS)
-    check_choice('heads', heads, HEADS)
-    run = recorded_forward(model, inputs, with_heatmaps=False)
-    return maps_from(run.records, cells, run.grid, direction, heads)
+    require_transpose(model)
+    _check_options(direction, heads)
+    records, grid = recorded_layers(model, inputs)
+    return maps_from(records, cells, grid, direction, heads)
 
 
 def target_maps(
     records: Sequence[AttentionInput], target: Target, direction: str = 'dependency', heads: str = 'mean'
 ) -> Tensor:
-    """Attention of every recorded layer from, or to, the peaks of a target.
+    """Compute the attention of every recorded layer from, or to, the peaks of a target.
 
     Returns:
-        Tensor: (L, B, K, h, w), or (L, B, heads, K, h, w): the cells' maps, weighted.
+        Tensor: (L, B, K, h, w), or (L, B, heads, K, h, w): for each peak the maps of its cells, summed by their
+        weights.
     """
     return target.pooled(maps_from(records, target.cells.flatten(1, 2), target.grid, direction, heads))
 
@@ -77,8 +80,7 @@ def maps_from(
     heads: str = 'mean',
 ) -> Tensor:
     """:func:`attention_maps` of layers whose inputs were recorded before."""
-    check_choice('direction', direction, DIRECTIONS)
-    check_choice('heads', heads, HEADS)
+    _check_options(direction, heads)
     tokens = _flat_indices(cells.to(records[0].tokens.device), grid, len(records[0].tokens))
     compute = dependency_rows if direction == 'dependency' else affect_columns
     layers = []
@@ -87,6 +89,11 @@ def maps_from(
             maps = compute(record, tokens)  # (B, heads, Q, N)
             layers.append(maps.mean(1) if heads == 'mean' else maps)
     return torch.stack(layers).unflatten(-1, grid)
+
+
+def _check_options(direction: str, heads: str) -> None:
+    require_choice('direction', direction, DIRECTIONS)
+    require_choice('heads', heads, HEADS)
 
 
 def dependency_rows(record: AttentionInput, tokens: Tensor) -> Tensor:
@@ -121,7 +128,7 @@ def scaled_query_key(record: AttentionInput) -> tuple[Tensor, Tensor]:
 
 
 def head_values(record: AttentionInput) -> Tensor:
-    """Values of a layer, (B, heads, N, c), float32: its heads put out attention times these."""
+    """Values of a layer, (B, heads, N, c), float32: the output of its heads is attention times these."""
     layer, x, _ = _in_float32(record)
     return layer.value(x)
 
@@ -144,12 +151,12 @@ def _take(x: Tensor, tokens: Tensor) -> Tensor:
 def _flat_indices(cells: Tensor, grid: tuple[int, int], batch: int) -> Tensor:
     """(B, Q, 2) cells to (B, Q) row-major token numbers, checked."""
     if cells.is_floating_point() or cells.dtype == torch.bool:
-        raise TypeError(f'cells must be integer (row, col), not {cells.dtype}')
+        raise InputError(f'cells must be integer (row, col), not {cells.dtype}')
     if cells.dim() != 3 or cells.shape[0] != batch or cells.shape[-1] != 2:
-        raise ValueError(f'cells must have shape ({batch}, Q, 2), not {tuple(cells.shape)}')
+        raise InputError(f'cells must have shape ({batch}, Q, 2), not {tuple(cells.shape)}')
     h, w = grid
     row, col = cells.long().unbind(-1)
     outside = (row < 0) | (row >= h) | (col < 0) | (col >= w)
     if outside.any():
-        raise ValueError(f'cell {cells[outside][0].tolist()} lies outside the token grid of {h} rows and {w} columns')
+        raise InputError(f'cell {cells[outside][0].tolist()} lies outside the token grid of {h} rows and {w} columns')
     return row * w + col

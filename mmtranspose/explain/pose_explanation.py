@@ -1,38 +1,39 @@
-"""What one person's keypoints depend on, with the way back to the image."""
+"""The explanation of one person's pose: keypoints, their maps over the token grid, and the way back to the image."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mmtranspose.explain.choices import check_choice
+from mmtranspose.errors import InputError, require_choice
 
 
 @dataclass
 class PoseExplanation:
-    """A person's predicted keypoints and, for each, maps over the token grid; raw values.
+    """A person's predicted keypoints and, for each, maps over the token grid, as raw values.
 
     Attributes:
         keypoints (np.ndarray): (K, 2), (x, y) in pixels of the image, as the model predicts them.
         scores (np.ndarray): (K,), heights of the heatmaps' peaks.
-        dependency (np.ndarray): (L, K, h, w), or (L, heads, K, h, w) with ``heads='all'``; float32. What each
-            keypoint draws on: rows of attention at its peak, each summing to 1.
-        affect (np.ndarray | None): The same shape: columns of attention, where its peak's cell is drawn on. None
-            unless asked for.
-        relevance (dict[str, np.ndarray]): (K, h, w) by method's name, of the methods asked for; the higher, the more
-            the keypoint depends on the place.
-        names (list[str]): Of the K keypoints.
+        dependency (np.ndarray): (L, K, h, w), or (L, heads, K, h, w) with ``heads='all'``; float32. The places that
+            each keypoint depends on: rows of attention at its peak, each summing to 1.
+        affect (np.ndarray | None): The same shape: columns of attention, the places that each keypoint's peak affects.
+            None unless asked for.
+        relevance (dict[str, np.ndarray]): Maps (K, h, w) of the methods asked for, by name; the higher, the more the
+            keypoint depends on the place.
+        names (list[str]): (K,), of the keypoints.
         skeleton (list[tuple[int, int]]): Limbs, as pairs of keypoints.
         score_thr (float): Keypoints with a lower score are marked in :attr:`uncertain`.
         bbox (np.ndarray): (4,), xyxy in pixels of the image.
         crop (np.ndarray): (H, W, 3), BGR, uint8: the network's input before normalisation.
         token_to_crop (np.ndarray): (2, 3), from a token's (col, row) to (x, y) in pixels of the crop.
-        crop_to_image (np.ndarray): (2, 3), from pixels of the crop to pixels of the image.
+        crop_to_image (np.ndarray): (2, 3), from (x, y) in pixels of the crop to pixels of the image.
         cells (np.ndarray): (K, P, 2), integer (row, col) of the tokens at each peak.
-        cell_weights (np.ndarray): (K, P), their shares.
+        cell_weights (np.ndarray): (K, P), the tokens' weights; they sum to 1.
     """
 
     keypoints: np.ndarray
@@ -57,18 +58,19 @@ class PoseExplanation:
 
     @property
     def num_layers(self) -> int:
-        """Layers L."""
+        """Number of encoder layers L."""
         return len(self.dependency)
 
     @property
     def num_heads(self) -> int | None:
-        """Heads kept apart, or None where the maps are their mean."""
+        """Number of heads, or None where the maps are the heads' mean."""
         return self.dependency.shape[1] if self.dependency.ndim == 5 else None
 
     @property
     def grid(self) -> tuple[int, int]:
         """Token grid (h, w)."""
-        return self.dependency.shape[-2:]
+        h, w = self.dependency.shape[-2:]
+        return h, w
 
     @property
     def crop_keypoints(self) -> np.ndarray:
@@ -76,65 +78,71 @@ class PoseExplanation:
         return self.to_crop(self.keypoints)
 
     def to_crop(self, points: np.ndarray) -> np.ndarray:
-        """Points (..., 2), (x, y) in pixels of the image, in pixels of the crop."""
+        """Convert points (..., 2), (x, y), from pixels of the image to pixels of the crop."""
         linear, offset = self.crop_to_image[:, :2], self.crop_to_image[:, 2]
         return (points - offset) @ np.linalg.inv(linear).T
 
     def maps(self, direction: str = 'dependency', head: int | None = None) -> np.ndarray:
-        """Maps (L, K, h, w) of one head, or of all heads averaged.
+        """Take the attention maps (L, K, h, w) of one head, or the mean of all heads.
 
         Args:
             direction (str): ``'dependency'`` or ``'affect'``.
             head (int | None): From 0 on; None averages.
 
         Raises:
-            ValueError: Affect was not asked for, ``direction`` is unknown, or the heads are not there apart.
+            InputError: ``direction`` or ``head`` is unknown, affect was not asked for, or the heads were averaged.
         """
-        check_choice('direction', direction, ('dependency', 'affect'))
+        require_choice('direction', direction, ('dependency', 'affect'))
         maps = getattr(self, direction)
         if maps is None:
-            raise ValueError('there are no affect maps: explain with affect=True')
+            raise InputError('there are no affect maps: explain with affect=True')
         if head is None:
             return maps.mean(1) if maps.ndim == 5 else maps
         if maps.ndim != 5:
-            raise ValueError(f"head={head}: the maps are the heads' mean; explain with heads='all'")
+            raise InputError(f"head={head}: the maps are the heads' mean; explain with heads='all'")
         if not 0 <= head < maps.shape[1]:
-            raise ValueError(f'head={head} is not there: the model has {maps.shape[1]}, numbered from 0')
+            raise InputError(f'head={head} is not there: the model has {maps.shape[1]}, numbered from 0')
         return maps[:, head]
 
     def on_crop(self, maps: np.ndarray) -> np.ndarray:
-        """Maps (..., h, w) over the token grid, bilinearly interpolated over the crop: (..., H, W).
+        """Interpolate maps (..., h, w) over the token grid bilinearly over the crop: (..., H, W).
 
-        Beyond the outermost tokens' middles their values go on.
+        Beyond the middles of the outermost tokens the maps keep those tokens' values.
+
+        Raises:
+            InputError: The maps are not over the token grid.
         """
         return self._sampled(maps, np.eye(2, 3), self.crop.shape[:2], inside_only=False)
 
-    def on_image(self, maps: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-        """Maps (..., h, w) over the token grid, interpolated over the image: (..., height, width).
+    def on_image(self, maps: np.ndarray, image_size: Sequence[int]) -> np.ndarray:
+        """Interpolate maps over the token grid bilinearly over the image: (..., height, width).
 
-        Each pixel goes through the exact inverse of the crop's affine, and is interpolated once. Pixels outside the
-        crop are 0: the network did not see them.
+        Each pixel is mapped by the exact inverse of the crop's affine and interpolated once. Pixels outside the crop
+        are 0: the network did not see them.
 
         Args:
             maps (np.ndarray): (..., h, w).
-            image_size (tuple[int, int]): (height, width) of the image.
+            image_size (Sequence[int]): (height, width) of the image.
+
+        Raises:
+            InputError: The maps are not over the token grid.
         """
         image_to_crop = np.linalg.inv(np.vstack([self.crop_to_image, [0, 0, 1]]))[:2]
         return self._sampled(maps, image_to_crop, image_size, inside_only=True)
 
-    def _sampled(self, maps: np.ndarray, to_crop: np.ndarray, size: tuple[int, int], inside_only: bool) -> np.ndarray:
-        """Maps at the crop positions of a (height, width) lattice of pixels."""
+    def _sampled(self, maps: np.ndarray, to_crop: np.ndarray, size: Sequence[int], inside_only: bool) -> np.ndarray:
+        """Maps (..., height, width) at the pixels of a lattice, which ``to_crop`` (2, 3) takes into the crop."""
         maps = np.asarray(maps)
-        if maps.shape[-2:] != tuple(self.grid):
-            raise ValueError(f'maps must end in the token grid {tuple(self.grid)}, not {maps.shape[-2:]}')
+        if maps.shape[-2:] != self.grid:
+            raise InputError(f'maps must end in the token grid {self.grid}, not {maps.shape[-2:]}')
         y, x = np.mgrid[: size[0], : size[1]].astype(np.float64)
         crop_xy = np.stack([x, y], -1) @ to_crop[:, :2].T + to_crop[:, 2]
         token_xy = (crop_xy - self.token_to_crop[:, 2]) @ np.linalg.inv(self.token_to_crop[:, :2]).T
         h, w = self.grid
         normalised = torch.from_numpy(token_xy / np.maximum([w - 1, h - 1], 1) * 2 - 1).float()
         flat = torch.from_numpy(maps.astype(np.float32)).reshape(1, -1, h, w)
-        drawn = F.grid_sample(flat, normalised[None], 'bilinear', 'border', align_corners=True)[0].numpy()
+        sampled = F.grid_sample(flat, normalised[None], 'bilinear', 'border', align_corners=True)[0].numpy()
         if inside_only:
             last = np.array(self.crop.shape[1::-1]) - 1
-            drawn *= ((crop_xy >= -0.5) & (crop_xy <= last + 0.5)).all(-1)
-        return drawn.reshape(*maps.shape[:-2], *size)
+            sampled *= ((crop_xy >= -0.5) & (crop_xy <= last + 0.5)).all(-1)
+        return sampled.reshape(*maps.shape[:-2], *size)

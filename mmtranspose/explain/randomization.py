@@ -1,7 +1,7 @@
-"""Whether an explanation depends on what the network has learnt.
+"""The randomisation check: does an explanation depend on what the network has learnt?
 
-The randomisation check of Adebayo et al. (2018), "Sanity checks for saliency maps", arXiv 1810.03292: a method whose
-maps stay as they were while the weights are drawn anew, from the output down, does not explain the network.
+Adebayo et al. (2018), "Sanity checks for saliency maps", arXiv 1810.03292: the weights are drawn anew, block by block
+from the output down. A method whose maps stay as they were does not explain the network.
 """
 
 from __future__ import annotations
@@ -14,39 +14,42 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor, nn
 
+from mmtranspose.errors import UnsupportedModelError
 from mmtranspose.explain.methods import Method
 from mmtranspose.explain.recording import require_transpose
 from mmtranspose.explain.target import Target
+from mmtranspose.typing import PoseEstimator
 
 
 def randomization_check(
-    model: nn.Module,
+    model: PoseEstimator,
     inputs: Tensor,
     target: Target,
     methods: Sequence[Method],
     seed: int = 0,
     cascading: bool = True,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """How like the maps of ever more random networks are to the network's own, at the same peaks.
+    """Compare a network's maps with those of ever more random networks, at the same peaks.
 
-    Raw attention and rollout at fixed cells do not read the head: while only its blocks are random their correlation
-    is 1 by construction, which says nothing of them. Below that, attention of a layer changes when that layer or one
-    before it does.
+    Raw attention and rollout at fixed cells do not read the head: while only the head's blocks are random, their
+    correlation is 1 by construction and says nothing about the network. Below the head, the attention of a layer
+    changes when that layer or an earlier one does.
 
     Args:
-        model (nn.Module): A pose estimator with a :class:`TransPoseNeck`; stays as it is.
+        model (PoseEstimator): A pose estimator with a :class:`TransPoseNeck`; it is not changed.
         inputs (Tensor): (B, 3, H, W), as the network takes them (normalised).
         target (Target): The peaks of the network's own heatmaps.
-        methods (Sequence[Method]): What is checked.
-        seed (int): Of the weights drawn.
-        cascading (bool): A block stays random when the next one is drawn; otherwise every block is random alone.
+        methods (Sequence[Method]): The methods to check.
+        seed (int): Of the random weights.
+        cascading (bool): Keep a block random when the next one is drawn; otherwise only one block is random at a time.
 
     Returns:
-        dict: By method's name, by block in the order of :func:`cascade_blocks`: Spearman's rank correlation over the
-        token grid, (B, K), from -1 to 1; not a number where one of the two maps is the same everywhere.
+        dict[str, dict[str, np.ndarray]]: For each method's name, for each block in the order of
+        :func:`cascade_blocks`: Spearman's rank correlation over the token grid, (B, K), from -1 to 1; NaN where one of
+        the two maps is the same everywhere.
 
     Raises:
-        TypeError: The model cannot be explained (see :func:`require_transpose`), or has a parameter that no
+        UnsupportedModelError: The model cannot be explained (see :func:`require_transpose`), or has a parameter that no
             ``reset_parameters`` draws.
     """
     originals = {method.name: method(model, inputs, target) for method in methods}
@@ -58,14 +61,25 @@ def randomization_check(
     return correlations
 
 
-def randomized_networks(model: nn.Module, seed: int = 0, cascading: bool = True) -> Iterator[tuple[str, nn.Module]]:
-    """Name of each block of :func:`cascade_blocks` and the network when that one has been drawn anew.
+def randomized_networks(
+    model: PoseEstimator, seed: int = 0, cascading: bool = True
+) -> Iterator[tuple[str, PoseEstimator]]:
+    """Draw the weights of one block of :func:`cascade_blocks` after the other.
 
-    A copy of ``model`` is changed; while cascading it is the same one, which the next step changes further. Drawn on
-    the CPU, so that the same seed gives the same networks on every device; PyTorch's own random state stays as it is.
+    Weights are drawn on the CPU, so the same seed gives the same networks on every device. PyTorch's own random state
+    is not touched.
+
+    Args:
+        model (PoseEstimator): It is not changed: a copy is.
+        seed (int): Of the random weights.
+        cascading (bool): As in :func:`randomization_check`. If so, one and the same network is yielded each time, and
+            the next step changes it further.
+
+    Yields:
+        tuple[str, PoseEstimator]: The block's name, and the network with that block drawn anew.
 
     Raises:
-        TypeError: As in :func:`randomization_check`.
+        UnsupportedModelError: As in :func:`randomization_check`.
     """
     network = copy.deepcopy(model)
     generator_state = torch.Generator().manual_seed(seed).get_state()
@@ -78,29 +92,33 @@ def randomized_networks(model: nn.Module, seed: int = 0, cascading: bool = True)
         yield name, network
 
 
-def cascade_blocks(model: nn.Module) -> dict[str, nn.Module]:
-    """The parts of a network that hold parameters, from its output to its input, by their names in it.
+def cascade_blocks(model: PoseEstimator) -> dict[str, nn.Module]:
+    """List the parts of a network that hold parameters, from its output to its input, by their names in it.
 
-    The children of head, neck and backbone, the last first, and the encoder layer by layer: for TransPose-R
-    ``head.final_layer``, ``head.deconv_layers``, ``neck.encoder.layers.2`` to ``.0``, ``neck.position_encoding`` where
-    it is learnable, ``neck.projection``, ``backbone.layer2``, ``backbone.layer1``, ``backbone.bn1``,
-    ``backbone.conv1``.
+    The parts are the children of head, neck and backbone, the last first, and the single layers of the encoder. For
+    TransPose-R: ``head.final_layer``, ``head.deconv_layers``, ``neck.encoder.layers.2`` to ``.0``,
+    ``neck.position_encoding`` where it is learnable, ``neck.projection``, ``backbone.layer2``, ``backbone.layer1``,
+    ``backbone.bn1``, ``backbone.conv1``.
 
     Raises:
-        TypeError: The model cannot be explained; see :func:`require_transpose`.
+        UnsupportedModelError: The model cannot be explained; see :func:`require_transpose`.
     """
     require_transpose(model)
     blocks: dict[str, nn.Module] = {}
     for part in ('head', 'neck', 'backbone'):
         for name, child in reversed(list(getattr(model, part).named_children())):
-            blocks |= _layers(f'{part}.{name}', child) if child is model.neck.encoder else {f'{part}.{name}': child}
+            if child is model.neck.encoder:
+                layers = list(enumerate(child.layers))
+                blocks |= {f'{part}.{name}.layers.{index}': layer for index, layer in reversed(layers)}
+            else:
+                blocks[f'{part}.{name}'] = child
     return {name: block for name, block in blocks.items() if any(True for _ in block.parameters())}
 
 
 def rank_correlation(a: Tensor, b: Tensor) -> np.ndarray:
-    """Spearman's correlation of maps (B, K, h, w) over their cells: (B, K), float64; equal values share a mean rank.
+    """Compute Spearman's correlation of maps (B, K, h, w) over their cells: (B, K), float64.
 
-    Not a number where a map is the same everywhere.
+    Equal values share their mean rank. NaN where a map is the same everywhere.
     """
     ranks = [rankdata(maps.flatten(2).cpu().numpy(), axis=-1) for maps in (a, b)]
     centred = [rank - rank.mean(-1, keepdims=True) for rank in ranks]
@@ -108,21 +126,17 @@ def rank_correlation(a: Tensor, b: Tensor) -> np.ndarray:
     return np.divide((centred[0] * centred[1]).sum(-1), spread, out=np.full(spread.shape, np.nan), where=spread > 0)
 
 
-def _layers(prefix: str, encoder: nn.Module) -> dict[str, nn.Module]:
-    return {f'{prefix}.layers.{i}': encoder.layers[i] for i in reversed(range(len(encoder.layers)))}
-
-
 def _randomize(block: nn.Module, name: str) -> None:
-    """Draw a block's parameters as its modules' ``reset_parameters`` do.
+    """Draw a block's parameters by the ``reset_parameters`` of its modules.
 
-    That is PyTorch's default start, not the one that a config's ``init_cfg`` asks for. Norms get weight 1 and bias 0,
-    batch norms running means 0 and variances 1 too.
+    That is PyTorch's default initialisation, not the one that a config's ``init_cfg`` asks for. Norms get weight 1 and
+    bias 0, batch norms also running means 0 and variances 1.
     """
     for path, module in block.named_modules(prefix=name):
         own = [parameter for parameter, _ in module.named_parameters(recurse=False)]
         if not hasattr(module, 'reset_parameters'):
             if own:
-                raise TypeError(
+                raise UnsupportedModelError(
                     f'{path}.{own[0]} cannot be drawn anew: {type(module).__name__} has no reset_parameters'
                 )
             continue

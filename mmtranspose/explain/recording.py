@@ -1,4 +1,4 @@
-"""Record what the encoder's attention layers are given, from outside the network."""
+"""Run a network as always and record, from outside, what its attention layers are given."""
 
 from __future__ import annotations
 
@@ -9,42 +9,45 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mmtranspose.errors import UnsupportedModelError
 from mmtranspose.models.layers import SelfAttention
 from mmtranspose.models.necks import TransPoseNeck
-from mmtranspose.models.unwrapping import is_compiled, is_exported
+from mmtranspose.models.unwrapping import compiled_part, is_exported, is_wrapped
+from mmtranspose.typing import PoseEstimator
 
-COMPILED = (
+CANNOT_BE_READ = (
     'its attention cannot be read from outside. Explain the model before torch.compile or export: keep the eager model '
     '(it shares the weights; of torch.compile(model) it is ._orig_mod), or build it anew with init_model(config, '
     'checkpoint)'
 )
 
 
-def require_transpose(model: nn.Module) -> None:
+def require_transpose(model: object) -> None:
     """Check that the attention of ``model`` can be read.
 
     Raises:
-        TypeError: The model is accelerated, compiled, scripted or exported, wrapped for distributed training, or has
-            no :class:`TransPoseNeck`.
+        UnsupportedModelError: The model is accelerated, compiled, scripted or exported, wrapped for distributed
+            training, or has no :class:`TransPoseNeck`.
     """
     if is_exported(model):
-        raise TypeError(f'the model is an exported or scripted {type(model).__name__}: {COMPILED}')
+        raise UnsupportedModelError(f'the model is an exported or scripted {type(model).__name__}: {CANNOT_BE_READ}')
     if not isinstance(model, nn.Module):
-        raise TypeError(f'the model must be a pose estimator, not a {type(model).__name__}')
+        raise UnsupportedModelError(f'the model must be a pose estimator, not a {type(model).__name__}')
     if isinstance(getattr(model, 'original', None), nn.Module):
-        raise TypeError(
+        raise UnsupportedModelError(
             'the model is accelerated: its attention is computed where it cannot be read. Explain decelerate(model), '
             'the model that it was made from'
         )
-    for name, module in model.named_modules():
-        if is_compiled(module):
-            raise TypeError(f'{f"model.{name}" if name else "the model"} is compiled: {COMPILED}')
-    if isinstance(getattr(model, 'module', None), nn.Module):
-        raise TypeError(f'the model is wrapped in {type(model).__name__}; explain model.module')
+    compiled = compiled_part(model)
+    if compiled is not None:
+        called = f'model.{compiled}' if compiled else 'the model'
+        raise UnsupportedModelError(f'{called} is compiled: {CANNOT_BE_READ}')
+    if is_wrapped(model):
+        raise UnsupportedModelError(f'the model is wrapped in {type(model).__name__}; explain model.module')
     neck = getattr(model, 'neck', None)
     if not isinstance(neck, TransPoseNeck):
         found = f'its neck is a {type(neck).__name__}' if neck is not None else 'it has no neck'
-        raise TypeError(
+        raise UnsupportedModelError(
             f'{type(model).__name__} cannot be explained: {found}. Needed is a pose estimator with neck=dict(type='
             f"'TransPoseNeck', ...), whose attention is what is shown; `mmtranspose list` names configs that have one"
         )
@@ -52,7 +55,13 @@ def require_transpose(model: nn.Module) -> None:
 
 @dataclass
 class AttentionInput:
-    """What one attention layer was given: tokens (B, N, d), position embedding (N, d) or None."""
+    """What one attention layer was given.
+
+    Attributes:
+        layer (SelfAttention): The layer.
+        tokens (Tensor): (B, N, d).
+        pos (Tensor | None): (N, d), the position encoding that is added to queries and keys; None without.
+    """
 
     layer: SelfAttention
     tokens: Tensor
@@ -63,11 +72,12 @@ class AttentionInput:
 def recorded_attention(encoder: nn.Module) -> Iterator[list[AttentionInput]]:
     """Record the input of every attention layer of ``encoder`` that runs inside the ``with`` block, in order.
 
-    The network computes what it always does; the hooks are gone when the block ends, also by an error.
+    The network computes what it always does. The hooks are removed when the block ends, after an error too.
     """
     records: list[AttentionInput] = []
 
-    def record(layer: SelfAttention, args: tuple, kwargs: dict) -> None:
+    def record(layer: nn.Module, args: tuple, kwargs: dict) -> None:
+        assert isinstance(layer, SelfAttention)
         pos = args[1] if len(args) > 1 else kwargs.get('pos')
         records.append(AttentionInput(layer, args[0], pos))
 
@@ -84,9 +94,9 @@ def recorded_attention(encoder: nn.Module) -> Iterator[list[AttentionInput]]:
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode for the ``with`` block, then every module's own mode again."""
-    training = {module: module.training for module in model.modules()}
+def evaluating(model: PoseEstimator) -> Iterator[None]:
+    """Put a model into evaluation mode inside the ``with`` block, and each of its modules back into its own mode."""
+    training = {module: module.training for _, module in model.named_modules()}
     model.eval()
     try:
         yield
@@ -100,33 +110,52 @@ class RecordedForward:
     """One pass of the network.
 
     Attributes:
-        records (list[AttentionInput]): Of every encoder layer, in order.
+        records (list[AttentionInput]): One for each encoder layer, in order.
         grid (tuple[int, int]): Token grid (h, w).
-        heatmaps (Tensor | None): (B, K, H, W).
+        heatmaps (Tensor): (B, K, H, W).
     """
 
     records: list[AttentionInput]
     grid: tuple[int, int]
-    heatmaps: Tensor | None
+    heatmaps: Tensor
 
 
 @torch.no_grad()
-def recorded_forward(model: nn.Module, inputs: Tensor, with_heatmaps: bool = True) -> RecordedForward:
-    """Run the network once, as always, in evaluation mode, and keep what its attention layers were given.
+def recorded_forward(model: PoseEstimator, inputs: Tensor) -> RecordedForward:
+    """Run the network once, as always but in evaluation mode, and keep what its attention layers were given.
 
     Args:
-        model (nn.Module): A pose estimator with a :class:`TransPoseNeck`.
-        inputs (Tensor): (B, 3, H, W), as the network takes them.
-        with_heatmaps (bool): Run the head too.
+        model (PoseEstimator): One that :func:`require_transpose` accepts; it is not checked here again.
+        inputs (Tensor): (B, 3, H, W), as the network takes them (normalised).
 
     Raises:
-        TypeError: The model cannot be explained; see :func:`require_transpose`.
+        UnsupportedModelError: A layer did not run where it could be recorded.
     """
-    require_transpose(model)
-    with evaluating(model), recorded_attention(model.neck.encoder) as records:
+    with evaluating(model):
+        records, features = _record(model, inputs)
+        return RecordedForward(records, _size(features), model.head.forward(features))
+
+
+@torch.no_grad()
+def recorded_layers(model: PoseEstimator, inputs: Tensor) -> tuple[list[AttentionInput], tuple[int, int]]:
+    """:func:`recorded_forward` without the head: what the attention layers were given, and the token grid (h, w)."""
+    with evaluating(model):
+        records, features = _record(model, inputs)
+    return records, _size(features)
+
+
+def _record(model: PoseEstimator, inputs: Tensor) -> tuple[list[AttentionInput], tuple[Tensor, ...]]:
+    encoder = model.neck.encoder
+    with recorded_attention(encoder) as records:
         features = model.extract_feat(inputs)
-        heatmaps = model.head.forward(features) if with_heatmaps else None
-    expected = sum(isinstance(module, SelfAttention) for module in model.neck.encoder.modules())
+    expected = sum(isinstance(module, SelfAttention) for module in encoder.modules())
     if len(records) != expected:
-        raise TypeError(f'{len(records)} of {expected} attention layers ran where they could be recorded: {COMPILED}')
-    return RecordedForward(records, tuple(features[-1].shape[-2:]), heatmaps)
+        raise UnsupportedModelError(
+            f'{len(records)} of {expected} attention layers ran where they could be recorded: {CANNOT_BE_READ}'
+        )
+    return records, features
+
+
+def _size(features: tuple[Tensor, ...]) -> tuple[int, int]:
+    h, w = features[-1].shape[-2:]
+    return h, w

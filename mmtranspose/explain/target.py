@@ -1,4 +1,4 @@
-"""What is explained: the value of each keypoint's heatmap at its peak, and the tokens it is read from."""
+"""The target of an explanation: the value of each keypoint's heatmap at its peak, and the tokens at that peak."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 
 from mmtranspose.codecs.peaks import find_peaks
-from mmtranspose.explain.choices import check_choice
+from mmtranspose.errors import require_choice
 
 
 def heatmap_peaks(heatmaps: Tensor) -> Tensor:
-    """Where each heatmap (B, K, H, W) is highest: (B, K, 2), integer (row, col) of the heatmap."""
+    """Find where each heatmap (B, K, H, W) is highest: (B, K, 2), integer (row, col) of the heatmap."""
     peaks = find_peaks(heatmaps)
     return torch.stack([peaks.rows, peaks.cols], dim=-1)
 
 
 def peak_cells(heatmaps: Tensor, grid: tuple[int, int]) -> Tensor:
-    """The token whose area holds each heatmap's maximum (as the authors do: coordinates divided, floored).
+    """Find the token whose area holds each heatmap's maximum, as the authors do: coordinates divided and floored.
 
     Args:
         heatmaps (Tensor): (B, K, H, W).
@@ -28,22 +28,22 @@ def peak_cells(heatmaps: Tensor, grid: tuple[int, int]) -> Tensor:
     Returns:
         Tensor: (B, K, 2), integer (row, col) of the token grid.
     """
-    return nearest_cells(heatmap_peaks(heatmaps), tuple(heatmaps.shape[-2:]), grid)[0][:, :, 0]
+    return nearest_cells(heatmap_peaks(heatmaps), _size(heatmaps), grid)[0][:, :, 0]
 
 
 def nearest_cells(peaks: Tensor, heatmap_size: tuple[int, int], grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """The one token whose area holds each peak, with weight 1; arguments and result as in :func:`bilinear_cells`."""
-    size, tokens = _like(peaks, heatmap_size), _like(peaks, grid)
+    """Find the one token whose area holds each peak; its weight is 1. Otherwise as :func:`bilinear_cells`."""
+    size, tokens = _as_tensor(heatmap_size, peaks), _as_tensor(grid, peaks)
     cells = (peaks * tokens).div(size, rounding_mode='floor')
     return cells.unsqueeze(2), torch.ones_like(cells[..., :1], dtype=torch.float32)
 
 
 def bilinear_cells(peaks: Tensor, heatmap_size: tuple[int, int], grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """The four tokens next to each peak, with bilinear weights.
+    """Find the four tokens next to each peak, with bilinear weights.
 
-    The middle of heatmap cell v lies at token coordinate (v + 0.5) g / G - 0.5. Where a head doubles the resolution by
-    a 4x4 deconvolution of stride 2 (TransPose-R), those four tokens are the ones that the heatmap's cell is computed
-    from; where it does not (TransPose-H), the peak is one token's, and the others get no weight.
+    The middle of heatmap cell v of G lies at token coordinate (v + 0.5) g / G - 0.5 of g. Where the head doubles the
+    resolution by a 4x4 deconvolution of stride 2 (TransPose-R), the heatmap's cell is computed from those four tokens.
+    Where it does not (TransPose-H), the heatmap's cell is one token's own, which gets all the weight.
 
     Args:
         peaks (Tensor): (B, K, 2), integer (row, col) of the heatmap.
@@ -51,10 +51,10 @@ def bilinear_cells(peaks: Tensor, heatmap_size: tuple[int, int], grid: tuple[int
         grid (tuple[int, int]): Token grid (h, w).
 
     Returns:
-        tuple: cells (B, K, P, 2), integer (row, col) of the token grid; weights (B, K, P), float32, summing to 1. P is
-        4, or 1 where the heatmap has the token grid itself.
+        tuple[Tensor, Tensor]: cells (B, K, P, 2), integer (row, col) of the token grid; weights (B, K, P), float32,
+        summing to 1. P is 4, or 1 where the heatmap has the size of the token grid.
     """
-    size, tokens = _like(peaks, heatmap_size), _like(peaks, grid)
+    size, tokens = _as_tensor(heatmap_size, peaks), _as_tensor(grid, peaks)
     position = ((peaks + 0.5) * tokens / size - 0.5).clamp(min=0).minimum(tokens - 1)
     low = position.floor()
     high_share = position - low
@@ -70,21 +70,27 @@ def bilinear_cells(peaks: Tensor, heatmap_size: tuple[int, int], grid: tuple[int
 CELLS = {'bilinear': bilinear_cells, 'nearest': nearest_cells}
 
 
-def _like(peaks: Tensor, size: tuple[int, int]) -> Tensor:
-    return torch.tensor(size, device=peaks.device)
+def _as_tensor(size: tuple[int, int], like: Tensor) -> Tensor:
+    return torch.tensor(size, device=like.device)
+
+
+def _size(maps: Tensor) -> tuple[int, int]:
+    h, w = maps.shape[-2:]
+    return h, w
 
 
 @dataclass(frozen=True)
 class Target:
-    """The peaks of a batch's heatmaps, which stay where they are while the image or the network is changed.
+    """The peaks of a batch's heatmaps, kept in place while the image or the network is changed.
 
     Attributes:
         peaks (Tensor): (B, K, 2), integer (row, col) of the heatmap.
-        cells (Tensor): (B, K, P, 2), integer (row, col) of the token grid: the tokens that a peak is read from.
-        weights (Tensor): (B, K, P), float32, their shares; they sum to 1.
+        cells (Tensor): (B, K, P, 2), integer (row, col) of the token grid: the tokens at each peak.
+        weights (Tensor): (B, K, P), float32, the tokens' weights; they sum to 1.
         heatmap_size (tuple[int, int]): (H, W).
         grid (tuple[int, int]): Token grid (h, w).
-        cell (str): How the cells follow from the peaks: ``'bilinear'`` or ``'nearest'``.
+        cell (str): How cells are found from peaks: ``'bilinear'`` (:func:`bilinear_cells`) or ``'nearest'``
+            (:func:`nearest_cells`).
     """
 
     peaks: Tensor
@@ -96,28 +102,32 @@ class Target:
 
     @classmethod
     def at(cls, peaks: Tensor, heatmap_size: tuple[int, int], grid: tuple[int, int], cell: str = 'bilinear') -> Target:
-        """The target at given ``peaks``; arguments as the attributes.
+        """Make the target at given ``peaks``; arguments as the attributes.
 
         Raises:
-            ValueError: ``cell`` is unknown.
+            InputError: ``cell`` is unknown.
         """
-        check_choice('cell', cell, CELLS)
+        require_choice('cell', cell, CELLS)
         return cls(peaks, *CELLS[cell](peaks, heatmap_size, grid), heatmap_size, grid, cell)
 
     @classmethod
     def of(cls, heatmaps: Tensor, grid: tuple[int, int], cell: str = 'bilinear') -> Target:
-        """The target at the maxima of ``heatmaps`` (B, K, H, W)."""
-        return cls.at(heatmap_peaks(heatmaps), tuple(heatmaps.shape[-2:]), grid, cell)
+        """Make the target at the maxima of ``heatmaps`` (B, K, H, W); other arguments as the attributes."""
+        return cls.at(heatmap_peaks(heatmaps), _size(heatmaps), grid, cell)
 
     def values(self, heatmaps: Tensor) -> Tensor:
-        """The heatmaps (B, K, H, W) at the peaks: (B, K), differentiable."""
+        """Read heatmaps (B, K, H, W) at the peaks: (B, K), differentiable."""
         row, col = self.peaks.unbind(-1)
         return heatmaps.flatten(2).gather(2, (row * heatmaps.shape[-1] + col).unsqueeze(-1)).squeeze(-1)
 
     def pooled(self, per_cell: Tensor) -> Tensor:
-        """Maps of the cells (..., K * P, h, w), weighted and summed: (..., K, h, w).
+        """Sum the maps of each peak's cells by their weights.
 
-        ``per_cell`` is (L, B, K * P, h, w) or (L, B, heads, K * P, h, w).
+        Args:
+            per_cell (Tensor): (L, B, K * P, h, w) or (L, B, heads, K * P, h, w).
+
+        Returns:
+            Tensor: (L, B, K, h, w) or (L, B, heads, K, h, w).
         """
         k, p = self.weights.shape[1:]
         if p == 1:
@@ -126,12 +136,12 @@ class Target:
         return torch.einsum('...kphw,...kp->...khw', per_cell.unflatten(-3, (k, p)), weights.to(per_cell.dtype))
 
     def mirrored(self, flip_indices: Sequence[int], shift_heatmap: bool = False) -> Target:
-        """The same peaks in the mirrored image, where each keypoint plays its counterpart's part.
+        """Make the target of the mirrored image, in which left and right keypoints have changed places.
 
         Args:
-            flip_indices (Sequence[int]): Of each keypoint's counterpart.
-            shift_heatmap (bool): The flip test moves mirrored heatmaps by a cell before it averages them (MMPose's
-                ``test_cfg.shift_heatmap``).
+            flip_indices (Sequence[int]): (K,), the number of each keypoint's counterpart on the other side.
+            shift_heatmap (bool): Whether the flip test moves mirrored heatmaps by a cell before it averages them
+                (MMPose's ``test_cfg.shift_heatmap``).
         """
         row, col = self.peaks[:, list(flip_indices)].unbind(-1)
         if shift_heatmap:
@@ -142,8 +152,3 @@ class Target:
     def __getitem__(self, samples: slice) -> Target:
         """The target of some of the batch's images."""
         return replace(self, peaks=self.peaks[samples], cells=self.cells[samples], weights=self.weights[samples])
-
-
-def mirror_maps(maps: Tensor, flip_indices: Sequence[int]) -> Tensor:
-    """Maps (..., K, h, w) of a mirrored image, over the image itself: mirrored, counterparts swapped."""
-    return maps.flip(-1)[..., list(flip_indices), :, :]

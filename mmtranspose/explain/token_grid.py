@@ -8,12 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmtranspose.errors import InputError
+
 
 def token_to_crop(grid: tuple[int, int], heatmap_size: tuple[int, int], cell_size: Sequence[float]) -> np.ndarray:
-    """The affine from a token's (col, row) to (x, y) in pixels of the crop.
+    """Compute the affine from a token's (col, row) to the (x, y) of its middle in pixels of the crop.
 
-    Token t's middle is heatmap cell (t + 0.5) G / g - 0.5, and heatmap cell v is pixel v times the codec's
-    ``scale_factor``: (W - 1) / (G - 1) in the unbiased mapping, so that maps and decoded keypoints share one frame.
+    The middle of token t is at heatmap cell (t + 0.5) G / g - 0.5, and heatmap cell v at pixel v times the codec's
+    ``scale_factor``, which is (W - 1) / (G - 1) in the unbiased mapping. So maps and decoded keypoints share one frame.
 
     Args:
         grid (tuple[int, int]): Token grid (h, w).
@@ -29,19 +31,18 @@ def token_to_crop(grid: tuple[int, int], heatmap_size: tuple[int, int], cell_siz
     return np.column_stack([np.diag(scale), offset])
 
 
-def token_positions(grid: tuple[int, int], token_to_crop: np.ndarray | Tensor) -> Tensor:
-    """Middles of the tokens' cells.
+def token_positions(grid: Sequence[int], token_to_crop: np.ndarray | Tensor) -> Tensor:
+    """Compute where the middles of the tokens lie in the crop.
 
     Args:
-        grid (tuple[int, int]): Token grid (h, w).
-        token_to_crop (np.ndarray | Tensor): (2, 3), from a token's (col, row) to (x, y) in pixels of the crop, as
-            :attr:`PoseExplanation.token_to_crop`.
+        grid (Sequence[int]): Token grid (h, w).
+        token_to_crop (np.ndarray | Tensor): (2, 3), as of :func:`token_to_crop`.
 
     Returns:
         Tensor: (h, w, 2), (x, y) in pixels of the crop, float64, on the CPU.
 
     Raises:
-        ValueError: ``token_to_crop`` has another shape, turns, or mirrors.
+        InputError: ``token_to_crop`` has another shape, turns, or mirrors.
     """
     affine = _checked(token_to_crop)
     row, col = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in grid), indexing='ij')
@@ -49,14 +50,14 @@ def token_positions(grid: tuple[int, int], token_to_crop: np.ndarray | Tensor) -
 
 
 def token_size(token_to_crop: np.ndarray | Tensor) -> Tensor:
-    """Sides (2,), (width, height), of a token's cell in pixels of the crop; arguments as :func:`token_positions`."""
+    """Width and height (2,) of a token's cell in pixels of the crop; argument and errors as :func:`token_positions`."""
     return _checked(token_to_crop).diagonal()
 
 
 def _checked(token_to_crop: np.ndarray | Tensor) -> Tensor:
     affine = torch.as_tensor(token_to_crop, dtype=torch.float64, device='cpu')
     if affine.shape != (2, 3):
-        raise ValueError(f'token_to_crop must be a (2, 3) affine, not {tuple(affine.shape)}')
+        raise InputError(f'token_to_crop must be a (2, 3) affine, not {tuple(affine.shape)}')
     if affine[0, 1] or affine[1, 0] or not (affine.diagonal() > 0).all():
-        raise ValueError(f'token_to_crop={affine.tolist()} must scale and shift only: cells are upright rectangles')
+        raise InputError(f'token_to_crop={affine.tolist()} must scale and shift only: cells are upright rectangles')
     return affine

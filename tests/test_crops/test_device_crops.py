@@ -66,19 +66,19 @@ def test_no_boxes(makers, image):
 
 
 def test_sampling_by_hand():
-    picture = torch.tensor([[[10, 20, 30], [40, 50, 60]]], dtype=torch.uint8)  # (1, 2, 3)
+    image = torch.tensor([[[10, 20, 30], [40, 50, 60]]], dtype=torch.uint8)  # (1, 2, 3)
     half_right = np.array([[[1, 0, 0.5], [0, 1, 0]]])
-    assert sample_affine(picture, half_right, (3, 2)).tolist() == [[[[15, 25, 15], [45, 55, 30]]]]
+    assert sample_affine(image, half_right, (3, 2)).tolist() == [[[[15, 25, 15], [45, 55, 30]]]]
     mirrored = np.array([[[-1, 0, 2], [0, 1, 0]]])
-    assert sample_affine(picture, mirrored, (3, 2)).tolist() == [[[[30, 20, 10], [60, 50, 40]]]]
+    assert sample_affine(image, mirrored, (3, 2)).tolist() == [[[[30, 20, 10], [60, 50, 40]]]]
 
 
 def test_more_crops_than_sampled_together():
-    picture = torch.arange(100, dtype=torch.uint8).reshape(1, 10, 10)
+    image = torch.arange(100, dtype=torch.uint8).reshape(1, 10, 10)
     shifts = np.array([[[1, 0, index % 7], [0, 1, index % 5]] for index in range(70)])
-    crops = sample_affine(picture, shifts, (3, 2))
+    crops = sample_affine(image, shifts, (3, 2))
     for index, crop in enumerate(crops):
-        assert torch.equal(crop, picture[:, index % 5 : index % 5 + 2, index % 7 : index % 7 + 3])
+        assert torch.equal(crop, image[:, index % 5 : index % 5 + 2, index % 7 : index % 7 + 3])
 
 
 def test_knows_what_it_can_replace(tiny_model):

@@ -16,6 +16,7 @@ from mmtranspose.apis import explain_topdown, init_model
 from mmtranspose.crops.boxes import whole_image
 from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.engine.hooks import ChannelsLastHook, ExplanationHook, SaveMetricsHook
+from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.media import read_image
 from mmtranspose.visualization import explanation_figure
 
@@ -139,10 +140,10 @@ class TestExplanationHook:
         assert pictures == [] and len(warnings) == 1 and 'the heatmaps are not finite' in warnings[0]
 
     def test_mistakes(self):
-        with pytest.raises(ValueError, match='num_samples=0'):
+        with pytest.raises(InputError, match='num_samples=0'):
             ExplanationHook(num_samples=0)
-        with pytest.raises(ValueError, match="direction='up' is unknown"):
+        with pytest.raises(InputError, match="direction='up' is unknown"):
             ExplanationHook(direction='up')
         runner = SimpleNamespace(model=nn.Linear(1, 1))
-        with pytest.raises(TypeError, match='Needed is .*TransPoseNeck'):
+        with pytest.raises(UnsupportedModelError, match='Needed is .*TransPoseNeck'):
             ExplanationHook().before_run(runner)

@@ -8,6 +8,7 @@ from mmpose.apis import init_model
 from tiny import tiny_transpose
 from torch import nn
 
+from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.explain import attention, attention_maps, peak_cells
 from mmtranspose.explain.recording import evaluating, recorded_attention
 
@@ -143,12 +144,12 @@ def test_other_positions_and_input_sizes(position, size):
 @pytest.mark.parametrize(
     ('cells', 'kwargs', 'error', 'words'),
     [
-        (CELLS[:1].float(), {}, TypeError, 'cells must be integer'),
-        (CELLS, {}, ValueError, r'cells must have shape \(1, Q, 2\), not \(2, 3, 2\)'),
-        (torch.tensor([[[8, 0]]]), {}, ValueError, r'cell \[8, 0\] lies outside the token grid of 8 rows and 6'),
-        (torch.tensor([[[0, -1]]]), {}, ValueError, r'cell \[0, -1\] lies outside'),
-        (CELLS[:1], {'direction': 'sideways'}, ValueError, "direction='sideways' is unknown"),
-        (CELLS[:1], {'heads': 'some'}, ValueError, "heads='some' is unknown"),
+        (CELLS[:1].float(), {}, InputError, 'cells must be integer'),
+        (CELLS, {}, InputError, r'cells must have shape \(1, Q, 2\), not \(2, 3, 2\)'),
+        (torch.tensor([[[8, 0]]]), {}, InputError, r'cell \[8, 0\] lies outside the token grid of 8 rows and 6'),
+        (torch.tensor([[[0, -1]]]), {}, InputError, r'cell \[0, -1\] lies outside'),
+        (CELLS[:1], {'direction': 'sideways'}, InputError, "direction='sideways' is unknown"),
+        (CELLS[:1], {'heads': 'some'}, InputError, "heads='some' is unknown"),
     ],
 )
 def test_errors(model, cells, kwargs, error, words):
@@ -157,7 +158,7 @@ def test_errors(model, cells, kwargs, error, words):
 
 
 def test_model_without_transpose_neck():
-    with pytest.raises(TypeError, match='Linear cannot be explained: it has no neck. Needed is .*TransPoseNeck'):
+    with pytest.raises(UnsupportedModelError, match='Linear cannot be explained: it has no neck. Needed is'):
         attention_maps(nn.Linear(1, 1), torch.zeros(1, 3, 64, 48), CELLS)
 
 

@@ -9,9 +9,10 @@ import torch
 from mmpose.codecs import MSRAHeatmap
 from mmpose.registry import MODELS
 
-from mmtranspose.apis import InputError, explain_topdown, inference_topdown, init_model
+from mmtranspose.apis import explain_topdown, inference_topdown, init_model
 from mmtranspose.crops.crop_maker import prepare_crops
-from mmtranspose.explain import ExplainOptions, Target, attention_maps, explain_batch
+from mmtranspose.errors import InputError, UnsupportedModelError
+from mmtranspose.explain import Explainer, ExplainOptions, Target, attention_maps, explainer
 from mmtranspose.explain.methods import build_method
 
 BOXES = np.array([[30, 20, 180, 300], [-20, 40, 100.5, 330]], np.float32)
@@ -101,10 +102,10 @@ def test_flip_test_averages_the_mirrored_images_maps(model, image):
         np.testing.assert_allclose(person.dependency[:, k], (plain + mirrored.flip(-1)).numpy() / 2, atol=1e-6)
         assert not torch.allclose(plain, mirrored.flip(-1), atol=1e-3)
         gradients = []
-        for picture, keypoint, column in ((inputs, k, col), (inputs.flip(-1), flip[k], 11 - col)):
-            picture = picture.clone().requires_grad_()
-            model.head.forward(model.extract_feat(picture))[0, keypoint, row, column].backward()
-            gradients.append(picture.grad.abs().sum(1)[0].unflatten(0, (8, 8)).unflatten(2, (6, 8)).sum((1, 3)))
+        for crops, keypoint, column in ((inputs, k, col), (inputs.flip(-1), flip[k], 11 - col)):
+            crops = crops.clone().requires_grad_()
+            model.head.forward(model.extract_feat(crops))[0, keypoint, row, column].backward()
+            gradients.append(crops.grad.abs().sum(1)[0].unflatten(0, (8, 8)).unflatten(2, (6, 8)).sum((1, 3)))
         model.zero_grad()
         expected = (gradients[0] + gradients[1].flip(-1)) / 2
         np.testing.assert_allclose(person.relevance['input-gradient'][k], expected.numpy(), rtol=1e-4, atol=1e-6)
@@ -114,9 +115,9 @@ def test_mirrored_crop_gives_the_mirrored_explanation(model, image):
     """With the flip test, swapping the crop and its mirror changes nothing but the side."""
     batch = prepare_crops(model, image, BOXES)
     mirrored = dict(batch, inputs=[crop.flip(-1) for crop in batch['inputs']])
-    options = ExplainOptions(flip_test=True)
+    explain = Explainer(model, ExplainOptions(flip_test=True))
     flip = model.dataset_meta['flip_indices']
-    for person, mirror in zip(explain_batch(model, batch, options), explain_batch(model, mirrored, options)):
+    for person, mirror in zip(explain(batch), explain(mirrored)):
         np.testing.assert_allclose(mirror.dependency[:, flip][..., ::-1], person.dependency, atol=1e-6)
         assert np.abs(mirror.dependency - person.dependency).max() > 1e-3
 
@@ -147,6 +148,38 @@ def test_leaves_the_model_as_it_was(model, image):
     assert all(parameter.grad is None for parameter in model.parameters())
     model.eval()
     np.testing.assert_array_equal(before[0].dependency, explain_topdown(model, image, BOXES)[0].dependency)
+
+
+def test_leaves_the_model_as_it_was_after_an_error(model, image, monkeypatch):
+    def fail(*args):
+        raise RuntimeError('stop here')
+
+    explain = Explainer(model, ExplainOptions(flip_test=True))
+    batch = prepare_crops(model, image, BOXES)
+    for part, name in ((model.neck.encoder.layers[1], 'forward'), (model.head, 'forward'), (model.head, 'decode')):
+        model.train()
+        with monkeypatch.context() as broken:
+            broken.setattr(part, name, fail)
+            with pytest.raises(RuntimeError, match='stop here'):
+                explain(batch)
+        assert all(module.training for module in model.modules())
+        assert all(not m._forward_pre_hooks and not m._forward_hooks for m in model.modules())
+    model.eval()
+
+
+def test_checks_once(model, image, monkeypatch):
+    checked = []
+    monkeypatch.setattr(explainer, 'require_transpose', checked.append)
+    explain = Explainer(model, ExplainOptions(flip_test=True))
+    batch = prepare_crops(model, image, BOXES)
+    assert len(explain(batch)) == len(explain(batch)) == 2
+    assert checked == [model]
+
+
+def test_names_of_another_dataset(model, image):
+    meta = dict(keypoint_id2name={k: f'point {k}' for k in range(17)}, skeleton_links=[(3, 4)])
+    [person] = Explainer(model, dataset_meta=meta)(prepare_crops(model, image, BOXES[:1]))
+    assert person.names[16] == 'point 16' and person.skeleton == [(3, 4)]
 
 
 def test_uncertain_keypoints_are_marked_not_dropped(model, image):
@@ -180,7 +213,7 @@ def test_biased_crops_lie_where_they_were_cut(biased_model):
     """Without being told how: the image holds its own coordinates, and so do the crops."""
     y, x = np.mgrid[:250, :200].astype(np.uint8)
     image = np.stack([x, y, np.ones_like(x)], axis=-1)
-    [person] = explain_batch(biased_model, prepare_crops(biased_model, image, np.array([[40, 50, 120, 150]])))
+    [person] = Explainer(biased_model)(prepare_crops(biased_model, image, np.array([[40, 50, 120, 150]])))
     row, col = np.nonzero(person.crop[..., 2])
     found = np.stack([col, row], axis=-1) @ person.crop_to_image[:, :2].T + person.crop_to_image[:, 2]
     assert np.abs(found - person.crop[row, col, :2]).max() < 0.6  # whole numbers; half a crop pixel is 1.3
@@ -197,7 +230,7 @@ def test_crops_that_do_not_say_how_they_were_cut(model, image):
     sample = batch['data_samples'][1]
     sample.pop('crop_to_image')
     with pytest.raises(InputError, match='a sample does not say where its crop lies in the image'):
-        explain_batch(model, batch)
+        Explainer(model)(batch)
 
 
 @pytest.mark.parametrize('boxes', [[], np.zeros((0, 4)), np.zeros((0, 5))])
@@ -219,6 +252,7 @@ def test_no_people(model, image, boxes):
         (dict(image=np.zeros((50, 40, 3))), r'the image must be .* float64'),
         (dict(bboxes=[*BOXES, *BOXES, [1000, 10, 1100, 50]], batch_size=2), 'box 4 .* lies outside the image'),
         (dict(batch_size=-1), 'batch_size=-1 must be at least 1'),
+        (dict(hedas='all'), "no option 'hedas' of an explanation; choose from affect, heads, cell, methods, score_thr"),
     ],
 )
 def test_mistakes(model, image, kwargs, words):
@@ -227,15 +261,15 @@ def test_mistakes(model, image, kwargs, words):
 
 
 def test_models_that_cannot_be_explained(model, image, tiny_config):
-    with pytest.raises(InputError, match='is compiled.*before torch.compile'):
+    with pytest.raises(UnsupportedModelError, match='is compiled.*before torch.compile'):
         explain_topdown(torch.compile(model), image, BOXES)
     other = init_model(tiny_config)
     other.neck = MODELS.build(dict(type='FeatureMapProcessor'))
-    with pytest.raises(InputError, match='its neck is a FeatureMapProcessor. Needed is .*TransPoseNeck'):
+    with pytest.raises(UnsupportedModelError, match='its neck is a FeatureMapProcessor. Needed is .*TransPoseNeck'):
         explain_topdown(other, image, BOXES)
 
 
-def test_data_set_of_another_keypoint_count(tiny_config, image):
+def test_dataset_of_another_keypoint_count(tiny_config, image):
     model = init_model(tiny_config)
     model.dataset_meta = dict(model.dataset_meta, keypoint_id2name={0: 'a', 1: 'b'})
     with pytest.raises(InputError, match='names 2 keypoints, the head predicts 17: config and checkpoint'):

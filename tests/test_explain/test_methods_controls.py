@@ -5,8 +5,10 @@ import math
 import pytest
 import torch
 
+from mmtranspose.errors import InputError
+from mmtranspose.explain.flip_test import mirror_maps
 from mmtranspose.explain.methods import Gaussian, RandomOrder
-from mmtranspose.explain.target import Target, mirror_maps
+from mmtranspose.explain.target import Target
 
 
 class Unused(torch.nn.Module):
@@ -28,11 +30,11 @@ def test_random_is_a_permutation_for_each_keypoint():
 
 
 def test_random_follows_the_image_and_the_seed():
-    pictures = torch.randn(3, 3, 64, 48)
-    maps = RandomOrder()(MODEL, pictures, target_at([0, 0], [5, 5], batch=3))
-    turned = RandomOrder()(MODEL, pictures[[2, 0]], target_at([9, 9], [1, 1], batch=2))
+    images = torch.randn(3, 3, 64, 48)
+    maps = RandomOrder()(MODEL, images, target_at([0, 0], [5, 5], batch=3))
+    turned = RandomOrder()(MODEL, images[[2, 0]], target_at([9, 9], [1, 1], batch=2))
     assert torch.equal(turned, maps[[2, 0]])
-    assert not torch.equal(RandomOrder(seed=1)(MODEL, pictures, target_at([0, 0], [5, 5], batch=3)), maps)
+    assert not torch.equal(RandomOrder(seed=1)(MODEL, images, target_at([0, 0], [5, 5], batch=3)), maps)
 
 
 def test_gaussian_by_hand():
@@ -50,14 +52,14 @@ def test_gaussian_is_round_in_pixels_where_tokens_are_not_square():
 
 
 def test_gaussian_of_a_mirrored_target():
-    pictures, target = torch.zeros(1, 3, 64, 48), target_at([2, 3], [8, 10], [15, 0])
-    mirrored = Gaussian()(MODEL, pictures, target.mirrored([0, 2, 1]))
-    torch.testing.assert_close(mirror_maps(mirrored, [0, 2, 1]), Gaussian()(MODEL, pictures, target))
+    images, target = torch.zeros(1, 3, 64, 48), target_at([2, 3], [8, 10], [15, 0])
+    mirrored = Gaussian()(MODEL, images, target.mirrored([0, 2, 1]))
+    torch.testing.assert_close(mirror_maps(mirrored, [0, 2, 1]), Gaussian()(MODEL, images, target))
 
 
 def test_errors():
     for sigma in (0, -1, math.inf, math.nan):
-        with pytest.raises(ValueError, match=f'sigma={sigma} must be positive'):
+        with pytest.raises(InputError, match=f'sigma={sigma} must be positive'):
             Gaussian(sigma)
-    with pytest.raises(ValueError, match='seed=-1 must not be negative'):
+    with pytest.raises(InputError, match='seed=-1 must not be negative'):
         RandomOrder(-1)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from tiny import tiny_transpose
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain.methods import AttentionMap, InputGradient, Method, build_method, method_names
 from mmtranspose.explain.randomization import rank_correlation
 from mmtranspose.explain.target import Target
@@ -63,10 +64,10 @@ def leave_marks(model):
 def test_leaves_no_trace(method, model, inputs, target):
     leave_marks(model)
     before = state_of(model)
-    pictures = inputs.clone()
+    images = inputs.clone()
     maps = method(model, inputs, target)
     assert_same_state(model, before)
-    assert torch.equal(inputs, pictures) and not inputs.requires_grad and inputs.grad is None
+    assert torch.equal(inputs, images) and not inputs.requires_grad and inputs.grad is None
     assert maps.dtype == torch.float32 and not maps.requires_grad
 
 
@@ -151,16 +152,16 @@ def test_names():
 
 @pytest.mark.parametrize('name', ['attention-0', 'attention-3', 'grad-cam'])
 def test_unknown_name(name):
-    with pytest.raises(ValueError, match=f"method '{name}' is unknown; choose from attention-1, attention-2, rollout,"):
+    with pytest.raises(InputError, match=f"method '{name}' is unknown; choose from attention-1, attention-2, rollout,"):
         build_method(name, 2)
 
 
 def test_errors(model, inputs, target):
-    with pytest.raises(ValueError, match='the target is of 2 images, inputs of 1'):
+    with pytest.raises(InputError, match='the target is of 2 images, inputs of 1'):
         InputGradient()(model, inputs[:1], target)
-    with pytest.raises(ValueError, match='layer=3 is not there: the encoder has 2'):
+    with pytest.raises(InputError, match='layer=3 is not there: the encoder has 2'):
         AttentionMap(3)(model, inputs, target)
-    with pytest.raises(ValueError, match=r'the heatmaps are \(2, 3, 8, 12\); the target was made for \(2, 3, 16, 12\)'):
+    with pytest.raises(InputError, match=r'the heatmaps are \(2, 3, 8, 12\); the target was made for \(2, 3, 16, 12\)'):
         InputGradient()(model, inputs[:, :, :32], target)
-    with pytest.raises(ValueError, match="input-gradient's maps are not finite: .* float32"):
+    with pytest.raises(InputError, match="input-gradient's maps are not finite: .* float32"):
         InputGradient()(model, inputs * float('nan'), target)

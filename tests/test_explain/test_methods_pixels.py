@@ -8,6 +8,7 @@ import torch
 from tiny import tiny_transpose
 from torch import nn
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain.methods import InputGradient, IntegratedGradients
 from mmtranspose.explain.target import Target
 
@@ -25,8 +26,8 @@ class Linear(nn.Module):
         return SimpleNamespace(forward=self.heatmaps)
 
     @staticmethod
-    def heatmaps(pictures):
-        weighted = torch.einsum('kc,bchw->bkhw', WEIGHTS, pictures)
+    def heatmaps(images):
+        weighted = torch.einsum('kc,bchw->bkhw', WEIGHTS, images)
         return weighted + 0.25 * weighted.roll(-2, -1)
 
 
@@ -34,8 +35,8 @@ class Linear(nn.Module):
 def linear():
     """The network, an image 4x4 whose pixels are (1, 2, 3) times their number, peaks, tokens of 2x2 pixels."""
     number = torch.arange(16.0).reshape(1, 1, 4, 4)
-    pictures = number * torch.tensor([1.0, 2.0, 3.0]).reshape(1, 3, 1, 1)
-    return Linear(), pictures, Target.at(torch.tensor([[[0, 1], [3, 0]]]), (4, 4), (2, 2))
+    images = number * torch.tensor([1.0, 2.0, 3.0]).reshape(1, 3, 1, 1)
+    return Linear(), images, Target.at(torch.tensor([[[0, 1], [3, 0]]]), (4, 4), (2, 2))
 
 
 def test_input_gradient_of_a_linear_network(linear):
@@ -54,8 +55,8 @@ def test_input_gradient_of_transpose():
     model = tiny_transpose(head=dict(deconv_out_channels=(8,))).eval()
     inputs = torch.randn(2, 3, 32, 24)
 
-    def heatmaps(pictures):
-        return model.head.forward(model.extract_feat(pictures))
+    def heatmaps(images):
+        return model.head.forward(model.extract_feat(images))
 
     target = Target.of(heatmaps(inputs), (4, 3))
     jacobian = torch.autograd.functional.jacobian(lambda x: target.values(heatmaps(x)), inputs)  # (B, K, B, 3, H, W)
@@ -68,8 +69,8 @@ def test_integrated_gradients_are_complete():
     model = tiny_transpose().eval()
     inputs = torch.randn(2, 3, 32, 24)
 
-    def heatmaps(pictures):
-        return model.head.forward(model.extract_feat(pictures))
+    def heatmaps(images):
+        return model.head.forward(model.extract_feat(images))
 
     with torch.no_grad():
         target = Target.of(heatmaps(inputs), (4, 3))
@@ -89,11 +90,11 @@ def test_pixels_are_shared_out_where_the_grid_does_not_divide_them():
 def test_without_captum(monkeypatch):
     monkeypatch.setitem(sys.modules, 'captum', None)
     monkeypatch.setitem(sys.modules, 'captum.attr', None)
-    with pytest.raises(ModuleNotFoundError, match=r'needs captum: pip install captum, or pip install mmtranspose\[exp'):
+    with pytest.raises(InputError, match=r'needs captum: pip install captum, or pip install mmtranspose\[exp'):
         IntegratedGradients()
 
 
 def test_errors():
     pytest.importorskip('captum')
-    with pytest.raises(ValueError, match='n_steps=0 must be at least 1'):
+    with pytest.raises(InputError, match='n_steps=0 must be at least 1'):
         IntegratedGradients(n_steps=0)

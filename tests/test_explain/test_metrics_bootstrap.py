@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain.metrics import mean_interval
 
 
-@pytest.mark.parametrize('confidence, quantile', [(0.95, 1.960), (0.8, 1.2816)])
+@pytest.mark.parametrize(('confidence', 'quantile'), [(0.95, 1.960), (0.8, 1.2816)])
 def test_against_normal_theory(confidence, quantile):
     values = np.random.default_rng(0).normal(2, 3, 500)
     interval = mean_interval(values, confidence, resamples=5000)
@@ -44,7 +45,9 @@ def test_seeds():
     assert mean_interval(values, seed=1) == mean_interval(values, seed=1) != mean_interval(values, seed=2)
 
 
-@pytest.mark.parametrize('values, mean, n', [([[1.0, 3.0]], 2, 1), ([[math.nan]], math.nan, 0), ([], math.nan, 0)])
+@pytest.mark.parametrize(
+    ('values', 'mean', 'n'), [([[1.0, 3.0]], 2, 1), ([[math.nan]], math.nan, 0), ([], math.nan, 0)]
+)
 def test_too_few_for_an_interval(values, mean, n):
     interval = mean_interval(np.array(values))
     assert interval.mean == pytest.approx(mean, nan_ok=True) and interval.n == n
@@ -55,5 +58,5 @@ def test_too_few_for_an_interval(values, mean, n):
     'arguments', [dict(confidence=95), dict(resamples=0), dict(values=np.array([1.0, np.inf]))], ids=str
 )
 def test_mistakes(arguments):
-    with pytest.raises(ValueError, match='confidence=95|resamples=0|infinity'):
+    with pytest.raises(InputError, match='confidence=95|resamples=0|infinity'):
         mean_interval(**(dict(values=np.arange(4.0)) | arguments))

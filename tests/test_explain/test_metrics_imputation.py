@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain.metrics.imputation import imputation_noise, linear_imputation
 
 
-def dense_imputation(picture, removed):
+def dense_imputation(image, removed):
     """``image`` (C, H, W) with ``removed`` (H, W) pixels by numpy's dense solver, one equation a pixel."""
     height, width = removed.shape
-    matrix, right = np.eye(height * width), picture.reshape(len(picture), -1).T.copy()
+    matrix, right = np.eye(height * width), image.reshape(len(image), -1).T.copy()
     for y, x in np.argwhere(removed):
         weights = np.zeros((height, width))
         for dy, dx in np.ndindex(3, 3):
@@ -19,21 +20,21 @@ def dense_imputation(picture, removed):
                 weights[yy, xx] = 1 / 6 if 1 in (dy, dx) else 1 / 12
         matrix[y * width + x] -= weights.ravel() / weights.sum()
         right[y * width + x] = 0
-    return np.linalg.solve(matrix, right).T.reshape(picture.shape)
+    return np.linalg.solve(matrix, right).T.reshape(image.shape)
 
 
 @pytest.mark.parametrize('size', [(24, 32), (21, 17), (5, 3)])
 @pytest.mark.parametrize('share', [0.2, 0.9])
 def test_against_a_dense_solver(size, share):
-    pictures = torch.randn(3, 2, *size)
+    images = torch.randn(3, 2, *size)
     removed = torch.rand(3, *size) < share
     removed[0] = torch.arange(size[1]) > size[1] // 4  # one hole, and along the border
     removed[:, 0, 0] = False
-    imputed = linear_imputation(pictures, removed)
-    for picture, mask, got in zip(pictures, removed, imputed):
-        expected = dense_imputation(picture.double().numpy(), mask.numpy())
+    imputed = linear_imputation(images, removed)
+    for image, mask, got in zip(images, removed, imputed):
+        expected = dense_imputation(image.double().numpy(), mask.numpy())
         np.testing.assert_allclose(got.numpy(), expected, atol=1e-3)
-        assert torch.equal(got[:, ~mask], picture[:, ~mask])
+        assert torch.equal(got[:, ~mask], image[:, ~mask])
 
 
 def test_a_ramp_comes_back():
@@ -46,23 +47,23 @@ def test_a_ramp_comes_back():
 
 
 def test_one_pixel_left_of_a_large_image_fills_it():
-    pictures = torch.randn(2, 3, 96, 72)
+    images = torch.randn(2, 3, 96, 72)
     removed = torch.ones(2, 96, 72, dtype=torch.bool)
     removed[0, 3, 60] = False
-    imputed = linear_imputation(pictures, removed)
-    assert torch.allclose(imputed[0], pictures[0, :, 3:4, 60:61].expand(3, 96, 72), atol=5e-3)
+    imputed = linear_imputation(images, removed)
+    assert torch.allclose(imputed[0], images[0, :, 3:4, 60:61].expand(3, 96, 72), atol=5e-3)
 
 
 def test_nothing_left_is_the_mean():
-    pictures = torch.randn(2, 3, 16, 12)
+    images = torch.randn(2, 3, 16, 12)
     removed = torch.stack([torch.ones(16, 12), torch.zeros(16, 12)]).bool()
-    imputed = linear_imputation(pictures, removed)
-    assert torch.allclose(imputed[0], pictures[0].mean((1, 2), keepdim=True).expand(3, 16, 12), atol=1e-6)
-    assert torch.equal(imputed[1], pictures[1])
+    imputed = linear_imputation(images, removed)
+    assert torch.allclose(imputed[0], images[0].mean((1, 2), keepdim=True).expand(3, 16, 12), atol=1e-6)
+    assert torch.equal(imputed[1], images[1])
 
 
 def test_masks_of_another_size():
-    with pytest.raises(ValueError, match=r'\(N, H, W\)'):
+    with pytest.raises(InputError, match=r'\(N, H, W\)'):
         linear_imputation(torch.zeros(2, 3, 8, 6), torch.zeros(2, 6, 8, dtype=torch.bool))
 
 

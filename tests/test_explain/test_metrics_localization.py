@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain.metrics import disc_coverage, disc_shares, energy_pointing_game, oks_radii, pointing_game
 
 TOKEN_TO_CROP = np.array([[8, 0, 3.5], [0, 8, 3.5]])  # cells of 8 x 8 pixels, the first from -0.5 to 7.5
@@ -23,7 +24,7 @@ def test_radius_is_where_oks_falls_to_the_level():
 
 @pytest.mark.parametrize('level', [0, 1, -0.5])
 def test_levels_out_of_range(level):
-    with pytest.raises(ValueError, match='level'):
+    with pytest.raises(InputError, match='level'):
         oks_radii(torch.ones(1), torch.ones(1), level)
 
 
@@ -60,7 +61,7 @@ def test_missing_keypoints_are_nan():
 
 @pytest.mark.parametrize('affine', [np.eye(3), [[8, 1, 0], [0, 8, 0]], [[-8, 0, 0], [0, 8, 0]]])
 def test_affines_that_cannot_be(affine):
-    with pytest.raises(ValueError, match='token_to_crop'):
+    with pytest.raises(InputError, match='token_to_crop'):
         disc_coverage(torch.zeros(1, 1, 2), torch.ones(1, 1), GRID, np.array(affine, float))
 
 
@@ -70,7 +71,7 @@ def one_cell(row, col):
     return maps
 
 
-@pytest.mark.parametrize('offset, hit', [(0, 1), (9.9, 1), (10.1, 0)])
+@pytest.mark.parametrize(('offset', 'hit'), [(0, 1), (9.9, 1), (10.1, 0)])
 def test_pointing_game(offset, hit):
     """A disc of radius 6, and half a cell, 4: up to 10 from the middle of cell (2, 1), which is (11.5, 19.5)."""
     for shift in ((offset, 0), (0, -offset)):

@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 from test_metrics_imputation import dense_imputation
 from torch import nn
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain.metrics import blurred, cell_ranks, deletion, insertion, keypoint_oks, peak_drift, road
 from mmtranspose.explain.metrics.perturbed_images import normalised
 from mmtranspose.explain.target import Target
@@ -48,9 +49,9 @@ class Sums(nn.Module):
         return self.head.forward(self.extract_feat(inputs))
 
     def shown(self):
-        pictures = torch.cat(self.seen)
+        images = torch.cat(self.seen)
         self.seen.clear()
-        return pictures
+        return images
 
 
 @pytest.fixture
@@ -181,8 +182,8 @@ def test_road_by_hand(model, target):
                 removed = torch.zeros(16, dtype=torch.bool)
                 removed[cells] = True
                 removed = removed.view(GRID).repeat_interleave(4, 0).repeat_interleave(4, 1)
-                picture = torch.from_numpy(dense_imputation(inputs[0].numpy(), removed.numpy())).float()
-                expected = target.values(model.heatmaps(picture[None]))[0, k] / unperturbed[k]
+                image = torch.from_numpy(dense_imputation(inputs[0].numpy(), removed.numpy())).float()
+                expected = target.values(model.heatmaps(image[None]))[0, k] / unperturbed[k]
                 assert getattr(curves, name)[0, k, p].item() == pytest.approx(expected.item(), abs=2e-3)
     assert torch.allclose(curves.score, (curves.lerf - curves.morf).sum(-1) / 4)
     assert ((curves.lerf - curves.morf).abs() > 0.01).sum() >= 3
@@ -213,7 +214,7 @@ def test_road_puts_noise_on_what_is_removed_alone(model, target):
 
 
 @pytest.mark.parametrize(
-    'change, message',
+    ('change', 'message'),
     [
         (dict(maps=torch.zeros(1, 2, 4, 5)), r'maps must be .*\(1, 2, 4, 4\).*\(1, 2, 4, 5\)'),
         (dict(maps=torch.full((1, 2, 4, 4), math.nan)), 'NaN'),
@@ -225,22 +226,22 @@ def test_road_puts_noise_on_what_is_removed_alone(model, target):
 )
 def test_mistakes(model, target, change, message):
     arguments = dict(inputs=torch.ones(1, 3, *INPUT), maps=WEIGHTS[None]) | change
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InputError, match=message):
         deletion(model, arguments.pop('inputs'), target, arguments.pop('maps'), **arguments)
 
 
 def test_nobody(model, target):
-    with pytest.raises(ValueError, match='nobody'):
+    with pytest.raises(InputError, match='nobody'):
         road(model, torch.zeros(0, 3, *INPUT), target[:0], torch.zeros(0, 2, *GRID))
 
 
 @pytest.mark.parametrize('percentiles', [(), (0, 50), (50, 101)])
 def test_percentiles_out_of_range(model, target, percentiles):
-    with pytest.raises(ValueError, match='percentiles'):
+    with pytest.raises(InputError, match='percentiles'):
         road(model, torch.ones(1, 3, *INPUT), target, WEIGHTS[None], percentiles)
 
 
 @pytest.mark.parametrize('blur', [0, -0.1, math.nan])
 def test_blur_out_of_range(blur):
-    with pytest.raises(ValueError, match='blur'):
+    with pytest.raises(InputError, match='blur'):
         blurred(torch.ones(1, 3, 8, 8), blur)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain import PoseExplanation
 
 
@@ -41,11 +42,11 @@ def test_heads(explanation):
         (dict(direction='up'), "direction='up' is unknown"),
         (dict(head=3), 'the model has 3, numbered from 0'),
     ]:
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises(InputError, match=words):
             explanation.maps(**arguments)
     explanation.dependency = explanation.dependency.mean(1)
     assert explanation.num_heads is None
-    with pytest.raises(ValueError, match="head=0: the maps are the heads' mean; explain with heads='all'"):
+    with pytest.raises(InputError, match="head=0: the maps are the heads' mean; explain with heads='all'"):
         explanation.maps(head=0)
 
 
@@ -74,5 +75,5 @@ def test_on_image_goes_through_the_inverse_of_the_crop(explanation):
 
 
 def test_other_grids_are_refused(explanation):
-    with pytest.raises(ValueError, match=r'must end in the token grid \(4, 3\), not \(3, 4\)'):
+    with pytest.raises(InputError, match=r'must end in the token grid \(4, 3\), not \(3, 4\)'):
         explanation.on_crop(np.zeros((3, 4)))

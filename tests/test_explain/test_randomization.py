@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 from tiny import tiny_transpose
 from torch import nn
 
+from mmtranspose.errors import UnsupportedModelError
 from mmtranspose.explain.methods import AttentionMap, Gaussian, GradientAttention, InputGradient, Rollout
 from mmtranspose.explain.randomization import (
     cascade_blocks,
@@ -125,5 +126,5 @@ def test_rank_correlation():
 
 def test_a_parameter_that_nothing_draws_is_named(model):
     model.neck.scale = nn.ParameterList([nn.Parameter(torch.ones(2))])
-    with pytest.raises(TypeError, match='neck.scale.0 cannot be drawn anew: ParameterList has no reset_parameters'):
+    with pytest.raises(UnsupportedModelError, match='neck.scale.0 cannot be drawn anew: ParameterList has no'):
         list(randomized_networks(model))

@@ -5,6 +5,7 @@ import torch
 from tiny import tiny_transpose
 from torch import nn
 
+from mmtranspose.errors import UnsupportedModelError
 from mmtranspose.explain import attention_maps
 from mmtranspose.explain.recording import require_transpose
 
@@ -50,17 +51,17 @@ def compiled_part(model):
     ],
 )
 def test_what_others_are_told(model, change, words):
-    with pytest.raises(TypeError, match=words):
+    with pytest.raises(UnsupportedModelError, match=words):
         attention_maps(change(model), INPUTS, CELLS)
 
 
 def test_another_neck(model):
     model.neck = nn.Identity()
-    with pytest.raises(TypeError, match='its neck is a Identity. Needed is a pose estimator with neck=dict'):
+    with pytest.raises(UnsupportedModelError, match='its neck is a Identity. Needed is a pose estimator'):
         require_transpose(model)
 
 
 def test_layers_that_do_not_run_as_modules(model):
     model.neck.encoder.forward = lambda tokens, pos=None: tokens  # as a compiled function in its place would
-    with pytest.raises(TypeError, match='0 of 2 attention layers ran where they could be recorded'):
+    with pytest.raises(UnsupportedModelError, match='0 of 2 attention layers ran where they could be recorded'):
         attention_maps(model, INPUTS, CELLS)

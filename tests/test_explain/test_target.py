@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain import Target
 
 
@@ -43,7 +44,7 @@ def test_same_grid_is_one_cell():
 def test_nearest_is_the_authors_floor():
     target = Target.of(heatmaps_with_peaks([(7, 5), (13, 10)]), (8, 6), cell='nearest')
     assert target.cells.tolist() == [[[[3, 2]], [[6, 5]]]]
-    with pytest.raises(ValueError, match="cell='near' is unknown; choose 'bilinear' or 'nearest'"):
+    with pytest.raises(InputError, match="cell='near' is unknown; choose 'bilinear' or 'nearest'"):
         Target.of(heatmaps_with_peaks([(0, 0)]), (8, 6), cell='near')
 
 

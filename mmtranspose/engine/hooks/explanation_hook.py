@@ -1,40 +1,45 @@
-"""What predictions depend on, seen while a model is trained."""
+"""Figures of what predictions depend on, drawn while a model is trained."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
 from mmtranspose.acceleration import AcceleratedPoseEstimator, decelerate
 from mmtranspose.crops.crop_affine import record_affines
-from mmtranspose.errors import InputError
-from mmtranspose.explain import ExplainOptions, explain_batch
+from mmtranspose.errors import InputError, require_choice
+from mmtranspose.explain import Explainer, ExplainOptions
 from mmtranspose.explain.attention import DIRECTIONS
-from mmtranspose.explain.choices import check_choice
-from mmtranspose.explain.explainer import check_options
+from mmtranspose.explain.explainer import require_explainable
+from mmtranspose.models.unwrapping import unwrapped
+from mmtranspose.typing import PoseEstimator
 from mmtranspose.visualization import explanation_figure
 
 
 @HOOKS.register_module()
 class ExplanationHook(Hook):
-    """Gives the figure (layers x keypoints) of the first validation samples to the runner's visualiser, from rank 0.
+    """Draws the explanation figure (layers x keypoints) of the first validation samples.
 
-    The visualiser's backends (local files, TensorBoard, W&B) get one image a sample and validation, called
-    ``explanation_val_N``, at the step of the training iteration. From a config alone::
+    Rank 0 gives the figures to the runner's visualiser. Its backends (local files, TensorBoard, W&B) get one image for
+    each sample and validation, called ``explanation_val_N``, at the step of the training iteration. A config needs only
+    this::
 
         custom_hooks = [dict(type='ExplanationHook', num_samples=4)]
 
     Args:
-        num_samples (int): Samples, counted over rank 0's batches.
-        interval (int): Validations from one drawn to the next.
+        num_samples (int): Samples to draw at each validation, counted over rank 0's batches.
+        interval (int): Draw at every ``interval``-th validation, starting with the first.
         direction (str): ``'dependency'`` or ``'affect'``.
-        threshold (float | None): Weights at or below it are not drawn.
-        score_thr (float): Keypoints with a lower score are marked.
+        threshold (float | None): Do not draw weights at or below it.
+        score_thr (float): Mark keypoints with a lower score.
 
     Raises:
-        ValueError: ``num_samples`` or ``interval`` is less than 1, or ``direction`` is unknown.
-        TypeError: When a run begins: the model has no :class:`TransPoseNeck`, or is compiled.
+        InputError: ``num_samples`` or ``interval`` is less than 1, or ``direction`` is unknown.
+        UnsupportedModelError: When a run begins: the model has no :class:`TransPoseNeck`, or is compiled.
     """
 
     priority = 'LOW'
@@ -48,36 +53,40 @@ class ExplanationHook(Hook):
         score_thr: float = 0.3,
     ):
         if num_samples < 1 or interval < 1:
-            raise ValueError(f'num_samples={num_samples} and interval={interval} must be at least 1')
-        check_choice('direction', direction, DIRECTIONS)
+            raise InputError(f'num_samples={num_samples} and interval={interval} must be at least 1')
+        require_choice('direction', direction, DIRECTIONS)
         self.num_samples = num_samples
         self.interval = interval
         self.direction = direction
         self.threshold = threshold
         self.options = ExplainOptions(affect=direction == 'affect', score_thr=score_thr)
+        self.explainer: Explainer | None = None
         self.validations = 0
         self.drawn = 0
 
-    def before_run(self, runner) -> None:
-        """Check the model, before hours of training."""
-        check_options(_estimator(runner), self.options)
+    def before_run(self, runner: Runner) -> None:
+        """Check the model before hours of training."""
+        require_explainable(_estimator(runner), self.options)
 
-    def before_val_epoch(self, runner) -> None:
-        """Begin to count anew; let the dataset record how crops are cut, before the loader's workers start."""
-        record_affines(runner.val_dataloader.dataset)
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Start counting samples, and make the dataset record how it cuts crops before the loader's workers start."""
+        dataset = runner.val_dataloader.dataset
+        record_affines(dataset)
+        self.explainer = Explainer(_estimator(runner), self.options, dataset.metainfo)
         self.drawn = 0 if self.validations % self.interval == 0 else self.num_samples
         self.validations += 1
 
-    def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        """Explain and draw what is still wanted of this batch."""
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None
+    ) -> None:
+        """Explain and draw the samples of this batch that are still to be drawn."""
         wanted = self.num_samples - self.drawn
-        if runner.rank != 0 or wanted <= 0:
+        if runner.rank != 0 or wanted <= 0 or self.explainer is None:
             return
         batch = {key: values[:wanted] for key, values in data_batch.items()}
-        meta = runner.val_dataloader.dataset.metainfo
         try:
-            explanations = explain_batch(_estimator(runner), batch, self.options, meta)
-        except InputError as error:  # a model that has diverged: an image is no reason to end a run
+            explanations = self.explainer(batch)
+        except InputError as error:  # a model that has diverged: a figure is no reason to end a run
             runner.logger.warning(f'nothing is explained at this validation: {error}')
             self.drawn = self.num_samples
             return
@@ -87,6 +96,6 @@ class ExplanationHook(Hook):
             self.drawn += 1
 
 
-def _estimator(runner):
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+def _estimator(runner: Runner) -> PoseEstimator:
+    model = unwrapped(runner.model)
     return decelerate(model) if isinstance(model, AcceleratedPoseEstimator) else model

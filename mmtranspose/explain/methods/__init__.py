@@ -1,9 +1,12 @@
-"""Methods that say which places a keypoint depends on; one file each, one interface (:class:`Method`)."""
+"""Methods that say which places a keypoint depends on: one file each, one interface (:class:`Method`)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain.methods.attention_map import AttentionMap
 from mmtranspose.explain.methods.base import Method
 from mmtranspose.explain.methods.controls import Gaussian, RandomOrder
@@ -24,32 +27,34 @@ __all__ = [
     'method_names',
 ]
 
-_KINDS = (Rollout, GradientAttention, InputGradient, IntegratedGradients, Gaussian, RandomOrder)
-
 
 def method_names(num_layers: int) -> list[str]:
-    """Every method's name for an encoder of ``num_layers`` layers; the controls, ``gaussian`` and ``random``, last."""
-    return list(_table(num_layers))
+    """List the names of all methods for an encoder of ``num_layers`` layers; the controls come last."""
+    return list(_builders(num_layers))
 
 
-def build_method(name: str, num_layers: int, **options) -> Method:
-    """The method called ``name``.
+def build_method(name: str, num_layers: int, **options: Any) -> Method:
+    """Build a method by its name.
 
     Args:
         name (str): One of :func:`method_names`.
-        num_layers (int): Of the encoder: ``len(model.neck.encoder.layers)``.
+        num_layers (int): Number of encoder layers: ``len(model.neck.encoder.layers)``.
         **options: The method's own, such as ``n_steps`` of :class:`IntegratedGradients`.
 
     Raises:
-        ValueError: There is no such method.
-        ModuleNotFoundError: The method needs a package that is not installed.
+        InputError: There is no such method, an option's value is out of range, or the method needs a package that is
+            not installed.
     """
-    table = _table(num_layers)
-    if name not in table:
-        raise ValueError(f'method {name!r} is unknown; choose from {", ".join(table)}')
-    return table[name](**options)
+    builders = _builders(num_layers)
+    if name not in builders:
+        raise InputError(f'method {name!r} is unknown; choose from {", ".join(builders)}')
+    return builders[name](**options)
 
 
-def _table(num_layers: int) -> dict:
-    layers = {f'attention-{layer}': partial(AttentionMap, layer) for layer in range(1, num_layers + 1)}
-    return layers | {kind.name: kind for kind in _KINDS}
+def _builders(num_layers: int) -> dict[str, Callable[..., Method]]:
+    builders: dict[str, Callable[..., Method]] = {
+        f'attention-{layer}': partial(AttentionMap, layer) for layer in range(1, num_layers + 1)
+    }
+    for kind in (Rollout, GradientAttention, InputGradient, IntegratedGradients, Gaussian, RandomOrder):
+        builders[kind.name] = kind
+    return builders

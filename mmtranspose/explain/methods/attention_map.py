@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain.attention import target_maps
 from mmtranspose.explain.methods.base import Method
-from mmtranspose.explain.recording import recorded_forward
+from mmtranspose.explain.recording import recorded_layers, require_transpose
 from mmtranspose.explain.target import Target
+from mmtranspose.typing import PoseEstimator
 
 
 @dataclass
@@ -19,7 +21,7 @@ class AttentionMap(Method):
     Each map sums to 1.
 
     Args:
-        layer (int): From 1 to the encoder's number of layers.
+        layer (int): From 1 to the number of encoder layers.
     """
 
     layer: int
@@ -29,8 +31,14 @@ class AttentionMap(Method):
         """``attention-1``, ``attention-2``, ..."""
         return f'attention-{self.layer}'
 
-    def maps(self, model: nn.Module, inputs: Tensor, target: Target) -> Tensor:
-        records = recorded_forward(model, inputs, with_heatmaps=False).records
+    def maps(self, model: PoseEstimator, inputs: Tensor, target: Target) -> Tensor:
+        """The maps (B, K, h, w).
+
+        Raises:
+            InputError: The encoder has fewer layers.
+        """
+        require_transpose(model)
+        records, _ = recorded_layers(model, inputs)
         if not 1 <= self.layer <= len(records):
-            raise ValueError(f'layer={self.layer} is not there: the encoder has {len(records)}, numbered from 1')
+            raise InputError(f'layer={self.layer} is not there: the encoder has {len(records)}, numbered from 1')
         return target_maps(records[self.layer - 1 : self.layer], target)[0]

@@ -1,4 +1,4 @@
-"""Gradient times attention."""
+"""Attention weighted by its gradient, multiplied through the layers."""
 
 from __future__ import annotations
 
@@ -16,33 +16,35 @@ from mmtranspose.explain.methods.rollout import row_product, target_rows
 from mmtranspose.explain.recording import AttentionInput, recorded_attention, require_transpose
 from mmtranspose.explain.target import Target
 from mmtranspose.models.layers import SelfAttention
+from mmtranspose.typing import PoseEstimator
 
 
 @dataclass
 class GradientAttention(Method):
-    """Attention weighted by what it does for the value (Chefer, Gur and Wolf, ICCV 2021, arXiv 2103.15679).
+    """Attention weighted by its effect on the peak's value (Chefer, Gur and Wolf, ICCV 2021, arXiv 2103.15679).
 
-    Their rule for self-attention: with A a layer's attention and dA the gradient of the heatmap's value at the peak
-    with respect to it, ``A_bar`` is the mean over heads of ``relu(dA * A)``, and from the first layer to the last
-    ``R <- R + A_bar R``, from the identity on. The map is made of the target's rows of R, weighted. What the identity
-    leaves there, the target's own cells with weight 1 in all, is not in the same units as the rest and thousands of
-    times larger; as in the paper's equations 8 and 9, the rest is divided by its sum, so that both have the same
-    weight. The map is their mean and sums to 1 (a half where attention brings nothing).
+    Their rule for self-attention: let A be a layer's attention and dA the gradient of the heatmap's value at the peak
+    with respect to A. Then ``A_bar`` is the mean over heads of ``relu(dA * A)``, and ``R <- R + A_bar R`` from the
+    first layer to the last, starting at the identity. The map is made of the target's rows of R, weighted. It has two
+    parts: the identity leaves the target's own cells with weight 1 in all; the rest is what attention brings, in other
+    units and thousands of times smaller. As in the paper's equations 8 and 9, the rest is divided by its sum, so both
+    parts have the same weight. The map is their mean and sums to 1 (to a half where attention brings nothing).
 
-    No N x N matrix is held: ``dA[i, j] = g_i . v_j``, where g is the gradient with respect to what a head's attention
-    puts out and v are its values, and only the target's rows are carried, from the last layer to the first:
-    ``r <- r + r A_bar``. One backward pass through head and encoder for each keypoint; the gradients held take
-    O(L K N d) for each image.
+    No N x N matrix is held. ``dA[i, j] = g_i . v_j``, where g is the gradient with respect to the output of a head's
+    attention and v are its values; and only the target's rows are computed, from the last layer to the first:
+    ``r <- r + r A_bar``. This takes one backward pass through head and encoder for each keypoint, and O(L K N d) memory
+    for the gradients of each image.
 
     Args:
-        identity (bool): Count the target's own cells as above. Without, the map is what attention brings alone: easier
-            to see in an image, but a keypoint depends on its own place too, and deletion tells the difference.
+        identity (bool): Count the target's own cells as above. Without them the map is what attention brings: easier to
+            see in an image, but a keypoint depends on its own place too, and the deletion measure shows it.
     """
 
     name: ClassVar[str] = 'gradient-attention'
     identity: bool = True
 
-    def maps(self, model: nn.Module, inputs: Tensor, target: Target) -> Tensor:
+    def maps(self, model: PoseEstimator, inputs: Tensor, target: Target) -> Tensor:
+        """The maps (B, K, h, w)."""
         records, gradients = _context_gradients(model, inputs, target)
         start = target_rows(target)
         brought = torch.zeros_like(start)
@@ -53,7 +55,7 @@ class GradientAttention(Method):
 
 
 class _Relevance:
-    """Rows of ``relu(dA * A)`` from those of A, for each keypoint."""
+    """Computes rows of ``relu(dA * A)`` from rows of A, for each keypoint."""
 
     def __init__(self, record: AttentionInput, gradient: Tensor):
         self.gradient = gradient  # (B, K, heads, N, c)
@@ -64,8 +66,10 @@ class _Relevance:
         return (self.gradient[..., tokens, :] @ self.values.transpose(-1, -2)).mul_(attention).relu_()
 
 
-def _context_gradients(model: nn.Module, inputs: Tensor, target: Target) -> tuple[list[AttentionInput], list[Tensor]]:
-    """What every layer was given, and the values' gradients (B, K, heads, N, c) by what its heads put out."""
+def _context_gradients(
+    model: PoseEstimator, inputs: Tensor, target: Target
+) -> tuple[list[AttentionInput], list[Tensor]]:
+    """For each layer its input, and the gradients (B, K, heads, N, c) of the peaks' values by its heads' outputs."""
     require_transpose(model)
     with torch.no_grad():
         features = model.backbone(inputs)
@@ -83,7 +87,7 @@ def _context_gradients(model: nn.Module, inputs: Tensor, target: Target) -> tupl
 
 @contextmanager
 def _recorded_contexts(encoder: nn.Module) -> Iterator[list[Tensor]]:
-    """Record what the heads of every attention layer put out, (B, N, d), before the output projection."""
+    """Record the output of every attention layer's heads, (B, N, d), before the output projection."""
     contexts: list[Tensor] = []
     handles = [
         module.out_proj.register_forward_pre_hook(lambda _, args: contexts.append(args[0]))

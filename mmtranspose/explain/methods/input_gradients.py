@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain.methods.base import Method, peak_values, pixels_to_grid
 from mmtranspose.explain.target import Target
+from mmtranspose.typing import PoseEstimator
 
 
 @dataclass
 class InputGradient(Method):
-    """Absolute gradient of the value at the peak by the normalised image (Simonyan et al. 2013, arXiv 1312.6034).
+    """Absolute gradient of the peak's value by the normalised image (Simonyan et al. 2013, arXiv 1312.6034).
 
-    Summed over the channels and over each token's pixels. One forward pass, one backward pass for each keypoint.
+    Summed over the channels and over each token's pixels. It takes one forward pass, and one backward pass for each
+    keypoint.
     """
 
     name: ClassVar[str] = 'input-gradient'
 
-    def maps(self, model: nn.Module, inputs: Tensor, target: Target) -> Tensor:
+    def maps(self, model: PoseEstimator, inputs: Tensor, target: Target) -> Tensor:
+        """The maps (B, K, h, w)."""
         inputs = inputs.clone().requires_grad_()
         values = peak_values(model.head.forward(model.extract_feat(inputs)), target)
         maps = []
@@ -35,31 +40,31 @@ class InputGradient(Method):
 class IntegratedGradients(Method):
     """The value's rise from a blank image, shared out among the pixels (Sundararajan et al. 2017, arXiv 1703.01365).
 
-    The image, less the baseline, times the gradient averaged along the straight line from one to the other (captum's
-    Gauss-Legendre quadrature). The baseline is the mean colour, 0 in the normalised image. The three channels of a
-    pixel are added up, so that contributions of a colour may cancel, and the absolute values of its pixels are summed
-    over each token. ``n_steps`` forward and backward passes for each keypoint.
+    A pixel's share is the difference between image and blank image, times the gradient averaged along the straight line
+    between the two (captum's Gauss-Legendre quadrature). The blank image has the mean colour, 0 in the normalised
+    image. The three channels of a pixel are added up, so contributions of a colour may cancel; then the absolute values
+    of the pixels are summed over each token. It takes ``n_steps`` forward and backward passes for each keypoint.
 
     Args:
         n_steps (int): Points of the quadrature.
-        batch_size (int): Images that go through the network at a time.
+        batch_size (int): Images that go through the network together.
 
     Raises:
-        ModuleNotFoundError: captum is not installed.
-        ValueError: ``n_steps`` or ``batch_size`` is not positive.
+        InputError: captum is not installed, or ``n_steps`` or ``batch_size`` is not positive.
     """
 
     name: ClassVar[str] = 'integrated-gradients'
     n_steps: int = 20
     batch_size: int = 8
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _captum()
         for name in ('n_steps', 'batch_size'):
             if getattr(self, name) < 1:
-                raise ValueError(f'{name}={getattr(self, name)} must be at least 1')
+                raise InputError(f'{name}={getattr(self, name)} must be at least 1')
 
-    def maps(self, model: nn.Module, inputs: Tensor, target: Target) -> Tensor:
+    def maps(self, model: PoseEstimator, inputs: Tensor, target: Target) -> Tensor:
+        """The maps (B, K, h, w)."""
         return torch.stack(
             [
                 pixels_to_grid(self.attributions(model, inputs, target, k).sum(1).abs(), target.grid)
@@ -68,16 +73,15 @@ class IntegratedGradients(Method):
             dim=1,
         )
 
-    def attributions(self, model: nn.Module, inputs: Tensor, target: Target, keypoint: int) -> Tensor:
-        """What every channel of every pixel adds to one keypoint's value: (B, 3, H, W), float32.
+    def attributions(self, model: PoseEstimator, inputs: Tensor, target: Target, keypoint: int) -> Tensor:
+        """Compute how much every channel of every pixel adds to one keypoint's value: (B, 3, H, W), float32.
 
-        They sum to the value of the image less that of the baseline, but for the quadrature's error. ``model`` is to
+        They sum to the value of the image less that of the blank image, up to the quadrature's error. ``model`` has to
         be in evaluation mode.
         """
 
-        def values(pictures: Tensor, peaks: Tensor) -> Tensor:
-            expanded = replace(target, peaks=peaks)
-            return peak_values(model.head.forward(model.extract_feat(pictures)), expanded)
+        def values(images: Tensor, peaks: Tensor) -> Tensor:
+            return peak_values(model.head.forward(model.extract_feat(images)), replace(target, peaks=peaks))
 
         return (
             _captum()
@@ -94,11 +98,11 @@ class IntegratedGradients(Method):
         )
 
 
-def _captum():
+def _captum() -> ModuleType:
     try:
         import captum.attr
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
+        raise InputError(
             "the method 'integrated-gradients' needs captum: pip install captum, or pip install mmtranspose[explain]"
         ) from error
     return captum.attr

@@ -7,18 +7,41 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmtranspose.explain.attention import scaled_query_key
 from mmtranspose.explain.methods.base import Method
-from mmtranspose.explain.recording import AttentionInput, recorded_forward
+from mmtranspose.explain.recording import AttentionInput, recorded_layers, require_transpose
 from mmtranspose.explain.target import Target
+from mmtranspose.typing import PoseEstimator
 
 BLOCK_ELEMENTS = 2**21  # of one block of the matrix: 8 MiB in float32, which a processor's cache can hold
 
 
+@dataclass
+class Rollout(Method):
+    """Attention followed through all layers (Abnar and Zuidema, ACL 2020, arXiv 2005.00928).
+
+    A layer hands on half of its input through its residual connection and half through its head-averaged attention A:
+    ``A_hat = 0.5 A + 0.5 I``, whose rows sum to 1 as those of A do. The map is the target's rows of
+    ``A_hat_L ... A_hat_1``, weighted; it sums to 1. Only these rows are computed, from the last layer to the first.
+    """
+
+    name: ClassVar[str] = 'rollout'
+
+    def maps(self, model: PoseEstimator, inputs: Tensor, target: Target) -> Tensor:
+        """The maps (B, K, h, w)."""
+        require_transpose(model)
+        records, _ = recorded_layers(model, inputs)
+        rows = target_rows(target)
+        for record in reversed(records):
+            rows = 0.5 * rows + 0.5 * row_product(record, rows)
+            rows /= rows.sum(-1, keepdim=True)
+        return rows.unflatten(-1, target.grid)
+
+
 def target_rows(target: Target) -> Tensor:
-    """Row vectors with the target's weights at its cells: (B, K, N), float32."""
+    """Make row vectors with the target's weights at its cells and 0 elsewhere: (B, K, N), float32."""
     h, w = target.grid
     row, col = target.cells.unbind(-1)
     return target.weights.new_zeros(*target.peaks.shape[:2], h * w).scatter_add_(-1, row * w + col, target.weights)
@@ -30,9 +53,9 @@ def row_product(
     rows: Tensor,
     weigh: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """``rows @ mean over heads of A``, where A is a layer's attention or what ``weigh`` makes of it.
+    """Compute ``rows @ mean over heads of A``, where A is a layer's attention or what ``weigh`` makes of it.
 
-    The matrix is made some rows at a time, and of those alone that ``rows`` gives any weight; in float32.
+    Only the rows of the matrix that ``rows`` gives any weight are computed, a block at a time; in float32.
 
     Args:
         record (AttentionInput): What the layer was given.
@@ -58,22 +81,3 @@ def row_product(
 def _rows_a_block(rows: Tensor, heads: int, each_keypoint: bool) -> int:
     batch, keypoints, tokens = rows.shape
     return max(1, BLOCK_ELEMENTS // (batch * heads * tokens * (keypoints if each_keypoint else 1)))
-
-
-@dataclass
-class Rollout(Method):
-    """Attention followed through all layers (Abnar and Zuidema, ACL 2020, arXiv 2005.00928).
-
-    A layer hands on half of what it gets through its residual connection and half through its head-averaged attention
-    A: ``A_hat = 0.5 A + 0.5 I``, whose rows sum to 1 as those of A do. The map is the target's rows of
-    ``A_hat_L ... A_hat_1``, weighted; it sums to 1. Only these rows are carried, from the last layer to the first.
-    """
-
-    name: ClassVar[str] = 'rollout'
-
-    def maps(self, model: nn.Module, inputs: Tensor, target: Target) -> Tensor:
-        rows = target_rows(target)
-        for record in reversed(recorded_forward(model, inputs, with_heatmaps=False).records):
-            rows = 0.5 * rows + 0.5 * row_product(record, rows)
-            rows /= rows.sum(-1, keepdim=True)
-        return rows.unflatten(-1, target.grid)

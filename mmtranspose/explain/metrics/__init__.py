@@ -1,7 +1,7 @@
-"""Measures of how far maps can be believed; they explain the network's single pass, without flip test."""
+"""Measures of maps: where they lie and how faithful they are, for the network's single pass (without flip test)."""
 
 from mmtranspose.explain.metrics.bootstrap import MeanInterval, mean_interval, mean_intervals, resample_counts
-from mmtranspose.explain.metrics.discs import disc_coverage, oks_radii
+from mmtranspose.explain.metrics.discs import disc_coverage, keypoint_oks, oks_radii
 from mmtranspose.explain.metrics.imputation import linear_imputation
 from mmtranspose.explain.metrics.localization import disc_shares, energy_pointing_game, entropy, pointing_game, reach
 from mmtranspose.explain.metrics.perturbation import (
@@ -9,7 +9,6 @@ from mmtranspose.explain.metrics.perturbation import (
     blurred,
     deletion,
     insertion,
-    keypoint_oks,
     peak_drift,
 )
 from mmtranspose.explain.metrics.perturbed_images import cell_ranks

@@ -1,4 +1,4 @@
-"""How sure a mean over people is: bootstrap intervals."""
+"""Confidence intervals of means over people, by the bootstrap."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
+from mmtranspose.errors import InputError
+
 BLOCK_ELEMENTS = 2**22  # resamples x columns held at a time
 
 
 class MeanInterval(NamedTuple):
-    """A mean with its two-sided confidence interval [low, high]; ``n`` people have a say in it.
+    """A mean with its two-sided confidence interval [low, high], computed from ``n`` people.
 
-    Numbers, or arrays of one shape.
+    The fields are numbers, or arrays of one shape.
     """
 
     mean: float | np.ndarray
@@ -28,10 +30,10 @@ class MeanInterval(NamedTuple):
 def mean_interval(
     values: np.ndarray | Tensor, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> MeanInterval:
-    """Mean of all values (people, ...), with one interval; arguments and errors as in :func:`mean_intervals`."""
+    """Compute the mean of all values (people, ...) with its interval; otherwise as :func:`mean_intervals`."""
     values = _array(values)
-    interval = mean_intervals(values, tuple(range(1, values.ndim)), confidence, resamples, seed)
-    return MeanInterval(*(float(part) for part in interval[:3]), int(interval.n))
+    mean, low, high, n = mean_intervals(values, tuple(range(1, values.ndim)), confidence, resamples, seed)
+    return MeanInterval(float(mean), float(low), float(high), int(n))
 
 
 def mean_intervals(
@@ -41,32 +43,32 @@ def mean_intervals(
     resamples: int = 2000,
     seed: int = 0,
 ) -> MeanInterval:
-    """Means over people, each with a two-sided percentile interval from a bootstrap over people.
+    """Compute means over people, each with a two-sided percentile interval from a bootstrap over people.
 
-    Keypoints of one person are not independent, so that whole people are drawn (a cluster bootstrap): each resample's
-    mean is the sum over the drawn people's values divided by their number. Efron and Tibshirani, "An Introduction to
-    the Bootstrap", 1993, chapter 13. The same people are drawn for every mean.
+    Keypoints of one person are not independent, so whole people are drawn (a cluster bootstrap): each resample's mean
+    is the sum of the drawn people's values divided by the number of these values. Efron and Tibshirani, "An
+    Introduction to the Bootstrap", 1993, chapter 13. The same people are drawn for every mean.
 
     Args:
         values (np.ndarray | Tensor): (people, ...). NaN is left out.
-        over (Sequence[int]): Axes beside the first whose values a mean takes together, such as a person's keypoints;
-            the other axes are kept.
+        over (Sequence[int]): Axes besides the first that are averaged too, such as a person's keypoints; the other axes
+            are kept.
         confidence (float): Between 0 and 1, both excluded.
         resamples (int): Number of resamples.
         seed (int): Of the resamples.
 
     Returns:
-        MeanInterval: Arrays of the kept axes. The mean is NaN where there is no value; the interval is where fewer than
-        two people have one.
+        MeanInterval: Arrays of the kept axes. The mean is NaN where there is no value, the interval where fewer than
+        two people have a value.
 
     Raises:
-        ValueError: ``confidence`` or ``resamples`` is out of range, or a value is infinite.
+        InputError: ``confidence`` or ``resamples`` is out of range, or a value is infinite.
     """
     if not 0 < confidence < 1:
-        raise ValueError(f'confidence={confidence} must lie between 0 and 1, such as 0.95')
+        raise InputError(f'confidence={confidence} must lie between 0 and 1, such as 0.95')
     values = _array(values)
     if np.isinf(values).any():
-        raise ValueError('values hold infinity, which has no mean: find out where it comes from')
+        raise InputError('values hold infinity, which has no mean: find out where it comes from')
     axes = tuple(over)
     counts, sums = (~np.isnan(values)).sum(axes), np.nansum(values, axes)
     shape = sums.shape[1:]
@@ -87,13 +89,13 @@ def mean_intervals(
 
 @lru_cache(maxsize=2)
 def resample_counts(people: int, resamples: int = 2000, seed: int = 0) -> np.ndarray:
-    """How often each person is drawn into each resample of as many people: (resamples, people), float64.
+    """Draw resamples of as many people: how often each person is in each of them, (resamples, people), float64.
 
     Raises:
-        ValueError: ``resamples`` is below 1.
+        InputError: ``resamples`` is below 1.
     """
     if resamples < 1:
-        raise ValueError(f'resamples={resamples} must be at least 1')
+        raise InputError(f'resamples={resamples} must be at least 1')
     if not people:
         return np.zeros((resamples, 0))
     shares = np.full(people, 1 / people)

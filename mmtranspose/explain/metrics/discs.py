@@ -1,4 +1,4 @@
-"""Discs about keypoints, as large as the error that OKS forgives, and the cells that they cover."""
+"""Object keypoint similarity (OKS) of single keypoints, the discs in which it is high, and the cells in these."""
 
 from __future__ import annotations
 
@@ -8,11 +8,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain.token_grid import token_positions, token_size
 
 
+def keypoint_oks(distances: Tensor, areas: Tensor, sigmas: Tensor) -> Tensor:
+    """Compute COCO's object keypoint similarity of single keypoints.
+
+    It is exp(-d^2 / (2 s^2 k^2)) with k = 2 sigma and s^2 the person's area.
+
+    Args:
+        distances (Tensor): (B, K, S), d in pixels of the crop.
+        areas (Tensor): (B,), of the people in pixels of the crop, squared.
+        sigmas (Tensor): (K,), of the dataset (``dataset_meta['sigmas']``).
+
+    Returns:
+        Tensor: (B, K, S), from 0 to 1; NaN where an area is not positive.
+    """
+    variance = areas.where(areas > 0, torch.nan)[:, None] * (2 * sigmas) ** 2
+    return (-distances.square() / (2 * variance.unsqueeze(-1))).exp()
+
+
 def oks_radii(areas: Tensor, sigmas: Tensor, level: float = 0.5) -> Tensor:
-    """How far from each keypoint OKS falls to ``level``: r = s k sqrt(-2 ln level), k = 2 sigma, s^2 the area.
+    """Compute the distance from each keypoint at which OKS falls to ``level``.
+
+    It is s k sqrt(-2 ln level) with k = 2 sigma and s^2 the person's area.
 
     Args:
         areas (Tensor): (B,), of the people in pixels of the crop, squared.
@@ -23,24 +43,24 @@ def oks_radii(areas: Tensor, sigmas: Tensor, level: float = 0.5) -> Tensor:
         Tensor: (B, K), pixels of the crop; NaN where an area is not positive.
 
     Raises:
-        ValueError: ``level`` is out of range.
+        InputError: ``level`` is out of range.
     """
     if not 0 < level < 1:
-        raise ValueError(f'level={level} must lie between 0 and 1')
+        raise InputError(f'level={level} must lie between 0 and 1')
     areas, sigmas = torch.as_tensor(areas), torch.as_tensor(sigmas)
     sides = areas.where(areas > 0, torch.nan).sqrt()
     return sides.unsqueeze(-1) * (2 * math.sqrt(-2 * math.log(level)) * sigmas.to(sides))
 
 
 def disc_coverage(points: Tensor, radii: Tensor, grid: tuple[int, int], token_to_crop: np.ndarray | Tensor) -> Tensor:
-    """The share of every token's cell that lies in each keypoint's disc, exactly (not sampled).
+    """Compute the share of every token's cell that lies in each keypoint's disc, exactly (not by sampling).
 
-    Cells are the rectangles, as large as a token's step, about the tokens' middles. What of a disc lies beyond the grid
-    counts nowhere.
+    Cells are rectangles around the tokens' middles, as large as the step from token to token. The part of a disc beyond
+    the grid counts nowhere.
 
     Args:
         points (Tensor): (B, J, 2), (x, y) of the keypoints in pixels of the crop; NaN for missing ones.
-        radii (Tensor): (B, J), in pixels of the crop.
+        radii (Tensor): (B, J), in pixels of the crop, as of :func:`oks_radii`.
         grid (tuple[int, int]): Token grid (h, w).
         token_to_crop (np.ndarray | Tensor): (2, 3), from a token's (col, row) to (x, y) in pixels of the crop.
 
@@ -49,7 +69,7 @@ def disc_coverage(points: Tensor, radii: Tensor, grid: tuple[int, int], token_to
         radius is not positive.
 
     Raises:
-        ValueError: ``token_to_crop`` has another shape, turns, or mirrors.
+        InputError: ``token_to_crop`` has another shape, turns, or mirrors.
     """
     centre, radius = points.double(), radii.double().unsqueeze(-1)
     middle, size = token_positions(grid, token_to_crop).to(centre), token_size(token_to_crop).to(centre)

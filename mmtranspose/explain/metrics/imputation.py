@@ -1,23 +1,26 @@
-"""Noisy linear imputation: removed pixels follow from those that were kept.
+"""Noisy linear imputation: removed pixels are computed from those that were kept.
 
 ROAD (Rong et al., ICML 2022, arXiv 2202.00449): every removed pixel is the weighted mean of its eight neighbours, 1/6
 for each of the four beside it and 1/12 for each of the four at its corners, renormalised at the image's border; plus
-a little noise. What was removed can then no longer be read from the mask's outline, as it can where a flat colour is
-put in.
+a little noise. The network can then no longer read from the mask's outline what was removed, as it can where a flat
+colour is put in.
 
 The equations of the removed pixels are a graph's Laplacian with the kept pixels as boundary values: symmetric and
 positive definite. They are solved for many images at once, on the images' device, by conjugate gradients
-preconditioned with a multigrid V-cycle: each iteration passes over the images some ten times, and fewer than ten
-iterations suffice whatever the size of the holes.
+preconditioned with a multigrid V-cycle. Each iteration passes over the images some ten times, and fewer than ten
+iterations suffice, however large the holes are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from mmtranspose.errors import InputError
 
 MAX_ITERATIONS = 200
 CHUNK_ELEMENTS = 2**20  # of the images that are solved together on a CPU: they stay in its cache
@@ -28,49 +31,57 @@ COARSEST_SWEEPS = 8
 class _Level(NamedTuple):
     """One resolution of the equations."""
 
-    unknown: Tensor  # (N, 1, H, W): 1 where a value is sought, 0 where it is known or beyond the image
+    unknown: Tensor  # (N, 1, H, W): 1 where the value is unknown, 0 where it is known or beyond the image
     diagonal: Tensor  # (1, 1, H, W): summed weights of the neighbours that lie in the image
 
 
-def linear_imputation(pictures: Tensor, removed: Tensor, tolerance: float = 2e-4) -> Tensor:
-    """Images whose removed pixels are the weighted means of their neighbours.
+def linear_imputation(images: Tensor, removed: Tensor, tolerance: float = 2e-4) -> Tensor:
+    """Replace removed pixels by the weighted means of their neighbours.
 
     Args:
         images (Tensor): (N, C, H, W), N > 0; solved in float32.
-        removed (Tensor): (N, H, W), bool. Where it holds a whole image, nothing is left to impute from, and every
+        removed (Tensor): (N, H, W), bool. Where a whole image is removed, nothing is left to impute from, and every
             pixel becomes the image's mean, by channel.
-        tolerance (float): The solver ends when no pixel changes by more in an iteration, in the images' units.
+        tolerance (float): The solver ends when no pixel changes by more than this in an iteration; in the images'
+            units.
 
     Returns:
         Tensor: (N, C, H, W); kept pixels are unchanged.
 
     Raises:
-        ValueError: ``removed`` is not of the images' shape.
+        InputError: ``removed`` is not of the images' shape.
     """
-    if removed.shape != pictures.shape[:1] + pictures.shape[2:]:
-        raise ValueError(f'removed must be (N, H, W) of images {tuple(pictures.shape)}, not {tuple(removed.shape)}')
-    chunk = len(pictures) if pictures.is_cuda else max(1, CHUNK_ELEMENTS // max(1, pictures[0].numel()))
-    parts = zip(pictures.float().split(chunk), removed.split(chunk))
+    if removed.shape != images.shape[:1] + images.shape[2:]:
+        raise InputError(f'removed must be (N, H, W) of images {tuple(images.shape)}, not {tuple(removed.shape)}')
+    chunk = len(images) if images.is_cuda else max(1, CHUNK_ELEMENTS // max(1, images[0].numel()))
+    parts = zip(images.float().split(chunk), removed.split(chunk))
     solved = torch.cat([_solved(part, mask.unsqueeze(1), tolerance) for part, mask in parts])
-    return solved.to(pictures.dtype)
+    return solved.to(images.dtype)
 
 
-def imputation_noise(shape: tuple[int, ...], noise: float, seed: int, like: Tensor) -> Tensor:
-    """Gaussian noise of standard deviation ``noise``, the same for a seed on every device."""
+def imputation_noise(shape: Sequence[int], noise: float, seed: int, like: Tensor) -> Tensor:
+    """Draw Gaussian noise for removed pixels: the same for a seed on every device.
+
+    Args:
+        shape (Sequence[int]): Of the noise.
+        noise (float): Standard deviation.
+        seed (int): Of the noise.
+        like (Tensor): Has the dtype and device of the noise.
+    """
     generator = torch.Generator().manual_seed(seed)
     return noise * torch.randn(shape, generator=generator).to(like)
 
 
-def _solved(pictures: Tensor, removed: Tensor, tolerance: float) -> Tensor:
-    mean = pictures.mean((-1, -2), keepdim=True)
+def _solved(images: Tensor, removed: Tensor, tolerance: float) -> Tensor:
+    mean = images.mean((-1, -2), keepdim=True)
     everything = removed.flatten(1).all(1).view(-1, 1, 1, 1)
-    size = pictures.shape[-2:]
+    size = images.shape[-2:]
     levels = _levels(removed & ~everything)
     unknown = levels[0].unknown
-    start = _padded(torch.where(removed, mean, pictures), unknown.shape[-2:])
+    start = _padded(torch.where(removed, mean, images), unknown.shape[-2:])
     residual = _neighbours(start).sub_(levels[0].diagonal * start).mul_(unknown)
     solution = start + _conjugate_gradients(levels, residual, tolerance)
-    return torch.where(removed, solution[..., : size[0], : size[1]], pictures)
+    return torch.where(removed, solution[..., : size[0], : size[1]], images)
 
 
 def _conjugate_gradients(levels: list[_Level], residual: Tensor, tolerance: float) -> Tensor:
@@ -93,7 +104,7 @@ def _conjugate_gradients(levels: list[_Level], residual: Tensor, tolerance: floa
 
 
 def _v_cycle(levels: list[_Level], residual: Tensor) -> Tensor:
-    """An approximate, symmetric inverse of the equations: smooth, correct from half the resolution, smooth."""
+    """Invert the equations approximately and symmetrically: smooth, correct from half the resolution, smooth."""
     level = levels[0]
     x = residual / level.diagonal
     if len(levels) == 1:
@@ -109,8 +120,8 @@ def _v_cycle(levels: list[_Level], residual: Tensor) -> Tensor:
 def _levels(removed: Tensor) -> list[_Level]:
     """The equations of ``removed`` (N, 1, H, W) at full, half, quarter, ... resolution.
 
-    A coarse pixel is sought only where all its pixels are; images are padded, with pixels that have no part in the
-    equations, to a size that halves evenly.
+    A coarse pixel is an unknown only where all its pixels are. Images are padded to a size that can be halved evenly,
+    with pixels that have no part in the equations.
     """
     height, width = removed.shape[-2:]
     halvings = 0
@@ -126,7 +137,7 @@ def _levels(removed: Tensor) -> list[_Level]:
 
 
 def _apply(level: _Level, x: Tensor) -> Tensor:
-    """The equations' left-hand side of ``x``, which is 0 where nothing is sought."""
+    """The equations' left-hand side of ``x``, which is 0 where there is no unknown."""
     return (level.diagonal * x).sub_(_neighbours(x)).mul_(level.unknown)
 
 
@@ -149,7 +160,7 @@ def _halved(x: Tensor, dim: int) -> Tensor:
     return half
 
 
-def _padded(x: Tensor, size: tuple[int, int]) -> Tensor:
+def _padded(x: Tensor, size: Sequence[int]) -> Tensor:
     return F.pad(x, (0, size[1] - x.shape[-1], 0, size[0] - x.shape[-2]))
 
 

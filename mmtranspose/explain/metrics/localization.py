@@ -1,4 +1,4 @@
-"""Where maps lie: on their keypoint, on which other keypoints, how widely they spread."""
+"""Where maps lie: on their own keypoint, on which other keypoints, and how widely they spread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmtranspose.explain.token_grid import token_positions, token_size
 
 
 def distribution(maps: Tensor) -> Tensor:
-    """The positive parts of maps (..., h, w), each summing to 1; float32. NaN where a map has no positive value."""
+    """Scale the positive part of each map (..., h, w) to sum 1; float32. NaN where a map has no positive value."""
     positive = maps.float().clamp(min=0)
     return positive / positive.sum((-1, -2), keepdim=True)
 
@@ -20,10 +20,10 @@ def distribution(maps: Tensor) -> Tensor:
 def pointing_game(
     maps: Tensor, points: Tensor, radii: Tensor, token_to_crop: np.ndarray | Tensor, tolerance: float = 0.5
 ) -> Tensor:
-    """Whether each map is highest within its own keypoint's disc.
+    """Tell whether each map is highest within its own keypoint's disc.
 
-    Zhang et al., "Top-down Neural Attention by Excitation Backprop", ECCV 2016, arXiv 1608.00507, where the map must
-    point into the object's box, give or take 15 pixels.
+    Zhang et al., "Top-down Neural Attention by Excitation Backprop", ECCV 2016, arXiv 1608.00507; there the maximum
+    has to lie in the object's box, with a margin of 15 pixels.
 
     Args:
         maps (Tensor): (..., B, K, h, w), over the token grid.
@@ -34,26 +34,26 @@ def pointing_game(
             cells, whose middles seldom lie on the keypoint.
 
     Returns:
-        Tensor: (..., B, K), float32: 1 for a hit, 0 for a miss, NaN for a missing keypoint. Of several cells that are
-        equally high, the share that hits: what a random choice among them gets on average.
+        Tensor: (..., B, K), float32: 1 for a hit, 0 for a miss, NaN for a missing keypoint. Where several cells are
+        equally high, the share of them that hits, which is what a random choice among them gets on average.
 
     Raises:
-        ValueError: ``token_to_crop`` has another shape, turns, or mirrors.
+        InputError: ``token_to_crop`` has another shape, turns, or mirrors.
     """
     points, radii = points.to(maps.device, torch.float64), radii.to(maps.device, torch.float64)
-    middle = token_positions(tuple(maps.shape[-2:]), token_to_crop).to(points)
+    middle = token_positions(maps.shape[-2:], token_to_crop).to(points)
     distance = (middle - points[:, :, None, None]).norm(dim=-1)  # (B, K, h, w)
-    reach = radii + tolerance * float(token_size(token_to_crop).mean())
+    limit = radii + tolerance * float(token_size(token_to_crop).mean())
     highest = (maps == maps.amax((-1, -2), keepdim=True)).float()
-    hits = (highest * (distance <= reach[..., None, None])).sum((-1, -2)) / highest.sum((-1, -2))
+    hits = (highest * (distance <= limit[..., None, None])).sum((-1, -2)) / highest.sum((-1, -2))
     return hits.where(points.isfinite().all(-1) & radii.isfinite(), torch.nan)
 
 
 def energy_pointing_game(maps: Tensor, coverage: Tensor) -> Tensor:
-    """The share of each map that lies in its own keypoint's disc.
+    """Compute the share of each map that lies in its own keypoint's disc.
 
-    The energy-based pointing game of Score-CAM (Wang et al., CVPR Workshops 2020, arXiv 1910.01279), where it is the
-    object's box. Negative values of maps count as 0.
+    The energy-based pointing game of Score-CAM (Wang et al., CVPR Workshops 2020, arXiv 1910.01279), which takes the
+    object's box instead of the disc. Negative values of maps count as 0.
 
     Args:
         maps (Tensor): (..., B, K, h, w), over the token grid.
@@ -67,9 +67,9 @@ def energy_pointing_game(maps: Tensor, coverage: Tensor) -> Tensor:
 
 
 def disc_shares(maps: Tensor, coverage: Tensor) -> Tensor:
-    """The share of each keypoint's map in each keypoint's disc: how much it depends on which part of the body.
+    """Compute the share of each keypoint's map in each keypoint's disc: how much it depends on which part of the body.
 
-    Discs may overlap, and leave places out: shares do not sum to 1. Negative values of maps count as 0.
+    Discs may overlap and do not cover everything, so shares do not sum to 1. Negative values of maps count as 0.
 
     Args:
         maps (Tensor): (..., B, K, h, w), over the token grid.
@@ -83,15 +83,15 @@ def disc_shares(maps: Tensor, coverage: Tensor) -> Tensor:
 
 
 def entropy(maps: Tensor, normalised: bool = False) -> Tensor:
-    """Shannon entropy of maps taken as distributions over the cells, -sum p ln p.
+    """Compute the Shannon entropy of maps as distributions over the cells, -sum p ln p.
 
     Args:
         maps (Tensor): (..., h, w); negative values count as 0.
-        normalised (bool): Divide by ln(h w), the entropy of an even map: from 0 (one cell) to 1 (even).
+        normalised (bool): Divide by ln(h w), the entropy of an even map; the range is then 0 (one cell) to 1 (even).
 
     Returns:
-        Tensor: (...), in nats unless normalised; NaN for maps without a positive value. A grid of one cell has entropy
-        0, normalised NaN.
+        Tensor: (...), in nats unless normalised; NaN for maps without a positive value. For a grid of one cell the
+        entropy is 0, and NaN if normalised.
     """
     share = distribution(maps).flatten(-2)
     nats = torch.special.xlogy(share, share).sum(-1).abs()
@@ -99,23 +99,23 @@ def entropy(maps: Tensor, normalised: bool = False) -> Tensor:
 
 
 def reach(maps: Tensor, points: Tensor, token_to_crop: np.ndarray | Tensor, lengths: Tensor) -> Tensor:
-    """Mean distance between a map's weight and the keypoint, sum p |x - keypoint| / length.
+    """Compute the mean distance of a map's weight from the keypoint, sum p |x - keypoint| / length.
 
     Args:
         maps (Tensor): (..., B, K, h, w); negative values count as 0. A cell's weight sits at its middle.
         points (Tensor): (B, K, 2), (x, y) of the keypoints in pixels of the crop; NaN for missing ones.
         token_to_crop (np.ndarray | Tensor): (2, 3), from a token's (col, row) to (x, y) in pixels of the crop.
-        lengths (Tensor): (B,), the unit of each person in pixels of the crop, such as the torso: the mean distance
-            from shoulder to hip.
+        lengths (Tensor): (B,), the unit of length of each person in pixels of the crop, such as the torso: from the
+            middle of the shoulders to the middle of the hips.
 
     Returns:
         Tensor: (..., B, K); NaN for missing keypoints, lengths that are not positive, and maps without a positive
         value.
 
     Raises:
-        ValueError: ``token_to_crop`` has another shape, turns, or mirrors.
+        InputError: ``token_to_crop`` has another shape, turns, or mirrors.
     """
     share = distribution(maps)
-    middle = token_positions(tuple(maps.shape[-2:]), token_to_crop).to(share.device)
+    middle = token_positions(maps.shape[-2:], token_to_crop).to(share.device)
     distance = (middle - points.to(share.device, torch.float64)[:, :, None, None]).norm(dim=-1).to(share)
     return (share * distance).sum((-1, -2)) / lengths.where(lengths > 0, torch.nan).to(share).unsqueeze(-1)

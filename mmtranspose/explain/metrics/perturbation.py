@@ -1,4 +1,4 @@
-"""Deletion and insertion: does the keypoint go, or come, with the places that a map holds responsible?"""
+"""Deletion and insertion: what becomes of a keypoint as the places that a map ranks highest go, or come."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
+from mmtranspose.errors import InputError
+from mmtranspose.explain.metrics.discs import keypoint_oks
 from mmtranspose.explain.metrics.perturbed_images import (
     Reading,
     cell_counts,
@@ -17,23 +19,24 @@ from mmtranspose.explain.metrics.perturbed_images import (
     first_cells,
     normalised,
     pixel_masks,
-    read_cases,
     read_images,
+    read_variants,
 )
 from mmtranspose.explain.recording import evaluating
 from mmtranspose.explain.target import Target
+from mmtranspose.typing import PoseEstimator
 
 
-def peak_drift(peaks: Tensor, reference: Tensor, heatmap_size: tuple[int, int], input_size: tuple[int, int]) -> Tensor:
-    """Distance between peaks, in pixels of the crop.
+def peak_drift(peaks: Tensor, reference: Tensor, heatmap_size: Sequence[int], input_size: Sequence[int]) -> Tensor:
+    """Compute the distance between peaks, in pixels of the crop.
 
     A heatmap's first and last cells lie on the crop's first and last pixels: x = col (W_in - 1) / (W - 1).
 
     Args:
         peaks (Tensor): (..., 2), integer (row, col) of the heatmap.
         reference (Tensor): The same, of a shape that broadcasts.
-        heatmap_size (tuple[int, int]): (H, W).
-        input_size (tuple[int, int]): (H_in, W_in).
+        heatmap_size (Sequence[int]): (H, W).
+        input_size (Sequence[int]): (H_in, W_in).
 
     Returns:
         Tensor: (...), float32.
@@ -42,24 +45,9 @@ def peak_drift(peaks: Tensor, reference: Tensor, heatmap_size: tuple[int, int], 
     return ((peaks - reference) * torch.tensor(scale, device=peaks.device)).norm(dim=-1)
 
 
-def keypoint_oks(distances: Tensor, areas: Tensor, sigmas: Tensor) -> Tensor:
-    """COCO's object keypoint similarity of single keypoints, exp(-d^2 / (2 s^2 k^2)) with k = 2 sigma and s^2 the area.
-
-    Args:
-        distances (Tensor): (B, K, S), d in pixels of the crop.
-        areas (Tensor): (B,), of the people in pixels of the crop, squared.
-        sigmas (Tensor): (K,), of the dataset (``dataset_meta['sigmas']``).
-
-    Returns:
-        Tensor: (B, K, S), from 0 to 1; NaN where an area is not positive.
-    """
-    variance = areas.where(areas > 0, torch.nan)[:, None] * (2 * sigmas) ** 2
-    return (-distances.square() / (2 * variance.unsqueeze(-1))).exp()
-
-
 @dataclass(frozen=True)
 class PerturbationCurve:
-    """What becomes of each keypoint while the image is deleted or inserted, most relevant cells first.
+    """Each keypoint while the image is deleted or inserted, the most relevant cells first.
 
     Attributes:
         fractions (Tensor): (S,), shares of the cells deleted or inserted, from 0 to 1.
@@ -76,13 +64,13 @@ class PerturbationCurve:
 
     @property
     def auc(self) -> Tensor:
-        """(B, K), area under ``values`` by the trapezium rule; good is low for deletion, and high for insertion."""
+        """(B, K), area under ``values`` by the trapezium rule; low is good for deletion, high for insertion."""
         return torch.trapezoid(self.values, self.fractions)
 
 
 @torch.no_grad()
 def deletion(
-    model: nn.Module,
+    model: PoseEstimator,
     inputs: Tensor,
     target: Target,
     maps: Tensor,
@@ -96,16 +84,17 @@ def deletion(
 ) -> PerturbationCurve:
     """Cover an image's cells with a flat colour, the most relevant first.
 
-    Measured on the network's single pass, without flip test, in evaluation mode. B + B + B K steps images go through
-    the network: the end points are the same for all keypoints of a person.
+    It is measured on the network's single pass, without flip test, in evaluation mode. B + B + B K ``steps`` images go
+    through the network: the end points are the same for all keypoints of a person.
 
     Args:
-        model (nn.Module): The pose estimator.
+        model (PoseEstimator): The pose estimator.
         inputs (Tensor): (B, 3, H, W), as the network takes them (normalised).
         target (Target): The peaks of the unperturbed heatmaps.
         maps (Tensor): (B, K, h, w) over the token grid; the higher, the more relevant. A cell is a patch of the input.
-        steps (int): Fractions between 0 and 1, evenly spaced; these two come besides. Each is rounded to whole cells.
-        fill (float): The colour, in normalised units: 0 is the mean colour of the data that the network was made for.
+        steps (int): Number of fractions between 0 and 1, evenly spaced, to which 0 and 1 are added. Each is rounded to
+            whole cells.
+        fill (float): The colour, in normalised units: 0 is the mean colour of the training data.
         areas (Tensor | Sequence[float] | None): (B,), of the people in pixels of the crop, squared; for OKS.
         sigmas (Tensor | Sequence[float] | None): (K,), of the dataset's keypoints; for OKS.
         seed (int): Of the order of cells that are equally relevant.
@@ -115,16 +104,16 @@ def deletion(
         PerturbationCurve: Over the share of cells deleted.
 
     Raises:
-        ValueError: ``maps`` or ``inputs`` do not belong to the target, ``maps`` are not finite, ``steps`` or
+        InputError: ``maps`` or ``inputs`` do not belong to the target, ``maps`` are not finite, ``steps`` or
             ``batch_size`` is below 1, or only one of ``areas`` and ``sigmas`` is given.
     """
     ends = (inputs, torch.full_like(inputs, fill))
-    return _curve(model, ends, 0, target, maps, steps, (areas, sigmas), seed, batch_size)
+    return _curve(model, ends, 0, target, maps, steps, areas, sigmas, seed, batch_size)
 
 
 @torch.no_grad()
 def insertion(
-    model: nn.Module,
+    model: PoseEstimator,
     inputs: Tensor,
     target: Target,
     maps: Tensor,
@@ -138,29 +127,30 @@ def insertion(
 ) -> PerturbationCurve:
     """Uncover the cells of a blurred image, the most relevant first.
 
-    As :func:`deletion`, but for:
+    Arguments and errors are those of :func:`deletion`, except:
 
     Args:
-        blur (float): Standard deviation of the Gaussian that blurs, as a share of the crop's longer side.
+        blur (float): In place of ``fill``: standard deviation of the Gaussian that blurs the image, as a share of the
+            crop's longer side.
 
     Returns:
         PerturbationCurve: Over the share of cells inserted.
 
     Raises:
-        ValueError: Also where ``blur`` is not positive.
+        InputError: As in :func:`deletion`, or ``blur`` is not positive.
     """
     ends = (blurred(inputs, blur), inputs)
-    return _curve(model, ends, 1, target, maps, steps, (areas, sigmas), seed, batch_size)
+    return _curve(model, ends, 1, target, maps, steps, areas, sigmas, seed, batch_size)
 
 
 def blurred(inputs: Tensor, blur: float) -> Tensor:
-    """Images (B, 3, H, W) under a Gaussian of ``blur`` times their longer side; borders are mirrored.
+    """Blur images (B, 3, H, W) by a Gaussian of ``blur`` times their longer side; borders are mirrored.
 
     Raises:
-        ValueError: ``blur`` is not positive.
+        InputError: ``blur`` is not positive.
     """
     if not blur > 0:
-        raise ValueError(f'blur={blur} must be positive: a share of the crop, such as 0.05')
+        raise InputError(f'blur={blur} must be positive: a share of the crop, such as 0.05')
     sigma = blur * max(inputs.shape[-2:])
     height, width = (2 * min(round(3 * sigma), size - 1) + 1 for size in inputs.shape[-2:])  # mirrored once, no more
     rows_blurred = gaussian_blur(inputs, [width, 1], [sigma, sigma])  # (kernel x, kernel y)
@@ -168,36 +158,38 @@ def blurred(inputs: Tensor, blur: float) -> Tensor:
 
 
 def _curve(
-    model: nn.Module,
+    model: PoseEstimator,
     ends: tuple[Tensor, Tensor],
     unperturbed: int,
     target: Target,
     maps: Tensor,
     steps: int,
-    people: tuple,
+    areas: Tensor | Sequence[float] | None,
+    sigmas: Tensor | Sequence[float] | None,
     seed: int,
     batch_size: int,
 ) -> PerturbationCurve:
-    """From the first of two images to the second, most relevant cells first; ``unperturbed``: 0 or 1."""
+    """Go from the first of two images to the second, the most relevant cells first; ``unperturbed`` is 0 or 1."""
     rest, first = ends
     check_arguments(first, target, maps, batch_size)
     if steps < 1:
-        raise ValueError(f'steps={steps} must be at least 1')
-    size, device = tuple(first.shape[-2:]), first.device
+        raise InputError(f'steps={steps} must be at least 1')
+    size, device = first.shape[-2:], first.device
     counts = cell_counts(torch.linspace(0, 1, steps + 2, device=device), target.grid).unique()
     ranks = cell_ranks(maps.to(device), seed)
 
-    def pictures(person: Tensor, keypoint: Tensor, step: Tensor) -> Tensor:
+    def images_of(person: Tensor, keypoint: Tensor, step: Tensor) -> Tensor:
         masks = pixel_masks(first_cells(ranks[person, keypoint], counts[1:-1][step]), size)
         return torch.where(masks.unsqueeze(1), first[person], rest[person])
 
     with evaluating(model):
         ended = [read_images(model, end, target, batch_size) for end in ends]
-        between = read_cases(model, target, len(counts) - 2, pictures, batch_size)
+        between = read_variants(model, target, len(counts) - 2, images_of, batch_size)
     values, peaks = _joined(ended[0], between, ended[1])
     drift = peak_drift(peaks, target.peaks.unsqueeze(2), target.heatmap_size, size)
     fractions = counts / (target.grid[0] * target.grid[1])
-    return PerturbationCurve(fractions, normalised(values, ended[unperturbed].values), drift, _oks(drift, *people))
+    oks = _oks(drift, areas, sigmas)
+    return PerturbationCurve(fractions, normalised(values, ended[unperturbed].values), drift, oks)
 
 
 def _joined(start: Reading, between: Reading, end: Reading) -> Reading:
@@ -205,10 +197,11 @@ def _joined(start: Reading, between: Reading, end: Reading) -> Reading:
     return Reading(values, torch.cat([start.peaks.unsqueeze(2), between.peaks, end.peaks.unsqueeze(2)], dim=2))
 
 
-def _oks(drift: Tensor, areas: Sequence[float] | None, sigmas: Sequence[float] | None) -> Tensor | None:
+def _oks(
+    drift: Tensor, areas: Tensor | Sequence[float] | None, sigmas: Tensor | Sequence[float] | None
+) -> Tensor | None:
     if areas is None and sigmas is None:
         return None
     if areas is None or sigmas is None:
-        raise ValueError('OKS takes both areas and sigmas: give both or neither')
-    areas, sigmas = (torch.as_tensor(x, dtype=drift.dtype, device=drift.device) for x in (areas, sigmas))
-    return keypoint_oks(drift, areas, sigmas)
+        raise InputError('OKS takes both areas and sigmas: give both or neither')
+    return keypoint_oks(drift, torch.as_tensor(areas).to(drift), torch.as_tensor(sigmas).to(drift))

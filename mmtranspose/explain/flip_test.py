@@ -1,0 +1,93 @@
+"""The prediction that is explained: one pass of the network, or its average with the mirrored image's (flip test)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mmpose.models.utils.tta import flip_heatmaps
+from torch import Tensor
+
+from mmtranspose.explain.recording import RecordedForward, recorded_forward
+from mmtranspose.explain.target import Target
+from mmtranspose.typing import PoseEstimator
+
+
+def uses_flip_test(model: PoseEstimator, flip_test: bool | None = None) -> bool:
+    """Whether predictions are averaged with the mirrored image's; None: as the model's ``test_cfg`` says."""
+    return bool((model.test_cfg or {}).get('flip_test', False)) if flip_test is None else flip_test
+
+
+def mirror_maps(maps: Tensor, flip_indices: Sequence[int]) -> Tensor:
+    """Turn maps (..., K, h, w) of a mirrored image into maps of the image: mirrored, left and right keypoints swapped.
+
+    Args:
+        maps (Tensor): (..., K, h, w).
+        flip_indices (Sequence[int]): (K,), the number of each keypoint's counterpart on the other side.
+    """
+    return maps.flip(-1)[..., list(flip_indices), :, :]
+
+
+@dataclass
+class MirroredPass:
+    """The network's pass over the mirrored images, and how MMPose's flip test adds it to the plain one.
+
+    Attributes:
+        inputs (Tensor): (B, 3, H, W), mirrored.
+        run (RecordedForward): What the network made of them.
+        flip_indices (Sequence[int]): (K,), the number of each keypoint's counterpart on the other side.
+        shift_heatmap (bool): ``test_cfg.shift_heatmap``.
+    """
+
+    inputs: Tensor
+    run: RecordedForward
+    flip_indices: Sequence[int]
+    shift_heatmap: bool
+
+
+@dataclass
+class RecordedPrediction:
+    """What the network predicts for a batch, with what its attention layers were given.
+
+    Attributes:
+        inputs (Tensor): (B, 3, H, W), as the network takes them (normalised).
+        run (RecordedForward): The plain pass.
+        mirrored (MirroredPass | None): The other pass of the flip test; None without.
+    """
+
+    inputs: Tensor
+    run: RecordedForward
+    mirrored: MirroredPass | None
+
+    @classmethod
+    def of(cls, model: PoseEstimator, inputs: Tensor, flip_indices: Sequence[int] | None) -> RecordedPrediction:
+        """Run the network on ``inputs``; on the mirrored ones too unless ``flip_indices`` is None."""
+        run = recorded_forward(model, inputs)
+        if flip_indices is None:
+            return cls(inputs, run, None)
+        flipped = inputs.flip(-1)
+        shift = (model.test_cfg or {}).get('shift_heatmap', False)
+        return cls(inputs, run, MirroredPass(flipped, recorded_forward(model, flipped), flip_indices, shift))
+
+    @property
+    def heatmaps(self) -> Tensor:
+        """(B, K, H, W), averaged with the flip test."""
+        if self.mirrored is None:
+            return self.run.heatmaps
+        other = self.mirrored
+        back = flip_heatmaps(other.run.heatmaps, other.flip_indices, shift_heatmap=other.shift_heatmap)
+        return (self.run.heatmaps + back) * 0.5
+
+    def averaged(self, maps_of: Callable[[RecordedForward, Tensor, Target], Tensor], target: Target) -> Tensor:
+        """Compute maps (..., B, K, h, w) of the prediction at a target: those of its one pass, or the mean of its two.
+
+        Args:
+            maps_of (Callable): From a pass, its inputs and its target to maps of the input.
+            target (Target): The peaks of :attr:`heatmaps`.
+        """
+        maps = maps_of(self.run, self.inputs, target)
+        if self.mirrored is None:
+            return maps
+        other = self.mirrored
+        mirrored_target = target.mirrored(other.flip_indices, other.shift_heatmap)
+        return (maps + mirror_maps(maps_of(other.run, other.inputs, mirrored_target), other.flip_indices)) / 2

@@ -6,16 +6,18 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-
 from mmtranspose.commands.command_line import sigterm_as_interrupt
-from mmtranspose.datasets.synthetic import DIFFICULTIES, contact_sheet, generate_dataset, make_scene
+from mmtranspose.datasets.synthetic import DIFFICULTIES, draw_labels, generate_dataset, make_scene
+from mmtranspose.files.output_paths import require_output_file, require_writable
+from mmtranspose.media import write_image
+from mmtranspose.visualization import contact_sheet
 from mmtranspose_cli.parser import command_parser
 
 EPILOG = """\
 Writes OUTPUT_ROOT/{annotations,person_detection_results,train,val} and synthetic.json. The same seed and counts always
 give the same files. In the preview a filled disc is a visible keypoint, a ring an occluded one; green is the person's
 left, orange the right."""
+CELL = (480, 400)  # of the preview: (w, h) in pixels
 
 
 def _at_least(low: int):
@@ -64,16 +66,17 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def write_preview(path: Path, args: argparse.Namespace, count: int = 16) -> None:
-    """Write a sheet of the first images of the larger split."""
+    """Write a contact sheet of the first images of the larger split, with their labels."""
     split, number = ('train', args.num_train) if args.num_train >= args.num_val else ('val', args.num_val)
     scenes = [make_scene(args.seed, split, index, args.difficulty)[0] for index in range(min(count, number))]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), contact_sheet(scenes)):
-        raise OSError(f'--preview {path}: the image could not be written')
+    write_image(path, contact_sheet([draw_labels(scene, CELL) for scene in scenes], cell=CELL))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_arguments(argv)
+    if args.preview:
+        require_output_file(args.preview, '--preview', ())
+        require_writable(args.preview.parent, '--preview')
     with sigterm_as_interrupt():
         written = generate_dataset(
             args.output_root,

@@ -28,17 +28,21 @@ def require_output_file(path: str | Path, option: str, given: Iterable[str | Pat
             raise InputError(f'{option} {path} would overwrite {other}; choose another file')
 
 
-def require_writable(root: str | Path) -> None:
+def require_writable(root: str | Path, option: str = '--output-root') -> None:
     """Check that a folder can be written to, or made; nothing is made yet.
+
+    Args:
+        root (str | Path): The folder.
+        option (str): That named it.
 
     Raises:
         InputError: It cannot.
     """
     existing = next(path for path in (Path(root), *Path(root).absolute().parents) if path.exists())
     if not existing.is_dir():
-        raise InputError(f'--output-root {root}: {existing} is a file, not a folder; choose another')
+        raise InputError(f'{option} {root}: {existing} is a file, not a folder; choose another')
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise InputError(f'--output-root {root}: {existing} cannot be written to; choose another folder')
+        raise InputError(f'{option} {root}: {existing} cannot be written to; choose another folder')
 
 
 def partial_path(path: str | Path) -> Path:

@@ -4,13 +4,15 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from mmtranspose.datasets.synthetic import generate_dataset, generator, make_scene
+from mmtranspose.commands import command_line, generate_people
+from mmtranspose.datasets.synthetic import draw_labels, generate_dataset, generator, make_scene
 from mmtranspose.datasets.synthetic.simulated_detections import box_iou
 from mmtranspose.errors import InputError
 
@@ -60,8 +62,8 @@ def test_a_larger_set_begins_with_the_smaller_one(root, tmp_path):
 
 
 def test_splits_and_seeds_differ():
-    pictures = [make_scene(*key)[0].image for key in ((0, 'train', 0), (0, 'val', 0), (1, 'train', 0), (0, 'train', 1))]
-    assert len({picture.tobytes() for picture in pictures}) == 4
+    images = [make_scene(*key)[0].image for key in ((0, 'train', 0), (0, 'val', 0), (1, 'train', 0), (0, 'train', 1))]
+    assert len({image.tobytes() for image in images}) == 4
 
 
 def test_images_are_what_was_drawn(root):
@@ -225,7 +227,7 @@ def test_a_failed_swap_puts_the_old_one_back(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    'changes, message',
+    ('changes', 'message'),
     [
         (dict(num_train=-1), 'num_train'),
         (dict(num_val=1.5), 'num_val'),
@@ -248,8 +250,41 @@ def test_command_line(tmp_path, run_command):
         run_command('generate-people', out, '--num-train', 3, '--num-val', 1)
 
 
+def test_the_preview_shows_labelled_images(tmp_path, run_command):
+    counts = ('--num-train', 2, '--num-val', 3, '--num-workers', 1)
+    run_command('generate-people', tmp_path / 'people', *counts, '--preview', tmp_path / 'a.png')
+    sheet = cv2.imread(str(tmp_path / 'a.png'))
+    assert sheet.shape == (400, 4 * 480, 3)
+    for index in range(3):
+        scene = make_scene(0, 'val', index)[0]
+        drawn, cell = draw_labels(scene, (480, 400)), sheet[:, 480 * index : 480 * (index + 1)]
+        top, left = (400 - drawn.shape[0]) // 2, (480 - drawn.shape[1]) // 2
+        assert (cell[top : top + drawn.shape[0], left : left + drawn.shape[1]] == drawn).all()
+
+
+@pytest.mark.parametrize('place', ['file/people', 'file/deeper/people', '/proc/people'])
+def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch, capsys, place):
+    (tmp_path / 'file').touch()
+    monkeypatch.setattr(command_line.keep_memory, 'apply', lambda: None)
+    out = tmp_path / place  # an absolute place replaces tmp_path
+    with pytest.raises(SystemExit) as stop:
+        command_line.run(generate_people.main, [str(out), '--num-train', '1', '--num-val', '0', '--num-workers', '1'])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert stop.value.code == 2 and line.startswith('error: ') and str(out.parent) in line and '.tmp' not in line
+    assert os.listdir(tmp_path) == ['file']
+
+
+def test_a_preview_that_cannot_be_written_is_told_before_anything_is_drawn(tmp_path, run_command):
+    (tmp_path / 'file').touch()
+    (tmp_path / 'folder.png').mkdir()
+    for name in ('file/sheet.png', 'folder.png'):
+        with pytest.raises(InputError, match='--preview'):
+            run_command('generate-people', tmp_path / 'people', '--preview', tmp_path / name)
+    assert not (tmp_path / 'people').exists()
+
+
 @pytest.mark.parametrize(
-    'arguments, message',
+    ('arguments', 'message'),
     [
         (('--num-train', '-3'), 'at least 0'),
         (('--seed', 'x'), 'not a whole number'),

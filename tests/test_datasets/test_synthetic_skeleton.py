@@ -82,7 +82,7 @@ def test_upright_height_and_order():
     assert heights == sorted(heights, reverse=True)
 
 
-@pytest.mark.parametrize('yaw, sign', [(0, 1), (180, -1)])
+@pytest.mark.parametrize(('yaw', 'sign'), [(0, 1), (180, -1)])
 def test_left_is_at_larger_x_for_who_faces_the_camera(yaw, sign):
     skeleton = forward_kinematics(BodyShape(), {}, yaw).transformed(np.eye(3), np.array((0, 0.9, -4.0)))
     pixels = FRONT.project(FRONT.to_camera(coco_keypoints(BodyShape(), skeleton)))
@@ -115,7 +115,7 @@ def test_projection_by_similar_triangles():
     np.testing.assert_allclose(camera.project(camera.to_camera(point)), (160 + 400 * 0.8 / 5, 120 + 400 * 1.0 / 5))
 
 
-@pytest.mark.parametrize('pitch, roll', [(0, 0), (12, 0), (-3, 5), (20, -8)])
+@pytest.mark.parametrize(('pitch', 'roll'), [(0, 0), (12, 0), (-3, 5), (20, -8)])
 def test_projection_against_homogeneous_matrices(pitch, roll):
     camera, points = (
         Camera((320, 240), 500.0, 1.4, pitch, roll),

@@ -22,6 +22,7 @@ from mmtranspose.datasets.synthetic.placement import DIFFICULTIES
 from mmtranspose.datasets.synthetic.scene import Scene, render_scene
 from mmtranspose.datasets.synthetic.simulated_detections import detect
 from mmtranspose.errors import InputError
+from mmtranspose.files.output_paths import errors_name, require_writable
 
 VERSION = 3
 """Raised whenever equal parameters would give other images or labels."""
@@ -182,15 +183,16 @@ def _swap(fresh: Path, root: Path, aside: Path) -> None:
 @contextmanager
 def _beside(root: Path) -> Iterator[Path]:
     """A temporary folder beside ``root`` that takes its place at the end, or vanishes after an error."""
-    root.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f'.{root.name}.', suffix='.tmp', dir=root.parent))
-    try:
-        fresh = work / 'new'
-        fresh.mkdir()
-        yield fresh
-        _swap(fresh, root, work / 'old')
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with errors_name(root):
+        root.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f'.{root.name}.', suffix='.tmp', dir=root.parent))
+        try:
+            fresh = work / 'new'
+            fresh.mkdir()
+            yield fresh
+            _swap(fresh, root, work / 'old')
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _check(num_train: int, num_val: int, seed: int, num_workers: int | None, difficulty: str) -> None:
@@ -240,7 +242,8 @@ def generate_dataset(
 
     Raises:
         InputError: If a number is out of range, or the folder holds anything else (with ``overwrite``: anything that
-            this generator did not make).
+            this generator did not make), or lies in a folder that cannot be written to.
+        OSError: If a file cannot be written (the disk is full); names ``output_root``.
     """
     _check(num_train, num_val, seed, num_workers, difficulty)
     root = Path(output_root).resolve()
@@ -250,6 +253,7 @@ def generate_dataset(
     )
     if _is_done(root, parameters, overwrite):
         return False
+    require_writable(root.parent, 'output_root')
     workers = min(num_workers or os.cpu_count() or 1, max(1, sum(counts.values()) // 8))
     with _beside(root) as fresh:
         with _mapper(workers) as mapped:

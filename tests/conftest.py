@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import importlib
 import json
 import os
@@ -29,6 +30,12 @@ SYNTHETIC_CONFIG = next((CONFIGS / 'synthetic').glob('td-hm_transpose-r-tiny_*.p
 # A shell starts `make test &` with SIGINT ignored, and every child would inherit that: tests interrupt their children.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish():
+    """Leave what is loaded by now out of garbage collections: mmengine asks for one for every dataset that it loads."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,1 +1,1 @@
-"""From boxes to crops, on the CPU or on the network's device, and back to the image."""
+"""Bounding boxes of people, and the crops that are cut from them, each with the affine back to its image."""

@@ -1,28 +1,31 @@
-"""Boxes of people that a user gives: read, and checked against their image."""
+"""Bounding boxes of people as a user gives them: read from a file or an array, and checked against their image."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mmtranspose.errors import InputError
 from mmtranspose.files.json_files import read_json
+from mmtranspose.typing import BoxesLike, PathLike
 
 
-def load_bboxes(path: str) -> np.ndarray:
-    """Boxes of one image from a JSON file.
+def load_bboxes(path: PathLike) -> np.ndarray:
+    """Read the boxes of one image from a JSON file.
 
     Args:
-        path (str): A list of boxes [x1, y1, x2, y2] or [x1, y1, x2, y2, score] in pixels; or of dicts with ``bbox``
-            [x, y, w, h] and perhaps ``score``, as COCO writes detections.
+        path (PathLike): The file holds a list of boxes, [x1, y1, x2, y2] or [x1, y1, x2, y2, score] in pixels; or of
+            dicts with ``bbox`` [x, y, w, h] and perhaps ``score``, as COCO writes detections.
 
     Returns:
         np.ndarray: (N, 5), xyxy and score, float32.
 
     Raises:
-        InputError: The file is missing or no JSON; a box has another length, is not finite, or has no positive size.
+        InputError: The file is missing or is not JSON; a box has another length, is not finite, or has no positive
+            size.
     """
     entries = read_json(Path(path), 'box file')
     if not isinstance(entries, list):
@@ -31,16 +34,24 @@ def load_bboxes(path: str) -> np.ndarray:
 
 
 def parse_boxes(entries: list, where: str, check: bool = True) -> np.ndarray:
-    """Boxes (N, 5) as :func:`load_bboxes` takes them, from the list in the file; ``where`` is said of a bad one.
+    """Convert a list of boxes, as :func:`load_bboxes` reads it from a file, into an array.
+
+    Args:
+        entries (list): Lists of numbers, or dicts with ``bbox``.
+        where (str): Begins the message about a bad entry; the entry's number follows.
+        check (bool): Refuse boxes that are not finite or have no positive size.
+
+    Returns:
+        np.ndarray: (N, 5), xyxy and score, float32.
 
     Raises:
-        InputError: An entry is no box; or, unless ``check`` is False, is not finite or has no positive size.
+        InputError: An entry is not a box, or is refused.
     """
     boxes = [_parse_box(entry, f'{where} {index}', check) for index, entry in enumerate(entries)]
     return np.array(boxes, dtype=np.float32).reshape(-1, 5)
 
 
-def _parse_box(entry: object, where: str, check: bool) -> list[float]:
+def _parse_box(entry: Any, where: str, check: bool) -> list[float]:
     try:
         if isinstance(entry, dict):
             x, y, w, h = (float(value) for value in entry['bbox'])
@@ -58,27 +69,27 @@ def _parse_box(entry: object, where: str, check: bool) -> list[float]:
     return box
 
 
-def with_scores(bboxes: object) -> np.ndarray:
-    """Boxes (N, 5) float32 from (N, 4) or (N, 5) or none at all; the score is 1 where there is none.
+def with_scores(bboxes: BoxesLike) -> np.ndarray:
+    """Convert boxes (N, 4) or (N, 5), or none at all, into (N, 5), float32; a missing score becomes 1.
 
     Raises:
         InputError: They have another shape.
     """
-    bboxes = np.asarray(bboxes, dtype=np.float32)
-    if bboxes.size == 0:
+    boxes = np.asarray(bboxes, dtype=np.float32)
+    if boxes.size == 0:
         return np.zeros((0, 5), np.float32)
-    if bboxes.ndim != 2 or bboxes.shape[1] not in (4, 5):
-        raise InputError(f'bboxes must have shape (N, 4) or (N, 5), not {bboxes.shape}')
-    return bboxes if bboxes.shape[1] == 5 else np.column_stack([bboxes, np.ones(len(bboxes), np.float32)])
+    if boxes.ndim != 2 or boxes.shape[1] not in (4, 5):
+        raise InputError(f'bboxes must have shape (N, 4) or (N, 5), not {boxes.shape}')
+    return boxes if boxes.shape[1] == 5 else np.column_stack([boxes, np.ones(len(boxes), np.float32)])
 
 
 def whole_image(image: np.ndarray) -> np.ndarray:
-    """One box, (1, 5), around the image (h, w, 3)."""
+    """Make one box (1, 5), xyxy and score 1, around the image (h, w, 3)."""
     h, w = image.shape[:2]
     return np.array([[0, 0, w, h, 1]], dtype=np.float32)
 
 
-def check_boxes(bboxes: np.ndarray, image_shape: Sequence[int]) -> None:
+def check_boxes(bboxes: BoxesLike, image_shape: Sequence[int]) -> None:
     """Check boxes (N, 4) or (N, 5) against the (h, w) of their image.
 
     Raises:
@@ -91,7 +102,7 @@ def check_boxes(bboxes: np.ndarray, image_shape: Sequence[int]) -> None:
 
 
 def box_problem(box: np.ndarray, image_shape: Sequence[int]) -> str | None:
-    """What is wrong with a box (x1, y1, x2, y2, ...) in an image of (h, w), if anything is."""
+    """Say what is wrong with a box (x1, y1, x2, y2, ...) in an image of (h, w); None if nothing is."""
     (x1, y1, x2, y2), (h, w) = box[:4], image_shape
     if not np.isfinite(box).all() or x2 <= x1 or y2 <= y1:
         return 'is not finite or has no positive width and height'

@@ -74,7 +74,8 @@ def require_explainable(model: PoseEstimator, options: ExplainOptions) -> list[M
 class Explainer:
     """Explains what a model's predictions depend on, one batch of crops after the other.
 
-    Model, options and keypoint names are checked here, once. A call leaves the model as it was, after an error too.
+    Model, options and keypoint names are checked once, when the explainer is made; ``test_cfg.flip_test`` of the model
+    is read then too. A call leaves the model as it was, after an error too.
 
     Args:
         model (PoseEstimator): A pose estimator with a :class:`TransPoseNeck`.
@@ -177,8 +178,8 @@ class Explainer:
             dependency=maps['dependency'][:, index],
             affect=maps['affect'][:, index] if self.options.affect else None,
             relevance={method.name: maps[method.name][index] for method in self.methods},
-            names=self.names,
-            skeleton=self.skeleton,
+            names=list(self.names),
+            skeleton=list(self.skeleton),
             score_thr=self.options.score_thr,
             bbox=np.array(sample.gt_instances.bboxes[0], float),
             crop=crop.permute(1, 2, 0).cpu().numpy(),
@@ -217,6 +218,8 @@ def explain_topdown(
     if batch_size < 1:
         raise InputError(f'batch_size={batch_size} must be at least 1')
     image = read_image(image) if isinstance(image, (str, Path)) else image
+    if not isinstance(image, np.ndarray):
+        raise InputError(f'the image must be a file or an array (h, w, 3), BGR, uint8, not a {type(image).__name__}')
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise InputError(f'the image must be (h, w, 3), BGR, uint8, not {image.shape} {image.dtype}')
     boxes = np.asarray(bboxes, dtype=np.float32)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmtranspose.errors import UnsupportedModelError
+from mmtranspose.explain.token_grid import map_size
 from mmtranspose.models.layers import SelfAttention
 from mmtranspose.models.necks import TransPoseNeck
 from mmtranspose.models.unwrapping import compiled_part, is_exported, is_wrapped
@@ -133,7 +134,7 @@ def recorded_forward(model: PoseEstimator, inputs: Tensor) -> RecordedForward:
     """
     with evaluating(model):
         records, features = _record(model, inputs)
-        return RecordedForward(records, _size(features), model.head.forward(features))
+        return RecordedForward(records, map_size(features[-1]), model.head.forward(features))
 
 
 @torch.no_grad()
@@ -141,7 +142,7 @@ def recorded_layers(model: PoseEstimator, inputs: Tensor) -> tuple[list[Attentio
     """:func:`recorded_forward` without the head: what the attention layers were given, and the token grid (h, w)."""
     with evaluating(model):
         records, features = _record(model, inputs)
-    return records, _size(features)
+    return records, map_size(features[-1])
 
 
 def _record(model: PoseEstimator, inputs: Tensor) -> tuple[list[AttentionInput], tuple[Tensor, ...]]:
@@ -154,8 +155,3 @@ def _record(model: PoseEstimator, inputs: Tensor) -> tuple[list[AttentionInput],
             f'{len(records)} of {expected} attention layers ran where they could be recorded: {CANNOT_BE_READ}'
         )
     return records, features
-
-
-def _size(features: tuple[Tensor, ...]) -> tuple[int, int]:
-    h, w = features[-1].shape[-2:]
-    return h, w

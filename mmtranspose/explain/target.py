@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmtranspose.codecs.peaks import find_peaks
 from mmtranspose.errors import require_choice
+from mmtranspose.explain.token_grid import map_size
 
 
 def heatmap_peaks(heatmaps: Tensor) -> Tensor:
@@ -28,7 +29,7 @@ def peak_cells(heatmaps: Tensor, grid: tuple[int, int]) -> Tensor:
     Returns:
         Tensor: (B, K, 2), integer (row, col) of the token grid.
     """
-    return nearest_cells(heatmap_peaks(heatmaps), _size(heatmaps), grid)[0][:, :, 0]
+    return nearest_cells(heatmap_peaks(heatmaps), map_size(heatmaps), grid)[0][:, :, 0]
 
 
 def nearest_cells(peaks: Tensor, heatmap_size: tuple[int, int], grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -70,15 +71,6 @@ def bilinear_cells(peaks: Tensor, heatmap_size: tuple[int, int], grid: tuple[int
 CELLS = {'bilinear': bilinear_cells, 'nearest': nearest_cells}
 
 
-def _as_tensor(size: tuple[int, int], like: Tensor) -> Tensor:
-    return torch.tensor(size, device=like.device)
-
-
-def _size(maps: Tensor) -> tuple[int, int]:
-    h, w = maps.shape[-2:]
-    return h, w
-
-
 @dataclass(frozen=True)
 class Target:
     """The peaks of a batch's heatmaps, kept in place while the image or the network is changed.
@@ -113,7 +105,7 @@ class Target:
     @classmethod
     def of(cls, heatmaps: Tensor, grid: tuple[int, int], cell: str = 'bilinear') -> Target:
         """Make the target at the maxima of ``heatmaps`` (B, K, H, W); other arguments as the attributes."""
-        return cls.at(heatmap_peaks(heatmaps), _size(heatmaps), grid, cell)
+        return cls.at(heatmap_peaks(heatmaps), map_size(heatmaps), grid, cell)
 
     def values(self, heatmaps: Tensor) -> Tensor:
         """Read heatmaps (B, K, H, W) at the peaks: (B, K), differentiable."""
@@ -149,6 +141,10 @@ class Target:
         peaks = torch.stack([row, self.heatmap_size[1] - 1 - col], dim=-1)
         return Target.at(peaks, self.heatmap_size, self.grid, self.cell)
 
-    def __getitem__(self, samples: slice) -> Target:
-        """The target of some of the batch's images."""
+    def __getitem__(self, samples: slice | Tensor) -> Target:
+        """Take the target of some of the batch's images, given by a slice or by their numbers (n,)."""
         return replace(self, peaks=self.peaks[samples], cells=self.cells[samples], weights=self.weights[samples])
+
+
+def _as_tensor(size: tuple[int, int], like: Tensor) -> Tensor:
+    return torch.tensor(size, device=like.device)

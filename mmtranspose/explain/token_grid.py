@@ -1,4 +1,4 @@
-"""Where the tokens lie in the crop."""
+"""The grid of tokens, and where it lies in the crop."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ import torch
 from torch import Tensor
 
 from mmtranspose.errors import InputError
+
+
+def map_size(maps: Tensor) -> tuple[int, int]:
+    """Height and width (h, w) of maps (..., h, w)."""
+    h, w = maps.shape[-2:]
+    return h, w
 
 
 def token_to_crop(grid: tuple[int, int], heatmap_size: tuple[int, int], cell_size: Sequence[float]) -> np.ndarray:

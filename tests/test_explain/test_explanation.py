@@ -250,6 +250,7 @@ def test_no_people(model, image, boxes):
         (dict(image=Path('missing.jpg')), 'missing.jpg does not exist'),
         (dict(image=np.zeros((50, 40), np.uint8)), r'the image must be \(h, w, 3\).* not \(50, 40\) uint8'),
         (dict(image=np.zeros((50, 40, 3))), r'the image must be .* float64'),
+        (dict(image=[[0]]), 'the image must be a file or an array .*, not a list'),
         (dict(bboxes=[*BOXES, *BOXES, [1000, 10, 1100, 50]], batch_size=2), 'box 4 .* lies outside the image'),
         (dict(batch_size=-1), 'batch_size=-1 must be at least 1'),
         (dict(hedas='all'), "no option 'hedas' of an explanation; choose from affect, heads, cell, methods, score_thr"),

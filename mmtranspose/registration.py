@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -13,11 +12,10 @@ from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.registry import FUNCTIONS
 from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, OPTIM_WRAPPERS, TRANSFORMS
 
-from mmtranspose.compat.when_imported import when_imported
+from mmtranspose.compat.patching import replace_once, when_imported
 from mmtranspose.loading import zoo
 
 PACKAGE = 'mmtranspose'
-MARK = 'knows_mmtranspose'  # of functions that are patched already
 LOCATIONS = (  # a registry, MMPose's or mmengine's modules for it, ours
     (HOOKS, 'mmpose.engine.hooks', 'mmtranspose.engine.hooks'),
     (MODELS, 'mmpose.models', 'mmtranspose.models'),
@@ -54,32 +52,30 @@ def register_configs() -> None:
     are in MMPose's.
     """
     MODULE2PACKAGE[PACKAGE] = PACKAGE
-    resolve = Config._get_cfg_path
-    if hasattr(resolve, MARK):
-        return
+    replace_once(Config, '_get_cfg_path', _in_mmpose_scope)
 
-    @functools.wraps(resolve)
+
+def _in_mmpose_scope(resolve: Callable) -> Callable:
     def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
         path, scope = resolve(cfg_path, filename)
         return path, 'mmpose' if scope == PACKAGE else scope
 
-    setattr(get_cfg_path, MARK, True)
-    Config._get_cfg_path = staticmethod(get_cfg_path)
+    return get_cfg_path
 
 
 def register_models() -> None:
     """Let MMPose's inferencers find this package's models by name and alias, after MMPose's own."""
     from mmengine.infer.infer import BaseInferencer
 
-    listed = BaseInferencer._get_models_from_metafile
-    if hasattr(listed, MARK):
-        return
+    replace_once(BaseInferencer, '_get_models_from_metafile', _with_models)
 
-    @functools.wraps(listed)
+
+def _with_models(listed: Callable) -> Callable:
+    from mmengine.infer.infer import BaseInferencer
+
     def get_models_from_metafile(dir: str) -> Iterator[dict[str, Any]]:  # mmengine's name
         yield from listed(dir)
         if dir == BaseInferencer._get_repo_or_mim_dir('mmpose'):
             yield from zoo.models()
 
-    setattr(get_models_from_metafile, MARK, True)
-    BaseInferencer._get_models_from_metafile = staticmethod(get_models_from_metafile)
+    return get_models_from_metafile

@@ -1,9 +1,12 @@
-"""Work-arounds for faults of the libraries below, one file a fault; each says when it can go."""
+"""Work-arounds for faults of other libraries: one file for each fault, which says when it can go.
+
+Besides, ``patching`` holds what the work-arounds share, and ``upstream`` the libraries' private names that are used.
+"""
 
 from importlib.util import find_spec
 
 from mmtranspose.compat import thread_wait
-from mmtranspose.compat.when_imported import when_imported
+from mmtranspose.compat.patching import when_imported
 
 REQUIRED = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmpose')
 
@@ -12,7 +15,7 @@ def apply() -> None:
     """Put the work-arounds in place. Runs when ``mmtranspose`` is imported, before mmpose is.
 
     Raises:
-        ImportError: A package that mmtranspose builds on is not installed; names all that are missing.
+        ImportError: A package that mmtranspose needs is not installed; the message names all that are missing.
     """
     thread_wait.apply()
     missing = [name for name in REQUIRED if find_spec(name) is None]
@@ -28,19 +31,20 @@ def apply() -> None:
         installed_path,
         mmcv_ops,
         safe_globals,
+        safetensors_files,
     )
 
     for fault in (mmcv_ops, safe_globals, atomic_write, installed_path):
         fault.apply()
-    when_imported('mmengine.runner.checkpoint', checkpoint_files.apply)
+    for fault in (checkpoint_files, safetensors_files):
+        when_imported('mmengine.runner.checkpoint', fault.apply)
     when_imported('mmengine.runner.runner', apply_to_runner)
     when_imported('mmengine.infer.infer', inferencer_collate.apply)
 
 
 def apply_to_runner() -> None:
     """Put the work-arounds for mmengine's runner in place."""
-    from mmtranspose.compat import auto_resume, checkpoint_files, checkpoint_retention
+    from mmtranspose.compat import auto_resume, bare_state_dict, checkpoint_retention
 
-    checkpoint_files.apply_to_runner()
-    for fault in (auto_resume, checkpoint_retention):
+    for fault in (auto_resume, bare_state_dict, checkpoint_retention):
         fault.apply()

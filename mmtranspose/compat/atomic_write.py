@@ -1,21 +1,31 @@
-"""Files that are either whole or not there.
+"""Write files so that each is complete or missing, never truncated.
 
-Fault: mmengine writes checkpoints (and every file that goes through its local backend) in place; a process killed or a
-disk filled meanwhile leaves a truncated file under the final name.
+Fault: mmengine writes checkpoints, and all other files that go through its local backend, in place. If the process is
+killed or the disk is full, a truncated file is left under the final name.
 Versions: mmengine <= 0.10.7.
-Can go: when ``LocalBackend.put`` writes beside the target and renames.
+Can go: when ``LocalBackend.put`` writes to a file beside the target and renames it.
 """
 
 from __future__ import annotations
 
-import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from mmtranspose.compat.patching import replace_once
 
 
-def _beside(write):
-    @functools.wraps(write)
-    def put(self, obj, filepath, *args, **kwargs):
+def apply() -> None:
+    """Make ``LocalBackend.put`` and ``put_text`` write to a file beside the target, then rename it."""
+    from mmengine.fileio import LocalBackend
+
+    for name in ('put', 'put_text'):
+        replace_once(LocalBackend, name, _writing_beside)
+
+
+def _writing_beside(write: Callable) -> Callable:
+    def put(self: Any, obj: bytes | str, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
         target = Path(filepath)
         partial = target.with_name(f'{target.name}.{os.getpid()}.partial')
         try:
@@ -24,15 +34,4 @@ def _beside(write):
         finally:
             partial.unlink(missing_ok=True)
 
-    put.writes_beside = True
     return put
-
-
-def apply() -> None:
-    """Make ``LocalBackend.put`` and ``put_text`` write to a neighbour file, then rename it."""
-    from mmengine.fileio import LocalBackend
-
-    for name in ('put', 'put_text'):
-        write = getattr(LocalBackend, name)
-        if not getattr(write, 'writes_beside', False):
-            setattr(LocalBackend, name, _beside(write))

@@ -1,8 +1,8 @@
-"""``--resume`` that finds the newest checkpoint which can be read.
+"""Let ``--resume`` find the newest checkpoint that can be read.
 
-Fault: mmengine trusts the file ``last_checkpoint``; where that names a deleted or truncated checkpoint (killed at the
-wrong moment), auto-resume stops with an error although older checkpoints lie beside it; where it is missing, training
-starts from nothing.
+Fault: mmengine trusts the file ``last_checkpoint``. If that names a deleted or truncated checkpoint (the process was
+killed at the wrong moment), auto-resume stops with an error, although older checkpoints lie beside it. If the file is
+missing, training starts from nothing.
 Versions: mmengine <= 0.10.7.
 Can go: when ``find_latest_checkpoint`` falls back to the newest readable checkpoint.
 """
@@ -19,31 +19,27 @@ from mmengine.logging import print_log
 CHECKPOINT_NAME = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
-def is_readable(checkpoint: Path) -> bool:
-    """Whether ``checkpoint`` is a whole torch file (its index is read, not its tensors)."""
-    try:
-        torch.load(checkpoint, map_location='meta', mmap=True, weights_only=True)
-    except Exception:  # noqa: BLE001  torch raises several types, by what is damaged
-        return False
-    return True
+def apply() -> None:
+    """Make the runner's auto-resume use :func:`find_latest_checkpoint`."""
+    import mmengine.runner.runner as runner
+
+    runner.find_latest_checkpoint = find_latest_checkpoint
 
 
 def find_latest_checkpoint(path: str) -> str | None:
-    """The newest readable checkpoint of a work directory.
+    """Find the newest readable checkpoint of a work directory.
 
     Args:
         path (str): The work directory.
 
     Returns:
-        str or None: What ``last_checkpoint`` names if that can be read, else the ``epoch_N.pth`` or ``iter_N.pth``
-        with the greatest N that can; None (after a warning) if there is none.
+        str | None: The file that ``last_checkpoint`` names, if it can be read; otherwise the readable ``epoch_N.pth``
+        or ``iter_N.pth`` with the greatest N; otherwise None, after a warning.
     """
     folder = Path(path)
     pointer = folder / 'last_checkpoint'
     named = Path(pointer.read_text(errors='replace').strip()) if pointer.is_file() else None
-    numbered = {file: CHECKPOINT_NAME.fullmatch(file.name) for file in folder.glob('*.pth')}
-    candidates = sorted((file for file in numbered if numbered[file]), key=lambda f: int(numbered[f][1]), reverse=True)
-    for candidate in ([named] if named and named.name else []) + candidates:
+    for candidate in ([named] if named and named.name else []) + _newest_first(folder):
         if candidate.is_file() and is_readable(candidate):
             return str(candidate)
         print_log(f'{candidate} is missing or truncated; trying the one before it.', 'current', logging.WARNING)
@@ -51,8 +47,17 @@ def find_latest_checkpoint(path: str) -> str | None:
     return None
 
 
-def apply() -> None:
-    """Let the runner's auto-resume use :func:`find_latest_checkpoint`."""
-    import mmengine.runner.runner as runner
+def _newest_first(folder: Path) -> list[Path]:
+    """The ``epoch_N.pth`` and ``iter_N.pth`` of a folder, the greatest N first."""
+    matches = {file: CHECKPOINT_NAME.fullmatch(file.name) for file in folder.glob('*.pth')}
+    numbers = {file: int(match[1]) for file, match in matches.items() if match}
+    return sorted(numbers, key=lambda file: numbers[file], reverse=True)
 
-    runner.find_latest_checkpoint = find_latest_checkpoint
+
+def is_readable(checkpoint: Path) -> bool:
+    """Whether a file is a complete checkpoint of torch. Its index is read, but not its tensors."""
+    try:
+        torch.load(checkpoint, map_location='meta', mmap=True, weights_only=True)
+    except Exception:  # torch raises several types, depending on the damage
+        return False
+    return True

@@ -1,58 +1,18 @@
-"""Old checkpoints that go only once the new one is there.
+"""Delete old checkpoints only after the new one is written.
 
-Fault: with ``max_keep_ckpts`` mmengine's ``CheckpointHook`` deletes the oldest checkpoint BEFORE it writes the new one;
-with ``max_keep_ckpts=1``, a process killed in between has none. The best checkpoint is replaced in the same order.
+Fault: with ``max_keep_ckpts``, mmengine's ``CheckpointHook`` deletes the oldest checkpoint BEFORE it writes the new
+one. If the process is killed in between, ``max_keep_ckpts=1`` leaves no checkpoint. The best checkpoint is replaced in
+the same order.
 Versions: mmengine <= 0.10.7.
 Can go: when ``CheckpointHook`` deletes after writing.
 """
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
+from typing import Any
 
-
-class _DeferredRemoval:
-    """A file backend that keeps what it is told to remove until :meth:`flush`."""
-
-    def __init__(self, backend):
-        self._backend = backend
-        self._pending = []
-
-    def __getattr__(self, name):
-        return getattr(self._backend, name)
-
-    def remove(self, path):
-        self._pending.append((self._backend.remove, path))
-
-    def rmtree(self, path):
-        self._pending.append((self._backend.rmtree, path))
-
-    def flush(self, keep: set[str]) -> None:
-        for remove, path in self._pending:
-            if str(path) not in keep:
-                remove(path)
-
-
-def _checkpoints_in_use(hook) -> set[str]:
-    best = [getattr(hook, 'best_ckpt_path', None), *(getattr(hook, 'best_ckpt_path_dict', None) or {}).values()]
-    return {str(path) for path in [getattr(hook, 'last_ckpt', None), *best] if path}
-
-
-def _remove_last(save):
-    @functools.wraps(save)
-    def wrapper(self, *args, **kwargs):
-        backend = getattr(self, 'file_backend', None)  # None: validation without training, which saves nothing
-        if backend is None or isinstance(backend, _DeferredRemoval):
-            return save(self, *args, **kwargs)
-        self.file_backend = deferred = _DeferredRemoval(backend)
-        try:
-            save(self, *args, **kwargs)
-        finally:
-            self.file_backend = backend
-        deferred.flush(keep=_checkpoints_in_use(self))
-
-    wrapper.removes_last = True
-    return wrapper
+from mmtranspose.compat.patching import replace_once
 
 
 def apply() -> None:
@@ -60,6 +20,49 @@ def apply() -> None:
     from mmengine.hooks import CheckpointHook
 
     for name in ('_save_checkpoint_with_step', '_save_best_checkpoint'):
-        save = getattr(CheckpointHook, name)
-        if not getattr(save, 'removes_last', False):
-            setattr(CheckpointHook, name, _remove_last(save))
+        replace_once(CheckpointHook, name, _removing_last)
+
+
+def _removing_last(save: Callable) -> Callable:
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> None:
+        backend = getattr(self, 'file_backend', None)  # None in a validation without training, which saves nothing
+        if backend is None or isinstance(backend, _DeferredRemoval):
+            save(self, *args, **kwargs)
+            return
+        self.file_backend = deferred = _DeferredRemoval(backend)
+        try:
+            save(self, *args, **kwargs)
+        finally:
+            self.file_backend = backend
+        deferred.flush(keep=_checkpoints_in_use(self))
+
+    return wrapper
+
+
+def _checkpoints_in_use(hook: Any) -> set[str]:
+    """The files that a ``CheckpointHook`` knows as its last and its best ones."""
+    best = [getattr(hook, 'best_ckpt_path', None), *(getattr(hook, 'best_ckpt_path_dict', None) or {}).values()]
+    return {str(path) for path in [getattr(hook, 'last_ckpt', None), *best] if path}
+
+
+class _DeferredRemoval:
+    """A file backend of mmengine's that removes nothing until :meth:`flush`."""
+
+    def __init__(self, backend: Any):
+        self._backend = backend
+        self._pending: list[tuple[Callable[[str], None], str]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def remove(self, path: str) -> None:
+        self._pending.append((self._backend.remove, path))
+
+    def rmtree(self, path: str) -> None:
+        self._pending.append((self._backend.rmtree, path))
+
+    def flush(self, keep: set[str]) -> None:
+        """Remove what was asked for, except the paths to keep."""
+        for remove, path in self._pending:
+            if str(path) not in keep:
+                remove(path)

@@ -1,7 +1,7 @@
-"""Distributed training and testing without a GPU.
+"""Train and test in several processes without a GPU.
 
-Fault: mmengine's ``init_dist`` selects a CUDA device whatever the backend, which fails on a machine that has none, and
-its configs ask for nccl.
+Fault: mmengine's ``init_dist`` selects a CUDA device for every backend, which fails on a machine without one, and its
+configs ask for nccl.
 Versions: mmengine <= 0.10.7.
 Can go: when ``init_dist(launcher='pytorch', backend='gloo')`` works on a CPU.
 """
@@ -11,17 +11,18 @@ from __future__ import annotations
 import atexit
 
 import torch
+from mmengine.config import Config
 from torch import distributed
 
 
 def init_process_group(launcher: str) -> bool:
-    """Start the process group with gloo where torchrun launched us and there is no GPU; else leave it to mmengine.
+    """Start the process group with gloo if torchrun started this process and there is no GPU.
 
     Args:
-        launcher (str): ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``, as ``Runner`` takes it.
+        launcher (str): ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``, as mmengine's ``Runner`` takes it.
 
     Returns:
-        bool: Whether the group was started here (mmengine's runner uses a group that is there already).
+        bool: Whether the group was started here. (mmengine's runner uses a group that exists already.)
     """
     if launcher != 'pytorch' or torch.cuda.is_available() or distributed.is_initialized():
         return False
@@ -36,7 +37,7 @@ def _leave() -> None:
         distributed.destroy_process_group()
 
 
-def wrap_on_cpu(cfg) -> None:
-    """Let mmengine's runner wrap the model for a CPU: it names the local rank as a CUDA device otherwise."""
+def wrap_on_cpu(cfg: Config) -> None:
+    """Make mmengine's runner wrap the model without naming a device: it would name the local rank's CUDA device."""
     wrapper = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
     cfg.model_wrapper_cfg = {**wrapper, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}

@@ -1,7 +1,7 @@
-"""Inferencers of configs whose test loader has a ``collate_fn``.
+"""Let inferencers use configs whose test loader has a ``collate_fn``.
 
-Fault: the inferencer takes the whole ``collate_fn=dict(type=...)``, as mmengine's runner wants it, for a name in the
-registry, and raises TypeError.
+Fault: mmengine's inferencer takes ``collate_fn=dict(type=...)``, the form that mmengine's runner wants, for the name of
+a function in the registry, and raises TypeError.
 Versions: mmengine <= 0.10.7.
 Can go: when ``BaseInferencer._init_collate`` takes a dict.
 """
@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
+
+from mmengine.config import Config
+
+from mmtranspose.compat.patching import replace_once
 
 
 def apply() -> None:
-    """Let inferencers build ``collate_fn`` as the runner does."""
+    """Make inferencers build ``collate_fn`` as the runner does."""
     from mmengine.infer.infer import BaseInferencer
+
+    replace_once(BaseInferencer, '_init_collate', _taking_dicts)
+
+
+def _taking_dicts(init_collate: Callable) -> Callable:
     from mmengine.registry import FUNCTIONS
 
-    init_collate = BaseInferencer._init_collate
-    if getattr(init_collate, 'takes_dicts', False):
-        return
-
-    @functools.wraps(init_collate)
-    def takes_dicts(self, cfg) -> Callable:
+    def takes_dicts(self: Any, cfg: Config) -> Callable:
         collate = (cfg.get('test_dataloader') or {}).get('collate_fn')
         if not isinstance(collate, dict):
             return init_collate(self, cfg)
@@ -32,5 +37,4 @@ def apply() -> None:
             raise KeyError(f'test_dataloader.collate_fn.type={collate["type"]!r} is not registered in FUNCTIONS')
         return functools.partial(function, **options)
 
-    takes_dicts.takes_dicts = True
-    BaseInferencer._init_collate = takes_dicts
+    return takes_dicts

@@ -1,8 +1,8 @@
-"""Keeping large blocks of memory between operations on a CPU.
+"""Keep large blocks of memory between operations on a CPU.
 
-Fault: PyTorch's CPU allocator is glibc's, which maps every block over 32 MiB anew and unmaps it when freed; the kernel
-then clears each page again at each use. Training steps on a CPU spent most of their time there (R-A3, batch 8, on a
-virtual machine: 9.5 s with, 2.0 s without).
+Fault: PyTorch allocates CPU memory with glibc, which maps every block over 32 MiB anew and unmaps it when it is freed,
+so the kernel clears each page at each use. A training step on a CPU spent most of its time on that (R-A3, batch 8, on a
+virtual machine: 9.5 s, and 2.0 s with this work-around).
 Versions: any torch on glibc.
 Can go: when PyTorch caches CPU memory as it does GPU memory.
 """
@@ -15,10 +15,10 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 
 
 def apply() -> bool:
-    """Let glibc keep freed memory in this process for its next use; for programs that run a network, not for libraries.
+    """Make glibc keep freed memory in this process for its next use. For programs, not for libraries.
 
     Returns:
-        bool: Whether it was done (False on systems without glibc).
+        bool: Whether this was done; False on systems without glibc.
     """
     try:
         mallopt = ctypes.CDLL('libc.so.6').mallopt

@@ -1,8 +1,8 @@
-"""mmcv's compiled operators, where only mmcv-lite is installed.
+"""Replace mmcv's compiled operators if only mmcv-lite is installed.
 
-Fault: mmpose 1.3.2 imports ``mmcv.ops`` unguarded, and mmcv-lite 2.x has every module of it but not the compiled
-``mmcv._ext``; so ``import mmpose.models`` fails with "No module named 'mmcv._ext'". mmcv itself has no wheel on PyPI
-and compiles for 15 to 20 minutes.
+Fault: mmpose 1.3.2 imports ``mmcv.ops`` unconditionally. mmcv-lite 2.x contains ``mmcv.ops``, but not the compiled
+``mmcv._ext`` that it needs, so ``import mmpose.models`` fails with "No module named 'mmcv._ext'". mmcv itself has no
+wheel on PyPI, and compiling it takes 15 to 20 minutes.
 Versions: mmcv-lite 2.0 to 2.1 with mmpose 1.3.2 and mmdet 3.3.0.
 Can go: when mmpose and mmdet guard the import, or a compiled mmcv is on PyPI for the torch in use.
 """
@@ -14,6 +14,10 @@ from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 EXTENSION = 'mmcv._ext'
 CURE = (
@@ -23,17 +27,20 @@ CURE = (
 
 
 class MissingOpError(NotImplementedError):
-    """An operator of mmcv was called that only the compiled mmcv has."""
+    """A call of an operator that only the compiled mmcv has."""
 
 
-def nms(boxes, scores, iou_threshold: float, offset: int):
-    """Indices of the boxes kept by non-maximum suppression, best first.
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
+    """Suppress boxes that overlap a better one (non-maximum suppression).
 
     Args:
         boxes (Tensor): (N, 4), xyxy in pixels.
         scores (Tensor): (N,).
-        iou_threshold (float): Boxes that overlap a better one by more are dropped.
-        offset (int): 0, or 1 where a box's last pixel belongs to it (width ``x2 - x1 + 1``).
+        iou_threshold (float): Overlap (intersection over union) above which the worse box is dropped.
+        offset (int): 1 if a box includes its last pixel (its width is ``x2 - x1 + 1``), otherwise 0.
+
+    Returns:
+        Tensor: (M,), indices of the boxes that are kept, best first.
     """
     from torchvision.ops import nms as torchvision_nms
 
@@ -43,11 +50,11 @@ def nms(boxes, scores, iou_threshold: float, offset: int):
 
 
 def roi_align_forward(
-    features,
-    rois,
-    output,
-    argmax_y,
-    argmax_x,
+    features: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax_y: Tensor,  # noqa: ARG001  for max pooling
+    argmax_x: Tensor,  # noqa: ARG001
     *,
     aligned_height: int,
     aligned_width: int,
@@ -56,7 +63,22 @@ def roi_align_forward(
     pool_mode: int,
     aligned: bool,
 ) -> None:
-    """Average-pooled RoIAlign of ``features`` (B, C, H, W) at ``rois`` (N, 5), written into ``output``."""
+    """Pool features in regions by RoIAlign with average pooling.
+
+    Args:
+        features (Tensor): (B, C, H, W).
+        rois (Tensor): (N, 5), index in the batch and xyxy; ``spatial_scale`` converts them to cells of the features.
+        output (Tensor): (N, C, aligned_height, aligned_width); the result is written into it.
+        argmax_y, argmax_x (Tensor): For max pooling, which needs the compiled mmcv.
+        aligned_height, aligned_width (int): Size of the result.
+        spatial_scale (float): Cells per pixel.
+        sampling_ratio (int): Samples per bin on each axis; 0 or less: as many as fit.
+        pool_mode (int): 1 for average pooling.
+        aligned (bool): Whether to shift the regions by half a cell.
+
+    Raises:
+        MissingOpError: ``pool_mode`` is not 1.
+    """
     from torchvision.ops import roi_align
 
     if pool_mode != 1:
@@ -73,7 +95,7 @@ def roi_align_forward(
 
 
 class _Extension(ModuleType):
-    """Stands in for ``mmcv._ext``: two operators through torchvision, every other name an explaining error."""
+    """A stand-in for ``mmcv._ext``: two operators by torchvision; calling any other one raises MissingOpError."""
 
     nms = staticmethod(nms)
     roi_align_forward = staticmethod(roi_align_forward)
@@ -82,19 +104,19 @@ class _Extension(ModuleType):
         if name.startswith('__'):
             raise AttributeError(name)
 
-        def missing(*args, **kwargs):
+        def missing(*_args: object, **_kwargs: object) -> NoReturn:
             raise MissingOpError(f'mmcv op "{name}" is compiled code, which mmcv-lite does not have. {CURE}')
 
         return missing
 
 
 def is_stand_in() -> bool:
-    """Whether ``mmcv._ext`` is this module's stand-in (False: a compiled mmcv, or none at all)."""
+    """Whether ``mmcv._ext`` is the stand-in. False if the compiled mmcv, or none, is installed."""
     return isinstance(sys.modules.get(EXTENSION), _Extension)
 
 
 def apply() -> None:
-    """Put the stand-in in place, unless a compiled mmcv is there. Must run before mmpose is imported."""
+    """Put the stand-in in place, unless the compiled mmcv is installed. Must run before mmpose is imported."""
     if EXTENSION in sys.modules or find_spec('mmcv') is None or find_spec(EXTENSION) is not None:
         return
     module = _Extension(EXTENSION)

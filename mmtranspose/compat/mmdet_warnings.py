@@ -1,7 +1,7 @@
-"""Warnings at every run of a detector that its user can do nothing about.
+"""Hide warnings that every run of a detector gives, and that its user can do nothing about.
 
-Fault: mmdet calls ``torch.cuda.amp.autocast`` and ``torch.meshgrid`` in ways that torch has replaced; each says so on
-the screen, once for every place in mmdet, and that CUDA is not there where it is not asked for.
+Fault: mmdet calls ``torch.cuda.amp.autocast`` and ``torch.meshgrid`` in deprecated forms. torch warns of both once for
+each place in mmdet, and also that CUDA is not available where nobody asked for it.
 Versions: mmdet 3.3.0 with torch >= 2.4.
 Can go: when mmdet uses ``torch.amp.autocast`` and passes ``indexing`` to ``torch.meshgrid``.
 """

@@ -85,7 +85,7 @@ PRIVATE_NAMES = (
     ),
     PrivateName(MMENGINE, 'mmengine.registry:Registry._locations', 'registration'),
     PrivateName(MMENGINE, 'mmengine.runner.checkpoint:_load_checkpoint_to_model'),
-    PrivateName(MMENGINE, 'mmengine.runner.runner:_load_checkpoint', 'compat/checkpoint_files'),
+    PrivateName(MMENGINE, 'mmengine.runner.runner:_load_checkpoint', 'compat/bare_state_dict'),
     PrivateName(MMCV, 'mmcv._ext:nms', 'compat/mmcv_ops'),
     PrivateName(MMCV, 'mmcv._ext:roi_align_forward', 'compat/mmcv_ops'),
     PrivateName(MMPOSE, 'mmpose.apis:_track_by_oks'),

@@ -13,6 +13,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
 from mmtranspose.compat import checkpoint_files
+from mmtranspose.compat.bare_state_dict import state_dict_of
 from mmtranspose.compat.upstream import load_checkpoint_to_model
 from mmtranspose.errors import InputError, reason
 from mmtranspose.loading.closest_model import looks_like
@@ -184,7 +185,7 @@ def _weights(path: str, content: object) -> dict[str, Tensor]:
     """The weights among what a file holds; see :class:`Checkpoint`."""
     if not isinstance(content, dict):
         raise InputError(f'checkpoint {path} holds a {type(content).__name__}, not a dict of weights')
-    weights = checkpoint_files.state_dict_of(content)
+    weights = state_dict_of(content)
     if weights is None:
         kind = type(content['state_dict']).__name__
         raise InputError(f'checkpoint {path} holds a {kind} as state_dict, not a dict of weights')

@@ -9,6 +9,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.runner.checkpoint import save_checkpoint
 
 from mmtranspose.compat import atomic_write
+from mmtranspose.compat.patching import REPLACED_BY
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_a_failing_first_write_leaves_nothing(backend, tmp_path, method):
 def test_a_full_disk_leaves_the_old_file(backend, tmp_path, monkeypatch):
     target = tmp_path / 'a.pth'
     target.write_bytes(b'old')
-    write = atomic_write._beside(write_half_then_fail)
+    write = atomic_write._writing_beside(write_half_then_fail)
     with pytest.raises(OSError, match='No space left'):
         write(backend, b'new content', target)
     assert target.read_bytes() == b'old'
@@ -91,4 +92,4 @@ def test_applied_once_only():
     before = LocalBackend.put, LocalBackend.put_text
     atomic_write.apply()
     assert (LocalBackend.put, LocalBackend.put_text) == before
-    assert all(method.writes_beside for method in before)
+    assert all(hasattr(method, REPLACED_BY) for method in before)

@@ -1,4 +1,4 @@
-"""``.safetensors`` through mmengine's loader, and URLs that run no code."""
+"""Files and URLs that mmengine loads run no code."""
 
 import functools
 import http.server
@@ -13,7 +13,6 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors.torch import save_file
 
-from mmtranspose.compat.checkpoint_files import with_state_dict
 from mmtranspose.errors import InputError
 from mmtranspose.loading.checkpoint import Checkpoint
 
@@ -49,33 +48,6 @@ def server(tmp_path, monkeypatch):
         server.shutdown()
 
 
-def test_safetensors(tmp_path):
-    save_file(WEIGHTS, tmp_path / 'a.safetensors')
-    assert same(CheckpointLoader.load_checkpoint(str(tmp_path / 'a.safetensors'), map_location='cpu'), WEIGHTS)
-    assert same(Checkpoint.read(str(tmp_path / 'a.safetensors')).weights, WEIGHTS)
-
-
-@pytest.mark.parametrize('content', [b'', b'garbage' * 9, None], ids=['empty', 'garbage', 'truncated'])
-def test_damaged_safetensors(tmp_path, content):
-    path = tmp_path / 'a.safetensors'
-    save_file(WEIGHTS, path)
-    path.write_bytes(path.read_bytes()[:-8] if content is None else content)
-    with pytest.raises(InputError, match=f'checkpoint {path} cannot be read; it is truncated or no checkpoint'):
-        Checkpoint.read(str(path))
-
-
-def test_safetensors_from_a_url_are_not_read():
-    with pytest.raises(InputError, match='download the file first'):
-        Checkpoint.read('https://example.com/a.safetensors')
-
-
-def test_without_the_package(tmp_path, monkeypatch):
-    save_file(WEIGHTS, tmp_path / 'a.safetensors')
-    monkeypatch.setitem(sys.modules, 'safetensors.torch', None)
-    with pytest.raises(InputError, match='needs the package safetensors: pip install safetensors'):
-        Checkpoint.read(str(tmp_path / 'a.safetensors'))
-
-
 def test_weights_from_a_url(server, tmp_path):
     torch.save(WEIGHTS, tmp_path / 'served' / 'a.pth')
     assert same(Checkpoint.read(f'{server}/a.pth').weights, WEIGHTS)
@@ -106,19 +78,6 @@ def test_home(tmp_path, monkeypatch, name):
     save = torch.save if name.endswith('.pth') else save_file
     save(WEIGHTS, tmp_path / name)
     assert same(Checkpoint.read(f'~/{name}').weights, WEIGHTS)
-
-
-@pytest.mark.parametrize(
-    'content',
-    [{'module.a': 1}, {'state_dict': {'module.a': 1}, 'meta': 2}, {'a': 1}, {'state_dict': {'a': 1}}],
-    ids=str,
-)
-def test_hooks_get_a_state_dict(content):
-    loaded = with_state_dict(lambda: content)()
-    assert loaded['state_dict'] == {'a': 1}
-    assert {key: value for key, value in loaded.items() if key != 'state_dict'} == (
-        {'meta': 2} if 'meta' in content else {}
-    )
 
 
 def test_a_server_without_the_file(server):

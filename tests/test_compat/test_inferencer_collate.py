@@ -21,7 +21,7 @@ def test_dicts_are_built_as_the_runner_builds_them():
     assert found.func is tensor_collate and found.keywords == dict(keep_samples=True)
 
 
-@pytest.mark.parametrize('loader', [dict(), dict(collate_fn='pseudo_collate')])
+@pytest.mark.parametrize('loader', [{}, dict(collate_fn='pseudo_collate')])
 def test_the_rest_is_mmengines(loader):
     assert collate_of(loader) is pseudo_collate
 

@@ -47,7 +47,12 @@ def private_names_in(source):
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             found.add(node.attr)
-        elif isinstance(node, ast.Call) and getattr(node.func, 'id', '') in ('getattr', 'hasattr', 'setattr'):
+        elif isinstance(node, ast.Call) and getattr(node.func, 'id', '') in (
+            'getattr',
+            'hasattr',
+            'setattr',
+            'replace_once',
+        ):
             found |= {arg.value for arg in node.args[1:2] if isinstance(arg, ast.Constant)}
         elif isinstance(node, ast.ImportFrom) and node.module.split('.')[0] in LIBRARIES:
             found |= {*node.module.split('.'), *(name.name for name in node.names)}

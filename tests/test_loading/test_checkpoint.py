@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from safetensors.torch import save_file
 from torch import nn
 
-from mmtranspose.compat.checkpoint_files import state_dict_of
+from mmtranspose.compat.bare_state_dict import state_dict_of
 from mmtranspose.errors import InputError
 from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.loading.init_model import init_model

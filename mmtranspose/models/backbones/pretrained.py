@@ -11,7 +11,7 @@ from mmengine.model import BaseModule
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
-from mmtranspose.compat.checkpoint_files import state_dict_of
+from mmtranspose.compat.bare_state_dict import state_dict_of
 from mmtranspose.errors import InputError, reason
 
 CLASSIFIERS = ('fc.', 'classifier.', 'head.', 'incre_modules.', 'downsamp_modules.', 'final_layer.')

@@ -1,4 +1,4 @@
-"""Functions that wait for a module."""
+"""Functions that wait for a module, and functions of libraries that are replaced once."""
 
 import importlib
 import importlib.util
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mmtranspose.compat.when_imported import when_imported
+from mmtranspose.compat.patching import replace_once, when_imported
 
 
 @pytest.fixture
@@ -65,3 +65,41 @@ def test_a_module_that_is_not_there():
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module('no_such_module_here')
     assert not calls
+
+
+class Library:
+    def double(self, x):
+        """Twice the value."""
+        return 2 * x
+
+    @staticmethod
+    def half(x):
+        return x / 2
+
+
+def plus_one(function):
+    return lambda *args: function(*args) + 1
+
+
+def plus_two(function):
+    return lambda *args: function(*args) + 2
+
+
+@pytest.fixture
+def library():
+    return type('Copy', (), dict(vars(Library)))
+
+
+@pytest.mark.parametrize(('name', 'expected'), [('double', 9), ('half', 3)])
+def test_a_function_is_replaced_once(library, name, expected):
+    for _ in range(2):
+        replace_once(library, name, plus_one)
+    assert getattr(library(), name)(4) == expected
+    assert getattr(library, name).__name__ == name
+    assert Library.double.__doc__ == library.double.__doc__
+
+
+def test_two_replacements_of_one_function(library):
+    for make in (plus_one, plus_two, plus_one, plus_two):
+        replace_once(library, 'half', make)
+    assert library.half(4) == 5

@@ -1,0 +1,35 @@
+"""Load ``.safetensors`` files where mmengine loads a checkpoint.
+
+Fault: mmengine's ``CheckpointLoader`` gives every local file to ``torch.load``, which cannot read ``.safetensors``.
+Versions: mmengine <= 0.10.7.
+Can go: when ``CheckpointLoader`` reads ``.safetensors``.
+"""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import Tensor
+
+LOCAL_SAFETENSORS = r'(?!\w+://).*\.(?i:safetensors)$'
+
+
+def apply() -> None:
+    """Register the reader with ``CheckpointLoader``, for local files."""
+    from mmengine.runner.checkpoint import CheckpointLoader
+
+    CheckpointLoader.register_scheme(LOCAL_SAFETENSORS, load_safetensors, force=True)
+
+
+def load_safetensors(filename: str, map_location: str | torch.device | None = None) -> dict[str, Tensor]:
+    """Load the tensors of a ``.safetensors`` file by their names, as a bare state dict.
+
+    Raises:
+        ImportError: The package safetensors is not installed.
+    """
+    try:
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise ImportError(f'{filename} needs the package safetensors: pip install safetensors') from error
+    return load_file(os.path.expanduser(filename), device=str(map_location or 'cpu'))

@@ -46,6 +46,7 @@ ROOMS |= {
     'commands': LIBRARY | PROGRAMS,
     'apis': LIBRARY | PROGRAMS,
     'registration': {'loading'},
+    'zoo': {'loading'},
     'utils': {'registration'},
     '__init__': {'registration'},
 }
@@ -122,19 +123,24 @@ def _imported_on_loading(path: Path) -> set[str]:
     return {module for module in found & known if not (module in packages and own.startswith(f'{module}.'))}
 
 
+def with_content() -> list[Path]:
+    """The files but ``__init__.py`` and those that only re-export names: old paths, and names that people import."""
+    return [path for path in files() if path.name != '__init__.py' and room_of(path) not in ('apis', 'zoo')]
+
+
 def twins() -> dict[str, list[str]]:
-    """File names that occur more than once, ``__init__.py`` aside."""
-    names = Counter(path.name for path in files())
+    """File names that occur more than once, among files with content."""
+    names = Counter(path.name for path in with_content())
     return {
-        name: [str(path.parent.relative_to(PACKAGE)) for path in files() if path.name == name]
+        name: [str(path.parent.relative_to(PACKAGE)) for path in with_content() if path.name == name]
         for name, count in names.items()
-        if count > 1 and name != '__init__.py'
+        if count > 1
     }
 
 
 def line_counts() -> list[int]:
-    """Lines of each file, ``__init__.py`` aside."""
-    return [len(path.read_text().splitlines()) for path in files() if path.name != '__init__.py']
+    """Lines of each file with content."""
+    return [len(path.read_text().splitlines()) for path in with_content()]
 
 
 def modules_entered(run) -> set[str]:
@@ -159,7 +165,7 @@ def modules_entered(run) -> set[str]:
 def main(arguments: list[str]) -> None:
     """Print the figures."""
     lines = line_counts()
-    print(f'files                  {len(lines)} (and {len(files()) - len(lines)} __init__.py)')
+    print(f'files                  {len(lines)} (and {len(files()) - len(lines)} __init__.py and re-exports)')
     print(f'lines                  {sum(lines)}, median {statistics.median(lines):.0f} a file')
     print(f'files under 60 lines   {sum(count < 60 for count in lines)}')
     print(f'file names used twice  {len(twins())} {twins() or ""}')

@@ -1,8 +1,8 @@
-"""What people import: models, inference, acceleration, explanation, and what the command lines are made of."""
+"""The functions and classes for Python programs: load models, estimate poses, make models faster, explain poses."""
 
 from mmtranspose.acceleration import accelerate, decelerate
 from mmtranspose.crops.boxes import load_bboxes
-from mmtranspose.errors import InputError
+from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.explain.explainer import explain_topdown
 from mmtranspose.inference import TopdownPipeline
 from mmtranspose.inference.pose_estimation import inference_topdown
@@ -11,6 +11,7 @@ from mmtranspose.loading.init_model import init_model
 __all__ = [
     'InputError',
     'TopdownPipeline',
+    'UnsupportedModelError',
     'accelerate',
     'decelerate',
     'explain_topdown',

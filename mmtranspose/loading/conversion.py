@@ -22,6 +22,15 @@ from mmtranspose.typing import PathLike, PoseEstimator
 from mmtranspose.version import __version__
 
 
+def sha256(path: PathLike) -> str:
+    """Compute the SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        for block in iter(lambda: file.read(1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def convert_official(source: PathLike, output_root: PathLike, config: PathLike | None = None) -> Path:
     """Write released weights as an MMPose checkpoint, under the kind of name that MMPose gives to what it publishes.
 
@@ -58,7 +67,7 @@ def convert_official(source: PathLike, output_root: PathLike, config: PathLike |
         config=name,
         dataset_meta=model.dataset_meta,
         source=source.name,
-        source_sha256=_sha256(source.read_bytes()),
+        source_sha256=sha256(source),
         mapping_version=MAPPING_VERSION,
         mmtranspose_version=__version__,
     )
@@ -77,14 +86,11 @@ def _config_of(checkpoint: Checkpoint) -> str:
 def _publish(content: dict[str, Any], folder: Path, name: str) -> Path:
     buffer = io.BytesIO()
     torch.save(content, buffer)  # to a path, torch would write the path's name into the file and change its hash
-    path = folder / f'{name}-{_sha256(buffer.getbuffer())[:8]}_{datetime.date.today():%Y%m%d}.pth'
+    digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
+    path = folder / f'{name}-{digest[:8]}_{datetime.date.today():%Y%m%d}.pth'
     with partial_file(path) as partial:
         partial.write_bytes(buffer.getbuffer())
     return path
-
-
-def _sha256(content: bytes | memoryview) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""What a model's predictions depend on over a dataset, and how faithful its explanations are."""
+"""``mmtranspose explain-dataset``: what predictions depend on over a dataset, and how faithful explanations are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 import torch
-from mmengine.dist import init_dist, is_main_process
+from mmengine.dist import init_dist
 
 from mmtranspose.commands.command_line import (
     add_allow_partial,
@@ -17,7 +17,7 @@ from mmtranspose.commands.command_line import (
 )
 from mmtranspose.compat import cpu_distributed
 from mmtranspose.dataset_explanation import DatasetExplanationSettings, explain_dataset
-from mmtranspose.dataset_explanation.report_files import table
+from mmtranspose.dataset_explanation.report_files import summary_text
 from mmtranspose.files.output_paths import require_writable
 from mmtranspose.loading.config import load_config
 from mmtranspose.loading.init_model import init_model
@@ -25,46 +25,67 @@ from mmtranspose_cli.parser import command_parser
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     defaults = DatasetExplanationSettings()
     arguments = command_parser(
         'explain-dataset',
-        "Measure what predictions depend on, over the labelled people of the config's test data, in their annotated "
-        'boxes: which body parts each keypoint draws on, layer by layer, visible and occluded; how far and how '
-        'evenly attention reaches; and how faithful attention and other methods are, beside controls. Writes '
-        'explanation.json, tables (.csv) and figures. Stop it any time: the same command goes on.',
+        "Measure what a model's predictions depend on, over the labelled people of the config's test data, in their "
+        'annotated boxes: on which body parts the attention of each keypoint lies in each layer, for visible and for '
+        'occluded keypoints; how far and how evenly attention reaches; and how faithful attention and other '
+        'explanation methods are, beside two controls. Writes explanation.json, tables (.csv) and figures. You can '
+        'stop it at any time: the same command goes on where it was.',
         'mmtranspose explain-dataset transpose-r-a3 released.pth --max-samples 500 --output-root explained',
     )
     add_model(arguments)
-    arguments.add_argument('--output-root', required=True, metavar='DIR', help='where everything goes')
-    arguments.add_argument('--max-samples', type=int, metavar='N', help='people, drawn at random (default: all)')
+    arguments.add_argument(
+        '--output-root', required=True, metavar='DIR', help='folder for measurements, tables and figures'
+    )
+    arguments.add_argument(
+        '--max-samples', type=int, metavar='N', help='number of people, drawn at random (default: all)'
+    )
     arguments.add_argument(
         '--faithfulness-samples',
         type=int,
         default=defaults.faithfulness_samples,
         metavar='N',
-        help='people whose explanations are tested, by hundreds of passes each; 0 tests none (default: '
-        f'{defaults.faithfulness_samples})',
+        help='number of people whose explanations are tested for faithfulness, by hundreds of passes each; 0 tests '
+        f'none (default: {defaults.faithfulness_samples})',
     )
     arguments.add_argument(
         '--methods',
         nargs='+',
         default=(),
         metavar='METHOD',
-        help='what is tested: attention-1 (layer 1), ..., rollout, gradient-attention, input-gradient, '
-        'integrated-gradients, and the controls gaussian, random (default: all but integrated-gradients)',
+        help='explanation methods to test: attention-1 (that of layer 1), attention-2, ..., rollout, '
+        'gradient-attention, input-gradient, integrated-gradients, and the controls gaussian and random (default: '
+        'all but integrated-gradients)',
     )
     arguments.add_argument(
-        '--cell', choices=['bilinear', 'nearest'], default=defaults.cell, help=f'default: {defaults.cell}'
+        '--cell',
+        choices=['bilinear', 'nearest'],
+        default=defaults.cell,
+        help="tokens whose attention is a keypoint's: the four next to its heatmap's peak, or the nearest one "
+        f'(default: {defaults.cell})',
     )
     arguments.add_argument(
-        '--kpt-thr', type=float, default=defaults.score_thr, help='test keypoints from this score on'
+        '--kpt-thr',
+        type=float,
+        default=defaults.score_thr,
+        help=f'test faithfulness for keypoints with at least this score (default: {defaults.score_thr})',
     )
     arguments.add_argument(
-        '--batch-size', type=int, default=defaults.batch_size, help=f'default: {defaults.batch_size}'
+        '--batch-size',
+        type=int,
+        default=defaults.batch_size,
+        help=f'people that go through the network together (default: {defaults.batch_size})',
     )
-    arguments.add_argument('--seed', type=int, default=defaults.seed, help=f'default: {defaults.seed}')
-    arguments.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU of this process where there is one)')
+    arguments.add_argument(
+        '--seed',
+        type=int,
+        default=defaults.seed,
+        help=f'seed of all that is drawn at random (default: {defaults.seed})',
+    )
+    arguments.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU of this process if there is one)')
     add_cfg_options(arguments)
     add_allow_partial(arguments)
     add_launcher(arguments)
@@ -72,6 +93,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, write the report, and print its tables."""
     args = parse_arguments(argv)
     settings = DatasetExplanationSettings(
         max_samples=args.max_samples,
@@ -89,6 +111,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = load_config(args.config, args.cfg_options)
     model = init_model(cfg, args.checkpoint, device, allow_partial=args.allow_partial)
     summary = explain_dataset(model, args.output_root, settings)
-    if is_main_process():
-        print(table(summary))
+    if summary is not None:  # None on other ranks than 0
+        print(summary_text(summary))
         print(f'tables and figures: {args.output_root}')

@@ -9,6 +9,7 @@ from pathlib import Path
 from mmtranspose.dataset_check.annotations import Annotations
 from mmtranspose.dataset_check.config_datasets import ConfigDataset
 from mmtranspose.dataset_check.problems import KINDS, Problem
+from mmtranspose.files.text_tables import table_lines
 
 
 @dataclass
@@ -118,8 +119,7 @@ class Report:
             )
             for one in self.splits
         ]
-        widths = [max(len(str(row[k])) for row in (head, *rows)) for k in range(len(head))]
-        return ['  '.join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (head, *rows)]
+        return table_lines([head, *rows], '<')
 
     def _dropped(self) -> list[str]:
         lines = []

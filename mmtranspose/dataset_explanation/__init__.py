@@ -1,6 +1,6 @@
-"""What a model's predictions depend on over a dataset, and how far its explanations can be believed."""
+"""Measure what a model's predictions depend on over a dataset, and how faithful its explanations are."""
 
 from mmtranspose.dataset_explanation.dataset_run import explain_dataset
-from mmtranspose.dataset_explanation.settings import DatasetExplanationSettings
+from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
 
 __all__ = ['DatasetExplanationSettings', 'explain_dataset']

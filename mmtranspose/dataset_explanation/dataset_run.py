@@ -1,4 +1,4 @@
-"""Measure, over the people of a dataset, what predictions depend on."""
+"""Measure, over the people of a dataset, what predictions depend on; a run that was stopped can go on."""
 
 from __future__ import annotations
 
@@ -11,37 +11,39 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
+from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
 from mmtranspose.dataset_explanation.labelled_people import LabelledPeople
 from mmtranspose.dataset_explanation.measures import measure_attention, measure_faithfulness
 from mmtranspose.dataset_explanation.report_files import write_report
-from mmtranspose.dataset_explanation.settings import DatasetExplanationSettings
 from mmtranspose.dataset_explanation.summary import summarise
 from mmtranspose.explain import Explainer, ExplainOptions
 from mmtranspose.explain.methods import Method, RandomOrder, build_method, method_names
 from mmtranspose.explain.randomization import cascade_blocks
 from mmtranspose.files.resumable_arrays import Parts
+from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.loading.weights_comparison import weights_checksum
-from mmtranspose.typing import PoseEstimator
+from mmtranspose.typing import PathLike, PoseEstimator
 
 
 def explain_dataset(
-    model: PoseEstimator, root: str | Path, settings: DatasetExplanationSettings | None = None, progress: bool = True
+    model: PoseEstimator, root: PathLike, settings: DatasetExplanationSettings | None = None, progress: bool = True
 ) -> dict | None:
     """Measure what a model's predictions depend on, over the labelled people of its config's test data.
 
-    Where the attention of each layer lies, split by visible and occluded keypoints; and, for some of the people, how
-    faithful the explanation methods are beside two controls. One pass a person in the annotated box, without flip
-    test. Measurements are kept below ``root/parts`` as they come: the same call goes on after a stop. In several
-    processes (mmengine's process group) each takes its share.
+    Two things are measured: where the attention of each layer lies, for visible and for occluded keypoints; and, for
+    some of the people, how faithful the explanation methods are beside two controls. Each person goes through the
+    network in the annotated box, without the flip test. Measurements are kept in ``root/parts`` as they are made, so
+    the same call after a stop goes on where the first one was. In several processes (mmengine's process group) each
+    process takes its share.
 
     Args:
         model (PoseEstimator): From :func:`mmtranspose.apis.init_model`; its ``cfg`` names the data.
-        root (str | Path): Where measurements, ``explanation.json``, tables (``.csv``) and figures go.
+        root (str | Path): Folder for measurements, ``explanation.json``, tables (``.csv``) and figures.
         settings (DatasetExplanationSettings | None): None for the defaults.
-        progress (bool): Show bars.
+        progress (bool): Show progress bars.
 
     Returns:
-        dict | None: What ``explanation.json`` holds (see :func:`summarise`); None on other ranks than 0.
+        dict | None: The content of ``explanation.json`` (see :func:`summarise`); None on other ranks than 0.
 
     Raises:
         InputError: The model cannot be explained, the data cannot be read, a method is unknown, or ``root`` holds
@@ -55,12 +57,12 @@ def explain_dataset(
     made_by = _made_by(model, cfg, settings, people, methods)
 
     def attention(number: int) -> dict[str, np.ndarray]:
-        batch, truths = people.batch(number * settings.batch_size, (number + 1) * settings.batch_size)
-        return measure_attention(explainer, batch, truths, people.metainfo, settings)
+        batch, ground_truths = people.batch(number * settings.batch_size, (number + 1) * settings.batch_size)
+        return measure_attention(explainer, batch, ground_truths, people.metainfo, settings)
 
     def faithfulness(number: int) -> dict[str, np.ndarray]:
-        batch, truths = people.batch(number, number + 1)
-        return measure_faithfulness(explainer, batch, truths, people.metainfo, methods, settings)
+        batch, ground_truths = people.batch(number, number + 1)
+        return measure_faithfulness(explainer, batch, ground_truths, people.metainfo, methods, settings)
 
     batches = Parts(Path(root) / 'parts' / 'attention', made_by, -(-len(people) // settings.batch_size))
     tested = Parts(Path(root) / 'parts' / 'faithfulness', made_by, min(settings.faithfulness_samples, len(people)))
@@ -68,8 +70,7 @@ def explain_dataset(
     tested.fill(faithfulness, progress and 'faithfulness, people')
     if not is_main_process():
         return None
-    names = [people.metainfo['keypoint_id2name'][k] for k in range(people.metainfo['num_keypoints'])]
-    blocks = list(cascade_blocks(model))
+    names, blocks = keypoint_names(people.metainfo), list(cascade_blocks(model))
     arrays = batches.read() | tested.read()
     summary = summarise(arrays, names, [method.name for method in methods], blocks, settings)
     write_report(Path(root), summary)
@@ -77,7 +78,7 @@ def explain_dataset(
 
 
 def _methods(model: PoseEstimator, settings: DatasetExplanationSettings) -> list[Method]:
-    """Those asked for, or all but integrated gradients, which need captum and twenty passes a keypoint."""
+    """The methods asked for, or all but integrated gradients, which need captum and twenty passes a keypoint."""
     num_layers = len(model.neck.encoder.layers)
     default = [name for name in method_names(num_layers) if name != 'integrated-gradients']
     methods = [build_method(name, num_layers) for name in dict.fromkeys(settings.methods or default)]
@@ -91,7 +92,7 @@ def _made_by(
     people: LabelledPeople,
     methods: list[Method],
 ) -> dict:
-    """What the measurements depend on, but for the images themselves."""
+    """All that the measurements depend on, except the images themselves."""
     dataset = cfg.test_dataloader.dataset
     labels = 0
     for index in range(len(people.dataset)):

@@ -1,39 +1,42 @@
-"""The labelled people of a config's test data, as crops and ground truth."""
+"""The labelled people of a config's test data: as crops for the network, with their ground truth in image and crop."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 from mmpose.structures import PoseDataSample
+from torch import Tensor
 
 from mmtranspose.crops.crop_affine import record_affines
 from mmtranspose.errors import InputError
+from mmtranspose.explain import PoseExplanation
+from mmtranspose.keypoint_names import keypoint_index, keypoint_names
 from mmtranspose.loading.data_files import check_data
+from mmtranspose.typing import Batch, DatasetMeta
 
-PARTS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')  # the last four: whole bodies
-
-
+KEYPOINT_FIELDS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')  # last four: whole bodies
+TORSO = ('left_shoulder', 'right_shoulder', 'left_hip', 'right_hip')
 UNKNOWN_VISIBILITY = 3
-
-
 UNKNOWN_AREA = 0.53  # of the box; MMPose's and COCO's share of a person in a box without a known area
 
 
 @dataclass(frozen=True)
-class Truth:
-    """What is known of one person.
+class GroundTruth:
+    """The annotation of one person, in pixels of the image.
 
     Attributes:
-        id (int): Of the sample in the dataset.
-        keypoints (np.ndarray): (K, 2), (x, y) in pixels of the image; NaN where not labelled.
-        visibility (np.ndarray): (K,): 2 visible, 1 occluded, 0 not labelled (COCO's flags); 3 labelled, and which of
-            the two is not known.
-        area (float): In pixels of the image.
+        id (int): Number of the sample in the dataset.
+        keypoints (np.ndarray): (K, 2), (x, y); NaN where not labelled.
+        visibility (np.ndarray): (K,): 2 visible, 1 occluded, 0 not labelled (COCO's flags); 3 labelled, but not known
+            whether visible or occluded.
+        area (float): In square pixels.
     """
 
     id: int
@@ -41,14 +44,33 @@ class Truth:
     visibility: np.ndarray
     area: float
 
+    @classmethod
+    def of(cls, id: int, sample: PoseDataSample) -> GroundTruth:
+        """Read the annotation of a sample.
+
+        MMPose reduces COCO's flags to labelled or not; where the sample keeps the raw annotation they come from there.
+        """
+        instances = sample.gt_instances
+        keypoints = np.array(instances.keypoints[0][:, :2], float)
+        visibility = np.where(np.asarray(instances.keypoints_visible[0]) > 0, UNKNOWN_VISIBILITY, 0)
+        raw = sample.metainfo.get('raw_ann_info') or {}
+        flags = np.concatenate([np.ravel(raw.get(field, [])) for field in KEYPOINT_FIELDS])[2::3]
+        if len(flags) == len(visibility):
+            visibility = np.where(visibility > 0, flags, 0).astype(int)
+        keypoints[visibility == 0] = np.nan
+        x1, y1, x2, y2 = instances.bboxes[0]
+        area = float(raw.get('area') or 0) or UNKNOWN_AREA * float((x2 - x1) * (y2 - y1))
+        return cls(id, keypoints, visibility, area)
+
 
 class LabelledPeople:
     """People of ``test_dataloader``'s dataset, in their annotated boxes, in a seeded order.
 
     Args:
-        cfg (Config): Boxes of a detector that it names are left aside: they come without keypoints.
-        max_samples (int | None): None for all.
-        seed (int): Of the order.
+        cfg (Config): The config; a file of detector boxes that it names is removed from it, because such boxes come
+            without keypoints.
+        max_samples (int | None): Number of people, drawn at random; None for all.
+        seed (int): Seed of the order.
 
     Raises:
         InputError: A file of the dataset is missing, nobody in it is labelled, or it has no sigmas.
@@ -80,30 +102,64 @@ class LabelledPeople:
         return len(self.order)
 
     @property
-    def metainfo(self) -> dict:
-        """The dataset's names, sigmas, ..."""
+    def metainfo(self) -> DatasetMeta:
+        """The dataset's keypoint names, sigmas and flip pairs."""
         return self.dataset.metainfo
 
-    def batch(self, start: int, stop: int) -> tuple[dict, list[Truth]]:
-        """Some of the people: a batch as a data loader gives it, and what is known of each."""
+    def batch(self, start: int, stop: int) -> tuple[Batch, list[GroundTruth]]:
+        """Give the people from ``start`` to ``stop``: a batch as from a data loader, and the ground truth of each."""
         indices = self.order[start:stop]
         batch = pseudo_collate([self.dataset[i] for i in indices])
-        return batch, [truth_of(i, sample) for i, sample in zip(indices, batch['data_samples'])]
+        return batch, [GroundTruth.of(i, sample) for i, sample in zip(indices, batch['data_samples'])]
 
 
-def truth_of(index: int, sample: PoseDataSample) -> Truth:
-    """What a sample's annotation says.
+@dataclass(frozen=True)
+class CropGroundTruth:
+    """The ground truth of a batch of B people, in pixels of their crops.
 
-    MMPose reduces COCO's flags to labelled or not; where the raw annotation is at hand they come from there.
+    Attributes:
+        points (Tensor): (B, K, 2), (x, y); NaN where not labelled.
+        areas (Tensor): (B,), square pixels.
+        torsos (Tensor): (B,), lengths of the torsos; NaN where unknown.
+        sigmas (Tensor): (K,), the dataset's.
+        token_to_crop (np.ndarray): (2, 3), from a token's (col, row) to (x, y).
     """
-    instances = sample.gt_instances
-    keypoints = np.array(instances.keypoints[0][:, :2], float)
-    visibility = np.where(np.asarray(instances.keypoints_visible[0]) > 0, UNKNOWN_VISIBILITY, 0)
-    raw = sample.metainfo.get('raw_ann_info') or {}
-    flags = np.concatenate([np.ravel(raw.get(part, [])) for part in PARTS])[2::3]
-    if len(flags) == len(visibility):
-        visibility = np.where(visibility > 0, flags, 0).astype(int)
-    keypoints[visibility == 0] = np.nan
-    x1, y1, x2, y2 = instances.bboxes[0]
-    area = float(raw.get('area') or 0) or UNKNOWN_AREA * float((x2 - x1) * (y2 - y1))
-    return Truth(index, keypoints, visibility, area)
+
+    points: Tensor
+    areas: Tensor
+    torsos: Tensor
+    sigmas: Tensor
+    token_to_crop: np.ndarray
+
+    @classmethod
+    def of(
+        cls, explanations: Sequence[PoseExplanation], ground_truths: Sequence[GroundTruth], metainfo: DatasetMeta
+    ) -> CropGroundTruth:
+        """Transfer the ground truth of people into the crops of their explanations."""
+        pairs = list(zip(explanations, ground_truths))
+        points = np.stack([explanation.to_crop(ground_truth.keypoints) for explanation, ground_truth in pairs])
+        scales = np.array([np.linalg.det(explanation.crop_to_image[:, :2]) for explanation in explanations])
+        return cls(
+            torch.from_numpy(points).float(),
+            torch.tensor([ground_truth.area for ground_truth in ground_truths]) / torch.from_numpy(scales).float(),
+            torch.from_numpy(torso_lengths(points, keypoint_names(metainfo))).float(),
+            torch.tensor(np.array(metainfo['sigmas']), dtype=torch.float32),
+            explanations[0].token_to_crop,
+        )
+
+
+def torso_lengths(points: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Measure from the middle of the shoulders to the middle of the hips.
+
+    Args:
+        points (np.ndarray): (B, K, 2), NaN where not labelled.
+        names (Sequence[str]): Names of the K keypoints.
+
+    Returns:
+        np.ndarray: (B,), in the unit of the points; NaN where one of the four keypoints is not labelled, or the dataset
+        does not have it.
+    """
+    if not set(TORSO) <= set(names):
+        return np.full(len(points), np.nan)
+    left_shoulder, right_shoulder, left_hip, right_hip = (points[:, keypoint_index(names, name)] for name in TORSO)
+    return np.linalg.norm((left_shoulder + right_shoulder - left_hip - right_hip) / 2, axis=-1)

@@ -1,17 +1,17 @@
-"""The summary as JSON, tables and figures."""
+"""Write the summary as JSON, tables and figures, and as text for a terminal."""
 
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from mmengine.fileio import put_text
 
 from mmtranspose.dataset_explanation.measures import MEASURES
 from mmtranspose.files.json_files import write_json
+from mmtranspose.files.output_paths import partial_file
+from mmtranspose.files.text_tables import table_lines
 from mmtranspose.media import write_image
 from mmtranspose.visualization import (
     dependency_matrix_figure,
@@ -21,42 +21,47 @@ from mmtranspose.visualization import (
 )
 
 TABLES = ('dependency', 'layers', 'occlusion', 'faithfulness', 'randomization')
-
-
 CONTROLS = ('gaussian', 'random')
-
-
 INTERVAL = ('mean', 'low', 'high')
 
 
 def write_report(root: Path, summary: dict) -> list[Path]:
-    """Write ``explanation.json``, a ``.csv`` a table, and the figures; returns the files."""
-    write_json(root / 'explanation.json', _without_nan(summary))
+    """Write ``explanation.json``, a ``.csv`` file for each table, and the figures.
+
+    Args:
+        root (Path): The folder.
+        summary (dict): From :func:`summarise`.
+
+    Returns:
+        list[Path]: The files.
+    """
+    write_json(root / 'explanation.json', {key: _without_nan(value) for key, value in summary.items()})
     files = [root / 'explanation.json']
     for name in TABLES:
         if summary[name]:
-            put_text(_csv(summary[name]), str(root / f'{name}.csv'))
             files.append(root / f'{name}.csv')
-    for name, picture in _figures(summary):
-        write_image(root / f'{name}.png', picture)
+            _write_csv(files[-1], summary[name])
+    for name, image in _figures(summary):
         files.append(root / f'{name}.png')
+        write_image(files[-1], image)
     return files
 
 
-def table(summary: dict) -> str:
-    """The summary's layers, occlusion and faithfulness, to be read in a terminal."""
+def summary_text(summary: dict) -> str:
+    """Give the summary's layers, occlusion and faithfulness as tables to be read in a terminal."""
     keypoints = summary['keypoints']
     lines = [
         f'{summary["people"]} people, {keypoints["visible"]} visible and {keypoints["occluded"]} occluded keypoints; '
         f'mean OKS of the predictions {summary["mean_oks"]:.3f}',
         '',
-        f'{"layer":>6} {"quantity":20}{"visible":>10}{"occluded":>10}   occluded - visible, keypoint by keypoint',
     ]
+    rows = [('layer', 'quantity', 'visible', 'occluded', 'occluded - visible, keypoint by keypoint')]
     means = {(row['layer'], row['quantity'], row['group']): row['mean'] for row in summary['layers']}
     for row in summary['occlusion']:
-        key = row['layer'], row['quantity']
-        groups = ''.join(f'{means[(*key, group)]:10.3f}' for group in ('visible', 'occluded'))
-        lines.append(f'{key[0]:>6} {key[1]:20}{groups}   {_interval(row)}')
+        layer, quantity = row['layer'], row['quantity']
+        visible, occluded = (f'{means[layer, quantity, group]:.3f}' for group in ('visible', 'occluded'))
+        rows.append((layer, quantity, visible, occluded, _interval(row)))
+    lines += table_lines(rows, '><>><')
     if summary['faithfulness']:
         lines += ['', *_faithfulness_lines(summary['faithfulness'])]
     return '\n'.join(lines)
@@ -65,26 +70,24 @@ def table(summary: dict) -> str:
 def _faithfulness_lines(rows: Sequence[dict], measures: Sequence[str] = ('deletion', 'insertion', 'road')) -> list[str]:
     cells = {(row['method'], row['measure']): _interval(row) for row in rows}
     heads = [f'{name} ({"higher" if MEASURES[name] else "lower"} is better)' for name in measures]
-    lines = [f'{"":22}' + ''.join(f'{head:32}' for head in heads)]
-    for method in dict.fromkeys(row['method'] for row in rows):
-        lines.append(f'{method:22}' + ''.join(f'{cells[method, name]:32}' for name in measures))
-    return lines
+    methods = dict.fromkeys(row['method'] for row in rows)
+    lines = [[method, *(cells[method, name] for name in measures)] for method in methods]
+    return table_lines([['', *heads], *lines], '<')
 
 
 def _interval(row: dict) -> str:
     return f'{row["mean"]:.3f} [{row["low"]:.3f}, {row["high"]:.3f}]'
 
 
-def _csv(rows: Sequence[dict]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def _write_csv(path: Path, rows: Sequence[dict]) -> None:
+    with partial_file(path) as partial, open(partial, 'w', encoding='utf-8', newline='') as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator='\n')
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _without_nan(value: object) -> object:
-    """For JSON, which has no NaN: None."""
+    """The value with None for NaN and infinity, which JSON does not have."""
     if isinstance(value, dict):
         return {key: _without_nan(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -92,7 +95,8 @@ def _without_nan(value: object) -> object:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _figures(summary: dict):
+def _figures(summary: dict) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and images (h, w, 3), BGR."""
     people = f'{summary["people"]} people'
     yield 'dependency', _matrix_figure(summary, people)
     title = f'Attention by layer, {people}'
@@ -124,11 +128,11 @@ def _profile(summary: dict, quantity: str) -> dict[str, np.ndarray]:
 
 
 def _lines(rows: Sequence[dict], **chosen: str) -> np.ndarray:
-    """(rows that match, 3): mean, low and high."""
+    """Mean, low and high of the rows that match, (rows, 3)."""
     matching = [row for row in rows if all(row[key] == value for key, value in chosen.items())]
     return np.array([[row[name] for name in INTERVAL] for row in matching])
 
 
 def _marked(rows: Sequence[dict]) -> list[dict]:
-    """What the figure needs to know of each row besides."""
+    """The rows, each with whether it is of a control and whether more is better, as the figure needs it."""
     return [row | dict(control=row['method'] in CONTROLS, higher_is_better=MEASURES[row['measure']]) for row in rows]

@@ -1,18 +1,16 @@
-"""From the measurements of all people to means with intervals."""
+"""Summarise the measurements of all people as means with bootstrap intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
 from mmtranspose.dataset_explanation.measures import MEASURES
-from mmtranspose.dataset_explanation.settings import DatasetExplanationSettings
 from mmtranspose.explain.metrics import MeanInterval, mean_intervals, resample_counts
 
 GROUPS = {'all': (1, 2, 3), 'visible': (2,), 'occluded': (1,)}  # COCO's flags
-
-
 QUANTITIES = ('own', 'counterpart', 'other', 'elsewhere', 'entropy', 'normalised_entropy', 'reach')
 
 
@@ -23,33 +21,34 @@ def summarise(
     blocks: Sequence[str],
     settings: DatasetExplanationSettings,
 ) -> dict:
-    """Means over people with two-sided 95 % bootstrap intervals (people are drawn, with all their keypoints).
+    """Average over people, with two-sided 95 % bootstrap intervals (people are drawn with all their keypoints).
 
     Args:
         arrays (dict[str, np.ndarray]): Joined results of :func:`measure_attention` and :func:`measure_faithfulness`.
-        names (Sequence[str]): Of the K keypoints.
-        methods (Sequence[str]): Of ``faithfulness`` and ``randomization``.
-        blocks (Sequence[str]): Of ``randomization``.
-        settings (DatasetExplanationSettings): What was asked for.
+        names (Sequence[str]): Names of the K keypoints.
+        methods (Sequence[str]): Names of the methods in ``faithfulness`` and ``randomization``.
+        blocks (Sequence[str]): Names of the blocks in ``randomization``.
+        settings (DatasetExplanationSettings): How it was measured.
 
     Returns:
-        dict: ``people``, ``keypoints`` (labelled, by group), ``names``, ``settings``; a row is a dict with ``mean``,
-        ``low``, ``high`` and ``n``, the number of people that have a say in it:
+        dict: ``people`` (their number), ``keypoints`` (numbers of labelled ones, by group), ``mean_oks`` of the
+        predictions, ``names``, ``settings``, and five lists of rows. A row is a dict with ``mean``, ``low``, ``high``
+        and ``n``, the number of people that it is computed from, and with what it is about:
 
-        - ``dependency``: rows by ``layer`` (from 1 on), ``group`` (all, visible, occluded), ``keypoint``, ``part``:
-          share of the keypoint's attention in the part's disc;
-        - ``layers``: rows by ``layer``, ``group``, ``quantity`` (``QUANTITIES``);
-        - ``occlusion``: rows by ``layer``, ``quantity``: occluded less visible keypoints, each keypoint compared with
+        - ``dependency``: by ``layer`` (from 1 on), ``group`` (all, visible, occluded), ``keypoint`` and ``part``: the
+          share of the keypoint's attention that lies in the part's disc;
+        - ``layers``: by ``layer``, ``group`` and ``quantity`` (``QUANTITIES``);
+        - ``occlusion``: by ``layer`` and ``quantity``: occluded less visible keypoints, each keypoint compared with
           itself, weighted by how often it is occluded;
-        - ``faithfulness``: rows by ``method``, ``measure``; ``randomization``: rows by ``method``, ``block``.
+        - ``faithfulness``: by ``method`` and ``measure``; ``randomization``: by ``method`` and ``block``.
     """
     visibility = arrays['visibility']
     groups = {name: np.isin(visibility, flags) for name, flags in GROUPS.items()}
-    arrays['elsewhere'] = 1 - arrays['own'] - arrays['other']
+    arrays = arrays | dict(elsewhere=1 - arrays['own'] - arrays['other'])
     tested, seed = 'faithfulness' in arrays, settings.seed
 
-    def table(name: str, column: str, columns: Sequence[str]) -> list[dict]:
-        return _table(arrays[name], 'method', methods, column, columns, seed)
+    def method_rows(name: str, column: str, columns: Sequence[str]) -> list[dict]:
+        return list(_method_rows(arrays[name], methods, column, columns, seed))
 
     return dict(
         people=len(visibility),
@@ -57,28 +56,30 @@ def summarise(
         mean_oks=float(np.nanmean(arrays['oks'])),
         names=list(names),
         settings=settings.as_dict(),
-        dependency=list(_dependency(arrays['shares'], groups, names, seed)),
-        layers=list(_layers(arrays, groups, seed)),
-        occlusion=list(_occlusion(arrays, groups, seed)),
-        faithfulness=table('faithfulness', 'measure', list(MEASURES)) if tested else [],
-        randomization=table('randomization', 'block', blocks) if tested else [],
+        dependency=list(_dependency_rows(arrays['shares'], groups, names, seed)),
+        layers=list(_layer_rows(arrays, groups, seed)),
+        occlusion=list(_occlusion_rows(arrays, groups, seed)),
+        faithfulness=method_rows('faithfulness', 'measure', list(MEASURES)) if tested else [],
+        randomization=method_rows('randomization', 'block', blocks) if tested else [],
     )
 
 
 def _row(intervals: MeanInterval, index: tuple[int, ...] = ()) -> dict[str, float]:
-    return {name: float(values[index]) for name, values in zip(MeanInterval._fields, intervals)}
+    return {name: float(np.asarray(values)[index]) for name, values in zip(MeanInterval._fields, intervals)}
 
 
-def _dependency(shares: np.ndarray, groups: dict[str, np.ndarray], names: Sequence[str], seed: int):
+def _dependency_rows(
+    shares: np.ndarray, groups: dict[str, np.ndarray], names: Sequence[str], seed: int
+) -> Iterator[dict]:
     for group, mask in groups.items():
         for layer in range(shares.shape[1]):
             intervals = mean_intervals(np.where(mask[..., None], shares[:, layer], np.nan), seed=seed)
             for k, j in np.ndindex(shares.shape[2:]):
-                place = dict(layer=layer + 1, group=group, keypoint=names[k], part=names[j])
-                yield place | _row(intervals, (k, j))
+                about = dict(layer=layer + 1, group=group, keypoint=names[k], part=names[j])
+                yield about | _row(intervals, (k, j))
 
 
-def _layers(arrays: dict[str, np.ndarray], groups: dict[str, np.ndarray], seed: int):
+def _layer_rows(arrays: dict[str, np.ndarray], groups: dict[str, np.ndarray], seed: int) -> Iterator[dict]:
     for quantity in QUANTITIES:
         for group, mask in groups.items():
             values = np.where(mask[:, None], arrays[quantity], np.nan)
@@ -87,16 +88,16 @@ def _layers(arrays: dict[str, np.ndarray], groups: dict[str, np.ndarray], seed: 
                 yield dict(layer=layer + 1, group=group, quantity=quantity) | _row(intervals)
 
 
-def _table(
-    values: np.ndarray, first: str, firsts: Sequence[str], second: str, seconds: Sequence[str], seed: int
-) -> list[dict]:
-    """Rows of values (people, firsts, seconds, K)."""
+def _method_rows(
+    values: np.ndarray, methods: Sequence[str], column: str, columns: Sequence[str], seed: int
+) -> Iterator[dict]:
+    """Rows of values (people, methods, columns, K)."""
     intervals = mean_intervals(values, over=(3,), seed=seed)
-    pairs = np.ndindex(values.shape[1:3])
-    return [{first: firsts[i], second: seconds[j]} | _row(intervals, (i, j)) for i, j in pairs]
+    for i, j in np.ndindex(values.shape[1:3]):
+        yield {'method': methods[i], column: columns[j]} | _row(intervals, (i, j))
 
 
-def _occlusion(arrays: dict[str, np.ndarray], groups: dict[str, np.ndarray], seed: int):
+def _occlusion_rows(arrays: dict[str, np.ndarray], groups: dict[str, np.ndarray], seed: int) -> Iterator[dict]:
     for quantity in QUANTITIES:
         for layer in range(arrays[quantity].shape[1]):
             values = arrays[quantity][:, layer]
@@ -107,15 +108,15 @@ def _occlusion(arrays: dict[str, np.ndarray], groups: dict[str, np.ndarray], see
 def matched_difference(
     visible: np.ndarray, occluded: np.ndarray, confidence: float = 0.95, seed: int = 0
 ) -> MeanInterval:
-    """How much higher a quantity is where a keypoint is occluded than where the same keypoint is visible.
+    """Compute how much higher a quantity is where a keypoint is occluded than where the same keypoint is visible.
 
-    Keypoints that are occluded often (ears) differ from others anyway; comparing each with itself keeps that out.
+    Keypoints that are often occluded (ears) differ from others anyway; comparing each with itself leaves that out.
 
     Args:
         visible (np.ndarray): (people, K), NaN where the keypoint is not visible.
         occluded (np.ndarray): (people, K), NaN where it is not occluded.
         confidence (float): Of the interval.
-        seed (int): Of the resamples.
+        seed (int): Seed of the resamples.
 
     Returns:
         MeanInterval: Differences of the keypoints' means, weighted by their numbers of occluded people, among keypoints
@@ -132,7 +133,7 @@ def matched_difference(
 
 
 def _difference(visible: np.ndarray, occluded: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(resamples,) of counts (resamples, people): how often each person was drawn."""
+    """Differences (resamples,) for counts (resamples, people), which say how often each person was drawn."""
     seen, hidden = (counts @ np.isfinite(values).astype(float) for values in (visible, occluded))  # (resamples, K)
     means = [
         counts @ np.nan_to_num(values) / np.maximum(number, 1)

@@ -11,9 +11,10 @@ from mmpose.structures import PoseDataSample
 
 from mmtranspose.apis import InputError, explain_topdown, init_model
 from mmtranspose.dataset_explanation import DatasetExplanationSettings, explain_dataset
-from mmtranspose.dataset_explanation.labelled_people import LabelledPeople, truth_of
-from mmtranspose.dataset_explanation.measures import MEASURES, counterpart_shares, others_coverage, torso_lengths
+from mmtranspose.dataset_explanation.labelled_people import GroundTruth, LabelledPeople, torso_lengths
+from mmtranspose.dataset_explanation.measures import MEASURES, counterpart_shares, others_coverage
 from mmtranspose.dataset_explanation.summary import matched_difference
+from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.media import read_image
 
 SETTINGS = dict(max_samples=4, faithfulness_samples=1, methods=('attention-2', 'random'), steps=2, percentiles=(50,))
@@ -36,20 +37,20 @@ def explained(model, tmp_path_factory):
     return root, explain_dataset(model, root, settings, progress=False)
 
 
-def test_truth_is_the_annotations(model, annotations):
+def test_ground_truth_is_the_annotations(model, annotations):
     people = LabelledPeople(model.cfg.copy(), None, seed=0)
     assert len(people) == sum(a['num_keypoints'] > 0 for a in annotations['annotations'])
     by_box = {tuple(np.round(a['bbox'], 1)): a for a in annotations['annotations']}
-    batch, truths = people.batch(0, 2)
-    for sample, truth in zip(batch['data_samples'], truths):
+    batch, ground_truths = people.batch(0, 2)
+    for sample, ground_truth in zip(batch['data_samples'], ground_truths):
         x1, y1, x2, y2 = sample.gt_instances.bboxes[0]
         raw = by_box[tuple(np.round([x1, y1, x2 - x1, y2 - y1], 1))]
         triples = np.array(raw['keypoints'], float).reshape(-1, 3)
-        np.testing.assert_array_equal(truth.visibility, triples[:, 2])
+        np.testing.assert_array_equal(ground_truth.visibility, triples[:, 2])
         labelled = triples[:, 2] > 0
-        np.testing.assert_allclose(truth.keypoints[labelled], triples[labelled, :2], atol=1e-3)
-        assert np.isnan(truth.keypoints[~labelled]).all()
-        assert truth.area == raw['area']
+        np.testing.assert_allclose(ground_truth.keypoints[labelled], triples[labelled, :2], atol=1e-3)
+        assert np.isnan(ground_truth.keypoints[~labelled]).all()
+        assert ground_truth.area == raw['area']
 
 
 def test_order_is_seeded(model):
@@ -58,23 +59,23 @@ def test_order_is_seeded(model):
     assert LabelledPeople(model.cfg.copy(), 2, 0).order == orders[0][:2]
 
 
-def test_truth_without_flags_or_area():
+def test_ground_truth_without_flags_or_area():
     sample = PoseDataSample(metainfo=dict(raw_ann_info=None))
     sample.gt_instances = InstanceData(
         keypoints=np.array([[[1, 2], [3, 4.0]]]),
         keypoints_visible=np.array([[1, 0.0]]),
         bboxes=np.array([[10, 20, 30, 60.0]]),
     )
-    truth = truth_of(7, sample)
-    assert truth.visibility.tolist() == [3, 0] and truth.area == pytest.approx(0.53 * 20 * 40)
-    np.testing.assert_array_equal(truth.keypoints, [[1, 2], [np.nan, np.nan]])
+    ground_truth = GroundTruth.of(7, sample)
+    assert ground_truth.visibility.tolist() == [3, 0] and ground_truth.area == pytest.approx(0.53 * 20 * 40)
+    np.testing.assert_array_equal(ground_truth.keypoints, [[1, 2], [np.nan, np.nan]])
 
 
 def test_torso_by_hand():
-    names = dict(left_shoulder=0, right_shoulder=1, left_hip=2, right_hip=3)
+    names = ['left_shoulder', 'right_shoulder', 'left_hip', 'right_hip']
     points = np.array([[[0, 0], [4, 0], [1, 10], [3, 10]], [[0, 0], [4, 0], [np.nan, 10], [3, 10]]], float)
     np.testing.assert_allclose(torso_lengths(points, names), [10, np.nan])
-    assert np.isnan(torso_lengths(points, dict(nose=0))).all()
+    assert np.isnan(torso_lengths(points, ['nose', *names[1:]])).all()
 
 
 def test_others_coverage_by_hand():
@@ -115,7 +116,7 @@ def test_matched_difference_compares_each_keypoint_with_itself():
 
 def test_measurements_of_a_person_by_hand(model, explained, people, annotations):
     """Shares in discs by counting small squares, entropy and reach of one person's maps."""
-    root, summary = explained
+    root, _ = explained
     with np.load(root / 'parts' / 'attention' / '000000.npz') as file:
         part = dict(file)
     info = LabelledPeople(model.cfg.copy(), 4, 0).dataset.get_data_info(int(part['id'][0]))
@@ -145,7 +146,7 @@ def test_measurements_of_a_person_by_hand(model, explained, people, annotations)
     k = int(np.flatnonzero(labelled)[0])
     middles = np.stack(np.meshgrid(np.arange(6), np.arange(8)), -1) * np.diag(person.token_to_crop[:, :2])
     distances = np.linalg.norm(middles + person.token_to_crop[:, 2] - points[k], axis=-1).ravel()
-    torso = torso_lengths(points[None], model.dataset_meta['keypoint_name2id'])
+    torso = torso_lengths(points[None], keypoint_names(model.dataset_meta))
     np.testing.assert_allclose(part['reach'][0][:, k], maps[:, k] @ distances / torso, rtol=1e-4)
     np.testing.assert_allclose(part['own'][0], np.einsum('lkk->lk', part['shares'][0]))
 
@@ -170,7 +171,7 @@ def test_summary_is_the_means(explained):
     measured = np.load(root / 'parts' / 'faithfulness' / '000000.npz')['faithfulness']
     assert measured.shape == (1, 2, len(MEASURES), 17)  # one person tested
     assert faithfulness['random', 'road']['mean'] == pytest.approx(np.nanmean(measured[0, 1, 2]), nan_ok=True)
-    assert [row['block'] for row in summary['randomization']][0] == 'head.final_layer'
+    assert summary['randomization'][0]['block'] == 'head.final_layer'
 
 
 def test_files(explained):
@@ -219,7 +220,7 @@ def test_damaged_part(model, explained, tmp_path):
         explain_dataset(model, tmp_path, DatasetExplanationSettings(**SETTINGS, batch_size=3), progress=False)
 
 
-def test_data_set_without_sigmas(tiny_config, tiny_checkpoint, tmp_path):
+def test_dataset_without_sigmas(tiny_config, tiny_checkpoint, tmp_path):
     model = init_model(tiny_config, tiny_checkpoint)
     model.cfg.test_dataloader.dataset.metainfo = dict(from_file='configs/_base_/datasets/onehand10k.py')
     with pytest.raises(InputError, match='CocoDataset has no sigma for each keypoint'):
@@ -231,7 +232,7 @@ def test_flags_of_whole_bodies():
     sample.gt_instances = InstanceData(
         keypoints=np.ones((1, 3, 2)), keypoints_visible=np.ones((1, 3)), bboxes=np.array([[10, 20, 30, 60.0]])
     )
-    assert truth_of(7, sample).visibility.tolist() == [2, 2, 1]
+    assert GroundTruth.of(7, sample).visibility.tolist() == [2, 2, 1]
 
 
 def test_weights_that_are_not_finite(tiny_config, tiny_checkpoint, tmp_path):

@@ -1,4 +1,4 @@
-"""What is measured, and how."""
+"""The settings of ``mmtranspose explain-dataset``: what is measured, on how many people, and how."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from mmtranspose.errors import InputError
 
 @dataclass(frozen=True)
 class DatasetExplanationSettings:
-    """What :func:`explain_dataset` measures.
+    """What :func:`mmtranspose.dataset_explanation.explain_dataset` measures.
 
     Attributes:
-        max_samples (int | None): People, drawn from the dataset by ``seed``; None takes all.
-        faithfulness_samples (int): The first of them whose explanations are tested for faithfulness, which takes
-            hundreds of passes a person and method.
-        methods (tuple[str, ...]): Methods to test; empty: all that need no other package than PyTorch, and the
-            controls.
-        cell (str): ``'bilinear'`` or ``'nearest'``; see :func:`explain_topdown`.
-        score_thr (float): Faithfulness is that of keypoints with at least this score.
-        oks_level (float): A keypoint's disc ends where OKS has fallen to this.
-        steps (int): Fractions of deletion and insertion between nothing and all.
-        percentiles (tuple[float, ...]): Of ROAD.
+        max_samples (int | None): Number of people, drawn from the dataset by ``seed``; None takes all.
+        faithfulness_samples (int): Number of people, the first of them, whose explanations are tested for
+            faithfulness, which takes hundreds of passes for each person and method.
+        methods (tuple[str, ...]): Methods to test; empty: all that need no package besides PyTorch, and the controls.
+        cell (str): ``'bilinear'`` or ``'nearest'``; see :class:`~mmtranspose.explain.ExplainOptions`.
+        score_thr (float): Faithfulness is tested for keypoints with at least this score.
+        oks_level (float): A keypoint's disc ends where OKS has fallen to this, between 0 and 1.
+        steps (int): Steps of deletion and insertion from nothing to the whole image.
+        percentiles (tuple[float, ...]): Shares of the cells that ROAD replaces, in percent, above 0 and up to 100.
         batch_size (int): People that go through the network together.
-        seed (int): Of all that is drawn: people, random orders, weights, noise.
+        seed (int): Seed of everything that is drawn: people, random orders, weights, noise.
 
     Raises:
         InputError: A number is out of range.
@@ -40,7 +39,7 @@ class DatasetExplanationSettings:
     batch_size: int = 8
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.max_samples is not None and self.max_samples < 1:
             raise InputError(f'max_samples={self.max_samples} must be at least 1')
         if self.faithfulness_samples < 0 or self.batch_size < 1 or self.steps < 1:
@@ -52,6 +51,6 @@ class DatasetExplanationSettings:
         if not 0 < self.oks_level < 1:
             raise InputError(f'oks_level={self.oks_level} must lie between 0 and 1')
 
-    def as_dict(self) -> dict:
-        """For JSON."""
+    def as_dict(self) -> dict[str, object]:
+        """Give the settings as JSON has them, with lists in place of tuples."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}

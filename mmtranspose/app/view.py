@@ -69,7 +69,7 @@ def _with_poses(explorer: Explorer, session: Session, settings: Settings, shown:
     if session.drawn is None or session.drawn[0] != key:
         samples = [session.poses[person] for person in shown]
         meta = explorer.model.dataset_meta
-        session.drawn = key, draw_poses(session.image, samples, meta, settings.kpt_thr, draw_bbox=True)
+        session.drawn = key, draw_poses(session.image, samples, meta, kpt_thr=settings.kpt_thr, draw_bbox=True)
     return session.drawn[1]
 
 

@@ -1,8 +1,9 @@
-"""Matplotlib figures as images: no display, no pyplot and no state shared between threads."""
+"""Render Matplotlib figures as images, without display, pyplot or state that threads would share."""
 
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,21 +13,19 @@ from matplotlib.figure import Figure
 INK = '#1b1b1f'
 FAINT = '#77777f'
 DPI = 120
-LETTERS, TITLE = 7.0, 11.0  # points
+LETTERS, TITLE = 7.0, 11.0  # font sizes in points
 POINTS_PER_INCH = 72
-LETTER = 0.6  # width of a letter, on average, as a share of the font's size
-LINE = 1.25  # distance of two lines, as a share of the font's size
+LETTER = 0.6  # average width of a letter, as a share of the font size
+LINE = 1.25  # distance of two lines, as a share of the font size
 
 
 def new_figure(width: float, height: float, dpi: float) -> Figure:
-    """A white figure of ``width`` by ``height`` inches."""
-    figure = Figure(figsize=(width, height), dpi=dpi, facecolor='white')
-    FigureCanvasAgg(figure)
-    return figure
+    """Make a white figure of ``width`` by ``height`` inches."""
+    return Figure(figsize=(width, height), dpi=dpi, facecolor='white')
 
 
 def sheet_axes(figure: Figure) -> Axes:
-    """Axes over the whole figure whose coordinates are inches from the top left corner."""
+    """Make axes that cover the whole figure; their coordinates are inches from the top left corner."""
     axes = figure.add_axes((0, 0, 1, 1))
     width, height = figure.get_size_inches()
     axes.set(xlim=(0, width), ylim=(height, 0), autoscale_on=False)
@@ -35,34 +34,35 @@ def sheet_axes(figure: Figure) -> Axes:
 
 
 def rendered(figure: Figure) -> np.ndarray:
-    """The figure's pixels: (h, w, 3), BGR, uint8."""
-    figure.canvas.draw()
-    return np.ascontiguousarray(np.asarray(figure.canvas.buffer_rgba())[..., 2::-1])
+    """Render a figure: (h, w, 3), BGR, uint8."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., 2::-1])
 
 
 def text_width(text: str, size: float) -> float:
-    """Estimated width in inches of the text's longest line, ``size`` in points."""
+    """Estimate the width in inches of the longest line of a text, ``size`` in points."""
     return max(map(len, text.split('\n')), default=0) * size * LETTER / POINTS_PER_INCH
 
 
 def text_height(text: str, size: float) -> float:
-    """Height in inches of the text's lines, ``size`` in points."""
+    """The height in inches of the lines of a text, ``size`` in points."""
     return (text.count('\n') + 1) * size * LINE / POINTS_PER_INCH if text else 0.0
 
 
 def wrapped(text: str, width: float, size: float, break_words: bool = True) -> str:
-    """The text broken into lines of at most ``width`` inches, ``size`` in points."""
+    """Break a text into lines of at most ``width`` inches, ``size`` in points."""
     letters = max(8, int(width / text_width('x', size)))
     return '\n'.join(textwrap.wrap(text, letters, break_long_words=break_words))
 
 
 def write_title(figure: Figure, title: str) -> None:
-    """The title in the figure's upper left corner, ``TITLE`` points large."""
+    """Write a title of ``TITLE`` points in the upper left corner of a figure."""
     width, height = figure.get_size_inches()
-    style = dict(fontsize=TITLE, weight='bold', color=INK, va='top', ha='left', parse_math=False)
+    style: dict[str, Any] = dict(fontsize=TITLE, weight='bold', color=INK, va='top', ha='left', parse_math=False)
     figure.text(0.12 / width, 1 - 0.12 / height, title, **style)
 
 
 def spaced(name: str) -> str:
-    """A name such as ``left_wrist`` in words."""
+    """Spell a name such as ``left_wrist`` in words: ``left wrist``."""
     return name.replace('_', ' ')

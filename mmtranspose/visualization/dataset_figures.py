@@ -1,4 +1,4 @@
-"""Means and intervals over a dataset as lines and dots, from plain numbers."""
+"""Draw means and intervals over a dataset as lines and dots."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from mmtranspose.errors import InputError
 from mmtranspose.visualization.canvas import (
     DPI,
     FAINT,
@@ -36,22 +37,22 @@ def layer_profile_figure(
     reach_label: str = 'reach (torso lengths)',
     dpi: float = DPI,
 ) -> np.ndarray:
-    """How spread and how far attention is, layer by layer, with intervals; one line a group of keypoints.
+    """Draw how spread out attention is and how far it reaches in each layer, one line a group of keypoints.
 
     Args:
-        entropy (Mapping[str, ArrayLike]): (L, 3), mean and interval's low and high end, by group (such as visible and
-            occluded); NaN where there is none.
-        reach (Mapping[str, ArrayLike]): The same for reach.
-        title (str | None): Drawn above.
-        entropy_label (str): With the unit.
-        reach_label (str): With the unit.
+        entropy (Mapping[str, ArrayLike]): (L, 3), mean, low end and high end of the interval, by name of the group
+            (such as visible and occluded); NaN where there is no value.
+        reach (Mapping[str, ArrayLike]): The same for the reach.
+        title (str | None): Title above the panels.
+        entropy_label (str): Name and unit of the entropy.
+        reach_label (str): Name and unit of the reach.
         dpi (float): Pixels an inch.
 
     Returns:
-        np.ndarray: BGR, uint8.
+        np.ndarray: (h, w, 3), BGR, uint8.
 
     Raises:
-        ValueError: A group's values are not (L, 3).
+        InputError: The values of a group are not (L, 3).
     """
     groups = list(dict.fromkeys([*entropy, *reach]))
     figure, panels = _panels(2, 3.6, 2.6, title, dpi)
@@ -73,29 +74,29 @@ def randomization_figure(
     label: str = 'rank correlation with the original map',
     dpi: float = DPI,
 ) -> np.ndarray:
-    """How much of each method's maps survives as the network's weights are replaced, from the head down.
+    """Draw how similar the maps of each method stay as the network's weights are randomised, from the head down.
 
-    A method that explains the network falls to 0 (Adebayo et al., Sanity Checks for Saliency Maps).
+    The line of a method that explains the network falls to 0 (Adebayo et al., Sanity Checks for Saliency Maps).
 
     Args:
         blocks (Sequence[str]): Names of the B blocks, in the order of their randomisation.
-        correlations (Mapping[str, ArrayLike]): (B, 3), mean and interval's low and high end, by method; NaN where
-            there is none.
-        title (str | None): Drawn above.
-        label (str): Of the vertical axis.
+        correlations (Mapping[str, ArrayLike]): (B, 3), mean, low end and high end of the interval, by method; NaN where
+            there is no value.
+        title (str | None): Title above the panel.
+        label (str): Label of the vertical axis.
         dpi (float): Pixels an inch.
 
     Returns:
-        np.ndarray: BGR, uint8.
+        np.ndarray: (h, w, 3), BGR, uint8.
 
     Raises:
-        ValueError: A method's values are not (B, 3).
+        InputError: The values of a method are not (B, 3).
     """
     below = max(map(len, blocks), default=0) * 0.045
     figure, (axes,) = _panels(1, max(4.2, 0.45 * len(blocks)), 2.8 + below, title, dpi, legend=1.7)
     for number, (method, values) in enumerate(correlations.items()):
         if _draw_line(axes, method, values, number) != len(blocks):
-            raise ValueError(f'{method!r} must have shape ({len(blocks)}, 3), not {np.shape(values)}')
+            raise InputError(f'{method!r} must have shape ({len(blocks)}, 3), not {np.shape(values)}')
     axes.set_ylim(None, max(1.02, axes.get_ylim()[1]))
     axes.axhline(0, color=FAINT, lw=0.8, ls=(0, (4, 3)), zorder=1)
     axes.set_xticks(range(len(blocks)), [spaced(block) for block in blocks], rotation=40, ha='right')
@@ -108,7 +109,7 @@ def randomization_figure(
 def _panels(
     count: int, width: float, height: float, title: str | None, dpi: float, legend: float = 0
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with ``count`` plain panels of about these inches in a row, under a title."""
+    """Make a figure with ``count`` plain panels of about this size in inches in a row, under a title."""
     total = count * width + legend
     title = wrapped(title or '', total - 0.3, TITLE)
     header = text_height(title, TITLE) + 0.1 if title else 0
@@ -127,10 +128,10 @@ def _panels(
 
 
 def _draw_line(axes: Axes, name: str, values: ArrayLike, number: int) -> int:
-    """A line with its interval's band, broken where values miss; returns the number of points."""
+    """Draw a line with the band of its interval, interrupted where values are missing; returns the number of points."""
     values = np.asarray(values, float)
     if values.ndim != 2 or values.shape[1] != 3:
-        raise ValueError(f'{name!r} must have shape (points, 3): mean, low, high; not {values.shape}')
+        raise InputError(f'{name!r} must have shape (points, 3): mean, low, high; not {values.shape}')
     mean, low, high = values.T
     colour = LINE_COLOURS[number % len(LINE_COLOURS)]
     marker = LINE_MARKERS[number % len(LINE_MARKERS)]
@@ -148,29 +149,30 @@ def _label(axes: Axes, x: str, y: str) -> None:
 
 def _draw_keys(axes: Axes, beside: bool = False) -> None:
     if axes.get_legend_handles_labels()[0]:
-        place = dict(loc='upper left', bbox_to_anchor=(1.01, 1)) if beside else dict(loc='best')
+        place: dict[str, Any] = dict(loc='upper left', bbox_to_anchor=(1.01, 1)) if beside else dict(loc='best')
         axes.legend(fontsize=LETTERS + 1, frameon=False, labelcolor=INK, **place)
 
 
 def faithfulness_figure(rows: Sequence[Mapping[str, Any]], title: str | None = None, dpi: float = DPI) -> np.ndarray:
-    """Mean and interval of every method, one panel a measure; controls hollow and grey, below a line.
+    """Draw mean and interval of every method, one panel a measure; controls are hollow and grey, below a line.
 
-    A dotted line stands at each control's mean: a method whose interval reaches it is not shown to do better.
+    A dotted line marks the mean of each control. A method whose interval includes the line is not shown to be better
+    than the control.
 
     Args:
         rows (Sequence[Mapping[str, Any]]): ``measure`` and ``method`` (str), ``mean``, ``low``, ``high`` (float; NaN or
             None where missing), and, if known, ``control`` (bool) and ``higher_is_better`` (bool or None).
-        title (str | None): Drawn above.
+        title (str | None): Title above the panels.
         dpi (float): Pixels an inch.
 
     Returns:
-        np.ndarray: BGR, uint8.
+        np.ndarray: (h, w, 3), BGR, uint8.
 
     Raises:
-        ValueError: There are no rows.
+        InputError: There are no rows.
     """
     if not rows:
-        raise ValueError('faithfulness_figure needs at least one row')
+        raise InputError('faithfulness_figure needs at least one row')
     measures = list(dict.fromkeys(row['measure'] for row in rows))
     controls = dict.fromkeys(row['method'] for row in rows if row.get('control'))
     methods = [method for method in dict.fromkeys(row['method'] for row in rows) if method not in controls]
@@ -215,5 +217,5 @@ def _finish_measure(
     shown = {row['method'] for row in members if row.get('mean') is not None and np.isfinite(row['mean'])}
     for method, place in places.items():
         if method not in shown:
-            style = dict(ha='center', va='center', fontsize=LETTERS, color=FAINT, style='italic')
+            style: dict[str, Any] = dict(ha='center', va='center', fontsize=LETTERS, color=FAINT, style='italic')
             axes.text(0.5, place, 'no value', transform=axes.get_yaxis_transform(), **style)

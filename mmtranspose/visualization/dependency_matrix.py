@@ -1,4 +1,4 @@
-"""How much of each keypoint's attention lies on each body part, as coloured matrices."""
+"""Draw how much of each keypoint's attention lies on each body part, as coloured matrices."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from mmtranspose.errors import InputError
 from mmtranspose.visualization.canvas import (
     DPI,
     FAINT,
@@ -28,7 +29,7 @@ from mmtranspose.visualization.canvas import (
 
 SHARES, DIFFERENCES = matplotlib.colormaps['viridis'], matplotlib.colormaps['RdBu_r']
 MISSING = '#e4e4e8'
-MOST_NUMBERS = 24  # columns of a matrix whose cells still hold their numbers
+MOST_NUMBERS = 24  # columns up to which the cells of a matrix hold their numbers
 
 
 def dependency_matrix_figure(
@@ -39,31 +40,31 @@ def dependency_matrix_figure(
     occluded: ArrayLike | None = None,
     dpi: float = DPI,
 ) -> np.ndarray:
-    """How much of each keypoint's attention lies on each body part, one matrix a layer.
+    """Draw how much of each keypoint's attention lies on each body part, one matrix a layer.
 
-    With ``occluded``, three rows: visible keypoints, occluded ones on the same colour scale, and the difference
-    (occluded minus visible), its colours centred at 0. Missing values are hatched.
+    With ``occluded`` there are three rows: visible keypoints, occluded keypoints on the same colour scale, and the
+    difference (occluded minus visible) in colours centred at 0. Missing values are hatched.
 
     Args:
-        shares (ArrayLike): (L, K, J), mean share of a keypoint's attention, 0 to 1; NaN where there is none.
-        names (Sequence[str]): Of the K keypoints.
-        part_names (Sequence[str]): Of the J body parts.
-        title (str | None): Drawn above.
-        occluded (ArrayLike | None): (L, K, J), of occluded keypoints; ``shares`` is then of visible ones.
+        shares (ArrayLike): (L, K, J), mean share of a keypoint's attention, 0 to 1; NaN where there is no value.
+        names (Sequence[str]): Names of the K keypoints.
+        part_names (Sequence[str]): Names of the J body parts.
+        title (str | None): Title above the matrices.
+        occluded (ArrayLike | None): (L, K, J), the shares of occluded keypoints; ``shares`` is then of visible ones.
         dpi (float): Pixels an inch.
 
     Returns:
-        np.ndarray: BGR, uint8.
+        np.ndarray: (h, w, 3), BGR, uint8.
 
     Raises:
-        ValueError: Shapes do not agree.
+        InputError: Shapes do not agree.
     """
     shares = _matrices(shares, names, part_names)
     rows = [('', shares, SHARES, 0.0)]
     if occluded is not None:
         hidden = _matrices(occluded, names, part_names)
         if hidden.shape != shares.shape:
-            raise ValueError(f'occluded must have the shape of shares, {shares.shape}, not {hidden.shape}')
+            raise InputError(f'occluded must have the shape of shares, {shares.shape}, not {hidden.shape}')
         change = hidden - shares
         rows = [('visible', shares, SHARES, 0.0), ('occluded', hidden, SHARES, 0.0)]
         rows.append(('occluded − visible', change, DIFFERENCES, -_top(change)))
@@ -81,12 +82,12 @@ def dependency_matrix_figure(
 def _matrices(values: ArrayLike, names: Sequence[str], part_names: Sequence[str]) -> np.ndarray:
     values = np.asarray(values, float)
     if values.ndim != 3 or values.shape[1:] != (len(names), len(part_names)) or not values.size:
-        raise ValueError(f'shares must have shape (L, {len(names)}, {len(part_names)}), not {values.shape}')
+        raise InputError(f'shares must have shape (L, {len(names)}, {len(part_names)}), not {values.shape}')
     return values
 
 
 def _top(*values: np.ndarray) -> float:
-    """The largest magnitude, where there is a value; 1e-6 at least, so that a scale has a length."""
+    """The largest finite magnitude; at least 1e-6, so that a scale has a length."""
     return max([1e-6, *(float(np.abs(part[np.isfinite(part)]).max(initial=0)) for part in values)])
 
 
@@ -98,7 +99,7 @@ def _matrix_grid(
     title: str | None,
     dpi: float,
 ) -> tuple[Figure, list[list[Axes]]]:
-    """A figure with a matrix for each row and layer, and at each row's end axes for its scale, placed in inches."""
+    """Make a figure with axes for a matrix of each row and layer, and for a colour scale at the end of each row."""
     layers, height, width = shape
     cell = 0.21 if width <= MOST_NUMBERS else 0.115
     left = max(text_width(spaced(name), LETTERS) for name in names) + 0.25
@@ -122,7 +123,7 @@ def _matrix_grid(
 
 
 def _share(box: tuple[float, float, float, float], size: tuple[float, float]) -> tuple[float, float, float, float]:
-    """(left, bottom, width, height) in inches as shares of the figure's size."""
+    """Convert (left, bottom, width, height) from inches to shares of the figure's size."""
     return box[0] / size[0], box[1] / size[1], box[2] / size[0], box[3] / size[1]
 
 
@@ -141,18 +142,18 @@ def _draw_matrix(axes: Axes, matrix: np.ndarray, colours: Any, low: float, top: 
         if np.isfinite(value):
             r, g, b = image.cmap(image.norm(value))[:3]
             ink = 'white' if 0.3 * r + 0.59 * g + 0.11 * b < 0.5 else INK
-            style = dict(fontsize=5.5, color=ink, ha='center', va='center_baseline')
+            style: dict[str, Any] = dict(fontsize=5.5, color=ink, ha='center', va='center_baseline')
             axes.text(column, row, _percent(value), **style)
 
 
 def _percent(value: float) -> str:
-    """A share in per cent without its sign of per cent; a dot for what rounds to nothing."""
+    """A share in per cent, without the percent sign; a dot for a share that rounds to 0."""
     number = round(100 * value)
     return f'{number:d}'.replace('-', '−') if number else '·'
 
 
 def _label_matrix(axes: Axes, names: Sequence[str], part_names: Sequence[str]) -> None:
-    """Keypoints' names beside a matrix, body parts' below it; none where none are given."""
+    """Write the names of keypoints beside a matrix and the names of body parts below it, as far as they are given."""
     axes.set_yticks(range(len(names)), [spaced(name) for name in names])
     axes.set_xticks(range(len(part_names)), [spaced(name) for name in part_names], rotation=90)
 

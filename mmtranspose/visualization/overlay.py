@@ -1,4 +1,4 @@
-"""Maps laid over the image that the people were found in."""
+"""Draw maps over the image in which the people were found."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from mmtranspose.errors import InputError
+from mmtranspose.keypoint_names import keypoint_index
 from mmtranspose.visualization.heat import OPACITY, heat, laid_over, top_of
-from mmtranspose.visualization.keypoint_selection import keypoint_index, layer_index
 
 if TYPE_CHECKING:
     from mmtranspose.explain import PoseExplanation
 
-OUTLINE = (164, 179, 0)
+OUTLINE = (164, 179, 0)  # BGR
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-BAND_PIXELS = 2**21  # worked on at a time, so that memory does not grow with the image
+BAND_PIXELS = 2**21  # drawn at a time, so that memory does not grow with the image
 FONT = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf'
 SMALLEST_LETTERS = 7  # pixels
 
@@ -35,34 +36,32 @@ def overlay_on_image(
     threshold: float | None = None,
     opacity: float = OPACITY,
 ) -> np.ndarray:
-    """One map over the whole image, with the outline of the crop that the network saw and the keypoint marked.
+    """Draw one map over the whole image, with the outline of the network's crop and a mark at the keypoint.
 
-    Pixels outside the crop keep their values, those of outline, mark and caption apart.
+    Pixels outside the crop keep their values, except under the outline, the mark and the caption.
 
     Args:
-        image (np.ndarray): (height, width, 3), BGR, uint8: the image explained.
-        explanation (PoseExplanation): Of one person in it.
-        weights (np.ndarray): (h, w) over the token grid; or (K, h, w), of which ``keypoint``'s is drawn, on the colour
-            scale of all.
-        keypoint (int | str | None): The keypoint to mark, by number or name; a cross where its score is below the
-            threshold.
-        caption (str | None): In the upper left corner, where the image is large enough; None writes the keypoint's name
-            and score, ``''`` nothing.
+        image (np.ndarray): (height, width, 3), BGR, uint8: the image that was explained.
+        explanation (PoseExplanation): Explanation of one person in the image.
+        weights (np.ndarray): (h, w) over the token grid; or (K, h, w), one map a keypoint, of which the one of
+            ``keypoint`` is drawn, on a colour scale for all.
+        keypoint (int | str | None): Number or name of the keypoint to mark: by a ring, or by a cross where the score is
+            below the threshold of the explanation.
+        caption (str | None): Text in the upper left corner, if the image is large enough; None writes name and score of
+            the keypoint, ``''`` writes nothing.
         top (float | None): The weight that gets the last colour; None takes the highest of ``weights``.
         threshold (float | None): Weights at or below it are not drawn.
-        opacity (float): Where the weight is highest, 0 to 1.
+        opacity (float): Opacity of the highest weight, 0 to 1.
 
     Returns:
         np.ndarray: (height, width, 3), BGR, uint8.
 
     Raises:
-        IndexError: The keypoint's number is not there.
-        TypeError: The image is not uint8.
-        ValueError: The image or the weights have another shape, the keypoint's name is unknown, or ``weights`` has one
-            map a keypoint and no keypoint is given.
+        InputError: The image or the weights have another shape or dtype, the keypoint is unknown, or ``weights`` has
+            one map a keypoint and no keypoint is given.
     """
     _check_image(image)
-    number = None if keypoint is None else keypoint_index(explanation, keypoint)
+    number = None if keypoint is None else keypoint_index(explanation.names, keypoint)
     chosen = _chosen(explanation, np.asarray(weights), number)
     top = top_of(np.asarray(weights)) if top is None else top
     drawn = _painted(image, [explanation], [chosen], top, threshold, opacity)
@@ -85,35 +84,34 @@ def overlay_people(
     threshold: float | None = None,
     opacity: float = OPACITY,
 ) -> np.ndarray:
-    """One keypoint's maps of all people over the image, on one colour scale; where crops overlap the higher weight.
+    """Draw one keypoint's maps of all people over the image, on one colour scale.
+
+    Where crops overlap, the higher weight is drawn.
 
     Args:
-        image (np.ndarray): (height, width, 3), BGR, uint8: the image explained.
-        explanations (Sequence[PoseExplanation]): One a person; none at all gives a copy of the image.
-        keypoint (int | str): Keypoint by number or name.
-        layer (int): From 0 on.
+        image (np.ndarray): (height, width, 3), BGR, uint8: the image that was explained.
+        explanations (Sequence[PoseExplanation]): One explanation a person; an empty list gives a copy of the image.
+        keypoint (int | str): Number or name of the keypoint.
+        layer (int): Number of the layer, from 0.
         direction (str): ``'dependency'`` or ``'affect'``.
-        head (int | None): From 0 on; None averages the heads.
-        caption (str | None): In the upper left corner, where the image is large enough; None writes layer (from 1
-            on), direction and keypoint, ``''`` nothing.
+        head (int | None): Number of the head, from 0; None averages the heads.
+        caption (str | None): Text in the upper left corner, if the image is large enough; None writes layer (from 1),
+            direction and keypoint, ``''`` writes nothing.
         threshold (float | None): Weights at or below it are not drawn; the authors suggest 0.01.
-        opacity (float): Where the weight is highest, 0 to 1.
+        opacity (float): Opacity of the highest weight, 0 to 1.
 
     Returns:
         np.ndarray: (height, width, 3), BGR, uint8.
 
     Raises:
-        IndexError: The keypoint's number or the layer is not there.
-        TypeError: The image is not uint8.
-        ValueError: The image has another shape, the keypoint's name is unknown; ``direction``, ``head``: see
-            :meth:`PoseExplanation.maps`.
+        InputError: The image has another shape or dtype, or there is no such keypoint, layer, direction or head.
     """
     _check_image(image)
     if not explanations:
         return image.copy()
-    numbers = [keypoint_index(person, keypoint) for person in explanations]
+    numbers = [keypoint_index(person.names, keypoint) for person in explanations]
     maps = [
-        person.maps(direction, head)[layer_index(person, layer), number]
+        _layer(person.maps(direction, head), layer)[number]
         for person, number in zip(explanations, numbers, strict=True)
     ]
     drawn = _painted(image, explanations, maps, max(map(top_of, maps)), threshold, opacity)
@@ -126,15 +124,23 @@ def overlay_people(
 
 
 def people_caption(explanations: Sequence[PoseExplanation], keypoint: int | str, layer: int, direction: str) -> str:
-    """What :func:`overlay_people` writes: layer (from 1 on), direction and keypoint."""
-    return f'layer {layer + 1}, {direction}: {explanations[0].names[keypoint_index(explanations[0], keypoint)]}'
+    """The default caption of :func:`overlay_people`: layer (from 1), direction and keypoint."""
+    names = explanations[0].names
+    return f'layer {layer + 1}, {direction}: {names[keypoint_index(names, keypoint)]}'
 
 
 def _check_image(image: np.ndarray) -> None:
     if image.dtype != np.uint8:
-        raise TypeError(f'the image must be uint8, not {image.dtype}')
+        raise InputError(f'the image must be uint8, not {image.dtype}')
     if image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f'the image must have shape (height, width, 3), not {image.shape}')
+        raise InputError(f'the image must have shape (height, width, 3), not {image.shape}')
+
+
+def _layer(maps: np.ndarray, layer: int) -> np.ndarray:
+    """One layer of maps (L, K, h, w): (K, h, w)."""
+    if not 0 <= layer < len(maps):
+        raise InputError(f'there is no layer {layer}: there are {len(maps)}, numbered from 0')
+    return maps[layer]
 
 
 def _chosen(explanation: PoseExplanation, weights: np.ndarray, keypoint: int | None) -> np.ndarray:
@@ -143,9 +149,9 @@ def _chosen(explanation: PoseExplanation, weights: np.ndarray, keypoint: int | N
         return weights
     if weights.ndim != 3 or len(weights) != len(explanation.names):
         shape = (len(explanation.names), *explanation.grid)
-        raise ValueError(f'weights must have shape {shape[1:]} or {shape}, not {weights.shape}')
+        raise InputError(f'weights must have shape {shape[1:]} or {shape}, not {weights.shape}')
     if keypoint is None:
-        raise ValueError('weights has a map for each keypoint: say which one by keypoint')
+        raise InputError('weights has a map for each keypoint: name the keypoint to draw')
     return weights[keypoint]
 
 
@@ -170,15 +176,15 @@ def _painted(
 
 
 def _sampled(person: PoseExplanation, tokens: np.ndarray, band: tuple[slice, slice]) -> np.ndarray:
-    """The map (h, w) over one rectangle of the image."""
+    """A map (h, w) interpolated over one rectangle of the image."""
     rows, columns = band
     to_band = person.crop_to_image - [[0, 0, columns.start], [0, 0, rows.start]]
     shape = (rows.stop - rows.start, columns.stop - columns.start)
     return replace(person, crop_to_image=to_band).on_image(tokens, shape)
 
 
-def _bands(person: PoseExplanation, size: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """The pixels of an image (height, width) about the crop, in rectangles of a bounded number of pixels."""
+def _bands(person: PoseExplanation, size: Sequence[int]) -> Iterator[tuple[slice, slice]]:
+    """Cut the part of an image (height, width) around the crop into rectangles of a bounded number of pixels."""
     corners = _corners(person)
     left, first = np.maximum(np.floor(corners.min(0)), 0).astype(int)
     right, last = np.minimum(np.ceil(corners.max(0)) + 1, size[::-1]).astype(int)
@@ -188,7 +194,7 @@ def _bands(person: PoseExplanation, size: tuple[int, int]) -> Iterator[tuple[sli
 
 
 def _corners(person: PoseExplanation) -> np.ndarray:
-    """(4, 2), (x, y) of the crop's outer corners in the image."""
+    """(x, y) of the outer corners of the crop in the image: (4, 2)."""
     height, width = person.crop.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
     return corners @ person.crop_to_image[:, :2].T + person.crop_to_image[:, 2]
@@ -204,7 +210,7 @@ def _draw_outline(image: np.ndarray, person: PoseExplanation) -> None:
 
 
 def _draw_mark(image: np.ndarray, person: PoseExplanation, keypoint: int) -> None:
-    """A ring, or a cross where the score is below the threshold, in white on black."""
+    """Draw a ring, or a cross where the score is below the threshold, in white on black."""
     point, stroke = person.keypoints[keypoint], _stroke(image)
     if not np.isfinite(point).all():
         return
@@ -219,15 +225,17 @@ def _draw_mark(image: np.ndarray, person: PoseExplanation, keypoint: int) -> Non
 
 
 def draw_caption(image: np.ndarray, caption: str) -> None:
-    """Letters on a dark strip in the upper left corner; none where they would not fit or could not be read."""
+    """Write a caption on a dark strip in the upper left corner, unless it would not fit or could not be read."""
+    if not caption:
+        return
     height, width = image.shape[:2]
     size = max(SMALLEST_LETTERS, min(round(height / 24), round(width / 30)))
     font = ImageFont.truetype(str(FONT), size)
-    if caption and font.getlength(caption) + size > width:
+    if font.getlength(caption) + size > width:
         size = int(size * width / (font.getlength(caption) + size))
         font = font.font_variant(size=max(size, 1))
     strip = (round(font.getlength(caption)) + size, round(1.6 * size))
-    if not caption or size < SMALLEST_LETTERS or strip[1] > height / 3:
+    if size < SMALLEST_LETTERS or strip[1] > height / 3:
         return
     label = Image.new('L', strip, 28)
     ImageDraw.Draw(label).text((size / 2, strip[1] / 2), caption, fill=255, font=font, anchor='lm')

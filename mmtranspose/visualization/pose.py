@@ -1,9 +1,11 @@
-"""Poses, and numbers of tracked people, drawn over the image they were found in."""
+"""Draw poses, and the numbers of tracked people, over the image in which they were found."""
 
 from __future__ import annotations
 
 import colorsys
+import inspect
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,109 +13,36 @@ from mmengine.structures import InstanceData, PixelData
 from mmpose.structures import PoseDataSample, revert_heatmap
 from mmpose.visualization import PoseLocalVisualizer
 
-from mmtranspose.errors import InputError
+from mmtranspose.errors import InputError, require_choice
+from mmtranspose.typing import DatasetMeta
 
-
-class LocalBlendingVisualizer(PoseLocalVisualizer):
-    """A :class:`PoseLocalVisualizer` that blends each transparent shape into its surroundings alone.
-
-    MMPose copies and blends the whole image for every keypoint. The pixels are the same.
-    """
-
-    def draw_circles(self, center: np.ndarray, radius: np.ndarray, *args, **kwargs) -> LocalBlendingVisualizer:
-        center, reach = np.asarray(center), int(np.max(radius)) + 2
-        offset = self._narrow(center - reach, center + reach)
-        super().draw_circles(center - offset, radius, *args, **kwargs)
-        return self._widen(offset)
-
-    def draw_polygons(self, polygons: np.ndarray, *args, **kwargs) -> LocalBlendingVisualizer:
-        offset = self._narrow(polygons.min(0) - 2, polygons.max(0) + 2)
-        super().draw_polygons(polygons - offset, *args, **kwargs)
-        return self._widen(offset)
-
-    def _narrow(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """Make the rectangle between two points the image drawn on; returns its upper left corner (x, y)."""
-        size = np.array(self._image.shape[1::-1])
-        # At least one pixel, where all lies outside: OpenCV refuses empty images.
-        x1, y1 = np.clip(np.floor(low), 0, size - 1).astype(np.int32)
-        x2, y2 = np.clip(np.ceil(high), (x1 + 1, y1 + 1), size).astype(np.int32)
-        self._whole = self._image
-        self._image = self._whole[y1:y2, x1:x2].copy()
-        return np.array([x1, y1], np.int32)
-
-    def _widen(self, offset: np.ndarray) -> LocalBlendingVisualizer:
-        (x, y), (h, w) = offset, self._image.shape[:2]
-        self._whole[y : y + h, x : x + w] = self._image
-        self._image = self._whole
-        return self
-
-
+SKELETON_STYLES = ('mmpose', 'openpose')
 GOLDEN = 0.618033988749895  # steps of this share of a circle spread any number of hues evenly
-
-
 BLACK = (0, 0, 0)
 
 
-def track_colour(track_id: int) -> tuple[int, int, int]:
-    """The colour (B, G, R) of a track: the same in every frame, and unlike its neighbours'."""
-    red, green, blue = colorsys.hsv_to_rgb(track_id * GOLDEN % 1, 0.65, 1.0)
-    return round(255 * blue), round(255 * green), round(255 * red)
-
-
-def draw_tracks(image: np.ndarray, samples: Sequence[PoseDataSample]) -> None:
-    """Draw people's boxes in the colour of their track, with its number above the left corner, or in it at the top.
-
-    Args:
-        image (np.ndarray): (h, w, 3), BGR, uint8; drawn on.
-        samples (Sequence[PoseDataSample]): One a person, with ``track_id`` (an int).
-    """
-    size = max(image.shape[:2])
-    stroke, scale = max(1, round(size / 500)), max(0.4, size / 1600)
-    for sample in samples:
-        colour = track_colour(sample.track_id)
-        x1, y1, x2, y2 = (int(value) for value in np.rint(sample.pred_instances.bboxes[0]))
-        cv2.rectangle(image, (x1, y1), (x2, y2), colour, stroke)
-        _draw_label(image, str(sample.track_id), (max(x1, 0), y1), colour, scale, stroke)
-
-
-def _draw_label(
-    image: np.ndarray, text: str, corner: tuple[int, int], colour: tuple[int, int, int], scale: float, stroke: int
-) -> None:
-    """Black letters on a strip of the colour on top of a point, or below it where there is no room."""
-    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, stroke)
-    (x, y), margin = corner, below // 2 + 1
-    strip = height + 2 * margin
-    y = y - strip if y >= strip else max(y, 0)
-    cv2.rectangle(image, (x, y), (x + width + 2 * margin, y + strip), colour, cv2.FILLED)
-    place = (x + margin, y + height + margin)
-    cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, BLACK, stroke, cv2.LINE_AA)
-
-
-SKELETON_STYLES = ('mmpose', 'openpose')
-
-
 class PoseDrawer:
-    """Draws poses over images, by MMPose's :class:`PoseLocalVisualizer`; made once for many images.
+    """Draws poses over images with MMPose's :class:`PoseLocalVisualizer`; one drawer serves many images.
 
     Args:
-        dataset_meta (dict): Names, skeleton and colours of the keypoints, as ``model.dataset_meta``.
-        kpt_thr (float): Keypoints with a lower score are left out.
-        draw_bbox (bool): Draw the boxes too.
-        radius (int | None): Of a keypoint, in pixels; None fits it to the image.
-        thickness (int | None): Of a limb, in pixels; None fits it to the image.
+        dataset_meta (DatasetMeta): Names, skeleton and colours of the keypoints, as ``model.dataset_meta``.
+        kpt_thr (float): Keypoints with a lower score are not drawn.
+        draw_bbox (bool): Also draw the boxes.
+        radius (int | None): Radius of the keypoints in pixels; None fits it to the image.
+        thickness (int | None): Thickness of the limbs in pixels; None fits it to the image.
         skeleton_style (str): ``'mmpose'``, or ``'openpose'`` for the keypoints of COCO and COCO-WholeBody.
         alpha (float): Opacity of the keypoints, 0 to 1.
-        show_kpt_idx (bool): Write each keypoint's number beside it (style ``'mmpose'``).
-        draw_heatmap (bool): Put the image with the heatmaps over it (highest keypoint, highest person) below the other,
-            as MMPose does; the samples need ``pred_fields.heatmaps`` (K, h, w).
+        show_kpt_idx (bool): Write the number of each keypoint beside it (style ``'mmpose'``).
+        draw_heatmap (bool): Append below the image, as MMPose does, the image under its heatmaps: at each pixel the
+            highest of all keypoints and people. The samples need ``pred_fields.heatmaps`` (K, h, w).
 
     Raises:
-        InputError: The style is unknown, or MMPose does not have it for this dataset.
+        InputError: The style is unknown, or MMPose does not have the style for this dataset.
     """
 
     def __init__(
         self,
-        dataset_meta: dict,
+        dataset_meta: DatasetMeta,
         kpt_thr: float = 0.3,
         draw_bbox: bool = False,
         radius: int | None = None,
@@ -123,8 +52,7 @@ class PoseDrawer:
         show_kpt_idx: bool = False,
         draw_heatmap: bool = False,
     ):
-        if skeleton_style not in SKELETON_STYLES:
-            raise InputError(f'skeleton style {skeleton_style!r} is unknown; choose from {", ".join(SKELETON_STYLES)}')
+        require_choice('skeleton_style', skeleton_style, SKELETON_STYLES)
         self.radius, self.thickness, self.draw_heatmap = radius, thickness, draw_heatmap
         self._options = dict(
             kpt_thr=kpt_thr,
@@ -143,11 +71,11 @@ class PoseDrawer:
             ) from None
 
     def __call__(self, image: np.ndarray, samples: Sequence[PoseDataSample]) -> np.ndarray:
-        """The image with poses.
+        """Draw poses over a copy of an image.
 
         Args:
-            image (np.ndarray): (h, w, 3), BGR, uint8; left as it is.
-            samples (Sequence[PoseDataSample]): One a person; none at all gives a copy of the image.
+            image (np.ndarray): (h, w, 3), BGR, uint8.
+            samples (Sequence[PoseDataSample]): One sample a person; an empty list gives a copy of the image.
 
         Returns:
             np.ndarray: (h, w, 3), or (2h, w, 3) with heatmaps; BGR, uint8.
@@ -163,16 +91,40 @@ class PoseDrawer:
         return np.ascontiguousarray(drawn[..., ::-1])
 
 
+def draw_poses(
+    image: np.ndarray, samples: Sequence[PoseDataSample], dataset_meta: DatasetMeta, **style: Any
+) -> np.ndarray:
+    """Draw poses over a copy of one image; for many images, make one :class:`PoseDrawer`.
+
+    Args:
+        image (np.ndarray): (h, w, 3), BGR, uint8.
+        samples (Sequence[PoseDataSample]): One sample a person; an empty list gives a copy of the image.
+        dataset_meta (DatasetMeta): Names, skeleton and colours of the keypoints, as ``model.dataset_meta``.
+        style: Options of :class:`PoseDrawer`, by name.
+
+    Returns:
+        np.ndarray: As from :class:`PoseDrawer`.
+
+    Raises:
+        InputError: An option is unknown, or has a value that it does not take.
+    """
+    known = list(inspect.signature(PoseDrawer).parameters)[1:]
+    for name in style:
+        if name not in known:
+            raise InputError(f'draw_poses has no option {name!r}; choose from {", ".join(known)}')
+    return PoseDrawer(dataset_meta, **style)(image, samples)
+
+
 def _people(samples: Sequence[PoseDataSample]) -> InstanceData:
     if not samples:
         return InstanceData()
     people = InstanceData.cat([sample.pred_instances for sample in samples])
-    people.keypoints_visible = people.keypoint_scores  # what MMPose's visualizer holds against the threshold
+    people.keypoints_visible = people.keypoint_scores  # what MMPose's visualizer compares with the threshold
     return people
 
 
-def _highest(samples: Sequence[PoseDataSample], size: tuple[int, int]) -> np.ndarray:
-    """(h, w): the highest heatmap at each pixel of the image. One at a time: a crowd's would fill memory."""
+def _highest(samples: Sequence[PoseDataSample], size: Sequence[int]) -> np.ndarray:
+    """The highest heatmap at each pixel of an image of (h, w), computed one by one: a crowd's would fill memory."""
     highest = np.zeros(size, np.float32)
     for sample in samples:
         for heatmap in sample.pred_fields.heatmaps:
@@ -181,19 +133,79 @@ def _highest(samples: Sequence[PoseDataSample], size: tuple[int, int]) -> np.nda
     return highest
 
 
-def draw_poses(
-    image: np.ndarray,
-    samples: Sequence[PoseDataSample],
-    dataset_meta: dict,
-    kpt_thr: float = 0.3,
-    draw_bbox: bool = False,
-    radius: int | None = None,
-    thickness: int | None = None,
-    **options: object,
-) -> np.ndarray:
-    """One image with poses; arguments and result as of :class:`PoseDrawer`, which serves many images better.
+def draw_tracks(image: np.ndarray, samples: Sequence[PoseDataSample]) -> None:
+    """Draw the boxes of tracked people in the colours of their tracks, with their numbers.
 
-    Raises:
-        InputError: See :class:`PoseDrawer`.
+    A number stands above the upper left corner of its box, or inside the box at the upper edge of the image.
+
+    Args:
+        image (np.ndarray): (h, w, 3), BGR, uint8; drawn on.
+        samples (Sequence[PoseDataSample]): One sample a person, with ``track_id`` (an int).
     """
-    return PoseDrawer(dataset_meta, kpt_thr, draw_bbox, radius, thickness, **options)(image, samples)
+    size = max(image.shape[:2])
+    stroke, scale = max(1, round(size / 500)), max(0.4, size / 1600)
+    for sample in samples:
+        colour = track_colour(sample.track_id)
+        x1, y1, x2, y2 = (int(value) for value in np.rint(sample.pred_instances.bboxes[0]))
+        cv2.rectangle(image, (x1, y1), (x2, y2), colour, stroke)
+        _draw_label(image, str(sample.track_id), (max(x1, 0), y1), colour, scale, stroke)
+
+
+def track_colour(track_id: int) -> tuple[int, int, int]:
+    """The colour (B, G, R) of a track: the same in every frame, and unlike the colours of neighbouring numbers."""
+    red, green, blue = colorsys.hsv_to_rgb(track_id * GOLDEN % 1, 0.65, 1.0)
+    return round(255 * blue), round(255 * green), round(255 * red)
+
+
+def _draw_label(
+    image: np.ndarray, text: str, corner: tuple[int, int], colour: tuple[int, int, int], scale: float, stroke: int
+) -> None:
+    """Write black letters on a strip of the colour above a point, or below the point where there is no room above."""
+    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, stroke)
+    (x, y), margin = corner, below // 2 + 1
+    strip = height + 2 * margin
+    y = y - strip if y >= strip else max(y, 0)
+    cv2.rectangle(image, (x, y), (x + width + 2 * margin, y + strip), colour, cv2.FILLED)
+    place = (x + margin, y + height + margin)
+    cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, BLACK, stroke, cv2.LINE_AA)
+
+
+class LocalBlendingVisualizer(PoseLocalVisualizer):
+    """A :class:`PoseLocalVisualizer` that blends each transparent shape into its surroundings only.
+
+    MMPose copies and blends the whole image for every keypoint. The pixels are the same.
+    """
+
+    _image: np.ndarray
+
+    def draw_circles(
+        self, center: np.ndarray, radius: np.ndarray, *args: Any, **kwargs: Any
+    ) -> LocalBlendingVisualizer:
+        """Draw a circle as MMPose does."""
+        center, size = np.asarray(center), np.max(radius)  # a number: NumPy will refuse MMPose's int() of an array
+        offset = self._narrow(center - int(size) - 2, center + int(size) + 2)
+        super().draw_circles(center - offset, size, *args, **kwargs)
+        return self._widen(offset)
+
+    def draw_polygons(self, polygons: np.ndarray, *args: Any, **kwargs: Any) -> LocalBlendingVisualizer:
+        """Draw a polygon as MMPose does."""
+        offset = self._narrow(polygons.min(0) - 2, polygons.max(0) + 2)
+        super().draw_polygons(polygons - offset, *args, **kwargs)
+        return self._widen(offset)
+
+    def _narrow(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Draw on the rectangle between two points from now on; returns the rectangle's upper left corner (x, y)."""
+        size = np.array(self._image.shape[1::-1])
+        # At least one pixel where the shape lies outside the image: OpenCV refuses empty images.
+        x1, y1 = np.clip(np.floor(low), 0, size - 1).astype(np.int32)
+        x2, y2 = np.clip(np.ceil(high), (x1 + 1, y1 + 1), size).astype(np.int32)
+        self._whole = self._image
+        self._image = self._whole[y1:y2, x1:x2].copy()
+        return np.array([x1, y1], np.int32)
+
+    def _widen(self, offset: np.ndarray) -> LocalBlendingVisualizer:
+        """Put the rectangle back and draw on the whole image again."""
+        (x, y), (h, w) = offset, self._image.shape[:2]
+        self._whole[y : y + h, x : x + w] = self._image
+        self._image = self._whole
+        return self

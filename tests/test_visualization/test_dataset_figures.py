@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+from mmtranspose.errors import InputError
 from mmtranspose.visualization import (
     dependency_matrix_figure,
     faithfulness_figure,
@@ -85,7 +86,7 @@ def test_missing_shares_are_hatched_in_grey_and_do_not_stretch_the_scale(keep):
 @pytest.mark.parametrize('keypoints', [1, 21, 133])
 def test_matrices_of_any_number_of_keypoints(keypoints, keep):
     shares = np.random.rand(1, keypoints, keypoints)
-    names = [f'joint{number}' for number in range(keypoints)]
+    names = [f'point{number}' for number in range(keypoints)]
     figure = dependency_matrix_figure(shares, names, names, title='of $all$')
     last = keypoints - 1
     expected = colour(VIRIDIS, shares[0, last, 0] / shares.max())
@@ -108,12 +109,12 @@ def test_labels_of_matrices_lie_within_the_figure(keep):
 
 @pytest.mark.parametrize('shape', [(3, 2), (1, 2, 3), (0, 3, 2)])
 def test_shares_of_another_shape(shape):
-    with pytest.raises(ValueError, match=r'must have shape \(L, 3, 2\), not \('):
+    with pytest.raises(InputError, match=r'must have shape \(L, 3, 2\), not \('):
         dependency_matrix_figure(np.zeros(shape), NAMES, PARTS)
 
 
 def test_occluded_of_another_shape():
-    with pytest.raises(ValueError, match=r'the shape of shares, \(2, 3, 2\), not \(1, 3, 2\)'):
+    with pytest.raises(InputError, match=r'the shape of shares, \(2, 3, 2\), not \(1, 3, 2\)'):
         dependency_matrix_figure(np.zeros((2, 3, 2)), NAMES, PARTS, occluded=np.zeros((1, 3, 2)))
 
 
@@ -137,7 +138,7 @@ def test_profiles_are_lines_with_bands_in_the_same_colours(keep):
 
 
 def test_profiles_need_mean_low_and_high():
-    with pytest.raises(ValueError, match=r"'visible' must have shape \(points, 3\): mean, low, high; not \(3,\)"):
+    with pytest.raises(InputError, match=r"'visible' must have shape \(points, 3\): mean, low, high; not \(3,\)"):
         layer_profile_figure({'visible': [1, 2, 3]}, {})
 
 
@@ -157,7 +158,7 @@ def test_randomisation_has_a_line_a_method_over_the_blocks(keep):
 
 
 def test_randomisation_of_another_number_of_blocks():
-    with pytest.raises(ValueError, match=r"'rollout' must have shape \(2, 3\), not \(3, 3\)"):
+    with pytest.raises(InputError, match=r"'rollout' must have shape \(2, 3\), not \(3, 3\)"):
         randomization_figure(['head', 'neck'], {'rollout': profile(0.9, 0.5, 0.1)})
 
 
@@ -204,7 +205,7 @@ def test_a_measure_of_unknown_direction_has_no_arrow(keep):
 
 
 def test_faithfulness_of_nothing():
-    with pytest.raises(ValueError, match='needs at least one row'):
+    with pytest.raises(InputError, match='needs at least one row'):
         faithfulness_figure([])
 
 

@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 import pytest
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain import PoseExplanation
 from mmtranspose.visualization import explanation_figure, relevance_figure
 from mmtranspose.visualization.canvas import DPI
@@ -25,7 +26,7 @@ def person(maps, scores=None, **fields):
         scores=np.full(keypoints, 0.9) if scores is None else np.asarray(scores),
         dependency=maps,
         affect=None,
-        names=[f'joint_{number}' for number in range(keypoints)],
+        names=[f'point_{number}' for number in range(keypoints)],
         skeleton=[(0, keypoints - 1)],
         score_thr=0.3,
         bbox=np.array([0, 0, 48, 64.0]),
@@ -85,9 +86,15 @@ def test_colours_are_in_order_of_lightness():
     assert (np.diff(lightness) >= 0).all() and np.ptp(lightness) > 150
 
 
+def test_keypoints_by_numpy_numbers_and_as_one_name():
+    explanation = person(even([0.4, 0.2]))
+    by_number, by_name = (explanation_figure(explanation, keypoints=given) for given in (np.array([1]), 'point_1'))
+    np.testing.assert_array_equal(by_number, by_name)
+
+
 def test_the_scale_is_that_of_all_keypoints_where_some_are_drawn():
     explanation = person(even([0.4, 0.2, 0.1]))
-    drawn = cells(explanation_figure(explanation, keypoints=[2, 'joint_1']), explanation, keypoints=[2, 1])
+    drawn = cells(explanation_figure(explanation, keypoints=[2, 'point_1']), explanation, keypoints=[2, 1])
     np.testing.assert_allclose(upper_left(drawn[0, 0]).mean(0), blend(explanation, 0.25), atol=2)
     np.testing.assert_allclose(upper_left(drawn[0, 1]).mean(0), blend(explanation, 0.5), atol=2)
 
@@ -226,24 +233,24 @@ def test_threads_draw_what_one_draws():
 
 
 @pytest.mark.parametrize(
-    ('keypoints', 'error', 'message'),
+    ('keypoints', 'message'),
     [
-        ([2], IndexError, 'keypoint 2 is not there: there are 2'),
-        ([-1], IndexError, 'keypoint -1'),
-        (['tail'], ValueError, "'tail' is unknown; choose one of joint_0, joint_1"),
-        ([], ValueError, 'keypoints is empty'),
+        ([2], 'keypoint 2 is unknown; choose from point_0, point_1, or a number from 0 to 1'),
+        ([-1], 'keypoint -1 is unknown'),
+        (['tail'], "'tail' is unknown; choose from point_0, point_1"),
+        ([], 'keypoints is empty'),
     ],
 )
-def test_keypoints_that_are_not_there(keypoints, error, message):
-    with pytest.raises(error, match=message):
+def test_keypoints_that_do_not_exist(keypoints, message):
+    with pytest.raises(InputError, match=message):
         explanation_figure(person(even([0.4, 0.2])), keypoints=keypoints)
 
 
-def test_methods_that_are_not_there():
+def test_methods_that_do_not_exist():
     explanation = person(even([0.4, 0.2]))
-    with pytest.raises(ValueError, match='there is no relevance'):
+    with pytest.raises(InputError, match='there is no relevance'):
         relevance_figure(explanation)
-    with pytest.raises(ValueError, match="'lime' is not there; choose from rollout"):
+    with pytest.raises(InputError, match="method='lime' is unknown; choose 'rollout'"):
         relevance_figure(replace(explanation, relevance={'rollout': even([1, 1])[0]}), methods=['lime'])
 
 

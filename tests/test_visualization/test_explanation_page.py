@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain.pose_explanation import PoseExplanation
 from mmtranspose.visualization.explanation_page import write_page
 from mmtranspose.visualization.explanation_page.packing import quantise
@@ -135,8 +136,7 @@ class TestFile:
         write_page(path, wide, [explanation()], 'a.jpg')
         data = page_data(path)
         assert data['image']['size'] == [2000, 300]
-        pictures = [data['image'], data['people'][0]['crop']]
-        whole, crop = (decoded(picture['src']) for picture in pictures)
+        whole, crop = (decoded(one['src']) for one in (data['image'], data['people'][0]['crop']))
         assert whole.shape == (192, 1280, 3) and crop.shape == (*CROP, 3)
         np.testing.assert_allclose(whole[100, 600], (200, 100, 50), atol=3)
 
@@ -194,14 +194,14 @@ class TestFile:
         ],
     )
     def test_what_is_not_finite(self, path, image, changes, message):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(InputError, match=message):
             write_page(path, image, [explanation(**changes)], 'a.jpg')
         assert not path.exists()
 
     def test_nobody_and_no_image(self, path, image):
-        with pytest.raises(ValueError, match='no person'):
+        with pytest.raises(InputError, match='no person'):
             write_page(path, image, [], 'a.jpg')
-        with pytest.raises(ValueError, match=r'must be \(h, w, 3\) uint8, not \(120, 200\)'):
+        with pytest.raises(InputError, match=r'must be \(h, w, 3\) uint8, not \(120, 200\)'):
             write_page(path, image[..., 0], [explanation()], 'a.jpg')
 
     def test_whole_or_not_there(self, path, image, monkeypatch):
@@ -523,7 +523,7 @@ class TestBrowser:
     def test_taps_and_phone_width(self, show):
         person = explanation()
         phone = dict(viewport=dict(width=360, height=740), has_touch=True, is_mobile=True, device_scale_factor=2)
-        shown = show(person, explanation(seed=1), title='a_very_long_name_of_a_image_' * 5, **phone)
+        shown = show(person, explanation(seed=1), title='a_very_long_name_of_an_image_' * 5, **phone)
         shown.canvas.tap(position=shown.place(POINTS[2], CROP))
         shown.expect(person.dependency[-1, :, 2].mean(0), keypoint=2)
         shown.canvas.tap(position=shown.place((3.5, 7 * 8 + 3.5), CROP))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain import PoseExplanation
 from mmtranspose.visualization import overlay_on_image, overlay_people
 from mmtranspose.visualization.heat import COLOURS, OPACITY
@@ -44,7 +45,7 @@ def peaked(*cells, weight=0.5, layers=1):
     return maps
 
 
-def picture(size=IMAGE):
+def photo(size=IMAGE):
     return np.random.default_rng(0).integers(60, 120, (*size, 3), dtype=np.uint8)
 
 
@@ -65,7 +66,7 @@ def inside(explanation, size=IMAGE, margin=0.0):
 
 def test_the_peak_gets_the_last_colour_at_its_place_through_the_affine():
     explanation = person(peaked((5, 1)))
-    image = picture()
+    image = photo()
     drawn = overlay_on_image(image, explanation, explanation.dependency[0, 0]).astype(float)
     expected = middle(explanation, 5, 1)
     x, y = np.rint(expected).astype(int)
@@ -77,7 +78,7 @@ def test_the_peak_gets_the_last_colour_at_its_place_through_the_affine():
 def test_pixels_outside_the_crop_stay_as_they_were():
     maps = np.full((1, 1, *GRID), 0.02, np.float32)
     explanation = person(maps)
-    image = picture()
+    image = photo()
     drawn = overlay_on_image(image, explanation, maps[0, 0], caption='')
     outside = ~inside(explanation, margin=3)
     assert outside.mean() > 0.4
@@ -89,7 +90,7 @@ def test_pixels_outside_the_crop_stay_as_they_were():
 def test_weights_at_or_below_the_threshold_leave_the_image_as_it_was():
     maps = np.full((1, 1, *GRID), 0.009, np.float32)
     explanation = person(maps)
-    image = picture()
+    image = photo()
     drawn = overlay_on_image(image, explanation, maps[0, 0], threshold=0.01)
     within = inside(explanation, margin=-3)
     np.testing.assert_array_equal(drawn[within], image[within])
@@ -98,7 +99,7 @@ def test_weights_at_or_below_the_threshold_leave_the_image_as_it_was():
 def test_a_keypoint_of_many_is_drawn_on_the_scale_of_all():
     maps = np.stack([np.full(GRID, 0.1), np.full(GRID, 0.4)]).astype(np.float32)
     explanation = person(maps[None])
-    image = picture()
+    image = photo()
     within = inside(explanation, margin=-3)
     many = overlay_on_image(image, explanation, maps, 'nose', caption='')
     quarter = overlay_on_image(image, explanation, maps[0], 0, caption='', top=0.4)
@@ -109,9 +110,9 @@ def test_a_keypoint_of_many_is_drawn_on_the_scale_of_all():
 
 def test_a_large_image_is_worked_on_in_bands_to_the_same_end(monkeypatch):
     explanation = person(peaked((5, 1), (2, 2)))
-    whole = overlay_people(picture(), [explanation], 1, 0)
+    whole = overlay_people(photo(), [explanation], 1, 0)
     monkeypatch.setattr('mmtranspose.visualization.overlay.BAND_PIXELS', 300)
-    np.testing.assert_array_equal(overlay_people(picture(), [explanation], 1, 0), whole)
+    np.testing.assert_array_equal(overlay_people(photo(), [explanation], 1, 0), whole)
 
 
 def test_the_keypoint_is_marked_and_an_uncertain_one_differently():
@@ -152,11 +153,11 @@ def test_the_layer_direction_and_head_asked_for_are_drawn():
 
 def test_the_caption_stands_in_the_corner_where_it_can_be_read():
     explanation = person(np.zeros((1, 1, *GRID), np.float32), [[1, 0, 100], [0, 1, 60]])
-    with_caption = overlay_people(picture(), [explanation], 0, 0)
-    without = overlay_people(picture(), [explanation], 0, 0, caption='')
+    with_caption = overlay_people(photo(), [explanation], 0, 0)
+    without = overlay_people(photo(), [explanation], 0, 0, caption='')
     rows, columns = np.nonzero((with_caption != without).any(-1))
     assert rows.max() < 20 and columns.max() < 195 and (with_caption[:20, :195] > 240).any()
-    tiny = picture((32, 32))
+    tiny = photo((32, 32))
     small = person(np.zeros((1, 1, *GRID), np.float32), [[0.5, 0, 2], [0, 0.45, 1]])
     np.testing.assert_array_equal(overlay_people(tiny, [small], 0, 0), overlay_people(tiny, [small], 0, 0, caption=''))
 
@@ -164,7 +165,7 @@ def test_the_caption_stands_in_the_corner_where_it_can_be_read():
 @pytest.mark.parametrize('size', [(32, 32), (1, 1), (5, 400)])
 def test_images_of_any_size_and_crops_beyond_them(size):
     explanation = person(peaked((3, 2)), [[4, 0, -90], [0, 4, -120]])  # near the peak: the first pixels
-    image = picture(size)
+    image = photo(size)
     drawn = overlay_people(image, [explanation], 0, 0, caption='')
     assert drawn.shape == image.shape and (drawn[0, 0] != image[0, 0]).any()
     away = person(peaked((2, 2)), [[1, 0, 5000], [0, 1, 5000]])
@@ -172,42 +173,42 @@ def test_images_of_any_size_and_crops_beyond_them(size):
 
 
 def test_nobody_leaves_the_image_as_it_was():
-    image = picture()
+    image = photo()
     drawn = overlay_people(image, [], 0, 0)
     np.testing.assert_array_equal(drawn, image)
     assert drawn is not image
 
 
 def test_what_came_in_stays():
-    explanation, image = person(peaked((2, 2))), picture()
+    explanation, image = person(peaked((2, 2))), photo()
     weights = explanation.dependency.copy()
     overlay_people(image, [explanation], 0, 0)
-    np.testing.assert_array_equal(image, picture())
+    np.testing.assert_array_equal(image, photo())
     np.testing.assert_array_equal(explanation.dependency, weights)
 
 
 @pytest.mark.parametrize(
-    ('keypoint', 'layer', 'error', 'message'),
+    ('keypoint', 'layer', 'message'),
     [
-        (3, 0, IndexError, 'keypoint 3 is not there: there are 2, numbered from 0'),
-        (-1, 0, IndexError, 'keypoint -1'),
-        ('tail', 0, ValueError, "'tail' is unknown; choose one of nose, left_wrist"),
-        (0, 1, IndexError, 'layer 1 is not there: there are 1, numbered from 0'),
-        (0, -1, IndexError, 'layer -1'),
+        (3, 0, 'keypoint 3 is unknown; choose from nose, left_wrist, or a number from 0 to 1'),
+        (-1, 0, 'keypoint -1 is unknown'),
+        ('tail', 0, "'tail' is unknown; choose from nose, left_wrist"),
+        (0, 1, 'there is no layer 1: there are 1, numbered from 0'),
+        (0, -1, 'there is no layer -1'),
     ],
 )
-def test_keypoints_and_layers_that_are_not_there(keypoint, layer, error, message):
-    with pytest.raises(error, match=message):
-        overlay_people(picture(), [person(peaked((2, 2), (3, 3)))], keypoint, layer)
+def test_keypoints_and_layers_that_do_not_exist(keypoint, layer, message):
+    with pytest.raises(InputError, match=message):
+        overlay_people(photo(), [person(peaked((2, 2), (3, 3)))], keypoint, layer)
 
 
 def test_weights_and_images_of_the_wrong_kind():
     explanation = person(peaked((2, 2), (3, 3)))
-    with pytest.raises(ValueError, match='say which one by keypoint'):
-        overlay_on_image(picture(), explanation, explanation.dependency[0])
-    with pytest.raises(ValueError, match=r'weights must have shape \(8, 6\) or \(2, 8, 6\), not \(1, 2, 8, 6\)'):
-        overlay_on_image(picture(), explanation, explanation.dependency, 0)
-    with pytest.raises(TypeError, match='must be uint8, not float64'):
-        overlay_on_image(picture() / 255, explanation, explanation.dependency[0], 0)
-    with pytest.raises(ValueError, match=r'\(height, width, 3\), not \(140, 200\)'):
-        overlay_on_image(picture()[..., 0], explanation, explanation.dependency[0], 0)
+    with pytest.raises(InputError, match='name the keypoint to draw'):
+        overlay_on_image(photo(), explanation, explanation.dependency[0])
+    with pytest.raises(InputError, match=r'weights must have shape \(8, 6\) or \(2, 8, 6\), not \(1, 2, 8, 6\)'):
+        overlay_on_image(photo(), explanation, explanation.dependency, 0)
+    with pytest.raises(InputError, match='must be uint8, not float64'):
+        overlay_on_image(photo() / 255, explanation, explanation.dependency[0], 0)
+    with pytest.raises(InputError, match=r'\(height, width, 3\), not \(140, 200\)'):
+        overlay_on_image(photo()[..., 0], explanation, explanation.dependency[0], 0)

@@ -10,6 +10,8 @@ from mmpose.visualization import PoseLocalVisualizer
 from mmtranspose.apis import InputError
 from mmtranspose.visualization import PoseDrawer, draw_poses
 
+# MMPose's own visualizer, which some tests compare with
+pytestmark = pytest.mark.filterwarnings('ignore:Conversion of an array with ndim:DeprecationWarning')
 META = parse_pose_metainfo(dict(from_file='configs/_base_/datasets/coco.py'))
 NOSE, LEFT_WRIST, RIGHT_WRIST = 0, 9, 10
 
@@ -144,15 +146,20 @@ def test_the_options_change_something(image):
 def test_openpose_style_is_for_coco():
     with pytest.raises(InputError, match='openpose is for the keypoints of coco and coco_wholebody, not of mine'):
         PoseDrawer({**META, 'dataset_name': 'mine'}, skeleton_style='openpose')
-    with pytest.raises(InputError, match="'cubist' is unknown; choose from mmpose, openpose"):
+    with pytest.raises(InputError, match="skeleton_style='cubist' is unknown; choose 'mmpose' or 'openpose'"):
         PoseDrawer(META, skeleton_style='cubist')
+
+
+def test_unknown_options(image):
+    with pytest.raises(InputError, match="draw_poses has no option 'color'; choose from kpt_thr, draw_bbox, radius"):
+        draw_poses(image, [], META, color='red')
 
 
 def test_one_drawer_for_many_images(image):
     """Of any size, with and without people."""
     draw, large = PoseDrawer(META, draw_bbox=True), np.zeros((600, 900, 3), np.uint8)
-    for picture, people in ((image, crowd()), (large, crowd(2)), (image, []), (image, crowd())):
-        np.testing.assert_array_equal(draw(picture, people), draw_poses(picture, people, META, draw_bbox=True))
+    for one, people in ((image, crowd()), (large, crowd(2)), (image, []), (image, crowd())):
+        np.testing.assert_array_equal(draw(one, people), draw_poses(one, people, META, draw_bbox=True))
 
 
 def test_scores_count_where_visibility_is_missing(image):

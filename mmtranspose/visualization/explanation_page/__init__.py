@@ -1,4 +1,4 @@
-"""One self-contained HTML page on which people look at what each keypoint depends on."""
+"""Write one self-contained HTML page that shows interactively what each keypoint depends on."""
 
 from mmtranspose.visualization.explanation_page.page import write_page
 

@@ -1,7 +1,7 @@
-// What needs no state: affine maps, values of a map, colours, canvases. Stands before page.js in one module.
-// `heat` is how weights look: its palette of 256 colours (RGB), opacity and growth, and darkest and contrast of a
-// image in grey, as in the package's heat.py.
-// Pixels and tokens are counted as in the Python package: whole numbers are their middles.
+// Functions without state: affine maps, values of a map, colours, canvases. page.js follows in the same module.
+// `heat` says how weights look: a palette of 256 colours (RGB), opacity and growth, and darkest and contrast of an image
+// in grey, as in the package's heat.py.
+// Coordinates of pixels and tokens are as in the Python package: whole numbers are their middles.
 
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -12,7 +12,7 @@ const total = (values) => values.reduce((sum, value) => sum + value, 0);
 
 const apply = ([a, b, c, d, e, f], [x, y]) => [a * x + b * y + c, d * x + e * y + f];
 
-function compose([a, b, c, d, e, f], [g, h, i, j, k, l]) { // the second one first
+function compose([a, b, c, d, e, f], [g, h, i, j, k, l]) { // applies the second map first
   return [a * g + b * j, a * h + b * k, a * i + b * l + c, d * g + e * j, d * h + e * k, d * i + e * l + f];
 }
 
@@ -23,7 +23,7 @@ function inverse([a, b, c, d, e, f]) {
 
 // ---- Values
 
-/** Values (h * w) of one map, as packing.py's `quantise` says; `head` null averages the heads. */
+/** Values (h * w) of one map, decoded as packing.py's `quantise` documents; `head` null averages the heads. */
 function readMap(kind, size, layer, head, keypoint) {
   const [, heads, keypoints] = kind.shape;
   const chosen = head === null ? [...Array(heads).keys()] : [head];
@@ -39,7 +39,7 @@ function readMap(kind, size, layer, head, keypoint) {
   return values;
 }
 
-/** The largest value of all keypoints' maps of a layer. */
+/** The largest value in the maps of all keypoints of a layer. */
 function layerTop(kind, size, layer, head) {
   const key = `${layer} ${head}`;
   kind.tops ??= new Map();
@@ -60,8 +60,8 @@ function bilinear(values, rows, cols, y, x) {
 // ---- Colours
 
 /**
- * A canvas with `factor` pixels a token, and `margin` tokens around where the border goes on. `top` gets the last of
- * the colours and the full opacity; the less, the more transparent.
+ * A canvas with `factor` pixels a token and a margin of `margin` tokens, which repeats the outermost values. The value
+ * `top` gets the last colour and the full opacity; smaller values are more transparent.
  */
 function coloured(values, [rows, cols], top, heat, opacity, factor, margin = 0) {
   const image = new ImageData((cols + 2 * margin) * factor, (rows + 2 * margin) * factor);
@@ -90,13 +90,13 @@ function element(tag, properties, ...children) {
   return made;
 }
 
-/** Width and height that fit into `place` and are at most `tallest`, in CSS pixels. */
+/** [width, height] in CSS pixels, scaled to fit the width of `place` and the height `tallest`. */
 function fitted([width, height], place, tallest) {
   const scale = Math.min(place.clientWidth / width, tallest / height);
   return [Math.max(1, Math.floor(width * scale)), Math.max(1, Math.floor(height * scale))];
 }
 
-/** Sizes `canvas` at the screen's resolution and empties it; the context counts in CSS pixels. */
+/** Sets the size of `canvas` at the screen's resolution and clears it; returns a context that counts in CSS pixels. */
 function prepared(canvas, width, height) {
   const ratio = window.devicePixelRatio || 1;
   Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
@@ -107,8 +107,8 @@ function prepared(canvas, width, height) {
   return context;
 }
 
-/** The image, in grey where `heat` says how. */
-function drawImageData(context, image, width, height, heat = null) {
+/** Draws an image, in grey if `heat` is given. */
+function drawImage(context, image, width, height, heat = null) {
   context.drawImage(image.bitmap, 0, 0, width, height);
   if (!heat) return;
   context.globalCompositeOperation = 'saturation';
@@ -119,7 +119,7 @@ function drawImageData(context, image, width, height, heat = null) {
   context.fillRect(0, 0, width, height);
 }
 
-/** The rectangle's path, through an affine map. */
+/** Makes the path of a rectangle that goes through an affine map. */
 function outline(context, toView, left, top, right, bottom) {
   context.beginPath();
   for (const corner of [[left, top], [right, top], [right, bottom], [left, bottom]]) {
@@ -136,7 +136,7 @@ function stroke(context, width, colour, halo = 'rgb(0 0 0 / 0.55)') {
   }
 }
 
-/** Text beside a point, inside a image of the given size. */
+/** Writes text beside a point, inside an image of the given size. */
 function drawLabel(context, text, [x, y], width, height) {
   context.font = '600 13px system-ui, sans-serif';
   const shown = text.length > 36 ? `${text.slice(0, 35)}…` : text;

@@ -1,4 +1,4 @@
-"""Maps and images as text that a page can carry."""
+"""Encode maps and images as text that a page can carry."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ import base64
 import cv2
 import numpy as np
 
+from mmtranspose.errors import InputError
+
 LEVELS = 255
 
 
 def quantise(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A byte for each value, with square-root companding: small weights, of which there are most, keep more digits.
+    """Encode each value of maps as a byte, with square-root companding: small weights keep more digits.
 
-    A value is read back as ``low + (high - low) * (code / 255) ** 2``. It is then off by at most (high - low) / 255 at
-    the map's top, and by (high - low) / 260100 at its bottom.
+    Most weights are small. A value is decoded as ``low + (high - low) * (code / 255) ** 2``. The error is at most
+    (high - low) / 255 for the map's highest values, and (high - low) / 260100 for its lowest.
 
     Args:
         maps (np.ndarray): (..., h, w), finite.
 
     Returns:
-        tuple: codes (..., h, w), uint8; low (...), 0 or the map's minimum where that is negative; high (...), the map's
-        maximum, at least ``low``.
+        tuple: codes (..., h, w), uint8; low (...), the minimum of each map, or 0 where that is positive; high (...),
+        the maximum of each map, at least ``low``.
     """
     maps = np.asarray(maps, np.float64)
     low = np.minimum(maps.min((-2, -1)), 0)
@@ -32,15 +34,15 @@ def quantise(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def packed_maps(name: str, maps: np.ndarray) -> dict:
-    """Maps (L, heads, K, h, w) as the page takes them.
+    """Encode maps (L, heads, K, h, w) as the page's script decodes them.
 
     Raises:
-        ValueError: A value is not finite.
+        InputError: A value is not finite.
     """
     finite = np.isfinite(maps).all((-2, -1))
     if not finite.all():
         layer, _, keypoint = np.argwhere(~finite)[0]
-        raise ValueError(f'{name} of keypoint {keypoint}, layer {layer}, is not finite, so it cannot be drawn')
+        raise InputError(f'{name} of keypoint {keypoint}, layer {layer}, is not finite, so it cannot be drawn')
     codes, low, high = quantise(maps)
     return dict(
         name=name,
@@ -52,12 +54,12 @@ def packed_maps(name: str, maps: np.ndarray) -> dict:
 
 
 def packed_image(image: np.ndarray, longest: int | None = None, quality: int = 88) -> dict:
-    """An image (h, w, 3), BGR, uint8, as JPEG in a data URI, with the size [w, h] that it had.
+    """Encode an image as JPEG in a data URI, with its original size [w, h].
 
     Args:
-        image (np.ndarray): The image.
-        longest (int | None): Longer sides are shrunk to this many pixels.
-        quality (int): JPEG's, 0 to 100.
+        image (np.ndarray): (h, w, 3), BGR, uint8.
+        longest (int | None): An image with a longer side is shrunk until that side has this many pixels.
+        quality (int): JPEG quality, 0 to 100.
     """
     h, w = image.shape[:2]
     scale = min(1, (longest or max(h, w)) / max(h, w))
@@ -69,7 +71,10 @@ def packed_image(image: np.ndarray, longest: int | None = None, quality: int = 8
 
 
 def numbers(values: np.ndarray) -> list:
-    """Nested lists of floats with seven digits; None for what is not finite, which JSON cannot say."""
-    if np.ndim(values):
-        return [numbers(value) for value in values]
-    return float(f'{values:.7g}') if np.isfinite(values) else None
+    """Round an array to seven digits as nested lists of floats; None stands for NaN and infinity, which JSON lacks."""
+    return [numbers(value) if np.ndim(value) else number(value) for value in values]
+
+
+def number(value: float) -> float | None:
+    """Round a number to seven digits; None for NaN and infinity."""
+    return float(f'{value:.7g}') if np.isfinite(value) else None

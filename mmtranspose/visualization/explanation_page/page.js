@@ -1,4 +1,4 @@
-// Draws the maps of the page's data, and lets people choose which. What the data holds: page.py.
+// Draws the maps in the page's data, and lets people choose among them. page.py documents the data.
 
 const $ = (id) => document.getElementById(id);
 const short = (value) => String(Number(value.toPrecision(3)));
@@ -9,14 +9,14 @@ const data = JSON.parse($('data').textContent);
 const heat = { ...data.heat, palette: bytes(data.heat.palette) };
 const canvas = $('map');
 const prefersDark = matchMedia('(prefers-color-scheme: dark)');
-const narrow = matchMedia('(max-width: 900px)'); // as page.css: the stage stays in sight above what is scrolled
+const narrow = matchMedia('(max-width: 900px)'); // as in page.css: the stage stays in sight while the rest scrolls
 
 const state = {
   person: 0, kind: 'dependency', keypoint: 0, layer: Infinity, head: null, // null: the heads' mean
   view: 'crop', scale: 'layer', smooth: true, grey: true, pose: true, opacity: heat.opacity,
   thresholds: { dependency: data.threshold, affect: data.threshold }, // by kind: their units differ
   preview: null, // the keypoint under the pointer
-  cell: null, // [row, col] that is read out
+  cell: null, // [row, col] of the token whose value is shown
 };
 
 // ---- What is chosen
@@ -36,7 +36,7 @@ function topOf(ofLayer) {
   return state.scale === 'map' ? largest(mapOf(ofLayer)) : layerTop(kind(), tokens(), ofLayer, head());
 }
 
-/** From the crop's pixels to a view that shows crop or image `width` CSS pixels wide. */
+/** The affine map from pixels of the crop to a view of crop or image that is `width` CSS pixels wide. */
 function cropToView(view, width) {
   const scale = width / (view === 'crop' ? person().crop : data.image).size[0];
   const toView = [scale, 0, scale / 2, 0, scale, scale / 2]; // a pixel's middle lies half a pixel from its edge
@@ -73,13 +73,13 @@ function drawLimbs(context, points) {
 
 function drawKeypoint(context, point, each) {
   const chosen = each === keypoint();
-  const doubtful = person().uncertain[each];
+  const isUncertain = person().uncertain[each];
   const radius = person().names.length > 40 ? 2 : 3.5;
   context.beginPath();
   context.arc(...point, chosen ? 9 : radius, 0, 2 * Math.PI);
-  context.fillStyle = chosen || doubtful ? 'transparent' : '#fff';
+  context.fillStyle = chosen || isUncertain ? 'transparent' : '#fff';
   context.fill();
-  context.setLineDash(doubtful ? [3, 2.5] : []);
+  context.setLineDash(isUncertain ? [3, 2.5] : []);
   stroke(context, chosen ? 2.5 : 1.2, '#fff');
   context.setLineDash([]);
 }
@@ -115,7 +115,7 @@ function drawStage() {
   const [width, height] = fitted(image.size, $('stage'), tallest);
   const context = prepared(canvas, width, height);
   const toView = cropToView(state.view, width);
-  drawImageData(context, image, width, height, state.grey && heat);
+  drawImage(context, image, width, height, state.grey && heat);
   drawMap(context, layer(), toView, 480);
   if (state.view === 'image') drawBoxes(context, width, 1);
   drawPose(context, toView, width, height);
@@ -126,7 +126,7 @@ function drawBar() {
   const [width, top] = [$('bar-box').clientWidth, topOf(layer())];
   const context = prepared($('bar'), width, 12);
   const steps = Float64Array.from({ length: 256 }, (_, i) => (top * i) / 255);
-  context.fillStyle = grey(heat.darkest + 128 * heat.contrast); // as over a image in grey
+  context.fillStyle = grey(heat.darkest + 128 * heat.contrast); // as over an image in grey
   context.fillRect(0, 0, width, 12);
   context.drawImage(coloured(steps.map(above), [1, 256], top, heat, state.opacity, 1), 0, 0, width, 12);
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => short(share * Math.max(top, 0)));
@@ -136,16 +136,16 @@ function drawBar() {
 function drawOverview() {
   const [width, height] = fitted(data.image.size, $('overview-box'), 260);
   const context = prepared($('overview'), width, height);
-  drawImageData(context, data.image, width, height);
+  drawImage(context, data.image, width, height);
   drawBoxes(context, width, 0.9);
 }
 
-/** A small image of the map in every layer. */
+/** Draws a small image of the map in every layer. */
 function drawStrip() {
   [...$('strip').children].forEach((button, each) => {
     const [width, height] = fitted(person().crop.size, button, 104);
     const context = prepared(button.firstChild, width, height);
-    drawImageData(context, person().crop, width, height, state.grey && heat);
+    drawImage(context, person().crop, width, height, state.grey && heat);
     drawMap(context, each, cropToView('crop', width), 96);
     button.setAttribute('aria-pressed', String(each === layer()));
   });
@@ -161,9 +161,9 @@ function draw() {
 // ---- Words
 
 function lead(name) {
-  if (kind().name === 'dependency') return `Where ${name} looks: the row of attention at its peak.`;
-  if (kind().name === 'affect') return `What looks at ${name}: the column of attention at its peak.`;
-  return `What ${name} depends on by ${spoken(kind().name)}, in the method’s own unit.`;
+  if (kind().name === 'dependency') return `What ${name} attends to: the row of attention at its peak.`;
+  if (kind().name === 'affect') return `What attends to ${name}: the column of attention at its peak.`;
+  return `What ${name} depends on according to ${spoken(kind().name)}, in the unit of that method.`;
 }
 
 function about(values, name) {
@@ -192,7 +192,7 @@ function describe() {
   $('about').textContent = about(values, name);
   if ($('readout').textContent !== reading(values, name)) $('readout').textContent = reading(values, name);
   $('uncertain-note').textContent = person().uncertain.some(Boolean)
-    ? `Dashed: score below ${short(person().scoreThreshold)}, so the place itself is doubtful.` : '';
+    ? `Dashed: score below ${short(person().scoreThreshold)}, so the place itself is uncertain.` : '';
   Object.assign(canvas.dataset, {
     person: state.person, keypoint: keypoint(), layer: layer(), head: head() ?? 'mean', direction: kind().name,
     view: state.view,
@@ -201,13 +201,13 @@ function describe() {
 
 // ---- Controls
 
-/** Radio buttons in `box`, one an option; `choose` gets its value. */
+/** Fills `box` with radio buttons, one an option; `choose` is called with the value of the chosen option. */
 function radios(box, group, options, choose) {
-  const labels = options.map(({ value, text, content = [], doubtful = false }) => {
+  const labels = options.map(({ value, text, content = [], isUncertain = false }) => {
     const input = element('input', { type: 'radio', name: group, value });
     input.addEventListener('change', () => choose(value));
     const label = element('label', {}, input, element('span', { className: 'name', textContent: text }), ...content);
-    label.classList.toggle('uncertain', doubtful);
+    label.classList.toggle('uncertain', isUncertain);
     return label;
   });
   box.replaceChildren(...labels);
@@ -220,7 +220,7 @@ function buildPeople() {
   const shown = data.people.map(({ crop }, value) => {
     const [width, height] = [Math.round((56 * crop.size[0]) / crop.size[1]), 56];
     const thumbnail = element('canvas', {});
-    drawImageData(prepared(thumbnail, width, height), crop, width, height);
+    drawImage(prepared(thumbnail, width, height), crop, width, height);
     return { value, text: `Person ${value + 1}`, content: [thumbnail] };
   });
   radios($('people'), 'person', shown, (index) => update({ person: index }));
@@ -233,7 +233,7 @@ function buildKeypoints() {
     const textContent = scores[value] === null ? '–' : scores[value].toFixed(2);
     const title = uncertain[value] ? 'score, below the threshold' : 'score';
     return { value, text: spoken(name), content: [element('span', { className: 'score', textContent, title })],
-      doubtful: uncertain[value] };
+      isUncertain: uncertain[value] };
   });
   const labels = radios($('keypoints'), 'keypoint', shown, (index) => update({ keypoint: index, preview: null, cell: null }));
   labels.forEach((label, index) => {
@@ -288,7 +288,7 @@ function showChoices() {
 let built = {};
 let frame = null;
 
-/** Takes changes of the state, makes them fit the person and kind, and shows them. */
+/** Changes the state, corrects what does not fit the person and kind of map, and draws the page again. */
 function update(changes) {
   Object.assign(state, changes);
   if ('person' in changes) Object.assign(state, { preview: null, cell: null });
@@ -331,7 +331,7 @@ function place(event, target) {
   return [event.clientX - box.left, event.clientY - box.top];
 }
 
-/** The keypoint that is nearest to a point of the stage, if any is within `reach` CSS pixels. */
+/** The keypoint nearest to a point of the stage; null if none is within `reach` CSS pixels. */
 function keypointAt([x, y], reach) {
   const distances = person().keypoints.map((point) => {
     const [u, v] = apply(stageToView(), point);
@@ -350,7 +350,7 @@ function cellAt(point) {
   return [clamp(row, 0, rows - 1), clamp(col, 0, cols - 1)];
 }
 
-/** Whose box holds a point of the image: the smallest one's, and this person's before others'. */
+/** The person whose box contains a point of the image: the current person, else the one with the smallest box. */
 function personAt([x, y], width) {
   const scale = data.image.size[0] / width;
   const area = ({ bbox: [left, top, right, bottom] }) => (right - left) * (bottom - top);

@@ -1,4 +1,4 @@
-"""The page itself: template, styles, script and data in one file that needs nothing else."""
+"""Compose the page: template, styles, script and data in one file that needs nothing else."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from string import Template
 from typing import TYPE_CHECKING
 
 import numpy as np
-from mmengine.fileio import put_text
 
+from mmtranspose.errors import InputError
+from mmtranspose.files.output_paths import partial_file
+from mmtranspose.typing import PathLike
 from mmtranspose.visualization import heat
-from mmtranspose.visualization.explanation_page.packing import numbers, packed_image, packed_maps
+from mmtranspose.visualization.explanation_page.packing import number, numbers, packed_image, packed_maps
 
 if TYPE_CHECKING:
     from mmtranspose.explain.pose_explanation import PoseExplanation
 
 ASSETS = Path(__file__).parent
-LONGEST = 1280  # side of the whole image, in pixels
+LONGEST = 1280  # longer side of the whole image at most, in pixels
 
 
 def write_page(
-    path: str | Path,
+    path: PathLike,
     image: np.ndarray,
     explanations: Sequence[PoseExplanation],
     title: str,
@@ -33,35 +35,37 @@ def write_page(
 ) -> None:
     """Write one HTML page that shows what each person's keypoints depend on; it opens from disk, without a network.
 
-    The page carries the image (its longer side shrunk to 1280 pixels), the crops and all maps, a byte a value:
-    each is off by at most 1/255 of its map's maximum, small values by far less (see
-    :func:`~mmtranspose.visualization.explanation_page.packing.quantise`). Texts are escaped, and a content security
-    policy keeps any script but the page's own from running and anything from being fetched.
+    The page carries the image (shrunk to a longer side of 1280 pixels), the crops and all maps, one byte a value. A
+    value is off by at most 1/255 of its map's maximum, a small value by far less (see
+    :func:`~mmtranspose.visualization.explanation_page.packing.quantise`). Texts are escaped. A content security policy
+    lets no script but the page's own run, and nothing be fetched.
 
     Args:
-        path (str | Path): Of the file; missing folders are made. It is written whole or not at all.
+        path (PathLike): The file, written whole or not at all; missing folders are made.
         image (np.ndarray): (h, w, 3), BGR, uint8: the image that the people are in.
-        explanations (Sequence[PoseExplanation]): One a person.
+        explanations (Sequence[PoseExplanation]): One explanation a person.
         title (str): Headline, such as the image's file name.
-        threshold (float | None): Where the threshold of dependency and affect stands at first: weights at or below it
-            are not drawn. None is 0.
+        threshold (float | None): Initial threshold of dependency and affect: weights at or below it are not drawn. None
+            is 0.
 
     Raises:
-        ValueError: There are no people, the image is not (h, w, 3) uint8, or a map or a keypoint's
-            place is not finite.
+        InputError: There are no people, the image is not (h, w, 3) uint8, or a map or the place of a keypoint is not
+            finite.
         OSError: The file cannot be written.
     """
-    put_text(render_page(image, explanations, title, threshold), str(path))
+    text = render_page(image, explanations, title, threshold)
+    with partial_file(path) as partial:
+        partial.write_text(text, encoding='utf-8')
 
 
 def render_page(
     image: np.ndarray, explanations: Sequence[PoseExplanation], title: str, threshold: float | None = None
 ) -> str:
-    """The page's text; arguments and errors as in :func:`write_page`."""
-    if not len(explanations):
-        raise ValueError('there is no person to show: a page needs at least one explanation')
+    """The text of the page; arguments and errors as in :func:`write_page`."""
+    if not explanations:
+        raise InputError('there is no person to show: a page needs at least one explanation')
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f'the image must be (h, w, 3) uint8, not {image.shape} {image.dtype}')
+        raise InputError(f'the image must be (h, w, 3) uint8, not {image.shape} {image.dtype}')
     style, script = _asset('page.css'), _asset('maps.js') + _asset('page.js')
     return Template(_asset('page.html')).substitute(
         policy=_policy(style, script),
@@ -84,7 +88,7 @@ def _person(explanation: PoseExplanation) -> dict:
         names=[str(name) for name in explanation.names],
         scores=numbers(explanation.scores),
         uncertain=[bool(flag) for flag in explanation.uncertain],
-        scoreThreshold=numbers(explanation.score_thr),
+        scoreThreshold=number(explanation.score_thr),
         keypoints=numbers(_finite(explanation.crop_keypoints)),
         skeleton=[[int(a), int(b)] for a, b in explanation.skeleton],
         bbox=numbers(np.asarray(explanation.bbox)[:4]),
@@ -98,12 +102,12 @@ def _person(explanation: PoseExplanation) -> dict:
 
 def _finite(keypoints: np.ndarray) -> np.ndarray:
     if not np.isfinite(keypoints).all():
-        raise ValueError(f'keypoint {np.argwhere(~np.isfinite(keypoints))[0, 0]} has no finite place in the crop')
+        raise InputError(f'keypoint {np.argwhere(~np.isfinite(keypoints))[0, 0]} has no finite place in the crop')
     return keypoints
 
 
 def _kinds(explanation: PoseExplanation) -> list[dict]:
-    """Every kind of map that there is, each as (L, heads, K, h, w); ``layers`` says whether L counts layers."""
+    """Every kind of map of a person, each as (L, heads, K, h, w); ``layers`` says whether L counts layers."""
     kinds = []
     for direction in ('dependency', 'affect'):
         maps = getattr(explanation, direction)
@@ -116,7 +120,7 @@ def _kinds(explanation: PoseExplanation) -> list[dict]:
 
 
 def _heat() -> dict:
-    """How weights look: as in figures and overlays."""
+    """Colours and opacities of weights, as in figures and overlays."""
     rgb = np.rint(heat.COLOURS[:, ::-1]).astype(np.uint8)
     return dict(
         palette=base64.b64encode(rgb.tobytes()).decode('ascii'),
@@ -128,7 +132,7 @@ def _heat() -> dict:
 
 
 def _json(value: object) -> str:
-    """JSON that cannot end the element it stands in: ASCII, and no character that HTML reads."""
+    """Encode as JSON that cannot end the HTML element around it: ASCII, without characters that HTML interprets."""
     text = json.dumps(value, separators=(',', ':'), allow_nan=False)
     for character in '<>&':
         text = text.replace(character, f'\\u{ord(character):04x}')
@@ -136,7 +140,7 @@ def _json(value: object) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Nothing is fetched, and no other style or script counts than these two."""
+    """A content security policy under which nothing is fetched and only this style and this script apply."""
     rules = ["default-src 'none'", "base-uri 'none'", "form-action 'none'", 'img-src data:']
     for name, text in (('style-src', style), ('script-src', script)):
         digest = base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')

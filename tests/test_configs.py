@@ -1,6 +1,5 @@
 """Every config: what its name says, and a run of it on a tiny dataset in its data's own format."""
 
-import functools
 import json
 import re
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from all_configs import CONFIGS, fresh, unchanged
 from conftest import ROOT
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
@@ -20,10 +20,9 @@ from mmpose.visualization import PoseLocalVisualizer
 from tiny_datasets import LOADERS, metainfo, write_datasets
 
 from mmtranspose.dataset_check import check_dataset
-from mmtranspose.loading.config import load_config
+from mmtranspose.loading.config import move_data_root
 from mmtranspose.loading.data_files import check_data
 
-CONFIGS = {path.stem: path for path in sorted((ROOT / 'configs').rglob('td-hm_*.py'))}
 DETECTOR = ROOT / 'configs/person_detection/rtmdet_tiny_1xb8-4e_synthetic-128x128.py'
 NAME = re.compile(
     r'td-hm_transpose-(?P<variant>[a-z]+-[a-z0-9]+)_((?P<change>[a-z-]+)-)?(?P<gpus>\d+)xb(?P<batch>\d+)-'
@@ -77,11 +76,6 @@ def shapes_only(cfg: Config) -> BaseModel:
     init_default_scope(cfg.default_scope)
     with torch.device('meta'):
         return MODELS.build(cfg.model)
-
-
-@functools.cache
-def unchanged(name: str) -> Config:
-    return load_config(str(CONFIGS[name]))
 
 
 @every_config
@@ -202,7 +196,7 @@ class TestName:
 @pytest.mark.parametrize('name', [name for name in CONFIGS if named(name)['change'] in LOADED])
 def test_learning_rates_of_transfer(name):
     """1e-4 for the final layer, which starts anew, and 1e-5 for all that is loaded."""
-    cfg = load_config(str(CONFIGS[name]))
+    cfg = fresh(name)
     model = shapes_only(cfg)
     cfg.optim_wrapper.optimizer.fused = False  # parameters without memory have no kernels
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
@@ -240,17 +234,58 @@ def shrunk(config):
     return type(config)(shrunk(value) for value in config) if isinstance(config, (list, tuple)) else config
 
 
+def submits(cfg: Config) -> bool:
+    """Whether the test writes predictions for a server instead of evaluating them."""
+    return isinstance(cfg.test_evaluator, dict) and bool(cfg.test_evaluator.get('format_only'))
+
+
+def data_part(name: str) -> str:
+    """All in a config that is not of the network or its training: data, codec, metrics and hooks."""
+    part = unchanged(name).to_dict()
+    head = part['model']['head']
+    part['model'].update(backbone=None, neck=None, head=[head[key] for key in ('type', 'out_channels', 'decoder')])
+    for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'auto_scale_lr', 'load_from', 'allow_partial'):
+        part.pop(key, None)
+    part['train_dataloader'].pop('batch_size')
+    if submits(unchanged(name)):
+        part['test_evaluator'].pop('outfile_prefix')
+    return json.dumps(part, sort_keys=True)
+
+
+SAME_DATA: dict[str, list[str]] = {}  # names of configs that differ in network and training alone
+for one in CONFIGS:
+    SAME_DATA.setdefault(data_part(one), []).append(one)
+every_dataset = pytest.mark.parametrize('name', [names[0] for names in SAME_DATA.values()])
+
+
+@pytest.fixture(scope='module')
+def written(tmp_path_factory):
+    """Writes the dataset of a config, once for all configs with the same; gives its root and its people by loader."""
+    made = {}
+
+    def write(name):
+        part = data_part(name)
+        if part not in made:
+            root = tmp_path_factory.mktemp('moved') / unchanged(name).data_root
+            made[part] = root, write_datasets(at(name, root))
+        return made[part]
+
+    return write
+
+
+def at(name: str, root: Path) -> Config:
+    cfg = fresh(name)
+    move_data_root(cfg, str(root))
+    return cfg
+
+
 @pytest.fixture
-def data(name, tmp_path, monkeypatch):
+def data(name, written, tmp_path, monkeypatch):
     """The config with its dataset, tiny, in a temporary folder; and its people by loader."""
     monkeypatch.chdir(tmp_path)  # work_dirs/ are here
-    root = tmp_path / 'moved' / load_config(str(CONFIGS[name])).data_root
-    cfg = load_config(str(CONFIGS[name]), dict(data_root=str(root)))
-    people = write_datasets(cfg)
-    check_data(cfg, LOADERS)
-    assert check_dataset(cfg).ok()
     (tmp_path / 'data').write_text('a file, so that nothing is found or written below data/')
-    return cfg, people
+    root, people = written(name)
+    return at(name, root), people
 
 
 def run_config(cfg: Config, small: bool) -> Runner:
@@ -287,23 +322,30 @@ def see_truth(model, people, monkeypatch) -> None:
 
 
 @every_config
-class TestRun:
-    def test_untrained(self, name, data, tmp_path):
-        """One step of training, validation and test run; the checkpoint is kept by a metric that there is."""
+def test_untrained(name, data, tmp_path):
+    """One step of training, validation and test run; the checkpoint is kept by a metric that there is."""
+    cfg, _ = data
+    cfg.default_hooks.checkpoint.save_optimizer = False
+    runner = run_config(cfg, small=True)
+    before = {key: value.clone() for key, value in runner.model.named_parameters()}
+    runner.train()
+    assert runner.iter == runner.epoch == 1
+    moved = [key for key, value in runner.model.named_parameters() if not torch.equal(before[key], value)]
+    assert {key.split('.')[0] for key in moved} == {'backbone', 'neck', 'head'}
+    metric = cfg.default_hooks.checkpoint.save_best
+    assert list((tmp_path / 'work').glob(f'best_{metric.replace("/", "_")}_epoch_1.pth'))
+    untrained = runner.message_hub.get_scalar(f'val/{metric}').current()
+    assert untrained < 0.5 * perfect(cfg)
+    tested = runner.test()
+    assert (metric in tested) != submits(cfg)
+
+
+@every_dataset
+class TestData:
+    def test_is_found_right(self, name, data):
         cfg, _ = data
-        cfg.default_hooks.checkpoint.save_optimizer = False
-        runner = run_config(cfg, small=True)
-        before = {key: value.clone() for key, value in runner.model.named_parameters()}
-        runner.train()
-        assert runner.iter == runner.epoch == 1
-        moved = [key for key, value in runner.model.named_parameters() if not torch.equal(before[key], value)]
-        assert {key.split('.')[0] for key in moved} == {'backbone', 'neck', 'head'}
-        metric = cfg.default_hooks.checkpoint.save_best
-        assert list((tmp_path / 'work').glob(f'best_{metric.replace("/", "_")}_epoch_1.pth'))
-        untrained = runner.message_hub.get_scalar(f'val/{metric}').current()
-        assert untrained < 0.5 * perfect(cfg)
-        tested = runner.test()
-        assert (metric in tested) != submits(cfg)
+        check_data(cfg, LOADERS)
+        assert check_dataset(cfg).ok()
 
     def test_truth_is_perfect(self, name, data, tmp_path, monkeypatch):
         """At full size, true keypoints through codec, boxes and metric are perfect in validation and test."""
@@ -324,9 +366,9 @@ class TestRun:
             assert metrics[metric] == best
 
 
-def submits(cfg: Config) -> bool:
-    """Whether the test writes predictions for a server instead of evaluating them."""
-    return isinstance(cfg.test_evaluator, dict) and bool(cfg.test_evaluator.get('format_only'))
+@pytest.mark.parametrize('name', [name for name in CONFIGS if submits(unchanged(name))])
+def test_each_submission_has_a_file_of_its_own(name):
+    assert unchanged(name).test_evaluator.outfile_prefix == f'work_dirs/{name}/person_keypoints_test-dev2017'
 
 
 def perfect(cfg: Config) -> float:

@@ -17,6 +17,7 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 WIDTH, HEIGHT = 160, 128
 BOXES = ((1, (8, 10, 62, 100)), (1, (84, 14, 66, 104)), (2, (40, 8, 84, 112)), (3, (20, 20, 70, 96)))  # image, xywh
 WITHOUT_AREA = ('aic', 'crowdpose')  # folders of datasets whose annotations have no area
+PARSED: dict[str, dict] = {}  # metainfo of datasets
 WHOLE_BODY = dict(keypoints=17, foot_kpts=6, face_kpts=68, lefthand_kpts=21, righthand_kpts=21)
 
 
@@ -48,8 +49,11 @@ class Person:
 
 
 def metainfo(dataset: ConfigDict) -> dict:
-    """A dataset's metainfo, parsed; nothing is read."""
-    return DATASETS.build(dict(dataset, lazy_init=True, pipeline=[])).metainfo
+    """A dataset's metainfo, parsed; its files are not read."""
+    key = repr((dataset.type, dataset.get('metainfo')))
+    if key not in PARSED:
+        PARSED[key] = DATASETS.build(dict(dataset, lazy_init=True, pipeline=[])).metainfo
+    return PARSED[key]
 
 
 def write_datasets(cfg: Config) -> dict[str, list[Person]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmtranspose.errors import InputError
+from mmtranspose.files.text_tables import table_lines
 from mmtranspose.loading import zoo
 from mmtranspose_cli.parser import command_parser
 
@@ -29,6 +30,4 @@ def main(argv: Sequence[str] | None = None) -> None:
             rows.append((names[-1], *zoo.summary(model), zoo.relative(model['Config'])))
     if len(rows) == 1:
         raise InputError(f'no model has {args.pattern!r} in a name')
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print('  '.join(f'{cell:{width}}' for cell, width in zip(row, widths)).rstrip())
+    print(*table_lines(rows, '<'), sep='\n')

@@ -30,7 +30,7 @@ def to_json(content: object, indent: int | None = None) -> str:
     return json.dumps(content, indent=indent, default=float)
 
 
-def write_json(path: str | Path, content: dict) -> None:
+def write_json(path: str | Path, content: object) -> None:
     """Write a JSON file, whole or not at all.
 
     Raises:

@@ -1,3 +1,5 @@
+"""``python -m mmtranspose_cli``: the console command."""
+
 import sys
 
 from mmtranspose_cli.main import main

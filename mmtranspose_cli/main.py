@@ -1,37 +1,39 @@
-"""``mmtranspose COMMAND [arguments]``: run a command of the package, from a checkout or from a wheel."""
+"""Run ``mmtranspose COMMAND [arguments]``, from a checkout or from an installed wheel."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
 import importlib.util
+import itertools
 import os
 import runpy
 import sys
 import warnings
 from pathlib import Path
+from typing import NoReturn
 
-# Each is `main` of mmtranspose/commands/COMMAND.py, but for doctor, which must run where importing mmtranspose fails.
+# Each is `main` of mmtranspose/commands/COMMAND.py, except doctor, which must run where importing mmtranspose fails.
 COMMANDS = {
     'train': 'train a model',
     'test': 'evaluate a checkpoint',
     'infer': 'estimate poses in images, folders, videos and cameras',
-    'explain': 'show what poses depend on: an interactive page, figures, raw maps',
+    'explain': 'show what predicted keypoints depend on: an interactive page, figures, raw maps',
     'explain-dataset': 'measure what predictions depend on over a dataset, and how faithful explanations are',
-    'app': 'serve a page for trying a model in a browser',
-    'detect': "detect people in a dataset's images: bounding boxes to evaluate with",
+    'app': 'serve a web page for trying a model in a browser',
+    'detect': "detect people in a dataset's images and write their bounding boxes, to evaluate with",
     'list': 'list the models that come with mmtranspose',
-    'check-dataset': "look for mistakes in a config's annotations and images",
+    'check-dataset': "look for mistakes in the annotations and images of a config's dataset",
     'convert': "convert the authors' weights to an MMPose checkpoint",
-    'doctor': 'find out what is wrong with this environment, and how to cure it',
-    'demo': 'train on drawn people, evaluate, show what predictions depend on',
-    'demo-detector': "train a person detector on the demo's people",
-    'generate-people': 'draw a dataset of people',
-    'benchmark': 'measure speed and memory beside the baseline',
-    'flops': 'count multiply-accumulates and parameters of networks',
-    'encoder-memory': 'now `mmtranspose benchmark CONFIG encoder`',
-    'explanation-cost': 'now `mmtranspose benchmark CONFIG explanation`',
+    'doctor': 'find out what is wrong with this environment and how to cure it',
+    'demo': 'train a small model on synthetic people, evaluate it and show what its predictions depend on',
+    'demo-detector': 'train a person detector on the synthetic people of the demo',
+    'generate-people': 'draw a dataset of synthetic people',
+    'benchmark': 'compare the speed and memory of a model with those of its baseline',
+    'flops': 'count the multiply-accumulates and parameters of networks',
 }
+# Commands of the release before this one: the mode of benchmark that each became, and its config where none was given.
+RENAMED = {'encoder-memory': ('encoder', 'transpose-h-a6'), 'explanation-cost': ('explanation', 'CONFIG')}
 # Shell scripts below tools/.
 SCRIPTS = {
     'dist-train': ('dist_train.sh', 'train in several processes or on several GPUs'),
@@ -46,7 +48,7 @@ SCRIPTS = {
 
 
 def package() -> Path:
-    """The folder of the package mmtranspose, which is not imported.
+    """The folder of the package mmtranspose, found without importing it.
 
     Raises:
         SystemExit: It is not installed.
@@ -58,7 +60,7 @@ def package() -> Path:
 
 
 def usage() -> str:
-    """What ``mmtranspose --help`` prints."""
+    """The text of ``mmtranspose --help``."""
     rows = {**COMMANDS, **{name: what for name, (_, what) in SCRIPTS.items()}}
     width = max(map(len, rows))
     lines = [f'  {name:{width}}  {what}' for name, what in rows.items()]
@@ -66,41 +68,64 @@ def usage() -> str:
         [
             'usage: mmtranspose COMMAND [arguments]',
             '',
-            'Pose estimation by TransPose in MMPose, and what its predictions depend on.',
+            'Pose estimation with TransPose in MMPose, and what its predictions depend on.',
             '',
             *lines,
             '',
-            '`mmtranspose COMMAND --help` explains a command. CONFIG is a file, or a name from `mmtranspose list`:',
+            '`mmtranspose COMMAND --help` explains a command. Configs are files, or names from `mmtranspose list`:',
             '  mmtranspose test transpose-r-a3 tp_r_256x192_enc3_d256_h1024_mh8.pth --cfg-options data_root=/data/coco',
         ]
     )
 
 
 def run(command: str, arguments: list[str]) -> int | None:
-    """Run a command in this process (a shell script in its place); returns the exit status.
+    """Run a command in this process, or replace the process by a shell script; returns the exit status.
 
     Raises:
-        SystemExit: With the command's status; or a script is missing from the installation.
+        SystemExit: The command has ended, with its exit status; or a script is missing from the installation.
     """
+    if command in RENAMED:
+        mode, _ = RENAMED[command]
+        print(f'`mmtranspose {command}` is now `mmtranspose benchmark CONFIG {mode}`', file=sys.stderr)
+        command, arguments = 'benchmark', benchmark_arguments(command, arguments)
     if command == 'doctor':
         from mmtranspose_cli.doctor import main as doctor
 
         return doctor(arguments)
     if command in SCRIPTS:
-        return run_script(command, arguments)
+        run_script(command, arguments)
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')  # mmengine imports it
     try:
         from mmtranspose.commands.command_line import run as run_command
 
         module = importlib.import_module(f'mmtranspose.commands.{command.replace("-", "_")}')
-    except Exception as error:  # noqa: BLE001  a broken stack shows in many ways
+    except Exception as error:  # a broken environment shows in many ways
         print(f'error: {error}\n`mmtranspose doctor` says what is wrong and how to cure it.', file=sys.stderr)
         return 1
     run_command(module.main, arguments)
 
 
-def run_script(command: str, arguments: list[str]) -> None:
-    """Replace this process by a shell script of tools/."""
+def benchmark_arguments(command: str, arguments: list[str]) -> list[str]:
+    """The arguments of ``mmtranspose benchmark`` that stand for those of a command in ``RENAMED``."""
+    mode, default = RENAMED[command]
+    configs, options = [], []
+    rest = iter(arguments)
+    for argument in rest:
+        if not argument.startswith('-'):
+            configs.append(argument)
+            continue
+        options.append(argument)
+        if '=' not in argument and argument not in ('-h', '--help'):
+            options.extend(itertools.islice(rest, 1))  # its value
+    return [*(configs or [default]), mode, *options]
+
+
+def run_script(command: str, arguments: list[str]) -> NoReturn:
+    """Replace this process by a shell script of tools/.
+
+    Raises:
+        SystemExit: The script is missing from the installation.
+    """
     script = package() / '.mim' / 'tools' / SCRIPTS[command][0]
     if not script.is_file():
         sys.exit(f'{script} is missing: install mmtranspose again')
@@ -114,7 +139,7 @@ def run_tool(command: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int | None:
-    """The console command; returns the exit status, 2 for an unknown command."""
+    """Run the console command; returns the exit status, 2 for an unknown command."""
     command, *rest = (sys.argv[1:] if arguments is None else arguments) or ['']
     if command in ('-h', '--help', 'help'):
         print(usage())
@@ -122,7 +147,7 @@ def main(arguments: list[str] | None = None) -> int | None:
     if command == '--version':
         print(runpy.run_path(str(package() / 'version.py'))['__version__'])
         return 0
-    if command in COMMANDS or command in SCRIPTS:
+    if command in COMMANDS or command in SCRIPTS or command in RENAMED:
         return run(command, rest)
     if command:
         close = difflib.get_close_matches(command, [*COMMANDS, *SCRIPTS], n=1)

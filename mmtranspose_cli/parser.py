@@ -1,23 +1,25 @@
-"""The argument parser that every command starts from; standard library only."""
+"""The argument parser that all commands are built on; standard library only."""
 
 from __future__ import annotations
 
 import argparse
+import shutil
+import textwrap
 
 
 def command_parser(command: str, description: str, example: str = '', epilog: str = '') -> argparse.ArgumentParser:
-    """An argument parser whose ``--help`` ends with an example.
+    """Make an argument parser whose ``--help`` ends with an example.
 
     Args:
-        command (str): Its name in ``mmtranspose COMMAND``.
-        description (str): What it does.
+        command (str): The name in ``mmtranspose COMMAND``.
+        description (str): What the command does.
         example (str): One or several command lines.
-        epilog (str): What is said before the example.
+        epilog (str): Text before the example.
     """
     parts = [epilog.rstrip(), f'example:\n  {example}' if example else '']
     return argparse.ArgumentParser(
         prog=f'mmtranspose {command}',
-        description=description,
+        description=textwrap.fill(description, max(shutil.get_terminal_size().columns - 2, 40)),
         epilog='\n\n'.join(part for part in parts if part),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,4 @@
-"""The command line."""
+"""The command line of ``mmtranspose doctor``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from mmtranspose_cli.doctor.environment import examine
 from mmtranspose_cli.doctor.faults import BROKEN, diagnose
 from mmtranspose_cli.doctor.report import as_json, as_text
+from mmtranspose_cli.parser import command_parser
 
 EPILOG = """\
 verdicts:
@@ -18,15 +19,13 @@ verdicts:
 
 exit code: 0 where nothing is broken (notes do not count), 1 where something is, 2 for bad arguments
 
-examples:
-  mmtranspose doctor                      the environment that the command is in
-  mmtranspose doctor --json > doctor.json to send along with a bug report
+another environment, from a checkout (nothing has to be installed in it):
   /path/to/python -m mmtranspose_cli.doctor
-                                          another environment, from a checkout; nothing need be installed in it
 """
 
 
 def seconds(text: str) -> float:
+    """Parse an argument that is a number of seconds, at most a day."""
     value = float(text)
     if not 0 < value <= 86400:
         raise argparse.ArgumentTypeError(f'{text} is not a number of seconds, at most a day')
@@ -34,48 +33,51 @@ def seconds(text: str) -> float:
 
 
 def parser() -> argparse.ArgumentParser:
-    arguments = argparse.ArgumentParser(
-        prog='mmtranspose doctor',
-        description='Look at the environment: what works, what will break, and the commands that cure it. Modules are '
-        'tried in processes of their own; nothing is changed.',
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    """The arguments of ``mmtranspose doctor``."""
+    arguments = command_parser(
+        'doctor',
+        'Examine the environment: what works, what will fail, and the commands that cure it. Modules are tried in '
+        'processes of their own; nothing is changed.',
+        'mmtranspose doctor\n  mmtranspose doctor --json > doctor.json    # to send along with a bug report',
+        EPILOG,
     )
     arguments.add_argument('--json', action='store_true', help='print everything as JSON')
-    arguments.add_argument('--quiet', action='store_true', help='print only what is broken; nothing if all is well')
+    arguments.add_argument('--quiet', action='store_true', help='print only what is broken, and nothing if all is well')
     arguments.add_argument(
         '--also',
         action='append',
         default=[],
         metavar='NAME',
-        help='a further module that must be there (repeatable)',
+        help='name of a further module that must be installed (may be given several times)',
     )
     arguments.add_argument(
-        '--timeout', type=seconds, default=120, metavar='SECONDS', help='for trying one module (default: 120)'
+        '--timeout', type=seconds, default=120, metavar='SECONDS', help='limit for trying one module (default: 120)'
     )
     return arguments
 
 
 class Progress:
-    """A line on the terminal that names what is being tried, and goes away."""
+    """A line on the terminal that names the module that is being tried; it is removed at the end."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.on = sys.stderr.isatty()
 
     def say(self, name: str) -> None:
+        """Show the name of a module."""
         if self.on:
             print(f'\r\x1b[Ktrying {name} ...', end='', file=sys.stderr, flush=True)
 
     def clear(self) -> None:
+        """Remove the line."""
         if self.on:
             print('\r\x1b[K', end='', file=sys.stderr, flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Examine, print, and return the exit code: 1 where something will break, else 0.
+    """Examine the environment, print the report, and return the exit status: 1 if something is broken, else 0.
 
     Args:
-        arguments: The command line's words after ``doctor``; None takes ``sys.argv``'s.
+        arguments: The words of the command line after ``doctor``; None: those of ``sys.argv``.
     """
     options = parser().parse_args(arguments)
     progress = Progress()

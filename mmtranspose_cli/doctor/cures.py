@@ -1,13 +1,14 @@
-"""Pip commands, in the order that works."""
+"""Turn the steps of a cure into pip commands, in the order that works."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-# In this order: what stands in the way goes, requirements come in one command (so that pip sees them all), then what
-# has to fit what is there by then.
+# The order of the commands: first uninstall what is in the way, then install all requirements in one command (so that
+# pip sees them together), then whatever has to fit what is installed by then.
 UNINSTALL, INSTALL, REINSTALL, BUILD, NO_DEPS = range(5)
 
 
@@ -17,8 +18,8 @@ class Step(NamedTuple):
     Attributes:
         kind: ``UNINSTALL`` and ``INSTALL`` are merged into one command each; the others are commands of their own.
         arguments: One requirement or name; for the other kinds, pip's arguments.
-        comment: What to know before running it.
-        variables: What to set for it: 'MMCV_WITH_OPS=1'.
+        comment: A remark that is printed behind the command.
+        variables: Environment variables for the command: 'MMCV_WITH_OPS=1'.
     """
 
     kind: int
@@ -28,22 +29,22 @@ class Step(NamedTuple):
 
 
 def quote(requirement: str) -> str:
-    """A requirement as a shell needs it, in double quotes if at all."""
+    """A requirement as a shell needs it: in double quotes if it has special characters."""
     return f'"{requirement}"' if re.search(r'[<>=!~*]', requirement) else requirement
 
 
-def merged(steps, kind: int) -> list:
-    """The arguments of a kind's steps, each once, in the order in which they came."""
+def merged(steps: Iterable[Step], kind: int) -> list[str]:
+    """The arguments of all steps of a kind, in order and without repetition."""
     return list(dict.fromkeys(step.arguments for step in steps if step.kind == kind))
 
 
-def commands(steps, executable: str, has_pip: bool = True) -> list[str]:
-    """The commands that take all steps.
+def commands(steps: Sequence[Step], executable: str, has_pip: bool = True) -> list[str]:
+    """The commands that carry out the steps.
 
     Args:
         steps: Steps of every finding, in any order.
         executable: The Python whose environment is cured.
-        has_pip: False has pip itself installed first.
+        has_pip: Whether pip is there; otherwise it is installed first.
     """
     python = shlex.quote(executable)
     lines = []

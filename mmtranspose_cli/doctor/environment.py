@@ -1,4 +1,4 @@
-"""The facts about the environment that runs this."""
+"""Collect the facts about the environment that runs this."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mmtranspose_cli.doctor.versions import parse
 
 
 class Environment(NamedTuple):
-    """What was found.
+    """The facts about an environment.
 
     Attributes:
         python: (major, minor, micro).
@@ -30,29 +30,31 @@ class Environment(NamedTuple):
         building_lacks: What is missing for compiling Python modules, or ''.
         has_pip: Whether the interpreter has pip.
         has_driver: Whether NVIDIA's tools are there, so a GPU may be too.
-        needs: What was looked for, in the table's order.
-        distributions: Versions of those installed, by normalised name.
-        outcomes: What came of trying each, by module name; ``cuda`` is one of them.
+        needs: All modules that were looked for, in the order of the table.
+        distributions: Versions of the installed distributions by normalised name.
+        outcomes: Results of trying the modules, by module name; ``cuda`` is one of them.
     """
 
-    python: tuple
+    python: tuple[int, ...]
     executable: str
     has_wheels: bool
     building_lacks: str
     has_pip: bool
     has_driver: bool
-    needs: tuple
-    distributions: dict
-    outcomes: dict
+    needs: tuple[Need, ...]
+    distributions: dict[str, str]
+    outcomes: dict[str, Outcome]
 
     def outcome(self, module: str) -> Outcome:
+        """The result of trying a module."""
         return self.outcomes.get(module, Outcome('missing'))
 
     def works(self, module: str) -> bool:
+        """Whether a module can be imported and used."""
         return self.outcome(module).state == 'ok'
 
-    def installed(self, need: Need) -> tuple:
-        """The distribution that provides it and its version; ('', its own word or '') if pip knows of none."""
+    def installed(self, need: Need) -> tuple[str, str]:
+        """Name and version of the distribution that provides a module; if pip knows none: '' and ``__version__``."""
         for name in need.distributions:
             if name.replace('_', '-') in self.distributions:
                 return name, self.distributions[name.replace('_', '-')]
@@ -63,7 +65,8 @@ class Environment(NamedTuple):
         need = next(need for need in self.needs if need.module == module)
         return self.installed(need)[1] if self.outcome(module).state != 'missing' else ''
 
-    def parsed(self, module: str) -> tuple:
+    def parsed(self, module: str) -> tuple[int, ...]:
+        """A module's version as numbers that can be compared."""
         return parse(self.version(module))
 
 
@@ -76,9 +79,9 @@ def is_there(module: str) -> bool:
     return spec is not None and spec.origin is not None
 
 
-def installed_distributions() -> dict:
-    """Versions by normalised name; of two on the path the first counts, as it does for imports."""
-    found: dict = {}
+def installed_distributions() -> dict[str, str]:
+    """Versions of the installed distributions by normalised name; the first on the path counts, as for imports."""
+    found: dict[str, str] = {}
     for distribution in metadata.distributions():
         name = distribution.metadata['Name']
         if name:
@@ -86,8 +89,8 @@ def installed_distributions() -> dict:
     return found
 
 
-def version_of_checkout(found: dict) -> None:
-    """mmtranspose's version where it is used from a checkout that pip knows nothing of."""
+def version_of_checkout(found: dict[str, str]) -> None:
+    """Add mmtranspose's version to ``found`` where it is used from a checkout that pip does not know."""
     spec = find_spec('mmtranspose')
     path = Path(spec.origin).with_name('version.py') if spec and spec.origin else None
     if 'mmtranspose' not in found and path and path.is_file():
@@ -96,7 +99,7 @@ def version_of_checkout(found: dict) -> None:
 
 
 def building_lacks() -> str:
-    """What compiling a Python module lacks here, or ''."""
+    """Name what is missing for compiling a Python module, or return ''."""
     compiler = (os.environ.get('CC') or sysconfig.get_config_var('CC') or 'cc').split()[0]
     if not shutil.which(compiler):
         return 'a C compiler (Debian: apt install gcc)'
@@ -105,8 +108,8 @@ def building_lacks() -> str:
     return ''
 
 
-def try_all(needs: tuple, limit: float, say: Callable) -> dict:
-    """Outcomes by module name; the chains run side by side."""
+def try_all(needs: tuple[Need, ...], limit: float, say: Callable[[str], object]) -> dict[str, Outcome]:
+    """Try all modules, the chains of ``CHAINS`` at the same time; returns the outcomes by module name."""
     there = {need.module for need in needs if is_there(need.module)}
     wanted = {need.module: need.needs for need in needs}
     outcomes = {module: Outcome('missing') for module in wanted if module not in there}
@@ -126,8 +129,10 @@ def try_all(needs: tuple, limit: float, say: Callable) -> dict:
     return outcomes
 
 
-def examine(also: tuple = (), limit: float = 120, say: Callable = lambda name: None) -> Environment:
-    """Looks at everything.
+def examine(
+    also: tuple[str, ...] = (), limit: float = 120, say: Callable[[str], object] = lambda _: None
+) -> Environment:
+    """Collect all facts about this environment.
 
     Args:
         also: Further distributions that must be there, whose modules have the same names.

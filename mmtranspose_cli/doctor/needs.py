@@ -1,8 +1,9 @@
-"""What there has to be, in which range of versions."""
+"""The modules that mmtranspose needs, and the ranges of their versions."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from mmtranspose_cli.doctor.versions import limits
 
@@ -11,9 +12,9 @@ class Need(NamedTuple):
     """A module that mmtranspose, or MMPose below it, imports.
 
     Attributes:
-        title: What the table calls it.
-        module: What is imported.
-        distributions: Those that provide it; the first is the one to install.
+        title: Its name in the table.
+        module: The module that is imported.
+        distributions: Names of the distributions that provide it; the first is the one to install.
         low: The lowest version that works, or ''.
         below: The lowest version that was not tried, or ''.
         needs: Modules without which its own import says nothing about it.
@@ -22,28 +23,30 @@ class Need(NamedTuple):
 
     title: str
     module: str
-    distributions: tuple
+    distributions: tuple[str, ...]
     low: str = ''
     below: str = ''
-    needs: tuple = ()
+    needs: tuple[str, ...] = ()
     shown: bool = False
 
     def requirement(self) -> str:
-        """As pip takes it: 'mmpose>=1.3,<1.4'."""
+        """The requirement as pip takes it: 'mmpose>=1.3,<1.4'."""
         return self.distributions[0] + limits(self.low, self.below)
 
 
-def shown(title, module, *distributions, **others) -> Need:
+def shown(title: str, module: str, *distributions: str, **others: Any) -> Need:
+    """A need that has a row in the table even if nothing is wrong with it."""
     return Need(title, module, distributions or (module,), shown=True, **others)
 
 
-def plain(module, *distributions, **others) -> Need:
+def plain(module: str, *distributions: str, **others: Any) -> Need:
+    """A need that has a row in the table only if something is wrong with it."""
     return Need((distributions or (module,))[0], module, distributions or (module,), **others)
 
 
 OPENCV = ('opencv-python', 'opencv-python-headless', 'opencv-contrib-python', 'opencv-contrib-python-headless')
 
-# Two lists, tried side by side: PyTorch takes as long to import as all of the second.
+# Two lists that are tried at the same time: importing PyTorch takes as long as importing all of the second.
 FRAMEWORK = (
     shown('torch', 'torch', low='2.6', below='3'),  # older ones load checkpoints as pickles, which can run code
     shown('torchvision', 'torchvision', needs=('torch',)),
@@ -78,6 +81,6 @@ OURS = shown('mmtranspose', 'mmtranspose', needs=tuple(need.module for need in F
 CHAINS = ((*FRAMEWORK, OURS), SCIENCE)
 
 
-def all_needs(also=()) -> tuple:
-    """Every need, in the table's order; ``also`` names further distributions whose modules have the same names."""
+def all_needs(also: Iterable[str] = ()) -> tuple[Need, ...]:
+    """All needs in the order of the table; ``also`` names further distributions, whose modules have the same names."""
     return (*FRAMEWORK, OURS, *SCIENCE, *(plain(name) for name in also))

@@ -1,7 +1,7 @@
-"""Imports modules and tries them out, in a process of its own that may crash or hang: the child of ``probing``.
+"""Import modules and try them out, in a process of its own that may crash or hang: the child process of ``probing``.
 
-Writes one line of JSON when it begins with a module and one when it is through, and ends at the first that fails:
-what a failed import leaves behind would spoil the next one's message.
+It writes a line of JSON when it begins with a module and another when it is done with it, and it ends at the first that
+fails: what a failed import leaves behind would spoil the message of the next one.
 """
 
 from __future__ import annotations
@@ -10,37 +10,41 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 
 def last_line(error: BaseException) -> str:
-    """'ImportError: libGL.so.1: cannot open ...': the error on one line."""
+    """Write an error on one line: 'ImportError: libGL.so.1: cannot open ...'."""
     return ' '.join(''.join(traceback.format_exception_only(type(error), error)).split())
 
 
-def try_torch(torch) -> dict:
+def try_torch(torch: Any) -> dict[str, Any]:
+    """Compute on the CPU; returns the CUDA and ROCm versions that torch was built for."""
     torch.zeros(1).add(1)
     return {'cuda': torch.version.cuda or '', 'rocm': getattr(torch.version, 'hip', None) or ''}
 
 
-def try_cuda(torch) -> dict:
-    """Computes on the GPU, if there is one: a build without kernels for it fails only then."""
+def try_cuda(torch: Any) -> dict[str, Any]:
+    """Compute on the GPU, if there is one, since a build without kernels for it fails only then; returns the GPUs."""
     if not torch.cuda.is_available():
         return {'gpus': []}
     torch.zeros(1, device='cuda').add(1).item()
     return {'gpus': [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]}
 
 
-def try_torchvision(torchvision) -> dict:
+def try_torchvision(torchvision: Any) -> dict[str, Any]:
+    """Call a compiled operator of torchvision."""
     import torch
 
     torchvision.ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.ones(1), 0.5)
     return {}
 
 
-def try_mmcv(mmcv) -> dict:
-    """Whether mmcv has its compiled operators, and the error of importing them where they do not load."""
+def try_mmcv(_: Any) -> dict[str, Any]:
+    """Look whether mmcv has compiled operators; returns the error where they do not load."""
     if find_spec('mmcv._ext') is None:
         return {'compiled': False, 'operators': ''}
     try:
@@ -50,8 +54,8 @@ def try_mmcv(mmcv) -> dict:
     return {'compiled': True, 'operators': ''}
 
 
-def try_xtcocotools(xtcocotools) -> dict:
-    """Calls it: built against numpy 2.3 or newer, it loads and then fails in ``area``."""
+def try_xtcocotools(_: Any) -> dict[str, Any]:
+    """Call ``area``, which fails in a build against numpy 2.3 or newer, although that loads."""
     import numpy
     from xtcocotools import mask
 
@@ -61,20 +65,21 @@ def try_xtcocotools(xtcocotools) -> dict:
     return {}
 
 
-def try_pycocotools(pycocotools) -> dict:
+def try_pycocotools(_: Any) -> dict[str, Any]:
+    """Import its compiled part."""
     import_module('pycocotools.mask')
     return {}
 
 
-def try_mmtranspose(mmtranspose) -> dict:
-    """Loads MMPose's models and functions beside ours, as every command of ours does."""
+def try_mmtranspose(_: Any) -> dict[str, Any]:
+    """Import MMPose's models and functions beside ours, as every command of ours does."""
     import_module('mmpose.apis')
     if import_module('mmpose.registry').MODELS.get('TransPoseHead') is None:
         raise ImportError('import mmtranspose did not register TransPoseHead in mmpose.registry.MODELS')
     return {}
 
 
-TRIALS = {
+TRIALS: dict[str, Callable[[Any], dict[str, Any]]] = {
     'torch': try_torch,
     'cuda': try_cuda,
     'torchvision': try_torchvision,
@@ -85,18 +90,19 @@ TRIALS = {
 }
 
 
-def try_module(name: str) -> dict:
-    """Its ``__version__`` and what its trial finds."""
+def try_module(name: str) -> dict[str, Any]:
+    """Import a module and try it out; returns its ``__version__`` and what the trial found."""
     module = import_module('torch' if name == 'cuda' else name)
     found = TRIALS[name](module) if name in TRIALS else {}
     return {'version': str(getattr(module, '__version__', '')), **found}
 
 
 def main(names: list[str]) -> None:
+    """Try modules in order and write the results to standard output."""
     lines = os.fdopen(os.dup(1), 'w', encoding='utf-8')
     os.dup2(2, 1)  # what modules print must not come between
 
-    def tell(**line) -> None:
+    def tell(**line: object) -> None:
         print(json.dumps(line), file=lines, flush=True)
 
     for name in names:

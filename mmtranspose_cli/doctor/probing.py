@@ -1,4 +1,4 @@
-"""Runs ``probe`` in fresh processes, so that a module that crashes or hangs is a verdict and not the end."""
+"""Run ``probe`` in fresh processes, so that a module that crashes or hangs yields a verdict and ends nothing else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # The child gets this process's sys.path: it must find the same modules, from the same places.
 CHILD = (
@@ -18,22 +18,22 @@ CHILD = (
 
 
 class Outcome(NamedTuple):
-    """What came of trying a module.
+    """The result of trying a module.
 
     Attributes:
         state: 'ok'; 'failed' (an exception), 'crashed' or 'hung' (its process), 'untried' (something it needs failed)
-            or 'missing' (not there).
-        error: The exception's line, or what became of the process.
-        info: What ``probe`` found.
+            or 'missing' (not installed).
+        error: The exception in one line, or how the process ended.
+        info: What ``probe`` found out.
     """
 
     state: str
     error: str = ''
-    info: dict = {}
+    info: dict[str, Any] = {}  # noqa: RUF012  nobody changes it
 
 
 def describe_end(code: int) -> str:
-    """'ended by SIGSEGV', from a process's return code."""
+    """Say how a process ended: 'its process was ended by SIGSEGV'."""
     if code < 0:
         try:
             return f'its process was ended by {signal.Signals(-code).name}'
@@ -42,19 +42,20 @@ def describe_end(code: int) -> str:
     return f'its process ended with exit code {code}'
 
 
-def run_once(names: list, limit: float, say: Callable) -> dict:
-    """Tries modules in one process until one fails.
+def run_once(names: list[str], limit: float, say: Callable[[str], object]) -> dict[str, Outcome]:
+    """Try modules in one process until one fails.
 
     Args:
-        names: What to try, in order.
+        names: Module names in order.
         limit: Seconds for each; then the process is killed.
         say: Called with each name as it begins.
 
     Returns:
-        dict: Outcomes by name; the last may be a failure, and those after it are not there.
+        dict: Outcomes by name up to the first failure.
     """
     command = [sys.executable, '-W', 'ignore', '-c', CHILD, json.dumps(sys.path), *names]
-    outcomes, current, late = {}, names[0], threading.Event()
+    outcomes: dict[str, Outcome] = {}
+    current, late = names[0], threading.Event()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding='utf-8') as process:
 
         def stop() -> None:
@@ -63,7 +64,7 @@ def run_once(names: list, limit: float, say: Callable) -> dict:
 
         timer = threading.Timer(limit, stop)
         timer.start()
-        for text in process.stdout:
+        for text in process.stdout or ():
             timer.cancel()
             line = json.loads(text)
             current = line['name']
@@ -82,15 +83,17 @@ def run_once(names: list, limit: float, say: Callable) -> dict:
     return outcomes
 
 
-def run_chain(names: list, needs: dict, limit: float, say: Callable) -> dict:
-    """Tries modules in as few processes as their failures allow.
+def run_chain(
+    names: list[str], needs: dict[str, tuple[str, ...]], limit: float, say: Callable[[str], object]
+) -> dict[str, Outcome]:
+    """Try modules in as few processes as their failures allow.
 
     Args:
-        names: What to try, in order.
-        needs: Names that each name needs; those of other chains are not waited for.
+        names: Module names in order.
+        needs: Modules that each module needs; those of other chains are not waited for.
         limit, say: As ``run_once`` takes them.
     """
-    outcomes: dict = {}
+    outcomes: dict[str, Outcome] = {}
     while True:
         for name in names:
             if name not in outcomes and any(outcomes.get(n, Outcome('ok')).state != 'ok' for n in needs.get(name, ())):

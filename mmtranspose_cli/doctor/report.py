@@ -1,4 +1,4 @@
-"""What is printed: a table with a verdict for each row, sentences, and commands; or all of it as JSON."""
+"""Write the report: a table with a verdict in each row, sentences and commands; or all of it as JSON."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from typing import NamedTuple
 
 from mmtranspose_cli.doctor.cures import commands
 from mmtranspose_cli.doctor.environment import Environment
-from mmtranspose_cli.doctor.faults import BROKEN, NOTE, OK
+from mmtranspose_cli.doctor.faults import BROKEN, NOTE, OK, Finding
+from mmtranspose_cli.doctor.needs import Need
 
 COLOURS = {OK: '32', NOTE: '33', BROKEN: '31'}
 
 
 class Row(NamedTuple):
+    """One row of the table."""
+
     what: str
     found: str
     verdict: str
     remark: str
 
 
-def cuda_row(env: Environment) -> tuple:
-    """What torch is built for, and which GPUs it can use."""
+def cuda_row(env: Environment) -> tuple[str, str]:
+    """Say what torch is built for, and which GPUs it can use."""
     info, outcome = env.outcome('torch').info, env.outcome('cuda')
     if outcome.state in ('missing', 'untried'):
         return '-', ''
@@ -33,8 +36,8 @@ def cuda_row(env: Environment) -> tuple:
     return (f'built for {kind}' if kind else 'built for the CPU'), remark
 
 
-def found(env: Environment, need) -> str:
-    """'2.1.0 (mmcv-lite)', or '-'."""
+def found(env: Environment, need: Need) -> str:
+    """Version and name of what was found, as '2.1.0 (mmcv-lite)'; '-' if nothing was."""
     name, version = env.installed(need)
     if not version:
         return '-' if env.outcome(need.module).state == 'missing' else '?'
@@ -45,8 +48,8 @@ def found(env: Environment, need) -> str:
     return version if name in ('', need.title) else f'{version} ({name})'
 
 
-def rows(env: Environment, findings: list) -> list[Row]:
-    """The table; a row that nothing is to be told of is left out unless it is always shown."""
+def rows(env: Environment, findings: list[Finding]) -> list[Row]:
+    """The rows of the table: those that are always shown, and those with a finding."""
     facts = {'Python': ('{}.{}.{}'.format(*env.python), '')}
     for need in env.needs:
         facts[need.title] = (found(env, need), '')
@@ -65,8 +68,8 @@ def rows(env: Environment, findings: list) -> list[Row]:
     return table
 
 
-def table_lines(table: list, colour: bool) -> list[str]:
-    """The table as text, its columns aligned; verdicts coloured if ``colour``."""
+def table_lines(table: list[Row], colour: bool) -> list[str]:
+    """Write the table with aligned columns, and coloured verdicts if ``colour``."""
     head = Row('what', 'found', 'verdict', 'remark')
     widths = [max(len(row[column]) for row in (head, *table)) for column in range(3)]
     lines = []
@@ -79,15 +82,15 @@ def table_lines(table: list, colour: bool) -> list[str]:
 
 
 def paragraph(label: str, text: str) -> list[str]:
-    """A label and a text broken into lines, all but the first indented; long commands in it stay whole."""
+    """Break a label and a text into lines, all but the first indented; long commands stay whole."""
     width = min(max(shutil.get_terminal_size((100, 24)).columns, 60), 120)
     return textwrap.wrap(
         f'{label}: {text}', width, subsequent_indent='  ', break_long_words=False, break_on_hyphens=False
     )
 
 
-def finding_lines(env: Environment, findings: list) -> list[str]:
-    """Sentences, and the commands that they offer in place of the cure."""
+def finding_lines(env: Environment, findings: list[Finding]) -> list[str]:
+    """Write the sentences of findings, with the commands that they offer in place of the cure."""
     lines = []
     for finding in findings:
         if finding.sentence:
@@ -97,17 +100,20 @@ def finding_lines(env: Environment, findings: list) -> list[str]:
     return lines
 
 
-def cure(env: Environment, findings: list) -> list[str]:
-    """The commands that cure all that is broken, in the order to run them."""
+def cure(env: Environment, findings: list[Finding]) -> list[str]:
+    """The commands that cure everything that is broken, in the order to run them."""
     steps = [step for finding in findings for step in finding.steps]
     return commands(steps, env.executable, env.has_pip)
 
 
-def as_text(env: Environment, findings: list, colour: bool = False, quiet: bool = False) -> str:
-    """The whole report.
+def as_text(env: Environment, findings: list[Finding], colour: bool = False, quiet: bool = False) -> str:
+    """Write the whole report as text.
 
     Args:
-        quiet: Only what is broken, and nothing at all where nothing is.
+        env: The facts.
+        findings: What they mean.
+        colour: Whether to colour the verdicts, for a terminal.
+        quiet: Write only what is broken, and nothing at all if nothing is.
     """
     bad = [finding for finding in findings if finding.verdict == BROKEN]
     if quiet and not bad:
@@ -127,8 +133,8 @@ def as_text(env: Environment, findings: list, colour: bool = False, quiet: bool 
     return '\n\n'.join('\n'.join(block) for block in blocks) + '\n'
 
 
-def as_json(env: Environment, findings: list) -> str:
-    """The same as JSON: executable, python, healthy, rows, findings with their own commands, cure (all commands)."""
+def as_json(env: Environment, findings: list[Finding]) -> str:
+    """Write the report as JSON: executable, python, healthy, rows, findings with commands, and cure (all commands)."""
     told = [
         {
             'concerns': list(finding.titles),

@@ -1,12 +1,15 @@
-"""Comparing versions."""
+"""Parse versions, and write ranges of them."""
 
 from __future__ import annotations
 
 import re
 
 
-def parse(version: str) -> tuple:
-    """'2.11.0+cu130' -> (2, 11), '2.0' -> (2,): trailing zeros do not count, nor does what follows the numbers."""
+def parse(version: str) -> tuple[int, ...]:
+    """Turn a version into comparable numbers: '2.11.0+cu130' -> (2, 11), '2.0' -> (2,).
+
+    Trailing zeros are dropped, as is everything after the numbers.
+    """
     numbers = [int(number) for number in (re.match(r'\d+(?:\.\d+)*', version) or ['0'])[0].split('.')]
     while len(numbers) > 1 and not numbers[-1]:
         numbers.pop()
@@ -14,5 +17,5 @@ def parse(version: str) -> tuple:
 
 
 def limits(low: str, below: str) -> str:
-    """A range as pip writes it: ('2.6', '3') -> '>=2.6,<3'."""
+    """Write a range as pip does: ('2.6', '3') -> '>=2.6,<3'."""
     return ','.join([f'>={low}'] * bool(low) + [f'<{below}'] * bool(below))

@@ -43,7 +43,7 @@ def remarks(env):
 
 
 @pytest.mark.parametrize(
-    'text, expected',
+    ('text', 'expected'),
     [('2.11.0+cu130', (2, 11)), ('2.0', (2,)), ('1.3.0rc1', (1, 3)), ('0.10.7', (0, 10, 7)), ('', (0,)), ('git', (0,))],
 )
 def test_versions(text, expected):

@@ -107,10 +107,8 @@ def test_whole_stack_is_healthy(stack):
     assert lines[0].startswith(f'{stack.python} (Python 3.')
     assert lines[2].split() == ['what', 'found', 'verdict', 'remark']
     table = [line.split()[:4] for line in lines[3 : lines.index('', 3)]]
-    assert [row[0] for row in table] == (
-        'Python torch CUDA torchvision mmengine mmcv mmdet mmpose mmtranspose numpy opencv xtcocotools pycocotools '
-        'setuptools'
-    ).split()
+    names = 'Python torch CUDA torchvision mmengine mmcv mmdet mmpose mmtranspose numpy opencv xtcocotools pycocotools'
+    assert [row[0] for row in table] == [*names.split(' '), 'setuptools']
     assert ['mmcv', '2.1.0', '(compiled)', 'ok'] in table and ['torch', '2.11.0', 'ok'] in table
     assert lines[-1] == 'Nothing is broken.' and '\x1b' not in done.stdout
     quiet = run('--quiet')
@@ -192,7 +190,7 @@ def test_rebuilt_xtcocotools_beside_numpy_2_is_fine(stack):
 
 
 @pytest.mark.parametrize(
-    'answer, remark, sentence',
+    ('answer', 'remark', 'sentence'),
     [
         (
             "raise AttributeError('module numpy has no attribute NPY_OWNDATA')",

@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT
 
 import mmtranspose
+from mmtranspose.commands import command_line
 from mmtranspose_cli import main as cli
 
 
@@ -28,7 +29,28 @@ def test_every_tool_runs_its_command(monkeypatch):
     for tool in (ROOT / 'tools').rglob('*.py'):
         runpy.run_path(str(tool), run_name='__main__')
         assert len(tool.read_text().splitlines()) <= 4
-    assert sorted(ran) == sorted(set(cli.COMMANDS) - {'doctor'})
+    assert sorted(ran) == sorted({*cli.COMMANDS, *cli.RENAMED} - {'doctor'})
+
+
+@pytest.mark.parametrize(
+    ('old', 'new'),
+    [
+        ('encoder-memory', 'transpose-h-a6 encoder'),
+        (
+            'encoder-memory --batch-size 2 transpose-r-a3 --json=a.json',
+            'transpose-r-a3 encoder --batch-size 2 --json=a.json',
+        ),
+        ('explanation-cost transpose-h-s --direction affect', 'transpose-h-s explanation --direction affect'),
+        ('explanation-cost --help', 'CONFIG explanation --help'),
+    ],
+)
+def test_renamed_commands(old, new, monkeypatch, capsys):
+    ran = []
+    monkeypatch.setattr(command_line, 'run', lambda main, arguments: ran.append((main.__module__, arguments)))
+    cli.main(old.split())
+    assert ran == [('mmtranspose.commands.benchmark', new.split())]
+    command, mode = old.split()[0], new.split()[1]
+    assert capsys.readouterr().err == f'`mmtranspose {command}` is now `mmtranspose benchmark CONFIG {mode}`\n'
 
 
 def test_every_script_has_a_command():
@@ -67,15 +89,22 @@ def test_a_tool_runs_under_its_command():
     assert first.split()[:4] == ['transpose-h-a6', 'COCO', '75.8', 'yes']
 
 
-def test_help_of_a_tool():
-    process = run('train', '--help')
-    assert process.returncode == 0 and process.stdout.startswith('usage: mmtranspose train ')
+@pytest.mark.parametrize('command', [name for name in cli.COMMANDS if name != 'doctor'])
+def test_help_of_a_command(command, capsys, monkeypatch):
+    monkeypatch.setattr(command_line.keep_memory, 'apply', lambda: None)
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, '--help'])
+    printed = capsys.readouterr().out
+    assert not stop.value.code and printed.startswith(f'usage: mmtranspose {command} ')
+    assert f'example:\n  mmtranspose {command} ' in printed
 
 
-def test_exit_status_of_a_tool():
-    process = run('test', 'no_such_config.py', 'a.pth')
-    assert process.returncode == 2
-    assert process.stderr.splitlines()[-1].startswith('error: config no_such_config.py does not exist')
+def test_exit_status_of_a_command(capsys, monkeypatch):
+    monkeypatch.setattr(command_line.keep_memory, 'apply', lambda: None)
+    with pytest.raises(SystemExit) as stop:
+        cli.main(['test', 'no_such_config.py', 'a.pth'])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith('error: config no_such_config.py does not exist')
 
 
 def test_a_broken_stack_points_to_the_doctor(tmp_path):
@@ -102,6 +131,48 @@ def test_help_of_shell_scripts(command):
 def test_shell_scripts():
     process = run('dist-train')
     assert process.returncode == 2 and 'CONFIG PROCESSES' in process.stderr
+
+
+@pytest.mark.parametrize(
+    ('script', 'arguments', 'started'),
+    [
+        ('dist_train.sh', 'c.py 2 --amp', 'tools/train.py c.py --amp'),
+        ('dist_test.sh', 'c.py a.pth 2 --out m.json', 'tools/test.py c.py a.pth --out m.json'),
+        (
+            'dist_explain_dataset.sh',
+            'c.py a.pth 2 --output-root o',
+            'tools/explain_dataset.py c.py a.pth --output-root o',
+        ),
+        (
+            'dist_detect.sh',
+            'd.py d.pth a.json 2 --img-root i --out f.json',
+            'tools/detect.py d.py d.pth a.json --img-root i --out f.json',
+        ),
+        ('slurm_train.sh', 'gpu job c.py w --amp', 'tools/train.py c.py --work-dir w --amp'),
+        ('slurm_test.sh', 'gpu job c.py a.pth --out m.json', 'tools/test.py c.py a.pth --out m.json'),
+        (
+            'slurm_explain_dataset.sh',
+            'gpu job c.py a.pth --output-root o',
+            'tools/explain_dataset.py c.py a.pth --output-root o',
+        ),
+        (
+            'slurm_detect.sh',
+            'gpu job d.py d.pth a.json --img-root i --out f.json',
+            'tools/detect.py d.py d.pth a.json --img-root i --out f.json',
+        ),
+    ],
+)
+def test_what_shell_scripts_start(tmp_path, script, arguments, started):
+    for name in ('srun', 'python'):
+        (tmp_path / name).write_text('#!/bin/sh\necho "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    variables = {**os.environ, 'PYTHON': str(tmp_path / 'python'), 'PATH': f'{tmp_path}:{os.environ["PATH"]}'}
+    command = ['bash', ROOT / 'tools' / script, *arguments.split()]
+    process = subprocess.run(command, env={**variables, 'GPUS': '4'}, capture_output=True, text=True)
+    kind = 'pytorch' if script.startswith('dist') else 'slurm'
+    assert process.stdout.endswith(f' {ROOT}/{started} --launcher {kind}\n'), process.stderr
+    launched = ' --nproc_per_node 2 ' if kind == 'pytorch' else '-p gpu --job-name=job --gres=gpu:8 --ntasks=4 '
+    assert launched in process.stdout
 
 
 @pytest.mark.parametrize('arguments', [['--help'], ['--version'], ['doctor', '--help']], ids=' '.join)

@@ -1,10 +1,11 @@
-"""Known faults, one function each: from an ``Environment`` to findings, none where the fault is not there."""
+"""Known faults: one function for each, which looks at an ``Environment`` and returns findings, or none."""
 
 from __future__ import annotations
 
 from mmtranspose_cli.doctor.environment import Environment
 from mmtranspose_cli.doctor.faults import arrays, general, openmmlab, python, pytorch
 from mmtranspose_cli.doctor.faults.finding import BROKEN, NOTE, OK, Finding
+from mmtranspose_cli.doctor.needs import Need
 
 KNOWN = (
     python.too_old,
@@ -30,7 +31,7 @@ __all__ = ['BROKEN', 'NOTE', 'OK', 'Finding', 'diagnose']
 
 
 def diagnose(env: Environment) -> list[Finding]:
-    """Everything there is to tell, the known faults first; what they explain is not told again."""
+    """All findings, known faults first; what a known fault explains is not reported twice."""
     findings = [finding for fault in KNOWN for finding in fault(env)]
     for find in (general.missing, general.ours_missing, general.out_of_range):
         findings += find(env, unexplained(env, findings))
@@ -42,7 +43,7 @@ def diagnose(env: Environment) -> list[Finding]:
     return findings
 
 
-def unexplained(env: Environment, findings: list) -> list:
-    """The needs whose rows no finding calls broken yet."""
+def unexplained(env: Environment, findings: list[Finding]) -> list[Need]:
+    """The needs that no finding calls broken yet."""
     told = {title for finding in findings if finding.verdict == BROKEN for title in finding.titles}
     return [need for need in env.needs if need.title not in told]

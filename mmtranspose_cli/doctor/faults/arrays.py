@@ -1,4 +1,4 @@
-"""numpy and what is compiled against it; setuptools."""
+"""Faults of numpy, of modules that are compiled against it, and of setuptools."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from mmtranspose_cli.doctor.cures import INSTALL, REINSTALL, Step
 from mmtranspose_cli.doctor.environment import Environment
-from mmtranspose_cli.doctor.faults.finding import broken, note
+from mmtranspose_cli.doctor.faults.finding import Finding, broken, note
 from mmtranspose_cli.doctor.faults.requirements import SETUPTOOLS, numpy_step, wheel_serves, xtcocotools_steps
 from mmtranspose_cli.doctor.needs import OPENCV, SCIENCE
 
@@ -17,8 +17,8 @@ OTHER_NUMPY = re.compile(
 )
 
 
-def xtcocotools_missing(env: Environment) -> list:
-    """Where its wheel does not serve; else it is missing as any module may be."""
+def xtcocotools_missing(env: Environment) -> list[Finding]:
+    """xtcocotools is not installed and no wheel of it works here; elsewhere ``general.missing`` reports it."""
     if env.outcome('xtcocotools').state != 'missing' or wheel_serves(env):
         return []
     why = 'its wheels, made on numpy 1, do not run on numpy 2'
@@ -27,7 +27,8 @@ def xtcocotools_missing(env: Environment) -> list:
     return broken('xtcocotools', 'missing', f'xtcocotools is not installed, and {why}.', *xtcocotools_steps(env))
 
 
-def xtcocotools_of_another_numpy(env: Environment) -> list:
+def xtcocotools_of_another_numpy(env: Environment) -> list[Finding]:
+    """xtcocotools was compiled against another numpy."""
     outcome = env.outcome('xtcocotools')
     if outcome.state != 'failed' or not OTHER_NUMPY.search(outcome.error):
         return []
@@ -40,7 +41,8 @@ def xtcocotools_of_another_numpy(env: Environment) -> list:
     )
 
 
-def xtcocotools_area(env: Environment) -> list:
+def xtcocotools_area(env: Environment) -> list[Finding]:
+    """xtcocotools loads but ``mask.area`` fails, because it was built against numpy 2.3 or newer."""
     if 'NPY_OWNDATA' not in env.outcome('xtcocotools').error:
         return []
     return broken(
@@ -52,7 +54,8 @@ def xtcocotools_area(env: Environment) -> list:
     )
 
 
-def opencv_wants_numpy_2(env: Environment) -> list:
+def opencv_wants_numpy_2(env: Environment) -> list[Finding]:
+    """OpenCV asks for numpy 2, and numpy 1 is installed."""
     if not env.version('cv2') or env.parsed('cv2') < (4, 12) or not env.version('numpy'):
         return []
     if env.parsed('numpy') >= (2,):
@@ -76,7 +79,8 @@ def opencv_wants_numpy_2(env: Environment) -> list:
     )
 
 
-def opencv_lacks_libraries(env: Environment) -> list:
+def opencv_lacks_libraries(env: Environment) -> list[Finding]:
+    """A system library that OpenCV needs is missing."""
     lacking = re.search(r'(lib\w+[\w.-]*\.so[\w.]*): cannot open shared object', env.outcome('cv2').error)
     if not lacking:
         return []
@@ -92,7 +96,8 @@ def opencv_lacks_libraries(env: Environment) -> list:
     )
 
 
-def setuptools_without_pkg_resources(env: Environment) -> list:
+def setuptools_without_pkg_resources(env: Environment) -> list[Finding]:
+    """setuptools lacks pkg_resources, which mmengine imports, or has it for the last time."""
     version = env.distributions.get('setuptools', '')
     if not env.works('pkg_resources'):
         found = f'setuptools {version} has none that works' if version else 'setuptools is not installed'

@@ -1,4 +1,4 @@
-"""What a fault is."""
+"""Findings: what is told about an environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Finding(NamedTuple):
         otherwise: The steps that the advice is about, in place of the cure.
     """
 
-    titles: tuple
+    titles: tuple[str, ...]
     verdict: str
     remark: str
     sentence: str = ''
@@ -31,9 +31,13 @@ class Finding(NamedTuple):
     otherwise: tuple[Step, ...] = ()
 
 
-def broken(title: str, remark: str, sentence: str, *steps, advice: str = '', otherwise: tuple = ()) -> list:
+def broken(
+    title: str, remark: str, sentence: str, *steps: Step, advice: str = '', otherwise: tuple[Step, ...] = ()
+) -> list[Finding]:
+    """A list of one finding: something will fail."""
     return [Finding((title,), BROKEN, remark, sentence, steps, advice, otherwise)]
 
 
-def note(title: str, remark: str, sentence: str, advice: str = '', otherwise: tuple = ()) -> list:
+def note(title: str, remark: str, sentence: str, advice: str = '', otherwise: tuple[Step, ...] = ()) -> list[Finding]:
+    """A list of one finding: something works, and there is something to know about it."""
     return [Finding((title,), NOTE, remark, sentence, (), advice, otherwise)]

@@ -1,4 +1,4 @@
-"""What holds for any module: it is missing, too old, newer than was tried, or does not load."""
+"""Faults that any module can have: it is missing, too old, newer than was tried, or does not load."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from mmtranspose_cli.doctor.environment import Environment
 from mmtranspose_cli.doctor.faults.finding import BROKEN, Finding, broken, note
 from mmtranspose_cli.doctor.faults.requirements import SETUPTOOLS, has_numpy_2, numpy_step, torchvision_range
 from mmtranspose_cli.doctor.needs import OURS, Need
+from mmtranspose_cli.doctor.probing import Outcome
 from mmtranspose_cli.doctor.versions import parse
 
 
-def missing(env: Environment, needs: list) -> list:
-    """One finding for all that are not there."""
+def missing(env: Environment, needs: list[Need]) -> list[Finding]:
+    """One finding on all modules that are not installed."""
     absent = [need for need in needs if env.outcome(need.module).state == 'missing' and need.module != OURS.module]
     if not absent:
         return []
     steps = [install(env, need) for need in absent if need.module != 'numpy']
     if any(need.module == 'numpy' for need in absent) or not has_numpy_2(env):
-        steps.append(numpy_step(env))  # or another one may bring numpy 2, which the wheels of xtcocotools do not bear
+        steps.append(
+            numpy_step(env)
+        )  # else another package may bring numpy 2, and the wheels of xtcocotools need numpy 1
     if any(need.module == 'torch' for need in absent):
         steps.append(SETUPTOOLS)  # torch asks for setuptools, and pip would bring one without pkg_resources
     titles = tuple(need.title for need in absent)
@@ -27,6 +30,7 @@ def missing(env: Environment, needs: list) -> list:
 
 
 def install(env: Environment, need: Need) -> Step:
+    """The step that installs a missing module."""
     if need.module != 'torchvision' or env.outcome('torch').state == 'missing':
         return Step(INSTALL, need.requirement())
     return Step(
@@ -34,7 +38,8 @@ def install(env: Environment, need: Need) -> Step:
     )
 
 
-def ours_missing(env: Environment, needs: list) -> list:
+def ours_missing(env: Environment, needs: list[Need]) -> list[Finding]:
+    """mmtranspose itself cannot be imported."""
     if OURS not in needs or env.outcome(OURS.module).state != 'missing':
         return []
     return broken(
@@ -45,8 +50,9 @@ def ours_missing(env: Environment, needs: list) -> list:
     )
 
 
-def out_of_range(env: Environment, needs: list) -> list:
-    findings = []
+def out_of_range(env: Environment, needs: list[Need]) -> list[Finding]:
+    """A finding on each module that is too old, or newer than was tried."""
+    findings: list[Finding] = []
     for need in needs:
         version = env.version(need.module)
         if version and need.low and parse(version) < parse(need.low):
@@ -65,9 +71,9 @@ def out_of_range(env: Environment, needs: list) -> list:
     return findings
 
 
-def not_loading(env: Environment, needs: list, troubled: set) -> list:
-    """Modules that fail, by themselves or because of another (``troubled``, which grows)."""
-    findings = []
+def not_loading(env: Environment, needs: list[Need], troubled: set[str]) -> list[Finding]:
+    """Findings on modules that fail, by themselves or because of another one in ``troubled``, which grows."""
+    findings: list[Finding] = []
     for need in sorted(needs, key=lambda need: bool(need.needs)):  # causes before what follows from them
         outcome = env.outcome(need.module)
         if outcome.state in ('ok', 'missing'):
@@ -82,7 +88,8 @@ def not_loading(env: Environment, needs: list, troubled: set) -> list:
     return findings
 
 
-def by_itself(env: Environment, need: Need, outcome) -> list:
+def by_itself(env: Environment, need: Need, outcome: Outcome) -> list[Finding]:
+    """The finding on a module that fails although all that it needs works."""
     done = {'failed': 'fails', 'crashed': 'crashes', 'hung': 'hangs'}[outcome.state]
     sentence = f'{need.title} {done} when it is tried: {outcome.error}'
     name, version = env.installed(need)

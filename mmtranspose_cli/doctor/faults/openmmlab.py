@@ -1,4 +1,4 @@
-"""mmcv, mmdet, mmpose, and openmim."""
+"""Faults of mmcv, mmdet, mmpose and openmim."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from mmtranspose_cli.doctor.cures import BUILD, INSTALL, NO_DEPS, UNINSTALL, Step
 from mmtranspose_cli.doctor.environment import Environment
-from mmtranspose_cli.doctor.faults.finding import broken, note
+from mmtranspose_cli.doctor.faults.finding import Finding, broken, note
 from mmtranspose_cli.doctor.faults.requirements import BUILD_OPTIONS
 from mmtranspose_cli.doctor.needs import FRAMEWORK
 
@@ -18,13 +18,14 @@ COMPILE = (  # without pip's cache, which may hold one for another torch
 )
 
 
-def lite_in_place_of(env: Environment, limits: str) -> tuple:
-    """mmcv-lite for whatever mmcv there is: the two share a folder, so both have to go first."""
+def lite_in_place_of(env: Environment, limits: str) -> tuple[Step, ...]:
+    """Replace whatever mmcv there is by mmcv-lite: the two share a folder, so both are uninstalled first."""
     there = [name for name in ('mmcv', 'mmcv-lite') if name in env.distributions]
     return (*(Step(UNINSTALL, name) for name in there), Step(INSTALL, f'mmcv-lite{limits}'))
 
 
-def mmcv_is_lite(env: Environment) -> list:
+def mmcv_is_lite(env: Environment) -> list[Finding]:
+    """mmcv is mmcv-lite, which has no compiled operators."""
     if not env.works('mmcv') or env.outcome('mmcv').info['compiled']:
         return []
     return note(
@@ -37,7 +38,8 @@ def mmcv_is_lite(env: Environment) -> list:
     )
 
 
-def mmcv_does_not_load(env: Environment) -> list:
+def mmcv_does_not_load(env: Environment) -> list[Finding]:
+    """mmcv's compiled operators do not load: they were compiled for another torch or CUDA."""
     error = env.outcome('mmcv').info.get('operators', '')
     if not error:
         return []
@@ -51,7 +53,8 @@ def mmcv_does_not_load(env: Environment) -> list:
     )
 
 
-def mmcv_twice(env: Environment) -> list:
+def mmcv_twice(env: Environment) -> list[Finding]:
+    """mmcv and mmcv-lite are both installed, into the same folder."""
     if not {'mmcv', 'mmcv-lite'} <= set(env.distributions):
         return []
     return note(
@@ -62,7 +65,8 @@ def mmcv_twice(env: Environment) -> list:
     )
 
 
-def mmcv_refused_by_mmdet(env: Environment) -> list:
+def mmcv_refused_by_mmdet(env: Environment) -> list[Finding]:
+    """mmdet refuses this version of mmcv."""
     refused = REFUSED.search(env.outcome('mmdet').error)
     if refused:
         version, low, below = refused.groups()
@@ -80,7 +84,8 @@ def mmcv_refused_by_mmdet(env: Environment) -> list:
     )
 
 
-def mmpose_missing(env: Environment) -> list:
+def mmpose_missing(env: Environment) -> list[Finding]:
+    """mmpose is not installed, and pip cannot install it together with its requirements."""
     if env.outcome('mmpose').state != 'missing':
         return []
     need = next(need for need in FRAMEWORK if need.module == 'mmpose')
@@ -93,7 +98,8 @@ def mmpose_missing(env: Environment) -> list:
     )
 
 
-def openmim_pins_setuptools(env: Environment) -> list:
+def openmim_pins_setuptools(env: Environment) -> list[Finding]:
+    """openmim asks for an old setuptools."""
     if 'openmim' not in env.distributions:
         return []
     return note(

@@ -1,14 +1,15 @@
-"""The interpreter itself."""
+"""Faults of the Python interpreter."""
 
 from __future__ import annotations
 
 from mmtranspose_cli.doctor.environment import Environment
-from mmtranspose_cli.doctor.faults.finding import broken, note
+from mmtranspose_cli.doctor.faults.finding import Finding, broken, note
 
 OLDEST, NEWEST = (3, 10), (3, 12)
 
 
-def too_old(env: Environment) -> list:
+def too_old(env: Environment) -> list[Finding]:
+    """The Python is older than mmtranspose needs."""
     if env.python >= OLDEST:
         return []
     return broken(
@@ -21,7 +22,8 @@ def too_old(env: Environment) -> list:
     )
 
 
-def newer_than_tried(env: Environment) -> list:
+def newer_than_tried(env: Environment) -> list[Finding]:
+    """The Python is newer than those that mmtranspose was tried with."""
     if env.python[:2] <= NEWEST:
         return []
     return note(

@@ -1,4 +1,4 @@
-"""torch, CUDA and torchvision."""
+"""Faults of torch, CUDA and torchvision."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from mmtranspose_cli.doctor.faults.requirements import numpy_step, torchvision_f
 INDEX = 'from the index that torch came from'
 
 
-def torch_too_old(env: Environment) -> list:
+def torch_too_old(env: Environment) -> list[Finding]:
+    """torch is older than 2.6 and loads checkpoints as pickles, which can run code."""
     if not env.version('torch') or env.parsed('torch') >= (2, 6):
         return []
     compiled = env.outcome('mmcv').info.get('compiled', False)
@@ -26,7 +27,8 @@ def torch_too_old(env: Environment) -> list:
     )
 
 
-def torchvision_of_another_torch(env: Environment) -> list:
+def torchvision_of_another_torch(env: Environment) -> list[Finding]:
+    """torchvision was made for another version or build of torch."""
     outcome, wanted = env.outcome('torchvision'), torchvision_range(env)
     if not env.works('torch') or outcome.state in ('missing', 'untried') or not wanted:
         return []
@@ -48,7 +50,8 @@ def torchvision_of_another_torch(env: Environment) -> list:
     )
 
 
-def gpu_not_used(env: Environment) -> list:
+def gpu_not_used(env: Environment) -> list[Finding]:
+    """There is a GPU or its driver, and torch cannot use the GPU."""
     outcome, build = env.outcome('cuda'), env.outcome('torch').info
     if not env.works('torch'):
         return [Finding(('CUDA',), BROKEN, 'unknown without torch')]

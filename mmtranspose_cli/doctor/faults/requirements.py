@@ -1,4 +1,4 @@
-"""The requirements whose range depends on what else is there."""
+"""Requirements whose versions depend on what else is installed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ NUMPY_TO_BUILD = 'numpy>=2,<2.3'  # built against a newer one, xtcocotools.mask.
 
 
 def has_numpy_2(env: Environment) -> bool:
-    """Whether the environment has, or would get, numpy 2: numpy 1.26 has no wheel for Python 3.13."""
+    """Whether the environment has numpy 2, or would get it: numpy 1.26 has no wheel for Python 3.13."""
     return env.parsed('numpy') >= (2,) if env.version('numpy') else env.python >= (3, 13)
 
 
 def numpy_step(env: Environment) -> Step:
+    """The step that installs a numpy that the other packages can use."""
     return Step(INSTALL, NUMPY_TO_BUILD if has_numpy_2(env) else NUMPY_1)
 
 
@@ -33,18 +34,18 @@ def torchvision_range(env: Environment) -> str:
 
 
 def torchvision_fits(env: Environment) -> bool:
-    """Whether the torchvision there is lies in that range."""
+    """Whether the installed torchvision lies in that range."""
     wanted, minor = torchvision_range(env), (*env.parsed('torchvision'), 0)[1]
     return minor >= 29 if wanted.startswith('>=') else wanted == f'==0.{minor}.*'
 
 
 def wheel_serves(env: Environment) -> bool:
-    """Whether xtcocotools runs as a wheel: they are made on numpy 1, for Python 3.11 at most."""
+    """Whether a wheel of xtcocotools works: they are made on numpy 1, for Python 3.11 at most."""
     return env.has_wheels and not has_numpy_2(env)
 
 
-def xtcocotools_steps(env: Environment) -> tuple:
-    """xtcocotools anew, fit for numpy: from a wheel, or built here; on numpy 1 if there is no compiler for numpy 2."""
+def xtcocotools_steps(env: Environment) -> tuple[Step, ...]:
+    """Install xtcocotools anew for the numpy that is there: a wheel or compiled, on numpy 1 if there is no compiler."""
     if wheel_serves(env):
         return (numpy_step(env), WHEEL)
     if env.has_wheels and env.building_lacks:

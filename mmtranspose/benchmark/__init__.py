@@ -1,9 +1,5 @@
-"""What is measured against the plain way of doing it."""
+"""Speed, memory and arithmetic of TransPose, measured beside the baseline that people use today.
 
-from mmtranspose.benchmark.arithmetic import count
-from mmtranspose.benchmark.modes.encoder import compare_encoders
-from mmtranspose.benchmark.modes.explanation import compare_explanations
-from mmtranspose.benchmark.run import MODES, run_benchmark
-from mmtranspose.benchmark.settings import Settings
-
-__all__ = ['MODES', 'Settings', 'compare_encoders', 'compare_explanations', 'count', 'run_benchmark']
+Nothing is imported here, so that the processes of candidates load only what they need. Start at
+:func:`mmtranspose.benchmark.run.run_benchmark` or :func:`mmtranspose.benchmark.multiply_accumulates.count`.
+"""

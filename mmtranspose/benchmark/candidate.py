@@ -1,4 +1,4 @@
-"""One way to do a piece of work, and how near its results must be to the first way's."""
+"""A candidate of a benchmark: one implementation of some work, and how close its results must be to the reference's."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 
 
 class Task(NamedTuple):
-    """The work, ready to be done again and again in the process that built it.
+    """Work that is ready to be repeated in the process that built it.
 
     Args:
-        run: Does it once; this is what is timed.
-        outputs: From what ``run`` returned to small arrays by name, for comparison between ways.
+        run: Does the work once; this call is what is timed.
+        outputs: Turns the result of ``run`` into small arrays by name, which are compared between candidates.
     """
 
     run: Callable[[], Any]
@@ -23,12 +23,12 @@ class Task(NamedTuple):
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far an output may lie from the first way's.
+    """How far an output may lie from the reference.
 
     Args:
-        limit (float): Largest difference allowed.
-        relative (bool): In units of the largest magnitude in the first way's output.
-        quantile (float): Which of all the differences counts: 1 the largest, 0.5 the median.
+        limit (float): The largest difference that is allowed.
+        relative (bool): Measure differences in units of the reference's largest magnitude.
+        quantile (float): Which quantile of the differences counts: 1 is the largest difference, 0.5 the median.
     """
 
     limit: float
@@ -36,7 +36,7 @@ class Tolerance:
     quantile: float = 1.0
 
     def difference(self, reference: np.ndarray, found: np.ndarray) -> float:
-        """The difference of two arrays, by this measure; NaN where the second is not finite or has another shape."""
+        """The difference of two arrays; NaN where ``found`` is not finite or has another shape than ``reference``."""
         if reference.shape != found.shape or not np.isfinite(found).all():
             return float('nan')
         reference, found = (np.asarray(values, np.float64) for values in (reference, found))
@@ -46,21 +46,21 @@ class Tolerance:
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to do the work, built and run in a process of its own.
+class Candidate:
+    """One implementation of the work, built and run in a process of its own.
 
     Args:
-        name (str): As in tables.
-        build (Callable[..., Task]): A function of a module, called in that process.
-        arguments (dict): Of ``build``; picklable.
+        name (str): The name in tables and JSON; ``'baseline'`` is the candidate that the others are compared with.
+        build (Callable[..., Task]): A function at the top level of a module, called in that process.
+        arguments (dict): Picklable arguments of ``build``.
         device (str): ``'cpu'`` or ``'cuda:0'``.
-        keep_memory (bool): With :mod:`mmtranspose.compat.keep_memory`, as our command lines run.
-        tolerances (dict[str, Tolerance]): By output's name.
+        keep_memory (bool): Apply :mod:`mmtranspose.compat.keep_memory`, as our command lines do.
+        tolerances (dict[str, Tolerance]): How far each output may lie from the reference.
     """
 
     name: str
     build: Callable[..., Task]
-    arguments: dict = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
     device: str = 'cpu'
     keep_memory: bool = True
     tolerances: dict[str, Tolerance] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Figures of a benchmark: the machine, medians with their spread, ratios, tables."""
+"""Figures of a benchmark: the machine, medians with their quartiles, ratios, and the table of all of them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from mmtranspose.files.text_tables import table_lines
 
-def describe_machine(device: str, threads: int | None = None) -> dict[str, str | int]:
+
+def describe_machine(device: str, threads: int | None = None) -> dict[str, str | int | None]:
     """Processor, cores, threads of PyTorch, versions, and the GPU if that is the device.
 
     Args:
         device (str): ``'cpu'``, ``'cuda:0'``, ...
-        threads (int | None): What was asked for; None: PyTorch's choice.
+        threads (int | None): The number that was asked for; None: PyTorch's choice.
     """
-    machine = dict(
+    machine: dict[str, str | int | None] = dict(
         cpu=_processor(),
         cores=os.cpu_count(),
         threads=threads or torch.get_num_threads(),
@@ -39,7 +41,7 @@ def _processor() -> str:
 
 
 class Spread(NamedTuple):
-    """Of some measurements: the median, the first and third quartile, the least and the greatest."""
+    """Median, first and third quartile, least and greatest of some measurements."""
 
     median: float
     quartile_1: float
@@ -49,7 +51,7 @@ class Spread(NamedTuple):
 
 
 class Ratio(NamedTuple):
-    """Of two series measured in the same rounds: ratio of the medians, quartiles of the rounds' ratios."""
+    """Ratio of two series that were measured in the same rounds: of their medians, and quartiles round by round."""
 
     of_medians: float
     quartile_1: float
@@ -63,37 +65,29 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def ratio(numerator: Sequence[float], denominator: Sequence[float]) -> Ratio:
-    """Ratio of two series of equal length, entry i of both from round i."""
+    """Ratio of two series of equal length, whose entries i were measured in round i."""
     rounds = np.asarray(numerator, float) / np.asarray(denominator, float)
     quartiles = np.quantile(rounds, [0.25, 0.75]).tolist()
     return Ratio(float(np.median(numerator) / np.median(denominator)), *quartiles)
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of equal length as lines: the first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return [
-        '  '.join(f'{cell:<{width}}' if not index else f'{cell:>{width}}' for index, (cell, width) in enumerate(cells))
-        for cells in (list(zip(row, widths)) for row in rows)
-    ]
-
-
-def benchmark_lines(result: dict) -> list[str]:
-    """The table of :func:`run_benchmark`'s result, and the machine."""
-    unit = 'images' if result['mode'] in ('forward', 'train-step') else 'people'
-    head = ['way', 'batch', 'median ms', '(quartiles)', f'{unit}/s', 'speed-up', '(quartiles)', 'peak MiB', 'ratio']
-    head += ['difference'] + (['GFLOP', 'GFLOP/s', 'of matmul'] if result['mode'] == 'forward' else [])
+def benchmark_lines(result: dict[str, Any]) -> list[str]:
+    """The table of a result of :func:`run_benchmark`, then the machine and its fastest matrix products."""
+    head = ['candidate', 'batch', 'median ms', '(quartiles)', f'{result["unit"]}/s', 'speed-up', '(quartiles)']
+    head += ['peak MiB', 'ratio', 'difference']
+    if result['mode'] == 'forward':
+        head += ['GFLOP', 'GFLOP/s', 'of matmul']
     machine = ', '.join(f'{name} {value}' for name, value in result['machine'].items())
     peaks = [f'{dtype} {peak / 1e9:.0f}' for dtype, peak in result.get('matmul_flops', {}).items()]
     matmul = [f'fastest matrix product, GFLOP/s: {", ".join(peaks)}'] if peaks else []
-    return [*aligned([head, *map(_cells, result['rows'])]), '', f'machine: {machine}', *matmul]
+    return [*table_lines([head, *map(_cells, result['rows'])]), '', f'machine: {machine}', *matmul]
 
 
-def _cells(row: dict) -> list[str]:
+def _cells(row: dict[str, Any]) -> list[str]:
     seconds, speedup = row['seconds'], row['speedup']
     differences = [f'{name} {value:.1g}' for name, value in row['differences'].items()]
     cells = [
-        row['way'],
+        row['candidate'],
         str(row['batch_size']),
         f'{1e3 * seconds["median"]:.2f}',
         f'{1e3 * seconds["quartile_1"]:.2f}-{1e3 * seconds["quartile_3"]:.2f}',

@@ -1,4 +1,4 @@
-"""Several ways to do the same work, side by side in one run."""
+"""Time several candidates side by side in one run, after a comparison of their outputs."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from tqdm import tqdm
 
-from mmtranspose.benchmark.candidate import Way
+from mmtranspose.benchmark.candidate import Candidate
 from mmtranspose.benchmark.worker import Worker
 
 
 @dataclass
 class Measurement:
-    """What was found out about one way.
+    """What was measured of one candidate.
 
     Attributes:
-        first_seconds: Time of its first call, with what is compiled and cached then; counted nowhere else.
-        seconds: Of each counted round.
-        peak_mib: Growth of its process's peak memory since before the first call.
-        differences: By output, from the first way that has it (see :class:`Tolerance`).
+        first_seconds (float): Time of its first call, which compiles and fills caches; counted nowhere else.
+        differences (dict[str, float]): Difference of each output from the reference (see :class:`Tolerance`).
+        seconds (list[float]): Time of each round that counts.
+        peak_mib (float): Growth of its process's peak memory since before the first call, in MiB.
     """
 
     first_seconds: float
@@ -32,83 +32,102 @@ class Measurement:
 
 
 def measure(
-    ways: Sequence[Way], repeats: int, warmup: int = 1, threads: int | None = None, title: str = ''
+    candidates: Sequence[Candidate],
+    repeats: int,
+    warmup: int = 1,
+    threads: int | None = None,
+    title: str = '',
+    peak_processes: int = 0,
 ) -> dict[str, Measurement]:
-    """Build every way in a process of its own, compare what they compute, then time them in turn.
+    """Build each candidate in a process of its own, compare their outputs, then time them in turn.
 
-    A bar on stderr shows how far it is.
+    A progress bar on stderr counts the calls.
 
     Args:
-        ways (Sequence[Way]): The first is what the others are compared with.
+        candidates (Sequence[Candidate]): The first one that has an output gives the reference for it.
         repeats (int): Rounds (A B C A B C ...) that count.
-        warmup (int): Rounds before them that do not, after each way's first call.
-        threads (int | None): See :class:`Worker`.
-        title (str): Before the bar.
+        warmup (int): Rounds that do not count, after each candidate's first call and before the others.
+        threads (int | None): Threads of PyTorch and OpenCV in each process; None leaves the number to them.
+        title (str): Text before the progress bar.
+        peak_processes (int): Further processes for each candidate that make one call without kept memory; the peak is
+            the median of theirs. With 0 it is that of the process that was timed.
 
     Returns:
-        dict[str, Measurement]: By the ways' names, in their order.
+        dict[str, Measurement]: By the candidates' names, in their order.
 
     Raises:
-        InputError: A way cannot use what was given, or memory ran out.
-        RuntimeError: Outputs disagree, before anything is timed; or a way failed.
+        InputError: A candidate cannot use what was given, or memory ran out.
+        RuntimeError: Outputs differ (nothing was timed then), or a candidate failed.
     """
     found: dict[str, Measurement] = {}
     workers: dict[str, Worker] = {}
     references: dict[str, np.ndarray] = {}
-    steps = len(ways) * (1 + warmup + repeats)
-    with ExitStack() as stack, tqdm(total=steps, unit='call', mininterval=0.5) as bar:
-        for way in ways:
-            bar.set_description(f'{title} building {way.name}'.strip())
-            workers[way.name] = worker = stack.enter_context(Worker(way, threads))
-            found[way.name] = Measurement(worker.first_seconds, compare(way, worker.outputs, references))
-            bar.update()
-        bar.set_description(title)
-        for number, name, seconds in interleaved(workers, warmup + repeats):
-            if number >= warmup:
-                found[name].seconds.append(seconds)
-            bar.update()
-        for name, worker in workers.items():
-            found[name].peak_mib = worker.peak_mib()
+    with tqdm(total=len(candidates) * (1 + warmup + repeats + peak_processes), unit='call', mininterval=0.5) as bar:
+        with ExitStack() as stack:
+            for candidate in candidates:
+                bar.set_description(f'{title} building {candidate.name}'.strip())
+                workers[candidate.name] = worker = stack.enter_context(Worker(candidate, threads))
+                differences = compare(candidate, worker.outputs, references)
+                found[candidate.name] = Measurement(worker.first_seconds, differences)
+                bar.update()
+            bar.set_description(title)
+            for number, name, seconds in interleaved(workers, warmup + repeats):
+                if number >= warmup:
+                    found[name].seconds.append(seconds)
+                bar.update()
+            for name, worker in workers.items():
+                found[name].peak_mib = worker.peak_mib()
+        for candidate in candidates if peak_processes else ():
+            bar.set_description(f'{title} memory of {candidate.name}'.strip())
+            peaks = []
+            for _ in range(peak_processes):
+                peaks.append(peak_of_one_call(candidate, threads))
+                bar.update()
+            found[candidate.name].peak_mib = statistics.median(peaks)
     return found
 
 
+def peak_of_one_call(candidate: Candidate, threads: int | None = None) -> float:
+    """Growth of the peak memory, in MiB, of a fresh process in one call, with memory as PyTorch handles it."""
+    with Worker(replace(candidate, keep_memory=False), threads) as worker:
+        return worker.peak_mib()
+
+
 def interleaved(workers: Mapping[str, Worker], rounds: int) -> Iterator[tuple[int, str, float]]:
-    """Run the workers in turn: (round from 0, name, seconds)."""
+    """Run the workers in turn; yields the number of the round from 0, the worker's name, and seconds."""
     for number in range(rounds):
         for name, worker in workers.items():
             yield number, name, worker.run()
 
 
-def compare(way: Way, outputs: dict[str, np.ndarray], references: dict[str, np.ndarray]) -> dict[str, float]:
-    """Compare a way's outputs with those of the first way that has them; outputs seen first join ``references``.
+def compare(
+    candidate: Candidate, outputs: dict[str, np.ndarray], references: dict[str, np.ndarray]
+) -> dict[str, float]:
+    """Compare a candidate's outputs with the references.
+
+    Args:
+        candidate (Candidate): Names the tolerances.
+        outputs (dict[str, np.ndarray]): Its outputs by name.
+        references (dict[str, np.ndarray]): Outputs of the candidates before it; a name that is missing is added.
+
+    Returns:
+        dict[str, float]: The difference of each output that has a reference.
 
     Raises:
-        RuntimeError: One lies further away than the way's tolerance for it, or holds a NaN.
+        RuntimeError: An output differs by more than its tolerance, or is not finite.
     """
     differences = {}
     for name, values in outputs.items():
         if name not in references:
             references[name] = values
             if not np.isfinite(values).all():
-                raise RuntimeError(f'{way.name}: {name} is not finite: nothing was timed')
+                raise RuntimeError(f'{candidate.name}: {name} is not finite: nothing was timed')
             continue
-        tolerance = way.tolerances[name]
+        tolerance = candidate.tolerances[name]
         differences[name] = tolerance.difference(references[name], values)
         if not differences[name] <= tolerance.limit:
             raise RuntimeError(
-                f'{way.name}: {name} differs from that of the first way by {differences[name]:.3g}; '
+                f'{candidate.name}: {name} differs from the reference by {differences[name]:.3g}; '
                 f'{tolerance.limit:g} is allowed: nothing was timed'
             )
     return differences
-
-
-def peak_memory(way: Way, processes: int) -> float:
-    """Median growth of the peak, in MiB, of several fresh processes that go the way once with memory as PyTorch has it.
-
-    (Peaks of equal runs differ: the allocator's layout does.)
-    """
-    peaks = []
-    for _ in range(processes):
-        with Worker(replace(way, keep_memory=False)) as worker:
-            peaks.append(worker.peak_mib())
-    return statistics.median(peaks)

@@ -1,24 +1,38 @@
-"""The networks that are compared: one set of weights, and attention that holds its matrices as the baseline."""
+"""The networks that are compared: the same weights, with our parts or with those of the baseline."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import torch
 from mmpose.models.backbones.resnet import BasicBlock, Bottleneck
 from torch import Tensor, nn
 
-from mmtranspose.benchmark.settings import Settings
+from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
+from mmtranspose.compat.upstream import BatchNorm
 from mmtranspose.errors import InputError
 from mmtranspose.loading.init_model import init_model
 from mmtranspose.models.layers import SelfAttention, TransformerEncoder
 from mmtranspose.models.necks import TransPoseNeck
+from mmtranspose.typing import PoseEstimator
+
+RESIDUAL = 0.2  # scale of a block's last normalisation: in trained networks a block changes its input by little
+WITHOUT_DOWNLOAD: dict[str, Any] = {'model.backbone.init_cfg': None}
+WITHOUT_DROPOUT: dict[str, Any] = {'model.neck.dropout': 0.0, 'model.neck.attention_dropout': 0.0}
+STOCK: dict[str, Any] = {
+    'model.data_preprocessor.type': 'PoseDataPreprocessor',
+    'model.data_preprocessor.non_blocking': False,
+    'model.head.batch_decoding': False,
+}
 
 
 class MaterialisedAttention(nn.Module):
-    """``nn.MultiheadAttention(need_weights=True)`` with a :class:`SelfAttention`'s own weights.
+    """``nn.MultiheadAttention(need_weights=True)``, which holds its matrices, with the weights of a layer of ours.
 
     Args:
-        layer (SelfAttention): Whose weights are taken.
-        keep (bool): Keep the last matrices, head-averaged (B, N, N), as ``weights``.
+        layer (SelfAttention): The layer whose weights are copied.
+        keep (bool): Keep the last matrices, averaged over the heads (B, N, N), as ``weights``.
     """
 
     def __init__(self, layer: SelfAttention, keep: bool = False):
@@ -46,38 +60,32 @@ class MaterialisedAttention(nn.Module):
 
 
 def materialise(encoder: TransformerEncoder, keep: bool = False) -> None:
-    """Put :class:`MaterialisedAttention` into every layer."""
+    """Replace the attention of every layer by :class:`MaterialisedAttention`, in place."""
     for layer in encoder.layers:
-        layer.self_attn = MaterialisedAttention(layer.self_attn, keep).train(layer.training)
+        attention = layer.self_attn
+        assert isinstance(attention, SelfAttention)
+        layer.self_attn = MaterialisedAttention(attention, keep).train(layer.training)
 
 
-WITHOUT_DOWNLOAD = {'model.backbone.init_cfg': None}
-
-
-RESIDUAL = 0.2  # of a block's last normalisation: as in trained networks, blocks change what passes by a little
-
-
-STOCK = {
-    'model.data_preprocessor.type': 'PoseDataPreprocessor',
-    'model.data_preprocessor.non_blocking': False,
-    'model.head.batch_decoding': False,
-}
-
-
-def load_model(config: str, checkpoint: str | None, device: str, options: dict | None = None) -> nn.Module:
-    """:func:`init_model` that downloads no weights of the backbone.
+def load_model(
+    config: str, checkpoint: str | None, device: str, options: dict[str, Any] | None = None
+) -> PoseEstimator:
+    """Call :func:`init_model` without a download of the backbone's weights.
 
     Args:
         config (str): Config file, or a model's name.
-        checkpoint (str | None): Weights.
+        checkpoint (str | None): Weights; None leaves the model as initialised.
         device (str): ``'cpu'``, ``'cuda:0'``, ...
         options (dict | None): Dotted keys to values, merged into the config.
+
+    Raises:
+        InputError: As :func:`init_model`.
     """
     return init_model(config, checkpoint, device, WITHOUT_DOWNLOAD | (options or {}))
 
 
-def load_baseline(config: str, checkpoint: str, device: str, options: dict | None = None) -> nn.Module:
-    """The same model as people use it today: materialised attention, MMPose's preprocessor, decoding and reading.
+def load_baseline(config: str, checkpoint: str, device: str, options: dict[str, Any] | None = None) -> PoseEstimator:
+    """The same model as people use it today: materialised attention, and MMPose's preprocessor, decoding and loading.
 
     Args:
         config, checkpoint, device, options: As in :func:`load_model`.
@@ -90,13 +98,15 @@ def load_baseline(config: str, checkpoint: str, device: str, options: dict | Non
     return model
 
 
-def weights_file(settings: Settings) -> str:
-    """The checkpoint that every way loads, after a check that config, checkpoint and device can be used.
+def weights_file(settings: BenchmarkSettings, folder: Path) -> str:
+    """The checkpoint that every candidate loads; checks that config, checkpoint and device can be used.
 
-    Random weights are written to ``settings.folder``.
+    Args:
+        settings (BenchmarkSettings): Names config, checkpoint and device.
+        folder (Path): Where random weights are written if no checkpoint is given.
 
     Raises:
-        InputError: As :func:`init_model`; the config has no :class:`TransPoseNeck`.
+        InputError: As :func:`init_model`; or the config has no :class:`TransPoseNeck`.
     """
     torch.manual_seed(0)
     model = load_model(settings.config, settings.checkpoint, settings.device)
@@ -106,31 +116,32 @@ def weights_file(settings: Settings) -> str:
         )
     if settings.checkpoint is not None:
         return settings.checkpoint
-    path = settings.folder / 'random.pth'
+    path = folder / 'random.pth'
     if not path.is_file():
-        random_weights(model.cpu())
+        random_weights(model.to('cpu'))
         torch.save(dict(state_dict=model.state_dict()), path)
     return str(path)
 
 
 @torch.no_grad()
-def random_weights(model: nn.Module) -> None:
-    """Make the random weights of a fresh model such that signals neither die nor explode on their way.
+def random_weights(model: PoseEstimator) -> None:
+    """Draw weights with which signals neither vanish nor explode, and heatmaps have peaks.
 
-    Batch normalisation gets random scales and shifts, and the statistics that two random images give; the final
-    layer N(0, 1 / channels) in place of N(0, 0.001), so that heatmaps have peaks.
+    Batch normalisation gets random scales and shifts, and the statistics of two random images; the final layer gets
+    N(0, 1 / channels) in place of N(0, 0.001).
 
     Args:
-        model (nn.Module): A pose estimator in evaluation mode, on the CPU; changed in place.
+        model (PoseEstimator): A fresh model in evaluation mode, on the CPU; changed in place.
     """
     final = model.head.final_layer
     nn.init.normal_(final.weight, std=final.in_channels**-0.5)
-    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    last = {_last_norm(module) for module in model.modules() if isinstance(module, (BasicBlock, Bottleneck))}
+    modules = [module for _, module in model.named_modules()]
+    norms = [module for module in modules if isinstance(module, BatchNorm)]
+    last = {_last_norm(module) for module in modules if isinstance(module, (BasicBlock, Bottleneck))}
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         nn.init.uniform_(norm.weight, 0.5, 1.5)
-        norm.weight *= RESIDUAL if norm in last else 1
+        norm.weight.mul_(RESIDUAL if norm in last else 1)
         nn.init.normal_(norm.bias, std=0.2)
         norm.reset_running_stats()
         norm.momentum = None  # the mean over all batches
@@ -145,13 +156,13 @@ def _last_norm(block: BasicBlock | Bottleneck) -> nn.Module:
     return block.norm3 if isinstance(block, Bottleneck) else block.norm2
 
 
-def random_inputs(model: nn.Module, batch: int) -> torch.Tensor:
-    """Normalised images of noise for the model, (B, 3, h, w), on its device; always the same ones."""
+def random_inputs(model: PoseEstimator, batch: int) -> Tensor:
+    """Normalised images of noise (B, 3, h, w) on the model's device; the same ones at each call."""
     w, h = model.head.decoder.input_size
     inputs = torch.randn(batch, 3, h, w, generator=torch.Generator().manual_seed(1))
     return inputs.to(next(model.parameters()).device)
 
 
-def network(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-    """(B, 3, h, w) -> heatmaps (B, K, H, W), by the model's own backbone, neck and head."""
+def network(model: PoseEstimator, inputs: Tensor) -> Tensor:
+    """From inputs (B, 3, h, w) to heatmaps (B, K, H, W), by the model's backbone, neck and head."""
     return model.head.forward(model.extract_feat(inputs))

@@ -1,96 +1,131 @@
-"""The sub-modes of the benchmark, and what is made of their measurements."""
+"""The modes of the benchmark, and the figures that are made of their measurements."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from mmtranspose.benchmark.arithmetic import count, matmul_peak
+from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings, require_at_least
+from mmtranspose.benchmark.candidate import Candidate
 from mmtranspose.benchmark.figures import describe_machine, ratio, spread
 from mmtranspose.benchmark.image_set import image_files
+from mmtranspose.benchmark.matmul_peak import matmul_peak
 from mmtranspose.benchmark.measurement import Measurement, measure
-from mmtranspose.benchmark.modes.decode import decode_ways
-from mmtranspose.benchmark.modes.end_to_end import end_to_end_ways
-from mmtranspose.benchmark.modes.evaluation import evaluating_ways, loading_ways
-from mmtranspose.benchmark.modes.forward import forward_ways
-from mmtranspose.benchmark.modes.train_step import train_step_ways
-from mmtranspose.benchmark.settings import Settings, require_at_least
+from mmtranspose.benchmark.modes.decode import decode_candidates
+from mmtranspose.benchmark.modes.encoder import encoder_candidates
+from mmtranspose.benchmark.modes.end_to_end import end_to_end_candidates
+from mmtranspose.benchmark.modes.evaluation import evaluating_candidates, loading_candidates
+from mmtranspose.benchmark.modes.explanation import explanation_candidates
+from mmtranspose.benchmark.modes.forward import forward_candidates
+from mmtranspose.benchmark.modes.train_step import train_step_candidates
+from mmtranspose.benchmark.multiply_accumulates import count
 from mmtranspose.crops.boxes import load_bboxes
 
+
+class Mode(NamedTuple):
+    """A mode of the benchmark.
+
+    Args:
+        candidates: From settings, a batch size and a folder for temporary files to the candidates, the baseline first.
+            Config, checkpoint and device are checked here, before any process starts.
+        unit: What a call handles ``batch_size`` of.
+        peak_processes: On a CPU, see :func:`measure`. It is more than 0 where the peaks are close to each other, since
+            resident sizes vary by run.
+    """
+
+    candidates: Callable[[BenchmarkSettings, int, Path], list[Candidate]]
+    unit: str
+    peak_processes: int = 0
+
+
 MODES = {
-    'forward': forward_ways,
-    'train-step': train_step_ways,
-    'decode': decode_ways,
-    'end-to-end': end_to_end_ways,
-    'loading': loading_ways,
-    'evaluating': evaluating_ways,
+    'forward': Mode(forward_candidates, 'images'),
+    'train-step': Mode(train_step_candidates, 'images'),
+    'encoder': Mode(encoder_candidates, 'images'),
+    'explanation': Mode(explanation_candidates, 'images', peak_processes=3),
+    'decode': Mode(decode_candidates, 'people'),
+    'end-to-end': Mode(end_to_end_candidates, 'people'),
+    'loading': Mode(loading_candidates, 'people'),
+    'evaluating': Mode(evaluating_candidates, 'people'),
 }
 
 
-def run_benchmark(mode: str, settings: Settings, batch_sizes: Sequence[int]) -> dict:
-    """Measure what people use today and our ways side by side, each in a process of its own.
+def run_benchmark(mode: str, settings: BenchmarkSettings, batch_sizes: Sequence[int]) -> dict[str, Any]:
+    """Measure the baseline and our candidates side by side, each in a process of its own.
 
     Args:
         mode (str): A key of ``MODES``.
-        settings (Settings): What, and how; ``folder`` is not looked at.
+        settings (BenchmarkSettings): What is measured, and how.
         batch_sizes (Sequence[int]): One comparison for each.
 
     Returns:
-        dict: ``mode``, ``settings``, ``machine``, ``matmul_flops`` (peak by dtype, FLOP/s; ``forward`` alone) and
-        ``rows``, one for each batch size and way: ``way``, ``batch_size``, ``seconds`` (median, quartiles, range of a
-        call), ``first_seconds``, ``per_second`` (images or people), ``speedup`` (baseline / way: ratio of medians,
-        quartiles of the rounds' ratios), ``peak_mib``, ``memory_ratio`` (way / baseline), ``differences`` of outputs
-        from the baseline's; and in ``forward``: ``flop`` (of a call), ``flops`` (achieved), ``matmul_share``.
+        dict: ``mode``, ``unit`` (``'images'`` or ``'people'``), ``settings``, ``machine``, ``matmul_flops`` (peak by
+        dtype in FLOP/s; in ``forward`` only) and ``rows``, one for each batch size and candidate. A row has
+
+        - ``candidate`` (its name) and ``batch_size``,
+        - ``seconds`` (median, quartiles, least and greatest time of a call) and ``first_seconds``,
+        - ``per_second``: images or people,
+        - ``speedup``: baseline / candidate (ratio of the medians, quartiles of the rounds' ratios),
+        - ``peak_mib``, and ``memory_ratio``: candidate / baseline,
+        - ``differences`` of the outputs from the first candidate that has them, the baseline for most,
+        - in ``forward`` also ``flop`` (of a call), ``flops`` (achieved, FLOP/s) and ``matmul_share``.
 
     Raises:
-        InputError: A batch size is below 1; config, checkpoint, device, images or boxes cannot be used; memory ran
+        InputError: A batch size is below 1; config, checkpoint, device, images or boxes cannot be used; or memory ran
             out.
-        RuntimeError: Outputs disagree, or a way failed.
+        RuntimeError: Outputs differ, or a candidate failed.
     """
     for batch in batch_sizes:
         require_at_least('--batch-size', batch, 1)
     with tempfile.TemporaryDirectory(prefix='mmtranspose-benchmark-') as folder:
-        settings = replace(settings, folder=Path(folder))
-        rows = [row for batch in batch_sizes for row in _compare(mode, settings, batch)]
-        shown = {name: value for name, value in asdict(settings).items() if name != 'folder'}
+        rows = [row for batch in batch_sizes for row in _compare(mode, settings, batch, Path(folder))]
         machine = describe_machine(settings.device, settings.threads)
-        result = dict(mode=mode, settings=shown, machine=machine, rows=rows)
+        result = dict(mode=mode, unit=MODES[mode].unit, settings=asdict(settings), machine=machine, rows=rows)
         if mode == 'forward':
             result['matmul_flops'] = _add_flops(settings, rows)
     return result
 
 
-def _compare(mode: str, settings: Settings, batch: int) -> list[dict]:
-    ways = MODES[mode](settings, batch)
-    found = measure(ways, settings.repeats, settings.warmup, settings.threads, f'{mode}, batch {batch}')
-    done = batch if mode != 'end-to-end' else sum(len(load_bboxes(boxes)) for _, boxes in image_files(settings))
-    return [dict(way=name, batch_size=batch, **figures(one, found['baseline'], done)) for name, one in found.items()]
+def _compare(mode: str, settings: BenchmarkSettings, batch: int, folder: Path) -> list[dict[str, Any]]:
+    build, _, peak_processes = MODES[mode]
+    found = measure(
+        build(settings, batch, folder),
+        settings.repeats,
+        settings.warmup,
+        settings.threads,
+        f'{mode}, batch {batch}',
+        peak_processes if settings.device == 'cpu' else 0,
+    )
+    done = batch if mode != 'end-to-end' else sum(len(load_bboxes(boxes)) for _, boxes in image_files(settings, folder))
+    baseline = found['baseline']
+    return [dict(candidate=name, batch_size=batch, **figures(one, baseline, done)) for name, one in found.items()]
 
 
-def figures(way: Measurement, baseline: Measurement, done: int) -> dict:
-    """A row of the result (see :func:`run_benchmark`) from a way's and the baseline's measurements.
+def figures(measured: Measurement, baseline: Measurement, done: int) -> dict[str, Any]:
+    """The figures of one candidate, as in a row of :func:`run_benchmark`'s result.
 
     Args:
-        way (Measurement): The way's.
+        measured (Measurement): The candidate's measurement.
         baseline (Measurement): The baseline's, from the same rounds.
-        done (int): Images or people of a call.
+        done (int): Images or people that a call handles.
     """
-    seconds = spread(way.seconds)
+    seconds = spread(measured.seconds)
     return dict(
         seconds=seconds._asdict(),
-        first_seconds=way.first_seconds,
+        first_seconds=measured.first_seconds,
         per_second=done / seconds.median,
-        speedup=ratio(baseline.seconds, way.seconds)._asdict(),
-        peak_mib=way.peak_mib,
-        memory_ratio=way.peak_mib / baseline.peak_mib if baseline.peak_mib else None,
-        differences=way.differences,
+        speedup=ratio(baseline.seconds, measured.seconds)._asdict(),
+        peak_mib=measured.peak_mib,
+        memory_ratio=measured.peak_mib / baseline.peak_mib if baseline.peak_mib else None,
+        differences=measured.differences,
     )
 
 
-def _add_flops(settings: Settings, rows: list[dict]) -> dict[str, float]:
-    """Put the arithmetic of the plain network, done by every way, beside the times; the matmul peaks by dtype."""
+def _add_flops(settings: BenchmarkSettings, rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Add the network's arithmetic, which is the same for every candidate, to the rows; returns the peaks by dtype."""
     flop = 2 * count(settings.config).total
     dtypes = {'baseline': 'fp32'} | {name: dtype for name, dtype, _ in settings.variants()}
     precisions = {name: settings.precision(dtype) for name, dtype in dtypes.items()}
@@ -98,5 +133,5 @@ def _add_flops(settings: Settings, rows: list[dict]) -> dict[str, float]:
     for row in rows:
         row['flop'] = flop * row['batch_size']
         row['flops'] = row['flop'] / row['seconds']['median']
-        row['matmul_share'] = row['flops'] / peaks[precisions[row['way']]]
+        row['matmul_share'] = row['flops'] / peaks[precisions[row['candidate']]]
     return peaks

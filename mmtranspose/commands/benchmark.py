@@ -1,4 +1,4 @@
-"""What people use today and our ways, side by side in one run."""
+"""``mmtranspose benchmark``: measure speed and memory beside the baseline."""
 
 from __future__ import annotations
 
@@ -8,52 +8,80 @@ import sys
 from collections.abc import Sequence
 
 from mmtranspose.acceleration.options import DTYPES
-from mmtranspose.benchmark import Settings, run_benchmark
+from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
 from mmtranspose.benchmark.figures import benchmark_lines
+from mmtranspose.benchmark.run import run_benchmark
+from mmtranspose.explain.attention import DIRECTIONS
 from mmtranspose.files.json_files import write_json
 from mmtranspose_cli.parser import command_parser
 
 DESCRIPTION = """\
-Measure the plain baseline and our ways in processes of their own, in turn (A B C A B C ...), in one run.
+Measure the baseline and our candidates in one run: each in a process of its own, in turn (A B C A B C ...).
 
 The baseline is what people use today: attention by nn.MultiheadAttention(need_weights=True), which holds its matrices,
-NCHW, fp32, uncompiled, MMPose's preprocessor, decoding person by person, two passes for the flip test. It shares the
-weights. Outputs are compared before anything is timed; where they disagree nothing is timed.
-Our command lines let freed memory stay in the process (mmtranspose/compat/keep_memory.py). That is part of our ways and
-not of the baseline; --baseline-keeps-memory gives it to the baseline too."""
+NCHW, fp32, uncompiled, MMPose's preprocessor, decoding person by person, two passes for the flip test. All candidates
+share the weights. Outputs are compared before anything is timed; where they differ nothing is timed.
+Our commands keep freed memory in the process (mmtranspose/compat/keep_memory.py). In a comparison that is part of ours
+and not of the baseline; --baseline-keeps-memory gives it to the baseline too."""
 EXAMPLE = """\
 mmtranspose benchmark transpose-h-a6 forward --batch-size 1 8 --dtype fp32 --compile
   mmtranspose benchmark transpose-h-a6 forward --batch-size 64 --dtype fp32 bf16 --device cuda:0 --json forward.json
   mmtranspose benchmark transpose-h-a6 train-step --batch-size 4 --checkpointing
+  mmtranspose benchmark transpose-h-a6 encoder
+  mmtranspose benchmark transpose-h-s explanation --direction affect
   mmtranspose benchmark transpose-r-a3 decode --batch-size 64
-  mmtranspose benchmark transpose-r-a3 end-to-end --pictures 8 --people 8
+  mmtranspose benchmark transpose-r-a3 end-to-end --num-images 8 --people 8
 
-columns: times of one call in milliseconds; speed-up = baseline / way (medians; quartiles of the rounds' ratios);
-peak MiB = growth of the process's peak memory since before its first call, ratio = way / baseline; difference = of
-the outputs from the baseline's (heatmaps, loss, gradient relative to their magnitude; keypoints in pixels). GFLOP are
-of the plain network, 2 x multiply-accumulates; "of matmul" is beside the fastest product of matrices of that dtype."""
+columns: median time of a call in milliseconds; speed-up = baseline / candidate (of the medians, and quartiles of the
+rounds' ratios); peak MiB = growth of the process's peak memory since before its first call, ratio = candidate /
+baseline; difference of the outputs from the baseline's (heatmaps, loss, gradient and norm relative to their magnitude,
+keypoints in pixels). GFLOP are those of the plain network, 2 x multiply-accumulates; "of matmul" compares GFLOP/s with
+the fastest matrix product of that dtype."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    arguments = command_parser('benchmark', DESCRIPTION, EXAMPLE)
-    arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
-    modes = arguments.add_subparsers(dest='mode', required=True, metavar='MODE')
-    _forward(modes)
-    _train_step(modes)
-    modes.add_parser('decode', help='heatmaps to keypoints', parents=[_common(64)])
-    _end_to_end(modes)
-    _evaluation(modes)
-    args = vars(arguments.parse_args(argv))
+    """Run the command with ``argv``, or with this process's arguments."""
+    parser = command_parser('benchmark', DESCRIPTION, EXAMPLE)
+    parser.add_argument('config', metavar='CONFIG', help='config file, or a name from `mmtranspose list`')
+    _add_modes(parser)
+    args = vars(parser.parse_args(argv))
     mode, batch_sizes, file = (args.pop(name) for name in ('mode', 'batch_size', 'json'))
-    result = run_benchmark(mode, Settings(**args), batch_sizes)
+    result = run_benchmark(mode, BenchmarkSettings(**args), batch_sizes)
     result['command'] = f'mmtranspose benchmark {shlex.join(sys.argv[1:] if argv is None else argv)}'
     print(*benchmark_lines(result), f'command: {result["command"]}', sep='\n')
     if file:
         write_json(file, result)
 
 
-def _common(batch_size: int) -> argparse.ArgumentParser:
-    """The options of every sub-mode."""
+def _add_modes(parser: argparse.ArgumentParser) -> None:
+    modes = parser.add_subparsers(dest='mode', required=True, metavar='MODE')
+    keeping, dtypes, images = _keeping(), _dtypes(), _images()
+
+    def add(name: str, what: str, *options: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        return modes.add_parser(name, help=what, description=f'{what[0].upper()}{what[1:]}.', parents=options)
+
+    add('forward', 'images to heatmaps; FLOP/s beside the fastest matrix product', _common(1), keeping, dtypes)
+    what = 'forward, loss, backward and optimiser step, without dropout'
+    add('train-step', what, _common(4), keeping, dtypes).add_argument(
+        '--checkpointing', action='store_true', help="ours computes the encoder's activations twice (neck.with_cp)"
+    )
+    what = 'forward and backward through the encoder alone; neither candidate keeps freed memory'
+    add('encoder', what, _common(4, repeats=5, warmup=1))
+    what = 'maps of every keypoint in every layer, by ours and by whole matrices; the baseline is a plain forward pass'
+    add('explanation', what, _common(16, repeats=5, warmup=1)).add_argument(
+        '--direction', choices=DIRECTIONS, default='dependency', help='direction of the maps (default: dependency)'
+    )
+    add('decode', 'heatmaps to keypoints', _common(64), keeping)
+    what = 'image files to keypoints in JSON files, with the flip test; --batch-size counts crops'
+    add('end-to-end', what, _common(64), keeping, dtypes, images)
+    what = "an evaluation's loader process: image files to crops; --people boxes follow each other"
+    add('loading', what, _common(64), keeping, images)
+    what = "an evaluation's main process without the network: normalising, decoding, packing"
+    add('evaluating', what, _common(64), keeping, images)
+
+
+def _common(batch_size: int, repeats: int = 10, warmup: int = 2) -> argparse.ArgumentParser:
+    """The options of every mode, with a mode's defaults."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         '--batch-size',
@@ -61,69 +89,54 @@ def _common(batch_size: int) -> argparse.ArgumentParser:
         nargs='+',
         default=[batch_size],
         metavar='N',
-        help=f'one or several (default: {batch_size})',
+        help=f'one batch size or several (default: {batch_size})',
     )
     common.add_argument('--device', default='cpu', help='cpu (default), cuda:0, ...')
-    common.add_argument('--repeats', type=int, default=10, help='rounds that count (default: 10)')
-    common.add_argument('--warmup', type=int, default=2, help='rounds before them that do not (default: 2)')
-    common.add_argument('--threads', type=int, help="of PyTorch and OpenCV in each process (default: PyTorch's choice)")
-    common.add_argument('--checkpoint', help='weights (default: random ones whose heatmaps have peaks)')
+    common.add_argument('--repeats', type=int, default=repeats, help=f'rounds that count (default: {repeats})')
     common.add_argument(
-        '--baseline-keeps-memory', action='store_true', help='let the baseline keep freed memory as our ways do'
+        '--warmup', type=int, default=warmup, help=f'rounds before them that do not count (default: {warmup})'
     )
-    common.add_argument('--json', metavar='FILE', help='write all figures to FILE too')
+    common.add_argument(
+        '--threads', type=int, help="threads of PyTorch and OpenCV in each process (default: PyTorch's choice)"
+    )
+    common.add_argument('--checkpoint', help='weights (default: random ones whose heatmaps have peaks)')
+    common.add_argument('--json', metavar='FILE', help='also write all figures to FILE')
     return common
 
 
-def _network(common: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """The options of sub-modes that run the network."""
-    common.add_argument(
+def _keeping() -> argparse.ArgumentParser:
+    """The option of modes in which keeping freed memory is part of ours."""
+    keeping = argparse.ArgumentParser(add_help=False)
+    keeping.add_argument(
+        '--baseline-keeps-memory', action='store_true', help='let the baseline keep freed memory as ours does'
+    )
+    return keeping
+
+
+def _dtypes() -> argparse.ArgumentParser:
+    """The options of modes in which ours computes in several dtypes, and compiled."""
+    dtypes = argparse.ArgumentParser(add_help=False)
+    dtypes.add_argument(
         '--dtype',
         nargs='+',
         default=['fp32'],
         choices=list(DTYPES),
         dest='dtypes',
-        help='of our ways, one way each (default: fp32)',
+        help='dtypes of ours, one candidate for each (default: fp32)',
     )
-    common.add_argument('--compile', action='store_true', help='add our ways with torch.compile')
-    return common
-
-
-def _forward(modes) -> None:
-    modes.add_parser(
-        'forward', help='images to heatmaps; FLOP/s beside the fastest matrix product', parents=[_network(_common(1))]
-    )
-
-
-def _train_step(modes) -> None:
-    mode = modes.add_parser(
-        'train-step', help='forward, loss, backward and optimiser step, without dropout', parents=[_network(_common(4))]
-    )
-    mode.add_argument(
-        '--checkpointing', action='store_true', help="our ways compute the encoder's activations again (neck.with_cp)"
-    )
-
-
-def _end_to_end(modes) -> None:
-    modes.add_parser(
-        'end-to-end',
-        help='image files to keypoints in JSON files, flip test on; --batch-size is of crops',
-        parents=[_network(_common(64)), _images()],
-    )
-
-
-def _evaluation(modes) -> None:
-    for name, what in (
-        ('loading', "an evaluation's loader process: image files to crops (--people boxes follow each other)"),
-        ('evaluating', "an evaluation's main process but for the network: normalising, decoding, packing"),
-    ):
-        modes.add_parser(name, help=what, parents=[_common(64), _images()])
+    dtypes.add_argument('--compile', action='store_true', help='add candidates with torch.compile')
+    return dtypes
 
 
 def _images() -> argparse.ArgumentParser:
-    mode = argparse.ArgumentParser(add_help=False)
-    mode.add_argument('--images', metavar='FOLDER', help='images (default: synthetic people are drawn, 640x480)')
-    mode.add_argument('--bboxes', metavar='FOLDER', help='NAME.json for each image NAME.*, as of `mmtranspose infer`')
-    mode.add_argument('--pictures', type=int, default=8, help='how many are drawn (default: 8)')
-    mode.add_argument('--people', type=int, default=8, help='boxes in each drawn image (default: 8)')
-    return mode
+    """The options of modes that read image files."""
+    images = argparse.ArgumentParser(add_help=False)
+    images.add_argument('--images', metavar='FOLDER', help='images (default: synthetic people are drawn, 640x480)')
+    images.add_argument(
+        '--bboxes', metavar='FOLDER', help='NAME.json for each image NAME.*, as for `mmtranspose infer`'
+    )
+    images.add_argument(
+        '--num-images', '--pictures', type=int, default=8, metavar='N', help='images to draw (default: 8)'
+    )
+    images.add_argument('--people', type=int, default=8, metavar='N', help='boxes in each drawn image (default: 8)')
+    return images

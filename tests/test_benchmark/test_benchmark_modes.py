@@ -1,7 +1,8 @@
-"""Each sub-mode of the benchmark, from its command line to its figures."""
+"""Each mode of the benchmark, from its command line to its figures."""
 
 import json
 import math
+import pickle
 import time
 
 import cv2
@@ -9,40 +10,33 @@ import mmcv
 import numpy as np
 import pytest
 import torch
-from mmpose.codecs.utils import get_heatmap_maximum
-from mmpose.models.data_preprocessors import PoseDataPreprocessor
 
-from mmtranspose.apis import InputError
-from mmtranspose.benchmark import Settings
-from mmtranspose.benchmark import arithmetic as matmul
+from mmtranspose.benchmark import matmul_peak as matmul
 from mmtranspose.benchmark import measurement as measuring
 from mmtranspose.benchmark import run as benchmark
-from mmtranspose.benchmark.arithmetic import count
+from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
 from mmtranspose.benchmark.image_set import image_files
 from mmtranspose.benchmark.measurement import Measurement
-from mmtranspose.benchmark.modes.decode import decode_ways, peaked_heatmaps
-from mmtranspose.benchmark.modes.end_to_end import end_to_end_ways
-from mmtranspose.benchmark.modes.forward import forward_ways
-from mmtranspose.benchmark.modes.train_step import first_gradient_norm, train_step_ways
-from mmtranspose.benchmark.networks import (
-    MaterialisedAttention,
-    load_baseline,
-    load_model,
-    network,
-    random_inputs,
-    weights_file,
-)
-from mmtranspose.benchmark.worker import PeakMemory
+from mmtranspose.benchmark.modes.decode import decode_candidates, peaked_heatmaps
+from mmtranspose.benchmark.modes.end_to_end import end_to_end_candidates
+from mmtranspose.benchmark.modes.forward import forward_candidates
+from mmtranspose.benchmark.modes.train_step import first_gradient_norm, train_step_candidates
+from mmtranspose.benchmark.multiply_accumulates import count
+from mmtranspose.benchmark.peak_memory import PeakMemory
+from mmtranspose.benchmark.worker import Worker
 from mmtranspose.crops.boxes import load_bboxes
+from mmtranspose.errors import InputError
 
 COMMAND = 'benchmark'
 
 
 class Here:
-    """In place of a worker: everything in this process."""
+    """In place of a worker: everything in this process, from the candidate as its process would receive it."""
 
-    def __init__(self, way, threads):
-        self.name, self.task, self.memory = way.name, way.build(**way.arguments), PeakMemory(way.device)
+    def __init__(self, candidate, threads):
+        candidate = pickle.loads(pickle.dumps(candidate))
+        self.name, self.task = candidate.name, candidate.build(**candidate.arguments)
+        self.memory = PeakMemory(candidate.device)
         start = time.perf_counter()
         self.outputs = self.task.outputs(self.task.run())
         self.first_seconds = time.perf_counter() - start
@@ -70,36 +64,35 @@ def here(monkeypatch):
 
 
 @pytest.fixture
-def settings(tiny_config, tmp_path):
-    return Settings(tiny_config, folder=tmp_path)
+def settings(tiny_config):
+    return BenchmarkSettings(tiny_config)
 
 
 @pytest.fixture
 def figures(run_command, tiny_config, tmp_path, capsys):
-    """Runs a sub-mode and returns what it wrote, after checks that hold for all of them; and what it printed."""
+    """Runs a mode and returns what it wrote, after checks that hold for all of them; and what it printed."""
 
-    def figures(mode, *flags, ways=('baseline', 'ours fp32')):
+    def figures(mode, *flags, candidates=('baseline', 'ours fp32')):
         file = tmp_path / 'figures.json'
         run_command(COMMAND, tiny_config, mode, *flags, '--repeats', '2', '--warmup', '0', '--json', file)
         result, output = json.loads(file.read_text()), capsys.readouterr()
-        assert [row['way'] for row in result['rows']] == list(ways)
+        assert [row['candidate'] for row in result['rows']] == list(candidates)
         assert result['mode'] == mode and result['machine']['torch'] == torch.__version__
         for row in result['rows']:
             numbers = [*row['seconds'].values(), *row['speedup'].values()]
             numbers += [row[name] for name in ('first_seconds', 'per_second', 'peak_mib', 'memory_ratio')]
             assert all(math.isfinite(number) and number > 0 for number in numbers)
             assert row['seconds']['least'] <= row['seconds']['median'] <= row['seconds']['greatest']
-            assert any(line.startswith(row['way']) for line in output.out.splitlines())
+            assert any(line.startswith(row['candidate']) for line in output.out.splitlines())
         assert result['rows'][0]['differences'] == {} and result['rows'][0]['speedup']['of_medians'] == 1
         return result, output.out
 
     return figures
 
 
-def test_forward_in_processes(figures, monkeypatch):
-    """The one sub-mode that is run with real processes here; they take seconds to start."""
-    monkeypatch.setattr(matmul, 'Worker', Here)
-    monkeypatch.setattr(matmul, 'SIZES', dict(cpu=(64, 128)))
+def test_forward_in_a_process(here, figures, monkeypatch):
+    """The one test whose process is real here, of our candidate; such a process takes seconds to start."""
+    monkeypatch.setattr(measuring, 'Worker', lambda one, n: (Here if one.name == 'baseline' else Worker)(one, n))
     result, printed = figures('forward', '--batch-size', '2', '--threads', '1')
     baseline, ours = result['rows']
     assert ours['differences']['heatmaps'] < 1e-4
@@ -112,10 +105,28 @@ def test_forward_in_processes(figures, monkeypatch):
     assert 'machine: cpu' in printed and 'command: ' in printed and result['machine']['threads'] == 1
 
 
-def test_several_batch_sizes(here, figures):
-    result, _ = figures('forward', '--batch-size', '1', '3', ways=('baseline', 'ours fp32') * 2)
-    assert [row['batch_size'] for row in result['rows']] == [1, 1, 3, 3]
-    assert result['rows'][2]['flop'] == 3 * result['rows'][0]['flop']
+def test_arithmetic_of_several_batch_sizes(settings, monkeypatch):
+    monkeypatch.setattr(benchmark, 'matmul_peak', lambda precision, device, threads: 1e9)
+    rows = [dict(candidate='baseline', batch_size=batch, seconds=dict(median=2.0)) for batch in (1, 3)]
+    assert benchmark._add_flops(settings, rows) == dict(fp32=1e9)
+    flop = 2 * count(settings.config).total
+    assert [row['flop'] for row in rows] == [flop, 3 * flop]
+    assert [row['matmul_share'] for row in rows] == [flop / 2e9, 3 * flop / 2e9]
+
+
+def test_encoder(here, figures):
+    result, printed = figures('encoder', '--batch-size', '2', candidates=('baseline', 'ours'))
+    assert result['rows'][1]['differences']['norm'] < 1e-4 and 'images/s' in printed
+
+
+def test_explanation(here, figures, monkeypatch):
+    assert benchmark.MODES['explanation'].peak_processes == 3
+    monkeypatch.setitem(benchmark.MODES, 'explanation', benchmark.MODES['explanation']._replace(peak_processes=1))
+    flags = ('--batch-size', '2', '--direction', 'affect')
+    result, printed = figures('explanation', *flags, candidates=('baseline', 'explained', 'whole matrices'))
+    _, explained, whole = (row['differences'] for row in result['rows'])
+    assert explained == dict(heatmaps=0) and set(whole) == {'heatmaps', 'maps'}
+    assert result['settings']['direction'] == 'affect' and 'images/s' in printed
 
 
 def test_train_step(here, figures):
@@ -128,19 +139,20 @@ def test_train_step(here, figures):
 def test_beside_the_network(here, figures, mode, monkeypatch):
     read = []
     monkeypatch.setattr(mmcv, 'imfrombytes', lambda *a, _read=mmcv.imfrombytes, **k: read.append(1) or _read(*a, **k))
-    flags = ('--batch-size', '6', '--pictures', '2', '--people', '3')
-    result, printed = figures(mode, *flags, ways=('baseline', 'ours'))
+    flags = ('--batch-size', '6', '--num-images', '2', '--people', '3')
+    result, printed = figures(mode, *flags, candidates=('baseline', 'ours'))
     assert 'people/s' in printed
     if mode == 'loading':
-        assert result['rows'][1]['differences'] == dict(pictures=0)
+        assert result['rows'][1]['differences'] == dict(images=0)
         assert len(read) == 3 * 6 + 3 * 2  # three calls: of each box, and of each image
     else:
         assert result['rows'][1]['differences']['keypoints'] < 0.01
 
 
-def test_decode(here, figures):
-    result, printed = figures('decode', '--batch-size', '3', ways=('baseline', 'ours'))
-    assert result['rows'][1]['differences']['keypoints'] < 0.01 and 'people/s' in printed
+def test_decode_of_several_batch_sizes(here, figures):
+    result, printed = figures('decode', '--batch-size', '1', '3', candidates=('baseline', 'ours') * 2)
+    assert [row['batch_size'] for row in result['rows']] == [1, 1, 3, 3] and 'people/s' in printed
+    assert all(row['differences']['keypoints'] < 0.01 for row in result['rows'][1::2])
 
 
 def test_end_to_end(here, figures):
@@ -190,83 +202,51 @@ def test_mistakes(run_command, tiny_config, flags, words):
         run_command(COMMAND, tiny_config, *flags)
 
 
-def test_unknown_config(run_command):
+@pytest.mark.parametrize('mode', benchmark.MODES)
+def test_config_is_checked_before_a_process_starts(run_command, monkeypatch, mode):
+    monkeypatch.setattr(measuring, 'Worker', None)
     with pytest.raises(InputError, match='config no-such-model does not exist'):
-        run_command(COMMAND, 'no-such-model', 'decode')
+        run_command(COMMAND, 'no-such-model', mode)
 
 
 def test_images_without_boxes(settings, tmp_path):
     cv2.imwrite(str(tmp_path / 'a.jpg'), np.zeros((8, 8, 3), np.uint8))
     settings.images = settings.bboxes = str(tmp_path)
     with pytest.raises(InputError, match='box file .*a.json does not exist'):
-        image_files(settings)
+        image_files(settings, tmp_path)
     (tmp_path / 'a.json').write_text('[]')
     with pytest.raises(InputError, match='box file .*a.json is empty'):
-        image_files(settings)
+        image_files(settings, tmp_path)
 
 
-def test_drawn_images(settings):
-    settings.pictures, settings.people = 2, 8
-    files = image_files(settings)
-    assert len(set(files)) == 2 and image_files(settings) == files
-    for picture, boxes in files:
-        assert cv2.imread(picture).shape == (480, 640, 3)
+def test_drawn_images(settings, tmp_path):
+    settings.num_images, settings.people = 2, 8
+    files = image_files(settings, tmp_path)
+    assert len(set(files)) == 2 and image_files(settings, tmp_path) == files
+    for image, boxes in files:
+        assert cv2.imread(image).shape == (480, 640, 3)
         found = load_bboxes(boxes)
         assert len(found) == 8 and len(np.unique(found, axis=0)) == 8
 
 
-class TestModels:
-    def test_baseline_is_the_stock_way(self, settings):
-        weights = weights_file(settings)
-        plain = load_baseline(settings.config, weights, 'cpu')
-        assert type(plain.data_preprocessor) is PoseDataPreprocessor and plain.head.batch_decoding is False
-        assert all(isinstance(layer.self_attn, MaterialisedAttention) for layer in plain.neck.encoder.layers)
-        assert plain.cfg.test_dataloader.dataset.pipeline[0]['type'] == 'LoadImage'
-
-    def test_random_weights(self, settings):
-        """All the same file, and heatmaps whose peaks lie apart."""
-        weights = weights_file(settings)
-        model = load_model(settings.config, weights, 'cpu')
-        with torch.no_grad():
-            heatmaps = network(model, random_inputs(model, 4)).numpy()
-        assert 0.1 < heatmaps.std() < 10
-        peaks, _ = get_heatmap_maximum(heatmaps.reshape(-1, *heatmaps.shape[2:]))
-        assert len(np.unique(peaks, axis=0)) > 20
-        before = torch.load(weights)['state_dict']
-        (settings.folder / 'random.pth').unlink()
-        after = torch.load(weights_file(settings))['state_dict']
-        assert all(torch.equal(before[name], after[name]) for name in before)
-
-    def test_given_weights(self, settings, tiny_checkpoint):
-        settings.checkpoint = tiny_checkpoint
-        assert weights_file(settings) == tiny_checkpoint
-        assert not (settings.folder / 'random.pth').exists()
-
-    def test_only_transpose(self, tmp_path):
-        config = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco-256x192.py'
-        (tmp_path / 'other.py').write_text(f"_base_ = ['{config}']\n")
-        with pytest.raises(InputError, match='other.py has no TransPoseNeck'):
-            weights_file(Settings(str(tmp_path / 'other.py'), folder=tmp_path))
-
-
-def test_ways_and_memory(settings, monkeypatch):
-    """Kept memory is part of ours; a way for each dtype, and one more compiled."""
-    monkeypatch.setattr('mmtranspose.benchmark.settings.native', lambda name, device: name == 'bf16')
+def test_candidates_and_memory(settings, tmp_path, monkeypatch):
+    """Kept memory is part of ours; a candidate for each dtype, and one more compiled."""
+    monkeypatch.setattr('mmtranspose.benchmark.benchmark_settings.is_native', lambda name, device: name == 'bf16')
     settings.dtypes, settings.compile = ('fp32', 'bf16', 'fp16'), True
     names = [f'ours {dtype}{end}' for dtype in ('fp32', 'bf16', 'fp16 (runs in fp32)') for end in ('', ', compiled')]
-    for mode in (forward_ways, end_to_end_ways):
-        ways = mode(settings, 4)
-        assert [way.name for way in ways] == ['baseline', *names]
-        assert [way.keep_memory for way in ways] == [False] + [True] * 6
+    for mode in (forward_candidates, end_to_end_candidates):
+        candidates = mode(settings, 4, tmp_path)
+        assert [candidate.name for candidate in candidates] == ['baseline', *names]
+        assert [candidate.keep_memory for candidate in candidates] == [False] + [True] * 6
     settings.dtypes, settings.baseline_keeps_memory = ('fp32',), True
-    for mode in (forward_ways, train_step_ways, decode_ways, end_to_end_ways):
-        assert all(way.keep_memory for way in mode(settings, 4))
+    for mode in (forward_candidates, train_step_candidates, decode_candidates, end_to_end_candidates):
+        assert all(candidate.keep_memory for candidate in mode(settings, 4, tmp_path))
 
 
-def test_tolerances_follow_the_precision(settings, monkeypatch):
+def test_tolerances_follow_the_precision(settings, tmp_path, monkeypatch):
     """GPUs convolve fp32 in TF32, unless that is switched off."""
     assert settings.precision('fp32') == 'fp32' and settings.precision('bf16') == 'bf16'
-    assert forward_ways(settings, 1)[1].tolerances['heatmaps'].limit == 1e-4
+    assert forward_candidates(settings, 1, tmp_path)[1].tolerances['heatmaps'].limit == 1e-4
     settings.device = 'cuda:0'
     assert settings.precision('fp32') == 'tf32' and settings.precision('fp16') == 'fp16'
     monkeypatch.setattr(torch.backends.cudnn, 'allow_tf32', False)

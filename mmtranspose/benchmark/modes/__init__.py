@@ -1,1 +1,1 @@
-"""What can be benchmarked; one file a mode."""
+"""The modes of the benchmark: the work that is measured, one file for each."""

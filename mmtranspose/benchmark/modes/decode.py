@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,24 +11,23 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
 
-from mmtranspose.benchmark.candidate import Task, Tolerance, Way
+from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
+from mmtranspose.benchmark.candidate import Candidate, Task, Tolerance
 from mmtranspose.benchmark.networks import weights_file
-from mmtranspose.benchmark.settings import Settings
 from mmtranspose.loading.config import load_config
 
 SIGMA = 2.0
-
-
 TOLERANCES = dict(keypoints=Tolerance(0.01), scores=Tolerance(1e-5))  # pixels of the input; height of the peak
 
 
-def decode_ways(settings: Settings, batch: int) -> list[Way]:
-    """MMPose's loop over people against decoding the batch; both from the same heatmaps, on the device."""
-    weights_file(settings)  # config and device are checked
+def decode_candidates(settings: BenchmarkSettings, batch: int, folder: Path) -> list[Candidate]:
+    """The baseline is MMPose's loop over people; ours decodes the batch at once. The heatmaps are on the device."""
+    weights_file(settings, folder)  # checks config and device
     shared = dict(config=settings.config, device=settings.device, batch=batch)
+    loop, at_once = (dict(shared, batched=batched) for batched in (False, True))
     return [
-        Way('baseline', build_decoding, dict(shared, batched=False), settings.device, settings.baseline_keeps_memory),
-        Way('ours', build_decoding, dict(shared, batched=True), settings.device, tolerances=TOLERANCES),
+        Candidate('baseline', build_decoding, loop, settings.device, settings.baseline_keeps_memory),
+        Candidate('ours', build_decoding, at_once, settings.device, tolerances=TOLERANCES),
     ]
 
 
@@ -42,21 +42,21 @@ def build_decoding(config: str, device: str, batch: int, batched: bool) -> Task:
 
 
 def peaked_heatmaps(batch: int, keypoints: int, h: int, w: int) -> np.ndarray:
-    """What a trained network gives, (B, K, h, w), float32; always the same.
+    """Heatmaps (B, K, h, w) like a trained network's, float32; the same ones at each call.
 
-    Gaussians (sigma 2 cells, height 0.2 to 1, middle anywhere on the map) and noise of 0.5 % of full height.
+    Each is a Gaussian (sigma 2 cells, height 0.2 to 1, centre anywhere on the map) and noise of 0.5 % of full height.
     """
     rng = np.random.default_rng(0)
-    middles = rng.uniform(0, (h - 1, w - 1), (batch, keypoints, 2))
-    rows, columns = (_gaussians(middles[..., axis], size) for axis, size in enumerate((h, w)))
+    centres = rng.uniform(0, (h - 1, w - 1), (batch, keypoints, 2))
+    rows, columns = (_gaussians(centres[..., axis], size) for axis, size in enumerate((h, w)))
     heights = rng.uniform(0.2, 1, (batch, keypoints, 1, 1))
     noise = 0.005 * rng.standard_normal((batch, keypoints, h, w))
     return (heights * rows[..., :, None] * columns[..., None, :] + noise).astype(np.float32)
 
 
-def _gaussians(middles: np.ndarray, size: int) -> np.ndarray:
-    """Along one axis, about each of the middles (B, K): (B, K, size)."""
-    return np.exp(-((np.arange(size) - middles[..., None]) ** 2) / (2 * SIGMA**2))
+def _gaussians(centres: np.ndarray, size: int) -> np.ndarray:
+    """Gaussians along one axis about the centres (B, K): (B, K, size)."""
+    return np.exp(-((np.arange(size) - centres[..., None]) ** 2) / (2 * SIGMA**2))
 
 
 def _outputs(instances: Sequence[InstanceData]) -> dict[str, np.ndarray]:

@@ -1,44 +1,36 @@
-"""The encoder's training step, measured against attention that holds its matrices."""
+"""The encoder's training step: fused attention, compared with attention that holds its matrices."""
 
 from __future__ import annotations
 
-import statistics
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmtranspose.benchmark.candidate import Task, Tolerance, Way
-from mmtranspose.benchmark.measurement import measure
-from mmtranspose.benchmark.networks import materialise
-from mmtranspose.loading.config import load_config
-from mmtranspose.models.layers import TransformerEncoder, build_position_encoding
+from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
+from mmtranspose.benchmark.candidate import Candidate, Task, Tolerance
+from mmtranspose.benchmark.networks import WITHOUT_DROPOUT, load_model, materialise, random_inputs, weights_file
+from mmtranspose.models.layers import TransformerEncoder
+
+TOLERANCES = dict(norm=Tolerance(1e-4, relative=True))
 
 
-def build_encoder(config: str, materialised: bool) -> tuple[TransformerEncoder, Tensor]:
-    """The encoder of a config without dropout (PyTorch's fused attention on a CPU has none), and its sine table."""
-    cfg = load_config(config)
-    neck, head = cfg.model.neck, cfg.codec
-    torch.manual_seed(0)
-    encoder = TransformerEncoder(
-        neck.num_layers,
-        embed_dims=neck.embed_dims,
-        num_heads=neck.num_heads,
-        feedforward_channels=neck.feedforward_channels,
-        dropout=0.0,
-    )
-    if materialised:
-        materialise(encoder)
-    w, h = (size // (2 if cfg.model.head.get('deconv_out_channels') else 1) for size in head.heatmap_size)
-    return encoder, build_position_encoding('sine', neck.embed_dims, None).table(h, w)
+def encoder_candidates(settings: BenchmarkSettings, batch: int, folder: Path) -> list[Candidate]:
+    """The baseline is materialised attention; neither candidate keeps freed memory, so only attention differs."""
+    checkpoint = weights_file(settings, folder)
+    shared = dict(config=settings.config, checkpoint=checkpoint, device=settings.device, batch=batch)
+    return [
+        Candidate(name, build_step, dict(shared, materialised=materialised), settings.device, False, TOLERANCES)
+        for name, materialised in (('baseline', True), ('ours', False))
+    ]
 
 
-def build_step(config: str, batch: int, materialised: bool, device: str) -> Task:
-    """Forward and backward through the encoder; the output's norm is compared."""
-    encoder, pos = build_encoder(config, materialised)
-    encoder, pos = encoder.to(device), pos.to(device)
+def build_step(config: str, checkpoint: str, device: str, batch: int, materialised: bool) -> Task:
+    """Forward and backward through the encoder; the norm of the output is compared."""
+    encoder, pos, shape = build_encoder(config, checkpoint, device, materialised)
     torch.manual_seed(1)
-    tokens = torch.randn(batch, *pos.shape).to(device).requires_grad_()
+    tokens = torch.randn(batch, *shape).to(device).requires_grad_()
 
     def run() -> Tensor:
         out = encoder(tokens, pos)
@@ -48,31 +40,21 @@ def build_step(config: str, batch: int, materialised: bool, device: str) -> Task
     return Task(run, lambda out: dict(norm=np.array(out.double().norm().item())))
 
 
-def compare_encoders(config: str, batch: int = 4, device: str = 'cpu', repeats: int = 3) -> dict[str, dict[str, float]]:
-    """One training step of a config's encoder, ours and with materialised attention, each in a process of its own.
+def build_encoder(
+    config: str, checkpoint: str, device: str, materialised: bool
+) -> tuple[TransformerEncoder, Tensor | None, tuple[int, int]]:
+    """A model's encoder without dropout, in training mode.
 
-    Neither process has :mod:`mmtranspose.compat.keep_memory`: what is compared is attention alone.
-
-    Args:
-        config (str): A config with a :class:`TransPoseNeck`.
-        batch (int): Images in the batch.
-        device (str): ``'cpu'``: peak memory is the growth of the process's peak resident size; or ``'cuda:0'``: of the
-            memory allocated by PyTorch.
-        repeats (int): Steps of each, in turn; the median time counts.
+    PyTorch's fused attention on a CPU has no dropout and would fall back to the matrices.
 
     Returns:
-        dict: ``fused``, ``materialised`` and ``ratio`` (fused / materialised), each with ``peak_mib`` and ``seconds``.
-
-    Raises:
-        RuntimeError: The two disagree on the result.
+        tuple: The encoder; the position embedding (N, d) or None; and (N, d), the number of tokens and their channels.
     """
-    tolerances = dict(norm=Tolerance(1e-4, relative=True))
-    shared = dict(config=config, batch=batch, device=device)
-    ways = [
-        Way(name, build_step, dict(shared, materialised=materialised), device, False, tolerances)
-        for name, materialised in (('fused', False), ('materialised', True))
-    ]
-    found = measure(ways, repeats, warmup=0)
-    results = {name: dict(peak_mib=one.peak_mib, seconds=statistics.median(one.seconds)) for name, one in found.items()}
-    results['ratio'] = {key: results['fused'][key] / results['materialised'][key] for key in results['fused']}
-    return results
+    model = load_model(config, checkpoint, device, WITHOUT_DROPOUT)
+    with torch.no_grad():
+        _, channels, h, w = model.extract_feat(random_inputs(model, 1))[-1].shape
+        encode, like = model.neck.position_encoding, model.neck.projection.weight
+        pos = None if encode is None else encode((h, w), like=like)
+    if materialised:
+        materialise(model.neck.encoder)
+    return model.neck.encoder.train(), pos, (h * w, channels)

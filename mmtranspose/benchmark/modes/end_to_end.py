@@ -1,25 +1,26 @@
-"""Image files and boxes to keypoints in JSON files, with the flip test."""
+"""Image files and bounding boxes to keypoints in JSON files, with the flip test."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 from mmpose.apis import inference_topdown
 from mmpose.structures import PoseDataSample
-from torch import nn
 
 from mmtranspose.acceleration import accelerate
-from mmtranspose.benchmark.candidate import Task, Tolerance, Way
+from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
+from mmtranspose.benchmark.candidate import Candidate, Task, Tolerance
 from mmtranspose.benchmark.image_set import image_files
 from mmtranspose.benchmark.modes.forward import HEATMAP_TOLERANCES
 from mmtranspose.benchmark.networks import load_baseline, load_model, weights_file
-from mmtranspose.benchmark.settings import Settings
 from mmtranspose.crops.boxes import load_bboxes
 from mmtranspose.files.json_files import write_json
 from mmtranspose.inference import TopdownPipeline
 from mmtranspose.results.prediction_files import results_dict
+from mmtranspose.typing import DatasetMeta
 
 # Pixels of the image. Where a heatmap is no single peak, as with random weights, DARK's step (gradient by curvature)
 # magnifies rounding errors, and in TF32 or half precision another peak may win; so a quantile counts.
@@ -29,26 +30,26 @@ KEYPOINTS = {
     'fp16': Tolerance(1.0, quantile=0.5),
     'bf16': Tolerance(2.0, quantile=0.5),
 }
-
-
 FLIP = {'model.test_cfg.flip_test': True}
+Files: TypeAlias = Sequence[tuple[str, str]]  # image files and their box files
 
 
-Files = Sequence[tuple[str, str]]
-
-
-def end_to_end_ways(settings: Settings, batch: int) -> list[Way]:
-    """MMPose's ``inference_topdown`` on every file, against crops of several images in batches of ``batch``."""
-    files, folder = image_files(settings), str(settings.folder)
-    shared = dict(config=settings.config, checkpoint=weights_file(settings), device=settings.device, files=files)
-    arguments = dict(shared, folder=f'{folder}/baseline')
-    ways = [Way('baseline', build_baseline, arguments, settings.device, settings.baseline_keeps_memory)]
+def end_to_end_candidates(settings: BenchmarkSettings, batch: int, folder: Path) -> list[Candidate]:
+    """The baseline is MMPose's ``inference_topdown`` on each file; ours takes crops of several images in a batch."""
+    shared: dict[str, Any] = dict(
+        config=settings.config,
+        checkpoint=weights_file(settings, folder),
+        device=settings.device,
+        files=image_files(settings, folder),
+    )
+    arguments = dict(shared, folder=str(folder / 'baseline'))
+    candidates = [Candidate('baseline', build_baseline, arguments, settings.device, settings.baseline_keeps_memory)]
     for name, dtype, compiled in settings.variants():
         precision = settings.precision(dtype)
         tolerances = dict(keypoints=KEYPOINTS[precision], scores=HEATMAP_TOLERANCES[precision])
-        arguments = dict(shared, folder=f'{folder}/{name}', batch=batch, dtype=dtype, compiled=compiled)
-        ways.append(Way(name, build_ours, arguments, settings.device, tolerances=tolerances))
-    return ways
+        arguments = dict(shared, folder=str(folder / name), batch=batch, dtype=dtype, compiled=compiled)
+        candidates.append(Candidate(name, build_ours, arguments, settings.device, tolerances=tolerances))
+    return candidates
 
 
 def build_baseline(config: str, checkpoint: str, device: str, files: Files, folder: str) -> Task:
@@ -57,9 +58,9 @@ def build_baseline(config: str, checkpoint: str, device: str, files: Files, fold
 
     def run() -> list[list[PoseDataSample]]:
         found = []
-        for picture, boxes in files:
-            found.append(inference_topdown(model, picture, load_bboxes(boxes)[:, :4]))
-            _write(folder, picture, found[-1], model)
+        for image, boxes in files:
+            found.append(inference_topdown(model, image, load_bboxes(boxes)[:, :4]))
+            _write(folder, image, found[-1], model.dataset_meta)
         return found
 
     return Task(run, _outputs)
@@ -68,23 +69,24 @@ def build_baseline(config: str, checkpoint: str, device: str, files: Files, fold
 def build_ours(
     config: str, checkpoint: str, device: str, files: Files, folder: str, batch: int, dtype: str, compiled: bool
 ) -> Task:
-    """Our pipeline: an image is read once, people of several images go through the accelerated model together."""
+    """Our pipeline: an image is read once, and the accelerated model takes the people of several images at once."""
     fast = accelerate(load_model(config, checkpoint, device, FLIP), dtype=dtype, compile=compiled)
-    boxes = dict(files)
+    boxes: dict[str | None, str] = dict(files)
     pipeline = TopdownPipeline(fast, lambda frames: [load_bboxes(boxes[frame.path]) for frame in frames], batch)
+    images = [image for image, _ in files]
 
     def run() -> list[list[PoseDataSample]]:
         found = []
-        for result in pipeline([picture for picture, _ in files]):
+        for image, result in zip(images, pipeline(images)):
             found.append(result.samples)
-            _write(folder, result.frame.path, result.samples, fast)
+            _write(folder, image, result.samples, fast.dataset_meta)
         return found
 
     return Task(run, _outputs)
 
 
-def _write(folder: str, picture: str, people: Sequence[PoseDataSample], model: nn.Module) -> None:
-    write_json(Path(folder) / f'{Path(picture).stem}.json', results_dict(picture, people, model.dataset_meta))
+def _write(folder: str, image: str, people: Sequence[PoseDataSample], meta: DatasetMeta) -> None:
+    write_json(Path(folder) / f'{Path(image).stem}.json', results_dict(image, people, meta))
 
 
 def _outputs(found: list[list[PoseDataSample]]) -> dict[str, np.ndarray]:

@@ -1,88 +1,55 @@
-"""What explaining costs beside a plain forward pass, and beside whole matrices of attention."""
+"""What an explanation costs, compared with a plain forward pass and with whole matrices of attention."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmtranspose.benchmark.candidate import Task, Tolerance, Way
-from mmtranspose.benchmark.figures import spread
-from mmtranspose.benchmark.measurement import measure, peak_memory
-from mmtranspose.benchmark.networks import materialise
+from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
+from mmtranspose.benchmark.candidate import Candidate, Task, Tolerance
+from mmtranspose.benchmark.networks import load_model, materialise, network, random_inputs, weights_file
 from mmtranspose.explain.attention import target_maps
 from mmtranspose.explain.recording import recorded_forward
 from mmtranspose.explain.target import Target
-from mmtranspose.loading.init_model import init_model
+from mmtranspose.typing import PoseEstimator
 
-PROCESSES = 3  # whose peaks are measured
-
-
-TOLERANCES = {
-    'forward': {},
+TOLERANCES: dict[str, dict[str, Tolerance]] = {
+    'baseline': {},
     'explained': dict(heatmaps=Tolerance(0)),
-    'whole matrices': dict(heatmaps=Tolerance(1e-4), maps=Tolerance(1e-4)),
+    'whole matrices': dict(heatmaps=Tolerance(1e-4, relative=True), maps=Tolerance(1e-3, relative=True)),
 }
 
 
-WAYS = tuple(TOLERANCES)
+def explanation_candidates(settings: BenchmarkSettings, batch: int, folder: Path) -> list[Candidate]:
+    """The baseline is a plain forward pass; the others also give the maps of every keypoint in every layer.
 
-
-def compare_explanations(
-    config: str, batch: int = 16, device: str = 'cpu', repeats: int = 5, direction: str = 'dependency'
-) -> dict[str, dict[str, float]]:
-    """Three ways through a network, with the same random weights and input, compared.
-
-    A plain forward pass; one with the maps of every keypoint in every layer; and one as the authors' script makes
-    them, by attention that returns its matrices.
-
-    Args:
-        config (str): Config file, or a model's name.
-        batch (int): Images in the batch.
-        device (str): ``'cpu'`` or ``'cuda:0'``.
-        repeats (int): Rounds in which each way is timed once, one after the other; medians count.
-        direction (str): ``'dependency'`` or ``'affect'``.
-
-    Returns:
-        dict: By way (``WAYS``): ``seconds`` (median), ``fastest``, ``slowest``, ``peak_mib`` (growth of the peak in a
-        process of its own, median of three), and both ``time_ratio`` and ``memory_ratio`` to the plain forward pass.
-
-    Raises:
-        RuntimeError: The maps of the two ways, or the heatmaps, disagree.
+    ``'explained'`` computes them by :mod:`mmtranspose.explain`, ``'whole matrices'`` as the authors' script does, by
+    attention that returns its matrices. All three are timed with freed memory kept, so only their work differs.
     """
-    shared = dict(config=config, batch=batch, device=device, direction=direction)
-    ways = [
-        Way(name, build_way, dict(way=name, **shared), device, tolerances=tolerances)
+    shared = dict(
+        config=settings.config,
+        checkpoint=weights_file(settings, folder),
+        device=settings.device,
+        batch=batch,
+        direction=settings.direction,
+    )
+    return [
+        Candidate(name, build_explanation, dict(shared, name=name), settings.device, tolerances=tolerances)
         for name, tolerances in TOLERANCES.items()
     ]
-    found = measure(ways, repeats, warmup=0)
-    results = {}
-    for way in ways:
-        seconds = spread(found[way.name].seconds)
-        results[way.name] = dict(
-            seconds=seconds.median,
-            fastest=seconds.least,
-            slowest=seconds.greatest,
-            peak_mib=peak_memory(way, PROCESSES),
-        )
-    plain = results['forward']
-    for row in results.values():
-        row['time_ratio'] = row['seconds'] / plain['seconds']
-        row['memory_ratio'] = row['peak_mib'] / plain['peak_mib']
-    return results
 
 
-def build_way(way: str, config: str, batch: int, device: str, direction: str) -> Task:
-    """One of ``WAYS``; heatmaps and maps (of the plain pass the former alone) are compared."""
-    torch.manual_seed(0)
-    model = init_model(config, None, device, dict({'model.backbone.init_cfg': None}))
-    nn.init.normal_(model.head.final_layer.weight)  # peaks anywhere, not all in a corner
-    w, h = model.head.decoder.input_size
-    inputs = torch.randn(batch, 3, h, w).to(device)
-    if way == 'whole matrices':
+def build_explanation(config: str, checkpoint: str, device: str, batch: int, direction: str, name: str) -> Task:
+    """One of the three candidates; heatmaps and maps are compared, of the baseline only the heatmaps."""
+    model = load_model(config, checkpoint, device)
+    inputs = random_inputs(model, batch)
+    if name == 'whole matrices':
         materialise(model.neck.encoder, keep=True)
-    ways = {'forward': _forward, 'explained': _explained, 'whole matrices': _whole}
-    return Task(lambda: ways[way](model, inputs, direction), _outputs)
+    runs = {'baseline': _plain, 'explained': _explained, 'whole matrices': _whole}
+    return Task(lambda: runs[name](model, inputs, direction), _outputs)
 
 
 def _outputs(result: tuple[Tensor, Tensor | None]) -> dict[str, np.ndarray]:
@@ -91,22 +58,23 @@ def _outputs(result: tuple[Tensor, Tensor | None]) -> dict[str, np.ndarray]:
 
 
 @torch.no_grad()
-def _forward(model: nn.Module, inputs: Tensor, direction: str) -> tuple[Tensor, None]:
-    return model.head.forward(model.extract_feat(inputs)), None
+def _plain(model: PoseEstimator, inputs: Tensor, direction: str) -> tuple[Tensor, None]:  # noqa: ARG001  as the others
+    return network(model, inputs), None
 
 
-def _explained(model: nn.Module, inputs: Tensor, direction: str) -> tuple[Tensor, Tensor]:
+def _explained(model: PoseEstimator, inputs: Tensor, direction: str) -> tuple[Tensor, Tensor]:
     run = recorded_forward(model, inputs)
     return run.heatmaps, target_maps(run.records, Target.of(run.heatmaps, run.grid), direction)
 
 
 @torch.no_grad()
-def _whole(model: nn.Module, inputs: Tensor, direction: str) -> tuple[Tensor, Tensor]:
+def _whole(model: PoseEstimator, inputs: Tensor, direction: str) -> tuple[Tensor, Tensor]:
     features = model.extract_feat(inputs)
     heatmaps = model.head.forward(features)
-    target = Target.of(heatmaps, tuple(features[-1].shape[-2:]))
+    h, w = features[-1].shape[-2:]
+    target = Target.of(heatmaps, (h, w))
     row, col = target.cells.flatten(1, 2).unbind(-1)
-    index = (row * target.grid[1] + col).unsqueeze(-1)  # (B, K * P, 1)
+    index = (row * w + col).unsqueeze(-1)  # (B, K * P, 1)
     layers = []
     for layer in model.neck.encoder.layers:
         matrices = layer.self_attn.weights if direction == 'dependency' else layer.self_attn.weights.transpose(1, 2)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
 from mmtranspose.acceleration import accelerate
-from mmtranspose.benchmark.candidate import Task, Tolerance, Way
-from mmtranspose.benchmark.networks import (
-    load_baseline,
-    load_model,
-    network,
-    random_inputs,
-    weights_file,
-)
-from mmtranspose.benchmark.settings import Settings
+from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
+from mmtranspose.benchmark.candidate import Candidate, Task, Tolerance
+from mmtranspose.benchmark.networks import load_baseline, load_model, network, random_inputs, weights_file
 
 HEATMAP_TOLERANCES = {
     'fp32': Tolerance(1e-4, relative=True),
@@ -24,19 +20,20 @@ HEATMAP_TOLERANCES = {
 }
 
 
-def forward_ways(settings: Settings, batch: int) -> list[Way]:
-    """Materialised attention, NCHW, fp32, eager, against :func:`mmtranspose.apis.accelerate`."""
-    shared = dict(config=settings.config, checkpoint=weights_file(settings), device=settings.device, batch=batch)
-    ways = [Way('baseline', build_baseline, shared, settings.device, settings.baseline_keeps_memory)]
+def forward_candidates(settings: BenchmarkSettings, batch: int, folder: Path) -> list[Candidate]:
+    """The baseline has materialised attention, NCHW, fp32, eager; ours are :func:`mmtranspose.apis.accelerate`'s."""
+    checkpoint = weights_file(settings, folder)
+    shared = dict(config=settings.config, checkpoint=checkpoint, device=settings.device, batch=batch)
+    candidates = [Candidate('baseline', build_baseline, shared, settings.device, settings.baseline_keeps_memory)]
     for name, dtype, compiled in settings.variants():
         tolerances = dict(heatmaps=HEATMAP_TOLERANCES[settings.precision(dtype)])
         arguments = dict(shared, dtype=dtype, compiled=compiled)
-        ways.append(Way(name, build_ours, arguments, settings.device, tolerances=tolerances))
-    return ways
+        candidates.append(Candidate(name, build_ours, arguments, settings.device, tolerances=tolerances))
+    return candidates
 
 
 def build_baseline(config: str, checkpoint: str, device: str, batch: int) -> Task:
-    """What people use today."""
+    """The network as people run it today."""
     model = load_baseline(config, checkpoint, device)
     inputs = random_inputs(model, batch)
     return Task(torch.no_grad()(lambda: network(model, inputs)), _outputs)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import MethodType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,16 +14,13 @@ from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import FUNCTIONS
 from mmpose.models.heads import HeatmapHead
 from mmpose.registry import TRANSFORMS
-from torch import nn
 
-from mmtranspose.benchmark.candidate import Task, Tolerance, Way
-from mmtranspose.benchmark.networks import load_baseline, load_model, weights_file
-from mmtranspose.benchmark.settings import Settings
+from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
+from mmtranspose.benchmark.candidate import Candidate, Task, Tolerance
+from mmtranspose.benchmark.networks import WITHOUT_DROPOUT, load_baseline, load_model, weights_file
 from mmtranspose.engine.hooks.compile_hook import CompileHook
 from mmtranspose.errors import InputError
-
-WITHOUT_DROPOUT = {'model.neck.dropout': 0.0, 'model.neck.attention_dropout': 0.0}
-
+from mmtranspose.typing import Batch, PoseEstimator
 
 TOLERANCES = {
     'fp32': Tolerance(1e-3, relative=True),
@@ -30,25 +29,28 @@ TOLERANCES = {
 }
 
 
-def train_step_ways(settings: Settings, batch: int) -> list[Way]:
-    """MMPose's stock step against that of our configs, without dropout; loss and gradient of the first are compared.
+def train_step_candidates(settings: BenchmarkSettings, batch: int, folder: Path) -> list[Candidate]:
+    """The baseline is MMPose's stock step, ours that of our configs, both without dropout.
+
+    Loss and gradient of the first step are compared.
 
     Raises:
-        InputError: The dtype is fp16, which needs a loss scale that the comparison does not know.
+        InputError: A dtype is fp16, which needs a loss scale; the comparison has none.
     """
     if 'fp16' in settings.dtypes:
         raise InputError('train-step knows --dtype fp32 and bf16, not fp16')
-    shared = dict(config=settings.config, checkpoint=weights_file(settings), device=settings.device, batch=batch)
-    ways = [Way('baseline', build_baseline, shared, settings.device, settings.baseline_keeps_memory)]
+    checkpoint = weights_file(settings, folder)
+    shared = dict(config=settings.config, checkpoint=checkpoint, device=settings.device, batch=batch)
+    candidates = [Candidate('baseline', build_baseline, shared, settings.device, settings.baseline_keeps_memory)]
     for name, dtype, compiled in settings.variants():
         tolerances = dict.fromkeys(('loss', 'gradient_norm'), TOLERANCES[settings.precision(dtype)])
         arguments = dict(shared, dtype=dtype, compiled=compiled, checkpointing=settings.checkpointing)
-        ways.append(Way(name, build_ours, arguments, settings.device, tolerances=tolerances))
-    return ways
+        candidates.append(Candidate(name, build_ours, arguments, settings.device, tolerances=tolerances))
+    return candidates
 
 
 def build_baseline(config: str, checkpoint: str, device: str, batch: int) -> Task:
-    """Materialised attention, NCHW, samples with heatmaps made beforehand (as loaders do), accuracy at every step."""
+    """Materialised attention, NCHW, samples whose heatmaps the loader makes, accuracy computed at every step."""
     model = load_baseline(config, checkpoint, device, WITHOUT_DROPOUT)
     model.head.loss = MethodType(HeatmapHead.loss, model.head)
     target = dict(type='GenerateTarget', encoder=model.cfg.model.head.decoder)
@@ -60,7 +62,7 @@ def build_baseline(config: str, checkpoint: str, device: str, batch: int) -> Tas
 def build_ours(
     config: str, checkpoint: str, device: str, batch: int, dtype: str, compiled: bool, checkpointing: bool
 ) -> Task:
-    """Our configs' way: channels-last, stacked tensors, heatmaps drawn on the device, fused Adam, perhaps bfloat16.
+    """The step of our configs: channels-last, stacked tensors, heatmaps made on the device, fused Adam, fp32 or bf16.
 
     The accuracy is left out, as at 49 of 50 steps of a training run.
     """
@@ -80,13 +82,13 @@ def build_ours(
     return _task(model, data, wrapper)
 
 
-def random_samples(model: nn.Module, target: dict, batch: int) -> list[dict]:
-    """Samples as a dataset gives them: images of noise, uint8, and keypoints anywhere; always the same ones.
+def random_samples(model: PoseEstimator, target: dict[str, Any], batch: int) -> list[dict[str, Any]]:
+    """Samples as a dataset returns them: uint8 images of noise, and keypoints anywhere; the same ones at each call.
 
     Args:
-        model (nn.Module): With ``cfg``; says the size of the input and the number of keypoints K.
-        target (dict): The transform that makes the training target.
-        batch (int): Samples.
+        model (PoseEstimator): Its head says the size of the input and the number of keypoints K.
+        target (dict): Config of the transform that makes the training target.
+        batch (int): Number of samples.
     """
     rng = np.random.default_rng(0)
     w, h = model.head.decoder.input_size
@@ -95,8 +97,8 @@ def random_samples(model: nn.Module, target: dict, batch: int) -> list[dict]:
     for index in range(batch):
         keypoints = rng.uniform(0, (w - 1, h - 1), (1, model.head.out_channels, 2)).astype(np.float32)
         visible = (rng.random((1, model.head.out_channels)) < 0.9).astype(np.float32)
-        picture = rng.integers(0, 256, (h, w, 3), np.uint8)
-        sample = dict(img=picture, id=index, transformed_keypoints=keypoints, keypoints_visible=visible)
+        image = rng.integers(0, 256, (h, w, 3), np.uint8)
+        sample = dict(img=image, id=index, transformed_keypoints=keypoints, keypoints_visible=visible)
         for step in steps:
             sample = step(sample)
         samples.append(sample)
@@ -107,21 +109,21 @@ def _pinned(targets: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: value.pin_memory() for name, value in targets.items()}
 
 
-def _task(model: nn.Module, data: dict, wrapper: OptimWrapper) -> Task:
+def _task(model: PoseEstimator, data: Batch, wrapper: OptimWrapper) -> Task:
     model.train()
     norm = first_gradient_norm(wrapper.optimizer)
 
-    def outputs(logged: dict) -> dict[str, np.ndarray]:
+    def outputs(logged: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
         return dict(loss=np.array(logged['loss'].detach().item()), gradient_norm=np.array(norm()))
 
     return Task(lambda: model.train_step(data, wrapper), outputs)
 
 
 def first_gradient_norm(optimizer: torch.optim.Optimizer) -> Callable[[], float]:
-    """A function that gives the norm of the whole gradient at the optimiser's first step, once that is done."""
-    norms = []
+    """A function that returns the norm of the whole gradient at the optimiser's first step, once that is done."""
+    norms: list[float] = []
 
-    def keep(optimizer: torch.optim.Optimizer, args, kwargs) -> None:
+    def keep(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:  # noqa: ARG001  a hook's signature
         handle.remove()
         gradients = [one.grad for group in optimizer.param_groups for one in group['params'] if one.grad is not None]
         norms.append(torch.nn.utils.get_total_norm(gradients).item())

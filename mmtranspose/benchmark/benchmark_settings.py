@@ -1,0 +1,93 @@
+"""What is benchmarked, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from mmtranspose.acceleration.options import DTYPES, is_native
+from mmtranspose.errors import InputError, require_choice
+from mmtranspose.explain.attention import DIRECTIONS
+from mmtranspose.loading.init_model import require_device
+
+
+@dataclass
+class BenchmarkSettings:
+    """Settings of all modes of the benchmark; a mode reads those that concern it.
+
+    Args:
+        config (str): Config file, or a model's name.
+        checkpoint (str | None): Weights; None for random ones, see :func:`random_weights`.
+        device (str): ``'cpu'``, ``'cuda:0'``, ...
+        dtypes (tuple[str, ...]): Keys of ``DTYPES``, one candidate for each. The baseline computes in fp32.
+        compile (bool): Add these candidates a second time, with ``torch.compile``.
+        repeats (int): Rounds that count.
+        warmup (int): Rounds before them that do not count.
+        threads (int | None): Threads of PyTorch and OpenCV in each process; None leaves the number to them.
+        baseline_keeps_memory (bool): Apply :mod:`mmtranspose.compat.keep_memory` to the baseline too.
+        checkpointing (bool): ``train-step``: ours computes the encoder again in the backward pass (``neck.with_cp``).
+        direction (str): ``explanation``: ``'dependency'`` or ``'affect'``.
+        images (str | None): ``end-to-end``, ``loading``, ``evaluating``: a folder of images; None draws synthetic
+            people.
+        bboxes (str | None): A folder with the bounding boxes NAME.json of each image NAME.*; given with ``images``.
+        num_images (int): Number of images that are drawn.
+        people (int): Bounding boxes in each drawn image.
+
+    Raises:
+        InputError: A number is too small, a name is unknown, or the device is not there.
+    """
+
+    config: str
+    checkpoint: str | None = None
+    device: str = 'cpu'
+    dtypes: tuple[str, ...] = ('fp32',)
+    compile: bool = False
+    repeats: int = 10
+    warmup: int = 2
+    threads: int | None = None
+    baseline_keeps_memory: bool = False
+    checkpointing: bool = False
+    direction: str = 'dependency'
+    images: str | None = None
+    bboxes: str | None = None
+    num_images: int = 8
+    people: int = 8
+
+    def __post_init__(self) -> None:
+        least = dict(repeats=1, warmup=0, threads=1, num_images=1, people=1)
+        for name, value in least.items():
+            require_at_least(f'--{name.replace("_", "-")}', getattr(self, name), value)
+        require_device(self.device)
+        for dtype in self.dtypes:
+            require_choice('dtype', dtype, DTYPES)
+        require_choice('direction', self.direction, DIRECTIONS)
+        if (self.images is None) != (self.bboxes is None):
+            raise InputError('--images and --bboxes go together: a folder of images and one of their bounding boxes')
+
+    def precision(self, dtype: str) -> str:
+        """The dtype that convolutions compute in: ``dtype``, or ``'tf32'`` for fp32 on a GPU, PyTorch's default."""
+        tf32 = torch.device(self.device).type == 'cuda' and torch.backends.cudnn.allow_tf32
+        return 'tf32' if dtype == 'fp32' and tf32 else dtype
+
+    def variants(self) -> list[tuple[str, str, bool]]:
+        """Our candidates: name, dtype, and whether it is compiled. The name says where a dtype falls back to fp32."""
+        variants = []
+        for wanted in self.dtypes:
+            fallback = wanted != 'fp32' and not is_native(wanted, torch.device(self.device))
+            dtype = 'fp32' if fallback else wanted
+            name = f'ours {wanted}{" (runs in fp32)" if fallback else ""}'
+            variants.append((name, dtype, False))
+            if self.compile:
+                variants.append((f'{name}, compiled', dtype, True))
+        return variants
+
+
+def require_at_least(name: str, value: int | None, least: int) -> None:
+    """Check that a number, if it is given, is large enough.
+
+    Raises:
+        InputError: ``value`` is below ``least``.
+    """
+    if value is not None and value < least:
+        raise InputError(f'{name} is {value}; it must be at least {least}')

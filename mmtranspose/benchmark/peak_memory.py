@@ -1,0 +1,60 @@
+"""The peak of a process's memory."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import resource
+from pathlib import Path
+
+import torch
+
+STATUS, CLEAR = Path('/proc/self/status'), Path('/proc/self/clear_refs')
+
+
+class PeakMemory:
+    """Measures how much the peak of this process's memory grows from now on.
+
+    On a CPU this is the peak resident size of the process, on a GPU the peak of the memory that PyTorch allocates.
+    Freed memory is first returned to the system and the peak so far is forgotten (Linux only), because the building
+    of a model takes more memory than the model keeps, and would hide the memory of small calls.
+
+    Args:
+        device (str): ``'cpu'`` or ``'cuda:0'``.
+    """
+
+    def __init__(self, device: str):
+        self.cuda = torch.device(device).type == 'cuda'
+        gc.collect()
+        if self.cuda:
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            _forget_peak()
+        self.before = self._now()
+
+    def _now(self) -> int:
+        if self.cuda:
+            torch.cuda.synchronize()
+            return torch.cuda.max_memory_allocated()
+        return _peak_resident_size()
+
+    @property
+    def mib(self) -> float:
+        """Growth so far, in MiB."""
+        return (self._now() - self.before) / 2**20
+
+
+def _forget_peak() -> None:
+    """Return freed memory to the system and reset VmHWM to the resident size, where the system can do that."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL('libc.so.6').malloc_trim(0)
+        CLEAR.write_text('5')
+
+
+def _peak_resident_size() -> int:
+    """The peak in bytes. VmHWM is the process's own; on Linux a child's ``ru_maxrss`` starts at its parent's value."""
+    if STATUS.is_file():
+        line = next(line for line in STATUS.read_text().splitlines() if line.startswith('VmHWM:'))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

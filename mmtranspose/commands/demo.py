@@ -1,4 +1,4 @@
-"""Draw synthetic people, train a small TransPose on them, evaluate it and show what its predictions depend on."""
+"""``mmtranspose demo``: train a small TransPose on synthetic people and show what its predictions depend on."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ CONFIG = 'transpose-r-tiny_synthetic'
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command with ``argv``, or with this process's arguments."""
     arguments = command_parser(
         'demo',
-        'Draw synthetic people, train a small TransPose on them, evaluate it, show what its predictions depend on.',
+        'Draw synthetic people, train a small TransPose on them, evaluate it, and show what its predictions depend on.',
         'mmtranspose demo --output-root demo_output',
     )
-    arguments.add_argument('--output-root', default='demo_output', metavar='DIR', help='default: demo_output')
+    arguments.add_argument(
+        '--output-root', default='demo_output', metavar='DIR', help='output folder (default: demo_output)'
+    )
     arguments.add_argument('--config', default=CONFIG, help=f'config file or model name (default: {CONFIG})')
     arguments.add_argument('--num-train', type=int, default=1700, help='training images (default: 1700)')
     arguments.add_argument('--num-val', type=int, default=300, help='held-out images (default: 300)')
-    arguments.add_argument('--epochs', type=int, help="default: the config's")
-    arguments.add_argument('--seed', type=int, default=0)
-    arguments.add_argument('--device', default='cpu', help='for the images (default: cpu)')
+    arguments.add_argument('--epochs', type=int, help="epochs of training (default: the config's)")
+    arguments.add_argument('--seed', type=int, default=0, help='of images and training (default: 0)')
+    arguments.add_argument('--device', default='cpu', help='device for the images (default: cpu); training uses a GPU')
     args = arguments.parse_args(argv)
     counts = (args.num_train, args.num_val, args.epochs)
     demo = Demo(Path(args.output_root), args.config, args.seed, *counts, args.device)

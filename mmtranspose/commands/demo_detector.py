@@ -1,4 +1,4 @@
-"""Train mmdet's RTMDet-tiny on the demo's drawn people, and measure its boxes."""
+"""``mmtranspose demo-detector``: train a person detector on the demo's people, and measure its boxes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ CONFIG = 'rtmdet_tiny_1xb8-4e_synthetic-128x128'
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command with ``argv``, or with this process's arguments."""
     arguments = command_parser(
         'demo-detector',
         "Train mmdet's RTMDet-tiny from nothing on the people that `mmtranspose demo` drew, and measure its boxes on "
@@ -21,12 +22,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         'mmtranspose demo-detector --output-root demo_output',
     )
     arguments.add_argument(
-        '--output-root', default='demo_output', metavar='DIR', help="the demo's (default: demo_output)"
+        '--output-root', default='demo_output', metavar='DIR', help="the demo's folder (default: demo_output)"
     )
-    arguments.add_argument('--config', default=CONFIG, help=f'config file or name (default: {CONFIG})')
-    arguments.add_argument('--epochs', type=whole_number, metavar='N', help="default: the config's")
-    arguments.add_argument('--seed', type=int, default=0)
-    arguments.add_argument('--device', default='cpu', help='for measuring (default: cpu); training takes a GPU')
+    arguments.add_argument('--config', default=CONFIG, help=f'config file or its name (default: {CONFIG})')
+    arguments.add_argument(
+        '--epochs', type=whole_number, metavar='N', help="epochs of training (default: the config's)"
+    )
+    arguments.add_argument('--seed', type=int, default=0, help='of training (default: 0)')
+    arguments.add_argument('--device', default='cpu', help='device for measuring (default: cpu); training uses a GPU')
     args = arguments.parse_args(argv)
     root = Path(args.output_root)
     if not (root / 'data' / 'annotations').is_dir():

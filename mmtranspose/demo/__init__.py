@@ -1,1 +1,1 @@
-"""The demo: a small model, and a detector, trained on drawn people."""
+"""The demo: a small model and a person detector, trained on drawn people."""

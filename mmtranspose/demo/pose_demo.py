@@ -1,4 +1,4 @@
-"""From nothing to a trained, evaluated model and images of what it does: the steps of ``make demo``."""
+"""The steps of ``make demo``: from nothing to a trained, evaluated model and images of what it does."""
 
 from __future__ import annotations
 
@@ -8,33 +8,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import mmengine
 import numpy as np
 from mmengine.config import Config
-from torch import nn
 
 from mmtranspose.datasets.synthetic import generate_dataset
 from mmtranspose.engine.runner_setup import build_runner
 from mmtranspose.explain.explainer import explain_topdown
+from mmtranspose.files.text_tables import table_lines
 from mmtranspose.inference import BoxFile, TopdownPipeline, TopdownResult
 from mmtranspose.loading.config import load_config
 from mmtranspose.loading.init_model import init_model
 from mmtranspose.media import write_image
+from mmtranspose.typing import PoseEstimator
 from mmtranspose.visualization import contact_sheet, draw_poses, explanation_figure, write_page
+
+METRICS = {'AP': 'coco/AP', 'AP50': 'coco/AP .5', 'AP75': 'coco/AP .75', 'AR': 'coco/AR'}
 
 
 def demo_config(config: str, data: Path, work_dir: Path, seed: int, epochs: int | None) -> Config:
-    """A config on the demo's data.
+    """Load a config and point it at the demo's data.
 
     Args:
-        config (str): Its file.
-        data (Path): Replaces its ``data_root``.
+        config (str): Config file, or a name from ``mmtranspose list``.
+        data (Path): Folder of the dataset, which replaces the config's ``data_root``.
         work_dir (Path): Where log and checkpoints go.
-        seed (int): Of the run.
-        epochs (int | None): None for the config's.
+        seed (int): Seed of the run.
+        epochs (int | None): Epochs of training; None for the config's.
+
+    Raises:
+        InputError: The config cannot be used.
     """
-    options = {'data_root': str(data), 'randomness': dict(seed=seed), 'log_level': 'WARNING'}
+    options: dict[str, Any] = {'data_root': str(data), 'randomness': dict(seed=seed), 'log_level': 'WARNING'}
     if epochs is not None:
         options['train_cfg.max_epochs'] = epochs
         options['param_scheduler.1.T_max'] = epochs
@@ -46,27 +53,29 @@ def demo_config(config: str, data: Path, work_dir: Path, seed: int, epochs: int 
 
 
 def train_alone(cfg: Config) -> str:
-    """Take validation out of a config; returns where the one checkpoint, after the last epoch, will lie."""
+    """Remove validation from a config, in place; returns the path of the one checkpoint, after the last epoch."""
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.default_hooks.checkpoint.update(save_best=None, interval=cfg.train_cfg.max_epochs)
     return str(Path(cfg.work_dir) / f'epoch_{cfg.train_cfg.max_epochs}.pth')
 
 
-METRICS = {'AP': 'coco/AP', 'AP50': 'coco/AP .5', 'AP75': 'coco/AP .75', 'AR': 'coco/AR'}
-
-
 @dataclass
 class Demo:
-    """Where a demo writes and what it has measured.
+    """A run of the demo: where it writes, and what it has measured.
 
     Args:
-        root (Path): Its folder: ``data/``, ``train/``, images and ``demo.json``.
-        config (str): The config file.
-        seed (int): Of the images and of training.
-        num_train (int): Training images.
-        num_val (int): Held-out images.
-        epochs (int | None): None for the config's.
-        device (str): For the images; training takes the GPU where there is one.
+        root (Path): Its folder, for ``data/``, ``train/``, images and ``demo.json``.
+        config (str): Config file, or a name from ``mmtranspose list``.
+        seed (int): Seed of the images and of training.
+        num_train (int): Number of training images.
+        num_val (int): Number of held-out images.
+        epochs (int | None): Epochs of training; None for the config's.
+        device (str): Device for the images of the end; training uses a GPU where there is one.
+
+    Attributes:
+        seconds (dict[str, float]): Time of each step.
+        metrics (dict[str, float]): ``AP``, ``AP50``, ``AP75`` and ``AR`` on the held-out images, 0 to 1.
+        files (dict[str, str]): The checkpoint, and what was drawn.
     """
 
     root: Path
@@ -81,7 +90,7 @@ class Demo:
     files: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> None:
-        """All steps, each timed.
+        """Run and time all steps, then write ``demo.json``.
 
         Raises:
             InputError: The folder holds other data, or the config cannot be used.
@@ -94,21 +103,22 @@ class Demo:
             self.evaluate(checkpoint)
         with self.step('images', 'drawing poses and what they depend on'):
             self.draw(init_model(self.run_config(), checkpoint, self.device))
-        mmengine.dump(
-            dict(metrics=self.metrics, seconds=self.seconds, files=self.files), str(self.root / 'demo.json'), indent=1
-        )
+        measured = dict(metrics=self.metrics, seconds=self.seconds, files=self.files)
+        mmengine.dump(measured, str(self.root / 'demo.json'), indent=1)
 
     @property
     def data(self) -> Path:
+        """Folder of the dataset."""
         return self.root / 'data'
 
     @property
     def val_annotations(self) -> Path:
+        """Annotation file of the held-out images."""
         return self.data / 'annotations' / 'person_keypoints_val.json'
 
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[None]:
-        """Print what begins, time it."""
+        """Print the title of a step, and keep the time that the ``with`` block takes."""
         print(f'[{len(self.seconds) + 1}/4] {title}', flush=True)
         start = time.perf_counter()
         yield
@@ -126,7 +136,7 @@ class Demo:
         return self.files['checkpoint']
 
     def evaluate(self, checkpoint: str) -> None:
-        """COCO's keypoint AP of the checkpoint."""
+        """Measure COCO's keypoint AP of the checkpoint."""
         cfg = self.run_config()
         cfg.load_from = checkpoint
         metrics = build_runner(cfg, ('test_dataloader',)).test()
@@ -137,11 +147,8 @@ class Demo:
         drawn = self.data / 'person_detection_results' / 'person_detections_val.json'
         return BoxFile(str(drawn), str(self.val_annotations), bbox_thr=0.5, nms_thr=0.5)
 
-    def draw(self, model: nn.Module, count: int = 12) -> None:
-        """A sheet of held-out images with poses; and for the surest of them what the poses depend on.
-
-        That is a figure of one person (layers x keypoints) and a page of all people in the image.
-        """
+    def draw(self, model: PoseEstimator, count: int = 12) -> None:
+        """Draw the poses in the first ``count`` held-out images, and what the most confident pose depends on."""
         images = json.loads(self.val_annotations.read_text())['images'][:count]
         paths = [str(self.data / 'val' / image['file_name']) for image in images]
         drawn, best = [], None
@@ -155,22 +162,22 @@ class Demo:
         if best is not None:
             self.explain(model, *best[1:])
 
-    def explain(self, model: nn.Module, result: TopdownResult, person: int) -> None:
-        """A figure of one person in an image, and a page of all."""
+    def explain(self, model: PoseEstimator, result: TopdownResult, person: int) -> None:
+        """Draw a figure (layers x keypoints) of one person in an image, and write a page of all people in it."""
         bboxes = np.concatenate([sample.pred_instances.bboxes for sample in result.samples])
         explanations = explain_topdown(model, result.frame.image, bboxes, affect=True, heads='all')
         self.write('dependency', explanation_figure(explanations[person]))
         self.files['explanation'] = str(self.root / 'explanation.html')
         write_page(self.files['explanation'], result.frame.image, explanations, 'Held-out image of the demo')
 
-    def write(self, name: str, picture: np.ndarray) -> None:
+    def write(self, name: str, image: np.ndarray) -> None:
+        """Write an image (h, w, 3), BGR, as ``NAME.png``."""
         self.files[name] = str(self.root / f'{name}.png')
-        write_image(self.files[name], picture)
+        write_image(self.files[name], image)
 
     def table(self) -> str:
-        """What was measured and where everything lies, for the end of the run."""
+        """Metrics, times and paths, for the end of the run."""
         rows = [(name, f'{value:.3f}') for name, value in self.metrics.items()]
         rows += [(f'{name}, s', f'{value:.0f}') for name, value in self.seconds.items()]
-        rows += [('in all, s', f'{sum(self.seconds.values()):.0f}'), *self.files.items()]
-        width = max(len(name) for name, _ in rows)
-        return '\n'.join(f'{name:<{width}}  {value}' for name, value in rows)
+        rows += [('total, s', f'{sum(self.seconds.values()):.0f}'), *self.files.items()]
+        return '\n'.join(table_lines(rows, '<'))

@@ -7,7 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from conftest import SYNTHETIC_CONFIG
 
+from mmtranspose.commands.demo import CONFIG
 from mmtranspose.demo.pose_demo import Demo
 from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.media import open_source
@@ -62,6 +64,14 @@ def test_page_shows_the_people_of_one_image(demo, boxes):
     assert page.startswith('<!doctype html>') and 'left_wrist' in page
     people = json.loads(re.search('<script id="data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])['people']
     assert len(people) in map(len, boxes)
+
+
+def test_config_by_name(tmp_path):
+    demo = Demo(tmp_path, CONFIG, seed=3, epochs=2)
+    cfg = demo.run_config()
+    assert Path(cfg.filename).resolve() == SYNTHETIC_CONFIG
+    assert cfg.train_dataloader.dataset.data_root == f'{tmp_path}/data/' and cfg.work_dir == str(tmp_path / 'train')
+    assert (cfg.train_cfg.max_epochs, cfg.randomness.seed) == (2, 3)
 
 
 def test_table(demo):

@@ -1,7 +1,10 @@
 """The demo's person detector: its config, its training on a handful of images, and the demo with it."""
 
+import contextlib
+import io
 import json
-import re
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +17,9 @@ from mmengine.registry import DefaultScope, init_default_scope
 from tiny_detector import CONFIG, write_detector
 
 from mmtranspose.demo.detector_demo import train_detector
+from mmtranspose.demo.pose_demo import demo_config
 from mmtranspose.detection import PersonDetector
+from mmtranspose.detection.detector_loading import find_detector
 from mmtranspose.errors import InputError
 from mmtranspose.loading.config import load_config
 from mmtranspose.media import read_image
@@ -31,9 +36,25 @@ def small(tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope='module')
-def trained(small, people, tmp_path_factory):
+def demo(small, people, run_command, tmp_path_factory):
+    """``root``, what ``mmtranspose demo-detector`` printed, and the detector that it trained on the tiny dataset."""
+    root, trained = tmp_path_factory.mktemp('demo'), []
+    (root / 'data').symlink_to(people)
     init_default_scope('mmpose')
-    return train_detector(people, tmp_path_factory.mktemp('trained'), small, seed=3, epochs=2)
+
+    def train(*args):
+        trained.append(train_detector(*args))
+        return trained[0]
+
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as printed:
+        patch.setattr('mmtranspose.commands.demo_detector.train_detector', train)
+        run_command('demo_detector', '--output-root', root, '--config', small, '--epochs', 2, '--seed', 3)
+    return SimpleNamespace(root=root, printed=printed.getvalue(), trained=trained[0])
+
+
+@pytest.fixture
+def trained(demo):
+    return demo.trained
 
 
 def shapes(cfg: Config) -> dict[str, tuple]:
@@ -75,7 +96,7 @@ def test_training(trained, people):
 def test_boxes_are_the_detectors(trained, people):
     detector = PersonDetector(trained.config, trained.checkpoint, bbox_thr=0.05, nms_thr=1.0)
     written = {}
-    for one in json.loads(open(trained.detections).read()):
+    for one in json.loads(Path(trained.detections).read_text()):
         written.setdefault(one['image_id'], []).append([*one['bbox'], one['score']])
     for image in json.loads((people / 'annotations' / 'person_keypoints_val.json').read_text())['images']:
         boxes = detector([read_image(str(people / 'val' / image['file_name']))])[0]
@@ -83,13 +104,21 @@ def test_boxes_are_the_detectors(trained, people):
         np.testing.assert_allclose(np.reshape(written.get(image['id'], []), (-1, 5)), boxes, atol=0.05)
 
 
-def test_tool(run_command, small, people, tmp_path, capsys):
+def test_needs_the_people_of_the_demo(run_command, tmp_path):
     with pytest.raises(InputError, match='has no drawn people: run `mmtranspose demo'):
         run_command('demo_detector', '--output-root', tmp_path)
-    (tmp_path / 'data').symlink_to(people)
-    run_command('demo_detector', '--output-root', tmp_path, '--config', small, '--epochs', 1)
-    out = capsys.readouterr().out
-    assert re.search(r'^box AP [01]\.\d{3}, AP50 .*, AP75 .*, AR ', out, re.MULTILINE)
-    checkpoint = tmp_path / 'detector' / 'epoch_1.pth'
-    assert f'--det-config {small} --det-checkpoint {checkpoint}' in out and checkpoint.is_file()
-    assert (tmp_path / 'detector' / 'person_detections_val.json').is_file()
+
+
+def test_command(demo, small):
+    printed = ', '.join(f'{name} {value:.3f}' for name, value in demo.trained.ap.items())
+    assert f'box {printed}' in demo.printed.splitlines()
+    checkpoint = demo.root / 'detector' / 'epoch_2.pth'
+    assert f'--det-config {small} --det-checkpoint {checkpoint}' in demo.printed and checkpoint.is_file()
+    assert demo.trained.detections == str(demo.root / 'detector' / 'person_detections_val.json')
+
+
+def test_config_by_name(tmp_path):
+    cfg = demo_config(CONFIG.stem, tmp_path / 'data', tmp_path / 'work', seed=3, epochs=2)
+    assert cfg.train_dataloader.dataset.data_root == f'{tmp_path}/data/' and cfg.train_cfg.max_epochs == 2
+    path, weights = find_detector(CONFIG.stem)
+    assert Path(path).resolve() == CONFIG and weights is None

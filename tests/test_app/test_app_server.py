@@ -13,6 +13,7 @@ from urllib.parse import quote, urlparse
 import numpy as np
 import pytest
 
+import mmtranspose
 from mmtranspose.apis import InputError, init_model
 from mmtranspose.app import Explorer
 from mmtranspose.app.server import serve
@@ -144,10 +145,10 @@ class TestListening:
     @pytest.fixture
     def without_gradio(self, monkeypatch):
         """The app's modules are imported again, where there is no gradio; afterwards the former ones come back."""
-        importlib.import_module('mmtranspose.commands.app')
+        command = importlib.import_module('mmtranspose.commands.app')
+        monkeypatch.setattr(mmtranspose, 'app', mmtranspose.app)
+        monkeypatch.setattr(mmtranspose.commands, 'app', command)
         for name in [name for name in sys.modules if name.startswith(('mmtranspose.app', 'mmtranspose.commands.app'))]:
-            parent, _, child = name.rpartition('.')
-            monkeypatch.setattr(sys.modules[parent], child, sys.modules[name])
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.setitem(sys.modules, 'gradio', None)
 

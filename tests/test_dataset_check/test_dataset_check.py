@@ -3,6 +3,8 @@
 import json
 import math
 import shutil
+from copy import deepcopy
+from functools import cache
 
 import cv2
 import numpy as np
@@ -18,6 +20,15 @@ from mmtranspose.loading.config import load_config
 
 TRAIN = 'annotations/person_keypoints_train.json'
 BOXES = 'person_detection_results/person_detections_val.json'
+
+
+@pytest.fixture(scope='module', autouse=True)
+def configs_are_parsed_once():
+    """Parsing the same few config files took most of the time."""
+    parsed = cache(Config.fromfile)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Config, 'fromfile', staticmethod(lambda *args, **options: deepcopy(parsed(*args, **options))))
+        yield
 
 
 @pytest.fixture

@@ -186,7 +186,8 @@ def test_files(explained):
     assert lines[0] == 'layer,group,quantity,mean,low,high,n' and len(lines) == 1 + len(summary['layers'])
 
 
-def test_goes_on_after_a_stop(model, explained, tmp_path):
+def test_goes_on_after_a_stop(model, explained, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmtranspose.dataset_explanation.dataset_run.write_report', lambda *_: None)  # see test_files
     root, summary = explained
     shutil.copytree(root / 'parts', tmp_path / 'parts')
     (tmp_path / 'parts' / 'attention' / '000001.npz').unlink()

@@ -93,6 +93,11 @@ PRIVATE_NAMES = (
     PrivateName(MMPOSE, 'mmpose.datasets.datasets.base:BaseCocoStyleDataset._load_annotations', ANNOTATIONS),
     PrivateName(MMPOSE, 'mmpose.datasets.transforms:RandomBBoxTransform._get_transform_params', TRANSFORMS),
     PrivateName(MMPOSE, 'mmpose.datasets.transforms:TopdownAffine._fix_aspect_ratio', TRANSFORMS),
+    PrivateName(
+        MMPOSE,
+        'mmpose.engine.hooks:PoseVisualizationHook._test_index',
+        'engine/hooks/interval_visualization_hook',
+    ),
     PrivateName(MMPOSE, 'mmpose.models:HRNet._make_stage', 'models/backbones/hrnet_small'),
     PrivateName(
         MMPOSE,

@@ -1,4 +1,4 @@
-"""The network: stems, Transformer neck and heatmap head, registered in ``mmpose.registry.MODELS``."""
+"""The network's parts (stems, Transformer neck, heatmap head), registered in ``mmpose.registry.MODELS``."""
 
 from mmtranspose.models.backbones import HRNetSmall, ResNetSmall
 from mmtranspose.models.data_preprocessors import TransPoseDataPreprocessor

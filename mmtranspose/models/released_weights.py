@@ -1,23 +1,25 @@
-"""The authors' released weights, recognised by their names and renamed while they load.
+"""Recognise the weights that TransPose's authors released, and rename them for this package's models.
 
-Their release (https://github.com/yangsenius/TransPose, tag Hub) names the parts ``reduce``, ``pos_embedding``,
-``global_encoder``, ``deconv_layers`` and ``final_layer``, with the stem's layers at the top level. A fine-tuning run of
-their code saves the same names behind ``module.``.
+The release (https://github.com/yangsenius/TransPose, tag Hub) calls the parts ``reduce``, ``pos_embedding``,
+``global_encoder``, ``deconv_layers`` and ``final_layer``, and has the stem's layers at the top level. A fine-tuning run
+of the authors' code saves the same names with the prefix ``module.``.
 """
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from mmpose.models.pose_estimators.base import BasePoseEstimator
 from torch import Tensor, nn
 
+from mmtranspose.compat.patching import replace_once
 from mmtranspose.models.layers import SinePositionEncoding
 from mmtranspose.models.necks import TransPoseNeck
 from mmtranspose.typing import PoseEstimator
 
-MAPPING_VERSION = 1  # of the names below and of what becomes of pos_embedding
+MAPPING_VERSION = 1  # changes with the names below and with the conversion of pos_embedding
 SIGNATURE = 'global_encoder.layers.'
 POSITION = 'pos_embedding'
 OUR_POSITION = 'neck.position_encoding.weight'
@@ -30,12 +32,12 @@ RENAMED = {
 
 
 def is_released(state_dict: dict, prefix: str = '') -> bool:
-    """Whether the names in ``state_dict`` (behind ``prefix``) are those of the authors' release."""
+    """Whether the names in a state dict, after ``prefix``, are those of the authors' release."""
     return any(name.startswith(prefix + SIGNATURE) for name in state_dict)
 
 
 def rename(name: str) -> str:
-    """The name that a tensor of the release has in our model; what is no part of neck or head is the stem's."""
+    """The name in this package's models of a tensor of the release. What is not of neck or head is of the stem."""
     for theirs, ours in RENAMED.items():
         if name.startswith(theirs):
             return ours + name[len(theirs) :]
@@ -43,7 +45,7 @@ def rename(name: str) -> str:
 
 
 def released_name(name: str) -> str:
-    """The name that a tensor of our model has in the release: the inverse of :func:`rename`."""
+    """The name in the release of a tensor of this package's models: the inverse of :func:`rename`."""
     if name == OUR_POSITION:
         return POSITION
     for theirs, ours in RENAMED.items():
@@ -53,7 +55,7 @@ def released_name(name: str) -> str:
 
 
 def is_sine_table(table: Tensor, encoding: SinePositionEncoding) -> bool:
-    """Whether a table (h * w, d) is what ``encoding`` computes for some grid (h, w)."""
+    """Whether a table (h * w, d) is what a sine encoding computes for some grid (h, w)."""
     if table.ndim != 2 or table.shape[1] != encoding.embed_dims:
         return False
     tokens = len(table)
@@ -62,13 +64,14 @@ def is_sine_table(table: Tensor, encoding: SinePositionEncoding) -> bool:
 
 
 def convert_released(state_dict: dict, model: nn.Module | PoseEstimator, prefix: str = '') -> None:
-    """Rename a released state dict in place, to be loaded into ``model``.
+    """Rename a released state dict in place, so that it can be loaded into a model.
 
-    ``pos_embedding`` (h * w, 1, d) becomes the learnable encoding's weight (h * w, d). For the sine encoding, which is
-    computed, a sine table is dropped; any other table keeps that name, and is then unknown to the model.
+    ``pos_embedding`` (h * w, 1, d) becomes the weight (h * w, d) of the position encoding. If the model has the sine
+    encoding, which stores nothing, a sine table is dropped; any other table stays, and loading will report it as
+    unknown.
 
     Args:
-        state_dict (dict): Names to tensors, the authors' names behind ``prefix``.
+        state_dict (dict): Tensors by the authors' names, each with ``prefix``.
         model (nn.Module): A pose estimator whose neck is a :class:`TransPoseNeck`.
         prefix (str): What stands before the model's names in ``state_dict``.
     """
@@ -77,13 +80,18 @@ def convert_released(state_dict: dict, model: nn.Module | PoseEstimator, prefix:
         state_dict[prefix + rename(name[len(prefix) :])] = state_dict.pop(name)
     if position is not None:
         table = position.flatten(0, -2) if position.ndim > 1 else position[None]
-        encoding = model.neck.position_encoding
+        encoding = getattr(model.neck, 'position_encoding', None)
         if not (isinstance(encoding, SinePositionEncoding) and is_sine_table(table, encoding)):
             state_dict[prefix + OUR_POSITION] = table
 
 
 def adopt(state_dict: dict, model: nn.Module | PoseEstimator, prefix: str = '') -> dict:
-    """The state dict in our names: a renamed copy if it is a release's and the model a TransPose, else itself."""
+    """Return a state dict with this package's names.
+
+    Returns:
+        dict: A renamed copy, if the state dict is of the release and the model is a TransPose; otherwise the state dict
+        itself.
+    """
     if not (isinstance(getattr(model, 'neck', None), TransPoseNeck) and is_released(state_dict, prefix)):
         return state_dict
     renamed = dict(state_dict)
@@ -92,7 +100,7 @@ def adopt(state_dict: dict, model: nn.Module | PoseEstimator, prefix: str = '') 
 
 
 def lacks_position(state_dict: dict, model: nn.Module | PoseEstimator) -> bool:
-    """Whether a release's weights come without the sine table that belongs to the model.
+    """Whether released weights lack the sine table, although the model has a sine encoding.
 
     The release stores that table, so a file without it is damaged or was trained without positions.
     """
@@ -101,19 +109,17 @@ def lacks_position(state_dict: dict, model: nn.Module | PoseEstimator) -> bool:
 
 
 def accept_released_weights() -> None:
-    """Let MMPose's pose estimators with a :class:`TransPoseNeck` load released weights by every road there is.
+    """Make every MMPose pose estimator with a :class:`TransPoseNeck` accept released weights in ``load_state_dict``.
 
-    MMPose's estimator has a pre-hook that renames weights of older MMPose versions; ours goes before it.
+    MMPose's estimator has a pre-hook that renames weights of older MMPose versions. This extends it.
     """
-    theirs = BasePoseEstimator._load_state_dict_pre_hook
-    if getattr(theirs, 'accepts_released', False):
-        return
+    replace_once(BasePoseEstimator, '_load_state_dict_pre_hook', _converting_released)
 
-    @functools.wraps(theirs)
-    def hook(self, state_dict, prefix, *args, **kwargs):
+
+def _converting_released(pre_hook: Callable[..., None]) -> Callable[..., None]:
+    def hook(self: BasePoseEstimator, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
         if isinstance(getattr(self, 'neck', None), TransPoseNeck) and is_released(state_dict, prefix):
             convert_released(state_dict, self, prefix)
-        return theirs(self, state_dict, prefix, *args, **kwargs)
+        pre_hook(self, state_dict, prefix, *args, **kwargs)
 
-    hook.accepts_released = True
-    BasePoseEstimator._load_state_dict_pre_hook = hook
+    return hook

@@ -11,7 +11,9 @@ import pytest
 import torch
 from mmengine.model import ImgDataPreprocessor
 from mmengine.registry import Registry
+from mmengine.visualization import Visualizer
 from mmpose.datasets.transforms import RandomBBoxTransform
+from mmpose.engine.hooks import PoseVisualizationHook
 from torch import nn
 
 from mmtranspose.compat.upstream import PRIVATE_NAMES
@@ -20,10 +22,21 @@ LIBRARIES = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmpose', 'mmdet')
 PRIVATE = re.compile(r'_[a-zA-Z]\w*(?<!_)')  # not `_base_`, which is a public key of configs
 # Private names of others: of metaclasses; of named tuples, which document them; of os, queue and numpy.
 OTHERS = {'_abc_impl', '_instance_dict', '_asdict', '_fields', '_replace', '_exit', '_qsize', '_reconstruct'}
+
+
+def visualization_hook():
+    Visualizer.get_instance('example')  # which the hook asks for
+    try:
+        return PoseVisualizationHook()
+    finally:
+        Visualizer._instance_dict.pop('example')
+
+
 ON_INSTANCES = {  # names that only an instance has: how to make one
     'mmpose.datasets.transforms:RandomBBoxTransform._get_transform_params': RandomBBoxTransform,
     'mmengine.model:ImgDataPreprocessor._channel_conversion': ImgDataPreprocessor,
     'mmengine.registry:Registry._locations': lambda: Registry('example'),
+    'mmpose.engine.hooks:PoseVisualizationHook._test_index': visualization_hook,
     'torch._dynamo.eval_frame:OptimizedModule._orig_mod': lambda: torch.compile(nn.Identity()),
 }
 

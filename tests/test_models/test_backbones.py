@@ -3,6 +3,7 @@ import torch
 from mmpose.models.backbones import HRNet, ResNet
 from mmpose.registry import MODELS
 
+from mmtranspose.errors import InputError
 from mmtranspose.models import HRNetSmall, ResNetSmall
 
 TINY = dict(
@@ -60,13 +61,13 @@ def test_every_parameter_gets_a_gradient():
 @pytest.mark.parametrize(
     ('config', 'words'),
     [
-        (dict(type='HRNetSmall', arch='w40'), "arch 'w40' is unknown; choose from ['w32', 'w48']"),
+        (dict(type='HRNetSmall', arch='w40'), "arch='w40' is unknown; choose 'w32' or 'w48'"),
         (dict(type='HRNetSmall', arch=dict(stage1={}, stage2={})), 'arch lacks stage3'),
-        (dict(type='ResNetSmall', depth=49), 'depth 49 is unknown'),
-        (dict(type='ResNetSmall', depth=50, num_stages=5), 'num_stages 5 is not 1, 2, 3 or 4'),
+        (dict(type='ResNetSmall', depth=49), 'depth=49 is unknown; choose 18 or 34 or'),
+        (dict(type='ResNetSmall', depth=50, num_stages=5), 'num_stages=5 is unknown; choose 1 or 2 or 3 or 4'),
     ],
 )
 def test_unknown_variants(config, words):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(InputError) as error:
         MODELS.build(config)
     assert words in str(error.value)

@@ -54,7 +54,7 @@ def test_values_are_mmposes(form, size_divisor):
         assert meta[0] == meta[1] and 'pad_shape' in meta[0][0]
 
 
-@pytest.mark.parametrize('settings', [dict(), dict(bgr_to_rgb=False), dict(bgr_to_rgb=False, rgb_to_bgr=True)], ids=str)
+@pytest.mark.parametrize('settings', [{}, dict(bgr_to_rgb=False), dict(bgr_to_rgb=False, rgb_to_bgr=True)], ids=str)
 def test_order_of_channels(settings):
     kinds = ('TransPoseDataPreprocessor', 'PoseDataPreprocessor')
     batch = tensor_collate([sample(0)], keep_samples=True)

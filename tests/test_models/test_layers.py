@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from mmtranspose.errors import InputError
 from mmtranspose.models.layers import (
     EncoderLayer,
     LearnablePositionEncoding,
@@ -43,7 +44,7 @@ def test_attention_dropout_acts_while_training_only():
 
 @pytest.mark.parametrize(('dims', 'heads'), [(10, 3), (8, 0), (96, 5)])
 def test_heads_must_divide_dims(dims, heads):
-    with pytest.raises(ValueError, match=f'num_heads={heads} does not divide embed_dims={dims}'):
+    with pytest.raises(InputError, match=f'num_heads={heads} does not divide embed_dims={dims}'):
         SelfAttention(dims, heads)
 
 
@@ -151,7 +152,7 @@ def test_learnable_is_interpolated():
     ],
 )
 def test_position_encoding_errors(kind, dims, grid, words):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(InputError) as error:
         build_position_encoding(kind, dims, grid)
     assert words in str(error.value)
 

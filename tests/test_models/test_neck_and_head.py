@@ -4,6 +4,7 @@ import torch
 from mmengine.config import Config
 from mmpose.registry import MODELS
 
+from mmtranspose.errors import InputError
 from mmtranspose.models import TransPoseHead, TransPoseNeck
 
 
@@ -82,5 +83,5 @@ def test_head_layers():
 
 
 def test_heads_that_do_not_divide():
-    with pytest.raises(ValueError, match='num_heads=3 does not divide embed_dims=8'):
+    with pytest.raises(InputError, match='num_heads=3 does not divide embed_dims=8'):
         MODELS.build(dict(type='TransPoseNeck', in_channels=6, embed_dims=8, num_heads=3))

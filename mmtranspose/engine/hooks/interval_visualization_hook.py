@@ -1,4 +1,4 @@
-"""Images of every n-th prediction of a test."""
+"""Draw every n-th prediction of a test."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from mmtranspose.typing import Batch
 
 @HOOKS.register_module()
 class IntervalVisualizationHook(PoseVisualizationHook):
-    """MMPose's :class:`PoseVisualizationHook`, whose ``interval`` counts in tests too.
+    """MMPose's :class:`PoseVisualizationHook`, with an ``interval`` that counts in tests too.
 
-    MMPose draws every sample of a test, whatever the interval. This hook draws sample 0, ``interval``,
-    2 ``interval`` and so on; each process of a distributed test counts its own samples. Validation is as in MMPose:
-    the first sample of every ``interval``-th batch.
+    MMPose draws every sample of a test, whatever the interval. This hook draws sample 0, ``interval``, 2 ``interval``
+    and so on; each process of a distributed test counts its own samples. In validation it draws the first sample of
+    every ``interval``-th batch, as MMPose does.
 
     Args:
-        **kwargs: As in ``PoseVisualizationHook``.
+        **kwargs: Arguments of ``PoseVisualizationHook``.
     """
+
+    _test_index: int
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: Batch, outputs: Sequence[PoseDataSample]
     ) -> None:
-        """Draw those samples of a batch whose turn it is."""
+        """Draw the batch's samples whose number in the test is a multiple of ``interval``."""
         first = self._test_index
         for index, sample in enumerate(outputs, first):
             if index % self.interval == 0:

@@ -1,16 +1,20 @@
-"""HRNet up to its third stage, highest resolution alone, as a stem."""
+"""The stem of TransPose-H: HRNet up to its third stage, of which only the highest resolution is returned."""
 
 from __future__ import annotations
 
 import copy
+from typing import Any, ClassVar
 
 from mmpose.models.backbones import HRNet
 from mmpose.registry import MODELS
+from torch import nn
 
+from mmtranspose.errors import InputError, require_choice
 from mmtranspose.models.backbones.pretrained import require_pretrained
 
 
-def _arch(width: int) -> dict:
+def _arch(width: int) -> dict[str, dict[str, Any]]:
+    """HRNet's ``extra`` up to stage 3, for a width of the highest resolution in channels."""
     channels = (width, 2 * width, 4 * width)
     return dict(
         stage1=dict(num_modules=1, num_branches=1, block='BOTTLENECK', num_blocks=(4,), num_channels=(64,)),
@@ -21,44 +25,48 @@ def _arch(width: int) -> dict:
 
 @MODELS.register_module()
 class HRNetSmall(HRNet):
-    """MMPose's :class:`HRNet` cut short after stage 3, whose last module fuses into the first branch alone.
+    """MMPose's :class:`HRNet` without stage 4; the last module of stage 3 fuses into the first branch only.
 
-    Input: (B, 3, H, W). Output: a tuple of one feature map, (B, width, H / 4, W / 4). Parameter names are HRNet's, so
-    MMPose's ImageNet weights load as they are (stage 4 and the last fusions are left over).
+    Input: (B, 3, H, W). Output: a tuple of one feature map, (B, width, H / 4, W / 4). Parameters have HRNet's names, so
+    MMPose's ImageNet weights can be loaded (those of stage 4 and of the other last fusions are not used).
 
     Args:
         arch (str | dict): ``'w32'`` or ``'w48'`` as in the paper, or a dict with ``stage1`` to ``stage3`` in the form
             of HRNet's ``extra``.
-        **kwargs: As in MMPose's ``HRNet``.
+        **kwargs: Arguments of MMPose's ``HRNet``.
 
     Raises:
-        ValueError: ``arch`` is an unknown name, or a dict that lacks a stage.
+        InputError: ``arch`` is an unknown name, or a dict that lacks a stage.
     """
 
-    arch_settings = {'w32': _arch(32), 'w48': _arch(48)}
+    arch_settings: ClassVar[dict[str, dict[str, Any]]] = {'w32': _arch(32), 'w48': _arch(48)}
 
-    def __init__(self, arch: str | dict = 'w32', **kwargs):
+    def __init__(self, arch: str | dict = 'w32', **kwargs: Any):
         if isinstance(arch, str):
-            if arch not in self.arch_settings:
-                raise ValueError(f'HRNetSmall: arch {arch!r} is unknown; choose from {sorted(self.arch_settings)}')
+            require_choice('arch', arch, self.arch_settings)
             arch = self.arch_settings[arch]
         missing = {'stage1', 'stage2', 'stage3'} - set(arch)
         if missing:
-            raise ValueError(f'HRNetSmall: arch lacks {", ".join(sorted(missing))}')
+            raise InputError(f'HRNetSmall: arch lacks {", ".join(sorted(missing))}')
         extra = copy.deepcopy(dict(arch))
         width = extra['stage3']['num_channels'][0]
-        # HRNet cannot be built without a stage 4: one without modules hands stage 3's output on.
+        # HRNet cannot be built without a stage 4; one without modules returns stage 3's output.
         extra['stage4'] = dict(num_modules=0, num_branches=1, block='BASIC', num_blocks=(), num_channels=(width,))
         super().__init__(extra=extra, **kwargs)
 
     def init_weights(self) -> None:
-        """As MMPose's, but a pretrained start must set the whole stem; stage 4, the fusions into it and the
-        classifier are left over."""
+        """Initialise as MMPose's HRNet does, from pretrained weights only if they set every parameter of the stem.
+
+        Raises:
+            InputError: The file of ``init_cfg`` cannot be loaded, or is not of this network.
+        """
         fusions = f'stage3.{self.extra["stage3"]["num_modules"] - 1}.fuse_layers.'
         require_pretrained(self, ['transition3.', 'stage4.', f'{fusions}1.', f'{fusions}2.'])
         super().init_weights()
 
-    def _make_stage(self, layer_config, in_channels, multiscale_output=True):
+    def _make_stage(
+        self, layer_config: dict[str, Any], in_channels: list[int], multiscale_output: bool = True
+    ) -> tuple[nn.Module, list[int]]:
         if layer_config is self.extra['stage3']:
             multiscale_output = False
         return super()._make_stage(layer_config, in_channels, multiscale_output)

@@ -1,4 +1,4 @@
-"""ImageNet weights that must be the stem's."""
+"""Check that a stem's pretrained weights are of this stem."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ CLASSIFIERS = ('fc.', 'classifier.', 'head.', 'incre_modules.', 'downsamp_module
 
 
 def require_pretrained(backbone: BaseModule, later: Sequence[str]) -> None:
-    """Refuse an ``init_cfg`` whose file is not of this stem; mmengine would only warn.
+    """Refuse an ``init_cfg`` whose file is not of this stem. (mmengine would only warn.)
+
+    A warning names tensors of the file that belong to no layer of the stem, no later layer and no classifier.
 
     Args:
-        backbone (BaseModule): With ``init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...)``, perhaps in a list;
-            any other start is left alone.
-        later (Sequence[str]): What the names of the network's later layers begin with, which the stem does without.
+        backbone (BaseModule): Its ``init_cfg`` is checked if it is ``dict(type='Pretrained', checkpoint=...,
+            prefix=...)``, or a list that contains such a dict.
+        later (Sequence[str]): Beginnings of the names of layers that the full network has after the stem.
 
     Raises:
-        InputError: The file cannot be loaded; a parameter is missing or has another shape; one of the stem's layers has
-            more of them than the stem. (Others that are neither later layers nor a classifier's get a warning.)
+        InputError: The file cannot be loaded; it lacks a parameter of the stem or has it in another shape; or it has
+            further parameters for a layer of the stem.
     """
     starts = backbone.init_cfg if isinstance(backbone.init_cfg, list) else [backbone.init_cfg]
     for start in starts:
@@ -47,7 +49,7 @@ def _load(checkpoint: str, prefix: str) -> dict[str, Tensor]:
     weights = state_dict_of(content)
     if weights is None:
         raise InputError(f'backbone.init_cfg: {checkpoint} holds no dict of weights')
-    if prefix:  # as mmengine takes it, with or without the dot
+    if prefix:  # mmengine takes it with and without the dot
         prefix = prefix.rstrip('.') + '.'
         return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
     return weights

@@ -1,8 +1,9 @@
-"""From a loader's batch to the network's input, without waiting for the device."""
+"""Prepare a loader's batch for the network, without waiting for the device."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from mmengine.model import ImgDataPreprocessor
@@ -11,37 +12,40 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from mmtranspose.errors import InputError
+from mmtranspose.typing import Batch
 
 
 @MODELS.register_module()
 class TransPoseDataPreprocessor(PoseDataPreprocessor):
-    """MMPose's :class:`PoseDataPreprocessor`, which also takes the batches of tensors of ``tensor_collate``.
+    """MMPose's :class:`PoseDataPreprocessor`, which also takes the batches of tensors that ``tensor_collate`` makes.
 
-    Values are the same. Images of one size are normalised together; channels are reversed by a flip, not by a list of
-    indices, which would have to be copied to the device first, and waited for.
+    Values are the same as with MMPose's. Images of one size are normalised together. Channels are reversed by a flip;
+    MMPose's list of indices would have to be copied to the device first, and the host would wait for that.
 
     Args:
-        *args, **kwargs: As in ``PoseDataPreprocessor``. ``non_blocking=True`` copies from pinned memory (the loader's
-            ``pin_memory=True``) while the device is at work.
+        *args, **kwargs: Arguments of ``PoseDataPreprocessor``. With ``non_blocking=True``, images are copied from
+            pinned memory (``pin_memory=True`` of the loader) while the device is busy.
     """
 
-    def __init__(self, *args, **kwargs):
+    _channel_conversion: bool
+
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.reverse_channels, self._channel_conversion = self._channel_conversion, False
 
-    def forward(self, data: dict, training: bool = False) -> dict:
-        """Move to the device, reverse channels, normalise, pad; with MMPose's samples, also augment.
+    def forward(self, data: Batch, training: bool = False) -> Batch:
+        """Move a batch to the device, reverse the images' channels, normalise and pad them.
 
         Args:
-            data (dict): ``inputs``, B tensors (3, H, W) or one (B, 3, H, W), uint8, BGR; ``data_samples``, a list of B
-                ``PoseDataSample`` or a dict of tensors (B, ...).
+            data (dict): ``inputs``: B tensors (3, H, W) or one (B, 3, H, W), uint8, BGR. ``data_samples``: a list of B
+                ``PoseDataSample``, or a dict of tensors (B, ...).
             training (bool): Whether to apply ``batch_augments``.
 
         Returns:
-            dict: ``inputs`` (B, 3, H, W), float32; ``data_samples`` of the form they came in.
+            dict: ``inputs`` (B, 3, H, W), float32; ``data_samples`` in the form in which they were given.
 
         Raises:
-            InputError: The batch is empty; or there are ``batch_augments``, which know MMPose's samples alone.
+            InputError: The batch is empty; or there are ``batch_augments``, which take only a list of samples.
         """
         if len(data['inputs']) == 0:
             raise InputError('the batch holds no image: give at least one')
@@ -58,13 +62,13 @@ class TransPoseDataPreprocessor(PoseDataPreprocessor):
             )
         return ImgDataPreprocessor.forward(self, data, training)
 
-    def _get_pad_shape(self, data: dict) -> list[tuple]:
-        """(h, w) of each padded image. (Of a stacked batch MMPose returns (channels, h).)"""
+    def _get_pad_shape(self, data: Batch) -> list[tuple[int, int]]:
+        """The size (h, w) of each padded image. (For a stacked batch MMPose returns (channels, h).)"""
         return super()._get_pad_shape(dict(data, inputs=list(data['inputs'])))
 
 
 def _stacked(inputs: Tensor | Sequence[Tensor]) -> Tensor | Sequence[Tensor]:
-    """One tensor, if the images are of one shape."""
+    """Stack the images if they have the same shape."""
     if isinstance(inputs, Tensor) or len({one.shape for one in inputs}) != 1:
         return inputs
     return torch.stack(tuple(inputs))

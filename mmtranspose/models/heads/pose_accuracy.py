@@ -1,4 +1,4 @@
-"""How many keypoints of a batch are near their targets, without leaving the device."""
+"""The share of keypoints that are near their targets, computed on the device."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from mmtranspose.codecs.peaks import find_peaks
 
 
 def pose_accuracy(heatmaps: Tensor, targets: Tensor, mask: Tensor, threshold: float = 0.05) -> Tensor:
-    """The average that MMPose's ``pose_pck_accuracy`` returns, as operations on the heatmaps' device.
+    """Compute the average that MMPose's ``pose_pck_accuracy`` returns, on the heatmaps' device.
 
-    A keypoint is near if its highest cell is less than ``threshold`` from that of the target, where distances in x are
-    divided by the heatmap's height and those in y by its width (so MMPose does it). A map without a positive value has
-    its peak at cell (-1, -1). The share of near ones is taken for each keypoint, then the mean of those of which any
-    counts.
+    A keypoint is near if the highest cell of its heatmap is less than ``threshold`` from that of its target. As in
+    MMPose, distances in x are divided by the heatmap's height and those in y by its width, and a map without a positive
+    value has its peak at cell (-1, -1). The result is the mean, over the keypoints that count in at least one image,
+    of the share of images in which they are near.
 
     Args:
         heatmaps (Tensor): (B, K, H, W), of any floating dtype.
         targets (Tensor): (B, K, H, W).
-        mask (Tensor): (B, K), bool, of the keypoints that count.
-        threshold (float): Of the divided distance.
+        mask (Tensor): Which keypoints count, (B, K), bool.
+        threshold (float): Distance below which a keypoint is near, relative to the heatmap's size.
 
     Returns:
-        Tensor: (), float64 (where the device has it), from 0 to 1; 0 if no keypoint counts.
+        Tensor: A scalar from 0 to 1, float64 (float32 on MPS); 0 if no keypoint counts.
     """
     height, width = heatmaps.shape[-2:]
     dtype = torch.float32 if heatmaps.device.type == 'mps' else torch.float64  # MPS has no float64
@@ -35,6 +35,6 @@ def pose_accuracy(heatmaps: Tensor, targets: Tensor, mask: Tensor, threshold: fl
 
 
 def _peak_cells(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
-    """Columns and rows (B, K) of the highest cells, -1 where no value is positive."""
+    """Columns and rows (B, K) of the highest cells; -1 where no value is positive."""
     rows, cols, heights = find_peaks(heatmaps.detach().float())
     return torch.where(heights <= 0, -1, cols), torch.where(heights <= 0, -1, rows)

@@ -1,8 +1,9 @@
-"""From encoded features to heatmaps, and from heatmaps to keypoints."""
+"""The head: compute heatmaps from encoded features, decode them to keypoints, and train them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.structures import InstanceData, PixelData
@@ -19,20 +20,20 @@ from mmtranspose.models.heads.pose_accuracy import pose_accuracy
 
 @MODELS.register_module()
 class TransPoseHead(HeatmapHead):
-    """MMPose's :class:`HeatmapHead` with TransPose's layers and start, decoding and targets on the device.
+    """MMPose's :class:`HeatmapHead` with TransPose's layers and initialisation, and decoding and targets on the device.
 
-    TransPose-R has one deconvolution (4x4, stride 2) with BN and ReLU before the 1x1 convolution, TransPose-H none:
-    ``deconv_out_channels=(256,)`` or None. The final convolution starts at N(0, 0.001) with bias 0; a deconvolution
-    stays at PyTorch's default.
+    TransPose-R has one deconvolution (4x4, stride 2) with batch normalisation and ReLU before the final 1x1 convolution
+    (``deconv_out_channels=(256,)``), TransPose-H has none (None). The final convolution is initialised with N(0, 0.001)
+    and bias 0, a deconvolution by PyTorch's default.
 
     Args:
         in_channels (int): Channels d of the neck's output.
-        out_channels (int): Keypoints K.
+        out_channels (int): Number of keypoints K.
         deconv_out_channels (Sequence[int] | None): Output channels of each deconvolution.
-        deconv_kernel_sizes (Sequence[int] | None): Kernel sizes; by default 4 for each.
-        batch_decoding (bool): Decode all people of a batch at once, on the device, where
-            :func:`mmtranspose.codecs.batch_decoder` knows the decoder. False: one by one on the CPU, as MMPose does.
-        **kwargs: As in ``HeatmapHead`` (``loss``, ``decoder``, ``init_cfg``, ...).
+        deconv_kernel_sizes (Sequence[int] | None): Kernel size of each deconvolution; None: 4.
+        batch_decoding (bool): Decode all people of a batch at once, on the device, if
+            :func:`mmtranspose.codecs.batch_decoder` supports the decoder. False: one by one on the CPU, as MMPose does.
+        **kwargs: Arguments of ``HeatmapHead`` (``loss``, ``decoder``, ``init_cfg``, ...).
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class TransPoseHead(HeatmapHead):
         deconv_out_channels: Sequence[int] | None = None,
         deconv_kernel_sizes: Sequence[int] | None = None,
         batch_decoding: bool = True,
-        **kwargs,
+        **kwargs: Any,
     ):
         if deconv_out_channels and deconv_kernel_sizes is None:
             deconv_kernel_sizes = (4,) * len(deconv_out_channels)
@@ -56,39 +57,39 @@ class TransPoseHead(HeatmapHead):
         self.batch_decoding = batch_decoding
 
     @property
-    def default_init_cfg(self) -> list[dict]:
-        """The final convolution's start (and that of any intermediate one)."""
+    def default_init_cfg(self) -> list[dict[str, Any]]:
+        """Initialisation of the convolutions and batch normalisations."""
         return [dict(type='Normal', layer='Conv2d', std=0.001), dict(type='Constant', layer='BatchNorm2d', val=1)]
 
     def decode(self, batch_outputs: Tensor) -> InstanceList:
-        """Keypoints and scores of heatmaps.
+        """Decode heatmaps to keypoints and scores.
 
         Args:
             batch_outputs (Tensor): (B, K, H, W).
 
         Returns:
-            list[InstanceData]: One an image: ``keypoints`` (1, K, 2) in the decoder's input frame, ``keypoint_scores``
-            (1, K).
+            list[InstanceData]: One for each image, with ``keypoints`` (1, K, 2) as (x, y) in the decoder's input frame
+            and ``keypoint_scores`` (1, K).
         """
         decoder = batch_decoder(self.decoder) if self.batch_decoding else None
         if decoder is None:
             return super().decode(batch_outputs)
         return [InstanceData(keypoints=one, keypoint_scores=score) for one, score in zip(*decoder(batch_outputs))]
 
-    def predict(self, feats: Features, batch_data_samples: OptSampleList, test_cfg: ConfigType = {}) -> Predictions:  # noqa: B006
-        """Keypoints from features, as ``HeatmapHead.predict``.
+    def predict(self, feats: Features, batch_data_samples: OptSampleList, test_cfg: ConfigType = {}) -> Predictions:  # noqa: B006  as in MMPose
+        """Predict keypoints from features, as ``HeatmapHead.predict`` does.
 
         Args:
-            feats (tuple[Tensor] | list[tuple[Tensor]]): The neck's output; for ``flip_test`` that of the images and
-                that of the mirrored images.
-            batch_data_samples (list[PoseDataSample]): Of the images.
-            test_cfg (dict): See :meth:`predict_heatmaps`; and ``flip_test``.
+            feats (tuple[Tensor] | list[tuple[Tensor]]): The neck's output; with ``flip_test``, the outputs for the
+                images and for the mirrored images.
+            batch_data_samples (list[PoseDataSample]): The images' samples.
+            test_cfg (dict): ``flip_test``, and the entries that :meth:`predict_heatmaps` reads.
 
         Returns:
             list[InstanceData] | tuple: As :meth:`predict_heatmaps`.
         """
-        pictures, mirrored = feats if test_cfg.get('flip_test', False) else (feats, None)
-        heatmaps = self.forward(pictures)
+        plain, mirrored = feats if test_cfg.get('flip_test', False) else (feats, None)
+        heatmaps = self.forward(plain)
         flipped = None if mirrored is None else self.forward(mirrored)
         return self.predict_heatmaps(heatmaps, flipped, batch_data_samples, test_cfg)
 
@@ -99,17 +100,18 @@ class TransPoseHead(HeatmapHead):
         batch_data_samples: OptSampleList,
         test_cfg: ConfigType,
     ) -> Predictions:
-        """Keypoints from heatmaps, those of the mirrored images averaged in.
+        """Predict keypoints from heatmaps, averaged with those of the mirrored images.
 
         Args:
-            heatmaps (Tensor): (B, K, H, W), of the images.
-            flipped (Tensor | None): (B, K, H, W), of the mirrored images, as the network returned them.
-            batch_data_samples (list[PoseDataSample]): ``flip_indices`` are read from the first one's metainfo.
-            test_cfg (dict): ``flip_mode``, ``shift_heatmap`` and ``output_heatmaps`` are read, as MMPose does.
+            heatmaps (Tensor): Heatmaps of the images, (B, K, H, W).
+            flipped (Tensor | None): Heatmaps of the mirrored images as the network returned them, (B, K, H, W).
+            batch_data_samples (list[PoseDataSample]): The images' samples; ``flip_indices`` are read from the first
+                one's metainfo.
+            test_cfg (dict): ``flip_mode``, ``shift_heatmap`` and ``output_heatmaps`` are read, as in MMPose.
 
         Returns:
-            list[InstanceData] | tuple: See :meth:`decode`; with ``output_heatmaps`` also a list of PixelData, whose
-            ``heatmaps`` are (K, H, W).
+            list[InstanceData] | tuple: The list of :meth:`decode`; with ``output_heatmaps``, a tuple of it and a list
+            of PixelData, whose ``heatmaps`` are (K, H, W).
         """
         if flipped is not None and len(flipped):
             unflipped = flip_heatmaps(
@@ -124,21 +126,27 @@ class TransPoseHead(HeatmapHead):
             return poses
         return poses, [PixelData(heatmaps=one) for one in heatmaps.detach()]
 
-    def loss(self, feats: Features, batch_data_samples: OptSampleList | dict, train_cfg: ConfigType = {}) -> dict:  # noqa: B006
-        """``HeatmapHead.loss``, without a copy to the CPU, and with targets that may be drawn here.
+    def loss(
+        self,
+        feats: Features,
+        batch_data_samples: OptSampleList | dict,
+        train_cfg: ConfigType = {},  # noqa: B006  as in MMPose
+    ) -> dict[str, Tensor]:
+        """Compute the loss as ``HeatmapHead.loss`` does, but without a copy to the CPU.
 
         Args:
             feats (tuple[Tensor]): The neck's output.
             batch_data_samples (list[PoseDataSample] | dict[str, Tensor]): The samples, or their labels stacked on the
-                device: ``keypoint_weights`` (B, K), and ``heatmaps`` (B, K, H, W) or ``keypoint_labels`` (B, K, 2) as
-                (x, y), pixels of the input, from which the decoder's ``render`` draws the heatmaps.
-            train_cfg (dict): ``compute_acc`` (True): whether to add the accuracy.
+                device: ``keypoint_weights`` (B, K), and either the target ``heatmaps`` (B, K, H, W) or
+                ``keypoint_labels`` (B, K, 2) as (x, y) in pixels of the input, from which the decoder's ``render``
+                draws the targets.
+            train_cfg (dict): ``compute_acc`` (default True): whether to add the accuracy.
 
         Returns:
-            dict[str, Tensor]: ``loss_kpt`` and ``acc_pose``, see :func:`pose_accuracy`.
+            dict[str, Tensor]: ``loss_kpt``, and ``acc_pose`` of :func:`pose_accuracy`.
 
         Raises:
-            InputError: There are no heatmaps, and no keypoints or no decoder to draw them with.
+            InputError: There are no target heatmaps, and no keypoints, or no decoder that can draw them.
         """
         heatmaps = self.forward(feats)
         targets, weights = self._targets(_stacked_labels(batch_data_samples))
@@ -165,10 +173,10 @@ class TransPoseHead(HeatmapHead):
 
 
 def _stacked_labels(samples: OptSampleList | dict[str, Tensor]) -> dict[str, Tensor]:
-    """The labels of :meth:`TransPoseHead.loss` as its dict of stacked tensors."""
+    """The labels that :meth:`TransPoseHead.loss` needs, stacked over the samples."""
     if isinstance(samples, dict):
         return samples
-    stacked = {}
+    stacked: dict[str, Tensor] = {}
     for name in ('keypoint_weights', 'keypoint_labels'):
         if all(name in sample.gt_instance_labels for sample in samples):
             stacked[name] = torch.cat([sample.gt_instance_labels[name] for sample in samples])

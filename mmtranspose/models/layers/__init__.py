@@ -1,3 +1,5 @@
+"""Layers of the Transformer: position encoding, self-attention and encoder."""
+
 from mmtranspose.models.layers.position_encoding import (
     LearnablePositionEncoding,
     SinePositionEncoding,

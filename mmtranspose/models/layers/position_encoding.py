@@ -1,4 +1,4 @@
-"""Position embeddings for a grid of tokens."""
+"""Position embeddings for a grid of tokens: sine or learnable."""
 
 from __future__ import annotations
 
@@ -8,32 +8,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmtranspose.errors import InputError, require_choice
+
 
 class SinePositionEncoding(nn.Module):
-    """2-D sine embedding: computed for the grid at hand, nothing to learn or store.
+    """A 2-D sine embedding, computed for each token grid; it has no parameters.
 
-    Coordinates run 1..h and 1..w, divided by (last + 1e-6) and scaled by 2 pi. The first d/2 channels come from y, the
-    last d/2 from x; within each, channel 2i is sin and 2i + 1 is cos of ``coordinate / temperature ** (2i / (d/2))``
-    (DETR's normalised form, Carion et al. 2020).
+    Coordinates run from 1 to h and from 1 to w, are divided by (last + 1e-6) and multiplied by 2 pi. The first d/2
+    channels depend on y, the others on x. In each half, channel 2i is the sine and channel 2i + 1 the cosine of
+    ``coordinate / temperature ** (2i / (d/2))`` (the normalised form of DETR, Carion et al. 2020).
 
     Args:
-        embed_dims (int): Channels d.
-        temperature (float): Longest wavelength.
+        embed_dims (int): Channels d, divisible by 4.
+        temperature (float): Factor from the shortest to the longest wavelength.
 
     Raises:
-        ValueError: 4 does not divide ``embed_dims``.
+        InputError: ``embed_dims`` is not divisible by 4.
     """
 
     def __init__(self, embed_dims: int, temperature: float = 10000.0):
         super().__init__()
         if embed_dims % 4:
-            raise ValueError(f'the sine position encoding needs embed_dims divisible by 4, not {embed_dims}')
+            raise InputError(f'the sine position encoding needs embed_dims divisible by 4, not {embed_dims}')
         self.embed_dims = embed_dims
         self.temperature = temperature
         self._cached: tuple[tuple, Tensor] | None = None
 
     def forward(self, grid: tuple[int, int], like: Tensor) -> Tensor:
-        """The table of a grid (h, w): (h * w, d), rows in row-major order, with ``like``'s device and dtype."""
+        """Compute the embedding (h * w, d) of a grid (h, w), row-major, with the device and dtype of ``like``."""
         key = (*grid, like.device, like.dtype)
         if self._cached is None or self._cached[0] != key:
             with torch.inference_mode(False), torch.no_grad():
@@ -42,7 +44,7 @@ class SinePositionEncoding(nn.Module):
         return self._cached[1]
 
     def table(self, h: int, w: int) -> Tensor:
-        """The table in float32 on the CPU, (h * w, d)."""
+        """Compute the embedding (h * w, d) of a grid (h, w), row-major, in float32 on the CPU."""
         y = self._encode(h).unsqueeze(1).expand(h, w, -1)
         x = self._encode(w).unsqueeze(0).expand(h, w, -1)
         return torch.cat([y, x], dim=-1).flatten(0, 1)
@@ -56,20 +58,20 @@ class SinePositionEncoding(nn.Module):
 
 
 class LearnablePositionEncoding(nn.Module):
-    """One learnt vector a cell, N(0, 1) at the start; other grids get it bicubically interpolated.
+    """A learnable vector for each cell, initialised with N(0, 1); interpolated bicubically for other grids.
 
     Args:
         embed_dims (int): Channels d.
         grid (tuple[int, int]): Token grid (h, w) of training.
 
     Raises:
-        ValueError: ``grid`` is missing.
+        InputError: ``grid`` is None.
     """
 
     def __init__(self, embed_dims: int, grid: tuple[int, int] | None):
         super().__init__()
         if grid is None:
-            raise ValueError(
+            raise InputError(
                 'the learnable position encoding needs grid=(h, w), the token grid it is trained for: '
                 "input height and width divided by the backbone's stride"
             )
@@ -78,12 +80,12 @@ class LearnablePositionEncoding(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the vectors anew."""
+        """Draw the vectors at random."""
         nn.init.normal_(self.weight)
 
     def forward(self, grid: tuple[int, int], like: Tensor) -> Tensor:
-        """The table of a grid (h, w): (h * w, d), rows in row-major order, with ``like``'s dtype."""
-        weight = self.weight
+        """Compute the embedding (h * w, d) of a grid (h, w), row-major, with the dtype of ``like``."""
+        weight: Tensor = self.weight
         if tuple(grid) != self.grid:
             image = weight.unflatten(0, self.grid).permute(2, 0, 1).unsqueeze(0)
             image = F.interpolate(image, size=tuple(grid), mode='bicubic', align_corners=False)
@@ -92,15 +94,17 @@ class LearnablePositionEncoding(nn.Module):
 
 
 def build_position_encoding(kind: str | None, embed_dims: int, grid: tuple[int, int] | None) -> nn.Module | None:
-    """The position encoding called ``kind``: ``'sine'``, ``'learnable'`` or None.
+    """Make a position encoding by its name.
+
+    Args:
+        kind (str | None): ``'sine'``, ``'learnable'``, or None for no position encoding.
+        embed_dims (int): Channels d.
+        grid (tuple[int, int] | None): Token grid (h, w) of training; needed for ``'learnable'``.
 
     Raises:
-        ValueError: ``kind`` is none of these.
+        InputError: ``kind`` is unknown, or ``embed_dims`` or ``grid`` does not fit it.
     """
+    require_choice('position_encoding', kind, ('sine', 'learnable', None))
     if kind is None:
         return None
-    if kind == 'sine':
-        return SinePositionEncoding(embed_dims)
-    if kind == 'learnable':
-        return LearnablePositionEncoding(embed_dims, grid)
-    raise ValueError(f"position_encoding={kind!r} is unknown; choose 'sine', 'learnable' or None")
+    return SinePositionEncoding(embed_dims) if kind == 'sine' else LearnablePositionEncoding(embed_dims, grid)

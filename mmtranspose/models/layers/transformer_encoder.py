@@ -1,6 +1,8 @@
-"""The Transformer encoder of TransPose: self-attention whose queries and keys, not values, carry the position."""
+"""The Transformer encoder of TransPose, with positions added to queries and keys of each layer, not to values."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -8,26 +10,28 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from mmtranspose.errors import InputError
+
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention of TransPose: q and k from ``x + pos``, v from ``x``.
+    """Multi-head self-attention with queries and keys from ``x + pos`` and values from ``x``.
 
-    Goes through ``torch.nn.functional.scaled_dot_product_attention``, so that fused kernels never hold the N x N
-    matrix. Parameters are named as in ``torch.nn.MultiheadAttention``.
+    It calls ``torch.nn.functional.scaled_dot_product_attention``, whose fused kernels never store the N x N matrix.
+    Parameters have the names of ``torch.nn.MultiheadAttention``.
 
     Args:
         embed_dims (int): Channels d of a token.
-        num_heads (int): Heads; each has d / num_heads channels.
-        dropout (float): On attention weights, while training.
+        num_heads (int): Number of heads; each has d / num_heads channels.
+        dropout (float): Probability of dropping an attention weight, in training.
 
     Raises:
-        ValueError: ``num_heads`` does not divide ``embed_dims``.
+        InputError: ``embed_dims`` is not divisible by ``num_heads``.
     """
 
     def __init__(self, embed_dims: int, num_heads: int, dropout: float = 0.1):
         super().__init__()
         if num_heads < 1 or embed_dims % num_heads:
-            raise ValueError(f'num_heads={num_heads} does not divide embed_dims={embed_dims}')
+            raise InputError(f'num_heads={num_heads} does not divide embed_dims={embed_dims}')
         self.embed_dims = embed_dims
         self.num_heads = num_heads
         self.dropout = dropout
@@ -37,46 +41,46 @@ class SelfAttention(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the input projection anew (Xavier-uniform) and put biases to 0, as ``torch.nn.MultiheadAttention``."""
+        """Draw the input projection (Xavier-uniform) and set biases to 0, as ``torch.nn.MultiheadAttention`` does."""
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.in_proj_bias)
         nn.init.zeros_(self.out_proj.bias)
 
     def split_heads(self, x: Tensor) -> Tensor:
-        """(B, N, d) -> (B, heads, N, d / heads)."""
+        """Split channels into heads: (B, N, d) -> (B, heads, N, d / heads)."""
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
     def query_key(self, x: Tensor, pos: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Queries and keys of tokens ``x`` (B, N, d), each (B, heads, N, d / heads)."""
+        """Compute queries and keys of tokens ``x`` (B, N, d), each (B, heads, N, d / heads)."""
         q, k = self._project(x if pos is None else x + pos, 0, 2).chunk(2, dim=-1)
         return self.split_heads(q), self.split_heads(k)
 
     def query(self, x: Tensor, pos: Tensor | None) -> Tensor:
-        """Queries alone, as in :meth:`query_key`."""
+        """Compute only the queries of :meth:`query_key`."""
         return self.split_heads(self._project(x if pos is None else x + pos, 0, 1))
 
     def key(self, x: Tensor, pos: Tensor | None) -> Tensor:
-        """Keys alone, as in :meth:`query_key`."""
+        """Compute only the keys of :meth:`query_key`."""
         return self.split_heads(self._project(x if pos is None else x + pos, 1, 2))
 
     def value(self, x: Tensor) -> Tensor:
-        """Values of tokens ``x`` (B, N, d): (B, heads, N, d / heads)."""
+        """Compute values of tokens ``x`` (B, N, d): (B, heads, N, d / heads)."""
         return self.split_heads(self._project(x, 2, 3))
 
     def _project(self, x: Tensor, first: int, last: int) -> Tensor:
-        """The parts ``first`` to ``last`` of (query, key, value)."""
+        """Apply the projections from ``first`` to before ``last``, of query (0), key (1) and value (2)."""
         part = slice(first * self.embed_dims, last * self.embed_dims)
         return F.linear(x, self.in_proj_weight[part], self.in_proj_bias[part])
 
     def forward(self, x: Tensor, pos: Tensor | None = None) -> Tensor:
-        """Attend.
+        """Let each token attend to all tokens.
 
         Args:
             x (Tensor): Tokens, (B, N, d).
             pos (Tensor | None): Position embedding, (N, d) or (B, N, d).
 
         Returns:
-            Tensor: (B, N, d).
+            Tensor: New tokens, (B, N, d).
         """
         q, k = self.query_key(x, pos)
         dropout = self.dropout if self.training else 0.0
@@ -85,15 +89,15 @@ class SelfAttention(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Post-norm encoder layer with ReLU (Vaswani et al., 2017), the position added to queries and keys.
+    """A post-norm encoder layer with ReLU (Vaswani et al., 2017), with positions added to queries and keys.
 
     Args:
         embed_dims (int): Channels d of a token.
-        num_heads (int): Attention heads.
+        num_heads (int): Number of attention heads.
         feedforward_channels (int): Hidden channels of the feed-forward network.
-        dropout (float): After attention, inside and after the feed-forward network.
-        attention_dropout (float | None): On attention weights; None: as ``dropout``. 0 makes training on a CPU much
-            faster: PyTorch's fused attention there knows no dropout.
+        dropout (float): Dropout after attention, and inside and after the feed-forward network.
+        attention_dropout (float | None): Dropout of attention weights; None: ``dropout``. With 0, training on a CPU is
+            much faster, because PyTorch's fused CPU attention has no dropout.
     """
 
     def __init__(
@@ -115,38 +119,38 @@ class EncoderLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, pos: Tensor | None = None) -> Tensor:
-        """(B, N, d) -> (B, N, d); ``pos`` is (N, d), (B, N, d) or None."""
+        """Encode tokens (B, N, d) -> (B, N, d); ``pos`` is (N, d), (B, N, d) or None."""
         x = self.norm1(x + self.dropout(self.self_attn(x, pos)))
         hidden = self.dropout(self.activation(self.linear1(x)))
         return self.norm2(x + self.dropout(self.linear2(hidden)))
 
 
 class TransformerEncoder(BaseModule):
-    """``num_layers`` encoder layers, the position embedding given to every one; no norm after the last.
+    """Encoder layers, each of which is given the position embedding. There is no norm after the last layer.
 
-    Every matrix starts Xavier-uniform.
+    All matrices are initialised Xavier-uniform.
 
     Args:
-        num_layers (int): Layers.
-        with_cp (bool): Activation checkpointing: while training, keep each layer's input alone and compute the layer
-            anew in the backward pass. Same values and gradients, less memory, more time.
-        **layer: As in :class:`EncoderLayer`.
+        num_layers (int): Number of layers.
+        with_cp (bool): Activation checkpointing in training: keep only the input of each layer, and compute the layer
+            again in the backward pass. Values and gradients are the same; it needs less memory and more time.
+        **layer: Arguments of :class:`EncoderLayer`.
     """
 
-    def __init__(self, num_layers: int, with_cp: bool = False, **layer):
+    def __init__(self, num_layers: int, with_cp: bool = False, **layer: Any):
         super().__init__()
         self.with_cp = with_cp
         self.layers = nn.ModuleList(EncoderLayer(**layer) for _ in range(num_layers))
 
     def init_weights(self) -> None:
-        """Draw every matrix anew, Xavier-uniform."""
+        """Draw all matrices, Xavier-uniform."""
         super().init_weights()
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
 
     def forward(self, x: Tensor, pos: Tensor | None = None) -> Tensor:
-        """(B, N, d) -> (B, N, d); ``pos`` is (N, d), (B, N, d) or None."""
+        """Encode tokens (B, N, d) -> (B, N, d); ``pos`` is (N, d), (B, N, d) or None."""
         for layer in self.layers:
             x = checkpoint(layer, x, pos, use_reentrant=False) if self.with_cp and self.training else layer(x, pos)
         return x

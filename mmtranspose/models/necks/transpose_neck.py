@@ -1,4 +1,4 @@
-"""From a feature map to tokens, through the encoder, and back."""
+"""TransPose's neck: turn a feature map into tokens, encode them, and turn them back into a feature map."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from mmtranspose.models.layers import TransformerEncoder, build_position_encodin
 class TransPoseNeck(BaseModule):
     """The Transformer of `TransPose <https://arxiv.org/abs/2012.14214>`_ over a CNN's feature map.
 
-    A 1x1 convolution without bias to d channels, one token a cell (row-major), position encoding, encoder, and back
-    to a map of the same height and width. Any input size works at test time: the sine table is computed for the grid
-    at hand, the learnable one interpolated.
+    A 1x1 convolution without bias reduces the map to d channels. Its cells, in row-major order, are the tokens of the
+    encoder. The encoded tokens form a map of the same height and width. Any input size works at test time: the sine
+    encoding is computed for each token grid, the learnable one is interpolated.
 
     Args:
         in_channels (int): Channels of the backbone's last feature map.
@@ -27,14 +27,14 @@ class TransPoseNeck(BaseModule):
         dropout (float): See :class:`EncoderLayer`.
         attention_dropout (float | None): See :class:`EncoderLayer`.
         position_encoding (str | None): ``'sine'``, ``'learnable'`` or None (the paper's ablation).
-        grid (tuple[int, int] | None): Token grid (h, w) of training; for ``'learnable'`` only.
+        grid (tuple[int, int] | None): Token grid (h, w) of training; only for ``'learnable'``.
         with_cp (bool): Activation checkpointing; see :class:`TransformerEncoder`.
-        init_cfg (dict | None): The HRNet variants start the projection at N(0, 0.001):
-            ``dict(type='Normal', std=0.001, override=dict(name='projection'))``; None leaves it at PyTorch's default.
+        init_cfg (dict | None): Initialisation of the projection; None: PyTorch's default. The HRNet variants have
+            N(0, 0.001): ``dict(type='Normal', std=0.001, override=dict(name='projection'))``.
 
     Raises:
-        ValueError: ``num_heads`` does not divide ``embed_dims``; ``position_encoding`` is unknown, or cannot be
-            made with the ``embed_dims`` or ``grid`` given.
+        InputError: ``embed_dims`` is not divisible by ``num_heads``; ``position_encoding`` is unknown; or
+            ``embed_dims`` or ``grid`` does not fit it.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class TransPoseNeck(BaseModule):
         )
 
     def forward(self, feats: tuple[Tensor, ...]) -> tuple[Tensor]:
-        """The last feature map (B, C, h, w), encoded: a tuple of one (B, d, h, w)."""
+        """Encode the last feature map (B, C, h, w); returns a tuple of one map (B, d, h, w)."""
         x = self.projection(feats[-1])
         grid = tuple(x.shape[-2:])
         tokens = x.flatten(2).transpose(1, 2)  # (B, h * w, d)

@@ -87,8 +87,10 @@ def find_boxes(items: Iterable[Frame | Unreadable], source: BoxSource, batch_siz
     waiting: list[FrameTask] = []
     with errors_deferred(items) as readable:
         for item in readable:
-            unreadable = isinstance(item, Unreadable)
-            waiting.append(FrameTask(None, [(item.name, item.reason)]) if unreadable else FrameTask(item))
+            if isinstance(item, Unreadable):
+                waiting.append(FrameTask(None, [(item.name, item.reason)]))
+            else:
+                waiting.append(FrameTask(item))
             if len(waiting) >= batch_size:
                 yield from _with_boxes(waiting, source)
                 waiting = []

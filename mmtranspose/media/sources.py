@@ -35,7 +35,8 @@ def open_source(inputs: InputsLike) -> Source:
     """
     if isinstance(inputs, Source):
         return inputs
-    given = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+    several = isinstance(inputs, (list, tuple))
+    given: Sequence[InputLike] = inputs if several else [inputs]  # type: ignore[assignment,list-item]  # by `several`
     if not given:
         raise InputError('no input is given: name images, videos, folders or a camera')
     expanded: list[Input] = []

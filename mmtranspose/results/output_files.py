@@ -1,4 +1,10 @@
-"""Which files hold the results of which input."""
+"""Name the files that hold the results of each input, without overwriting any file that was given.
+
+Two checks go together. :func:`require_no_overwriting` runs before any work and refuses an output folder in which a
+result named after its input would replace a given file. :class:`OutputNames` names the results as they come, and gives
+a number to a result whose name is taken by another result or, for inputs that were not known beforehand, by a given
+file.
+"""
 
 from __future__ import annotations
 
@@ -12,35 +18,34 @@ from pathlib import Path
 from mmtranspose.errors import InputError
 from mmtranspose.media import Frame
 from mmtranspose.media.inputs import VIDEO_SUFFIXES, suffix_of
+from mmtranspose.typing import PathLike
 
 IN_COLOUR = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')  # other images become PNG
-
-
 COCO_RESULTS = 'results_coco.json'
 
 
 @dataclass(frozen=True)
 class OutputFiles:
-    """The files of one image, video or camera.
+    """The files with the results of one image, video or camera.
 
     Attributes:
-        image (Path): The image with what was found in it; of a video or camera the video (``.mp4``).
-        predictions (Path): The JSON.
+        drawing (Path): The image with the poses drawn; for a video or camera, a video (``.mp4``).
+        predictions (Path): The JSON file.
     """
 
-    picture: Path
+    drawing: Path
     predictions: Path
 
 
 class OutputNames:
-    """Names files in one folder after their inputs; those of equal names are numbered, and no input is overwritten.
+    """Names the files of results in one folder after their inputs, and numbers those of equal names.
 
     Args:
-        root (str | Path): The folder.
+        root (PathLike): The folder.
         given (Iterable[Path]): Files that must not be overwritten.
     """
 
-    def __init__(self, root: str | Path, given: Iterable[Path] = ()):
+    def __init__(self, root: PathLike, given: Iterable[Path] = ()):
         self.root = Path(root)
         self._given = {os.path.realpath(path) for path in given}
         self._used = {Path(COCO_RESULTS).stem}
@@ -48,17 +53,16 @@ class OutputNames:
         self._files: OutputFiles | None = None
 
     def __call__(self, frame: Frame) -> OutputFiles:
-        """The files of a frame: the same object for all frames of a video, which come in order."""
+        """The files of a frame, the same object for all frames of a video; call with frames in order."""
         last, self._last = self._last, frame
-        goes_on = frame.video is not None and last is not None and frame.video == last.video
-        if not goes_on or frame.index <= last.index:
+        if self._files is None or last is None or not _is_next(frame, last):
             self._files = self._free(frame)
         return self._files
 
     def _free(self, frame: Frame) -> OutputFiles:
         stem, suffix = _name(frame)
         number, candidate = 1, stem
-        while candidate in self._used or self._harms(self._named(candidate, suffix)):
+        while candidate in self._used or self._is_given(self._named(candidate, suffix)):
             number += 1
             candidate = f'{stem}_{number}'
         self._used.add(candidate)
@@ -67,8 +71,13 @@ class OutputNames:
     def _named(self, stem: str, suffix: str) -> OutputFiles:
         return OutputFiles(self.root / f'{stem}{suffix}', self.root / f'{stem}.json')
 
-    def _harms(self, files: OutputFiles) -> bool:
-        return any(os.path.realpath(path) in self._given for path in (files.picture, files.predictions))
+    def _is_given(self, files: OutputFiles) -> bool:
+        return any(os.path.realpath(path) in self._given for path in (files.drawing, files.predictions))
+
+
+def _is_next(frame: Frame, last: Frame) -> bool:
+    """Whether a frame follows the last one in the same run of a video."""
+    return frame.video is not None and frame.video == last.video and frame.index > last.index
 
 
 def _name(frame: Frame) -> tuple[str, str]:
@@ -84,9 +93,9 @@ def _name(frame: Frame) -> tuple[str, str]:
     return stem, suffix if suffix.lower() in IN_COLOUR else '.png'
 
 
-def input_files(inputs: Sequence[str]) -> Iterator[Path]:
-    """The files that inputs name: themselves, those in folders, and those that patterns match."""
-    for given in inputs:
+def input_files(inputs: Sequence[PathLike]) -> Iterator[Path]:
+    """The files that inputs name: files, the files in folders, and the files that patterns match."""
+    for given in map(str, inputs):
         if os.path.isdir(given):
             yield from (Path(entry.path) for entry in os.scandir(given))
         elif os.path.isfile(given):
@@ -95,23 +104,23 @@ def input_files(inputs: Sequence[str]) -> Iterator[Path]:
             yield from map(Path, glob.iglob(given, recursive=True))
 
 
-def require_no_overwriting(root: str | Path, inputs: Iterable[Path], others: Iterable[Path]) -> None:
-    """Check that results which are named after their inputs would not replace anything given.
+def require_no_overwriting(root: PathLike, inputs: Iterable[Path], others: Iterable[Path]) -> None:
+    """Check that results named after their inputs would replace no file that was given.
 
     Args:
-        root (str | Path): Where results go.
+        root (PathLike): The folder of the results.
         inputs (Iterable[Path]): Images and videos.
         others (Iterable[Path]): Further files that are read.
 
     Raises:
-        InputError: They would.
+        InputError: A given file would be replaced.
     """
     inputs = list(inputs)
     given = {os.path.realpath(path): path for path in (*inputs, *others)}
     targets = {Path(COCO_RESULTS)}
     for path in inputs:
-        picture = path.with_suffix('.mp4') if suffix_of(str(path)) in VIDEO_SUFFIXES else path
-        targets |= {Path(picture.name), Path(f'{path.stem}.json')}
+        drawing = path.with_suffix('.mp4') if suffix_of(str(path)) in VIDEO_SUFFIXES else path
+        targets |= {Path(drawing.name), Path(f'{path.stem}.json')}
     real_root = os.path.realpath(root)
     for target in sorted(targets):
         threatened = given.get(os.path.join(real_root, target))

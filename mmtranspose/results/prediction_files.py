@@ -1,4 +1,4 @@
-"""Poses as JSON: a file for each input in MMPose's form, and one for all in COCO's."""
+"""Write poses as JSON: one file for each input in MMPose's form, and one for all inputs in COCO's form."""
 
 from __future__ import annotations
 
@@ -12,40 +12,42 @@ from mmpose.structures import PoseDataSample, split_instances
 from mmtranspose.files.json_files import JsonListFile, to_json, write_json
 from mmtranspose.inference.image_ids import ImageIds
 from mmtranspose.inference.pipeline import TopdownResult
+from mmtranspose.keypoint_names import keypoint_names
+from mmtranspose.media import Video
 from mmtranspose.results.output_files import COCO_RESULTS, OutputFiles
+from mmtranspose.typing import DatasetMeta, PathLike
 
-SURE = 0.2  # keypoints with higher scores count in a person's, as in MMPose's CocoMetric
+MIN_SCORE = 0.2  # keypoints with higher scores count for a person's score, as in MMPose's CocoMetric
 
 
-def results_dict(image: str, samples: Sequence[PoseDataSample], dataset_meta: dict) -> dict:
-    """Poses of an image in the form of MMPose's demos.
+def results_dict(image: str, samples: Sequence[PoseDataSample], dataset_meta: DatasetMeta) -> dict:
+    """Convert the poses of an image to the form that MMPose's demos write.
 
     Args:
-        image (str): The image's name.
-        samples (Sequence[PoseDataSample]): One a person.
-        dataset_meta (dict): As ``model.dataset_meta``.
+        image (str): Name of the image.
+        samples (Sequence[PoseDataSample]): One sample a person.
+        dataset_meta (DatasetMeta): As ``model.dataset_meta``.
 
     Returns:
-        dict: ``meta_info`` (dataset, keypoint names, image), ``instance_info``: see :func:`instances_of`.
+        dict: ``meta_info`` (dataset, keypoint names, image) and ``instance_info``, see :func:`instances_of`.
     """
     return dict(meta_info=meta_info(dataset_meta, image=image), instance_info=instances_of(samples))
 
 
-def meta_info(dataset_meta: dict, **of: object) -> dict:
-    """What results are of: dataset, names of the keypoints, and ``of``."""
-    names = [dataset_meta['keypoint_id2name'][k] for k in range(dataset_meta['num_keypoints'])]
-    return dict(dataset_name=dataset_meta['dataset_name'], keypoint_names=names, **of)
+def meta_info(dataset_meta: DatasetMeta, **of: object) -> dict:
+    """The header of a results file: dataset, names of the keypoints, and the facts ``of`` the input."""
+    return dict(dataset_name=dataset_meta['dataset_name'], keypoint_names=keypoint_names(dataset_meta), **of)
 
 
 def instances_of(samples: Sequence[PoseDataSample]) -> list[dict]:
-    """Poses as MMPose's ``split_instances`` has them.
+    """Convert poses to the form of MMPose's ``split_instances``.
 
     Args:
-        samples (Sequence[PoseDataSample]): One a person.
+        samples (Sequence[PoseDataSample]): One sample a person.
 
     Returns:
-        list[dict]: One a person: ``keypoints`` (K, 2) in image pixels, ``keypoint_scores`` (K,), ``bbox`` and
-        ``bbox_score``; and ``track_id`` of those who have one.
+        list[dict]: One dict a person: ``keypoints`` (K, 2) in pixels of the image, ``keypoint_scores`` (K,), ``bbox``,
+        ``bbox_score``, and ``track_id`` of people who are tracked.
     """
     if not samples:
         return []
@@ -54,25 +56,25 @@ def instances_of(samples: Sequence[PoseDataSample]) -> list[dict]:
 
 
 def coco_results(samples: Sequence[PoseDataSample], **of: object) -> list[dict]:
-    """Poses in COCO's format of keypoint results.
+    """Convert poses to COCO's format of keypoint results.
 
     Args:
-        samples (Sequence[PoseDataSample]): One a person.
-        of: What every entry holds besides: ``image_id`` above all.
+        samples (Sequence[PoseDataSample]): One sample a person.
+        of: Further fields of every entry, such as ``image_id``.
 
     Returns:
-        list[dict]: One a person: ``category_id`` 1, ``keypoints`` [x, y, score] * K, flat, in image pixels;
-        ``score``, that of the box times the mean of the keypoints' above 0.2, as MMPose's ``CocoMetric`` has it;
-        ``bbox`` [x, y, w, h]; and ``track_id`` of those who have one.
+        list[dict]: One dict a person: ``category_id`` 1; ``keypoints``, a flat list of x, y and score of each keypoint,
+        in pixels of the image; ``score``, the score of the box times the mean of the keypoint scores above 0.2, as in
+        MMPose's ``CocoMetric``; ``bbox`` [x, y, w, h]; and ``track_id`` of people who are tracked.
     """
     return [dict(of, category_id=1) | _coco_person(sample.pred_instances) | _track(sample) for sample in samples]
 
 
 def _coco_person(person: InstanceData) -> dict:
     scores, (x1, y1, x2, y2) = np.asarray(person.keypoint_scores[0]), (float(value) for value in person.bboxes[0])
-    sure = scores[scores > SURE]
+    counting = scores[scores > MIN_SCORE]
     keypoints = np.column_stack([person.keypoints[0], scores])
-    score = float(person.bbox_scores[0]) * (float(sure.mean()) if len(sure) else 0.0)
+    score = float(person.bbox_scores[0]) * (float(counting.mean()) if len(counting) else 0.0)
     return dict(keypoints=keypoints.ravel().tolist(), score=score, bbox=[x1, y1, x2 - x1, y2 - y1])
 
 
@@ -81,34 +83,34 @@ def _track(sample: PoseDataSample) -> dict:
 
 
 class PredictionFiles:
-    """Writes what was found, as it comes; of a long video, too, nothing is kept in memory.
+    """Writes poses as JSON while they come, so that memory does not grow with the length of a video.
 
-    An image's file has the form of :func:`results_dict`; a video's ``instance_info`` has
-    for each frame ``frame_id``, from 1 on as in MMPose's demos, and ``instances``.
+    The file of an image has the form of :func:`results_dict`. In the file of a video, ``instance_info`` has
+    ``frame_id`` (from 1, as in MMPose's demos) and ``instances`` of each frame.
 
     Args:
-        root (str | Path): Folder of ``results_coco.json``.
-        dataset_meta (dict): As ``model.dataset_meta``.
-        ids (ImageIds): Of the entries in COCO's form.
+        root (PathLike): Folder of ``results_coco.json``.
+        dataset_meta (DatasetMeta): As ``model.dataset_meta``.
+        ids (ImageIds): Gives the entries in COCO's form their ``image_id``.
     """
 
-    def __init__(self, root: str | Path, dataset_meta: dict, ids: ImageIds):
+    def __init__(self, root: PathLike, dataset_meta: DatasetMeta, ids: ImageIds):
         self._root, self._dataset_meta, self._ids = Path(root), dataset_meta, ids
         self._coco: JsonListFile | None = None
         self._video: JsonListFile | None = None
 
     def write(self, result: TopdownResult, files: OutputFiles) -> None:
-        """Add a frame's people; frames come in order."""
+        """Add the people of a frame; call with frames in order."""
         if self._coco is None:
             self._coco = JsonListFile(self._root / COCO_RESULTS)
         frame = result.frame
-        of = dict(image_id=self._ids(frame), file_name=frame.path or frame.name)
+        of: dict[str, object] = dict(image_id=self._ids(frame), file_name=frame.path or frame.name)
         if frame.video is not None:
             of['frame_id'] = frame.index + 1
         for entry in coco_results(result.samples, **of):
             self._coco.write(entry)
         if frame.video is not None:
-            self._write_frame(result, files)
+            self._write_frame(result, frame.video, files)
             return
         self._close_video()
         write_json(files.predictions, results_dict(frame.path or frame.name, result.samples, self._dataset_meta))
@@ -119,10 +121,9 @@ class PredictionFiles:
         if self._coco is not None:
             self._coco.close()
 
-    def _write_frame(self, result: TopdownResult, files: OutputFiles) -> None:
+    def _write_frame(self, result: TopdownResult, video: Video, files: OutputFiles) -> None:
         if self._video is None or self._video.path != files.predictions:
             self._close_video()
-            video = result.frame.video
             meta = meta_info(self._dataset_meta, video=video.name, fps=float(video.rate), size=list(video.size))
             before = f'{{"meta_info": {to_json(meta)},\n"instance_info": ['
             self._video = JsonListFile(files.predictions, before, ']}')

@@ -1,4 +1,4 @@
-"""A window that shows results as they come."""
+"""Show images in a window."""
 
 from __future__ import annotations
 
@@ -11,22 +11,16 @@ import numpy as np
 from mmtranspose.errors import InputError
 
 TITLE = 'mmtranspose'
-
-
-STOP = (27, ord('q'))  # ESC
-
-
+STOP = (27, ord('q'))  # 27: ESC
 TRIAL = f'import cv2; cv2.namedWindow({TITLE!r}); cv2.waitKey(1); cv2.destroyAllWindows()'
-
-
-PATIENCE = 60.0  # seconds for the trial
+PATIENCE = 60.0  # seconds that the trial may take
 
 
 def require_window() -> None:
-    """Check that a window can be opened: in a process of its own, as Qt ends the process where it cannot.
+    """Check that a window can be opened, in a process of its own because Qt ends a process that cannot open one.
 
     Raises:
-        InputError: It cannot: there is no display, or OpenCV was built without windows.
+        InputError: There is no display, or OpenCV was built without windows.
     """
     try:
         trial = subprocess.run([sys.executable, '-c', TRIAL], capture_output=True, text=True, timeout=PATIENCE)
@@ -41,10 +35,11 @@ def require_window() -> None:
 
 
 class Window:
-    """Shows images one after another, all from the thread that made it.
+    """Shows images one after another; to be used in the thread that made the window.
 
     Args:
-        interval (float): Seconds that each stays. 0: an image until a key is pressed, a video's frame a moment.
+        interval (float): Seconds that each image stays. 0: an image stays until a key is pressed, a frame of a video
+            until the next frame.
     """
 
     def __init__(self, interval: float = 0.0):
@@ -56,10 +51,10 @@ class Window:
 
         Args:
             image (np.ndarray): The image.
-            moving (bool): It is a frame of a video or camera.
+            moving (bool): Whether the image is a frame of a video or camera.
 
         Returns:
-            bool: Whether to go on: False after ESC, q, or closing the window.
+            bool: Whether to go on: False after ESC or q was pressed, or the window was closed.
         """
         cv2.imshow(TITLE, image)
         wait = round(1000 * self.interval) or (1 if moving else 0)

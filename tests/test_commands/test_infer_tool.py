@@ -1,4 +1,4 @@
-"""``tools/infer.py`` from end to end: images, folders, videos; boxes by hand, file and detector; mistakes."""
+"""``mmtranspose infer`` from end to end: images, folders, videos; boxes from arrays, files and detectors; mistakes."""
 
 import json
 import os
@@ -19,7 +19,9 @@ from conftest import ROOT
 from tiny_detector import write_detector
 
 from mmtranspose.apis import InputError, explain_topdown, inference_topdown, load_bboxes
+from mmtranspose.commands import infer as command
 from mmtranspose.detection import PersonDetector
+from mmtranspose.explain import ExplainOptions
 from mmtranspose.inference import TopdownPipeline
 from mmtranspose.media import VideoWriter, read_image
 from mmtranspose.visualization import draw_poses, overlay_people
@@ -29,7 +31,7 @@ RATE = Fraction(30000, 1001)
 
 
 @pytest.fixture
-def picture(people):
+def image_file(people):
     return people / 'val' / '000000000001.jpg'
 
 
@@ -39,7 +41,7 @@ def out(tmp_path):
 
 
 @pytest.fixture
-def infer(run_command, tiny_config, tiny_checkpoint, picture, out, tmp_path):
+def infer(run_command, tiny_config, tiny_checkpoint, image_file, out, tmp_path):
     """Runs the tool on boxes (a list, whole-image, or None); gives its exit status."""
 
     def infer(boxes, *flags, inputs=None):
@@ -47,16 +49,16 @@ def infer(run_command, tiny_config, tiny_checkpoint, picture, out, tmp_path):
             (tmp_path / 'boxes.json').write_text(json.dumps(boxes))
             boxes = tmp_path / 'boxes.json'
         where = () if boxes is None else ('--bboxes', boxes)
-        files = ('--input', *(inputs or [picture]), *where, '--output-root', out)
+        files = ('--input', *(inputs or [image_file]), *where, '--output-root', out)
         return run_command('infer', tiny_config, tiny_checkpoint, *files, *flags)
 
     return infer
 
 
 @pytest.fixture
-def clip(picture, tmp_path):
+def clip(image_file, tmp_path):
     """A video of 12 frames, brighter and brighter."""
-    image = read_image(str(picture))
+    image = read_image(str(image_file))
     path = tmp_path / 'clip.mp4'
     with VideoWriter(path, RATE, image.shape[1::-1]) as writer:
         for number in range(12):
@@ -75,56 +77,56 @@ def read(path):
 
 
 class TestImages:
-    def test_json_has_the_apis_values(self, infer, tiny_model, picture, out, tmp_path):
+    def test_json_has_the_apis_values(self, infer, tiny_model, image_file, out, tmp_path):
         assert infer(BOXES) == 0
         result = read(out / '000000000001.json')
-        samples = inference_topdown(tiny_model, str(picture), load_bboxes(str(tmp_path / 'boxes.json')))
+        samples = inference_topdown(tiny_model, str(image_file), load_bboxes(str(tmp_path / 'boxes.json')))
         assert len(result['instance_info']) == 2
         for person, sample, box in zip(result['instance_info'], samples, BOXES):
             np.testing.assert_allclose(person['keypoints'], sample.pred_instances.keypoints[0], atol=0.05)
             np.testing.assert_allclose(person['keypoint_scores'], sample.pred_instances.keypoint_scores[0], rtol=1e-3)
             assert person['bbox'] == [box[:4]] and person['bbox_score'] == box[4]
-        assert result['meta_info']['image'] == str(picture)
+        assert result['meta_info']['image'] == str(image_file)
         assert result['meta_info']['keypoint_names'][10] == 'right_wrist'
 
-    def test_image_shows_the_poses(self, infer, tiny_model, picture, out):
+    def test_image_shows_the_poses(self, infer, tiny_model, image_file, out):
         infer(BOXES, '--kpt-thr', '0', '--draw-bbox')
-        samples = inference_topdown(tiny_model, str(picture), BOXES)
-        expected = draw_poses(cv2.imread(str(picture)), samples, tiny_model.dataset_meta, 0, True)
+        samples = inference_topdown(tiny_model, str(image_file), BOXES)
+        expected = draw_poses(cv2.imread(str(image_file)), samples, tiny_model.dataset_meta, kpt_thr=0, draw_bbox=True)
         cv2.imwrite(str(out / 'expected.jpg'), expected)
         drawn = cv2.imread(str(out / '000000000001.jpg'))
         assert (drawn != cv2.imread(str(out / 'expected.jpg'))).any(-1).mean() < 0.01  # a keypoint on a pixel's edge
-        assert np.abs(drawn.astype(int) - cv2.imread(str(picture))).max() > 100
+        assert np.abs(drawn.astype(int) - cv2.imread(str(image_file))).max() > 100
 
-    def test_flags_of_drawing(self, infer, tiny_model, picture, out, tmp_path):
-        shutil.copy(picture, tmp_path / 'x.jpg')
-        cv2.imwrite(str(tmp_path / 'x.png'), cv2.imread(str(picture)))
+    def test_flags_of_drawing(self, infer, tiny_model, image_file, out, tmp_path):
+        shutil.copy(image_file, tmp_path / 'x.jpg')
+        cv2.imwrite(str(tmp_path / 'x.png'), cv2.imread(str(image_file)))
         flags = ('--radius', '5', '--thickness', '3', '--alpha', '0.4', '--show-kpt-idx', '--kpt-thr', '0')
         style = ('--skeleton-style', 'openpose')
         infer(BOXES, *flags, *style, inputs=[tmp_path / 'x.png'])
         samples = inference_topdown(tiny_model, str(tmp_path / 'x.png'), BOXES)
         options = dict(radius=5, thickness=3, alpha=0.4, show_kpt_idx=True, skeleton_style='openpose')
         image = read_image(str(tmp_path / 'x.png'))
-        expected = draw_poses(image, samples, tiny_model.dataset_meta, 0, **options)
+        expected = draw_poses(image, samples, tiny_model.dataset_meta, kpt_thr=0, **options)
         drawn = cv2.imread(str(out / 'x.png'))
         assert (drawn != expected).any(-1).mean() < 0.01 < (drawn != image).any(-1).mean()
 
-    def test_heatmaps_are_below(self, infer, picture, out):
+    def test_heatmaps_are_below(self, infer, image_file, out):
         infer(BOXES, '--draw-heatmap')
-        drawn, image = cv2.imread(str(out / picture.name)), cv2.imread(str(picture))
+        drawn, image = cv2.imread(str(out / image_file.name)), cv2.imread(str(image_file))
         assert drawn.shape == (2 * image.shape[0], image.shape[1], 3)
         below = drawn[len(image) :]
         assert np.abs(below.astype(int) - image).mean() > 20
 
-    def test_whole_image(self, infer, picture, out):
+    def test_whole_image(self, infer, image_file, out):
         infer('whole-image')
-        h, w = cv2.imread(str(picture)).shape[:2]
+        h, w = cv2.imread(str(image_file)).shape[:2]
         assert [person['bbox'] for person in read(out / '000000000001.json')['instance_info']] == [[[0, 0, w, h]]]
 
-    def test_nobody(self, infer, picture, out, capsys):
+    def test_nobody(self, infer, image_file, out, capsys):
         assert infer([]) == 0
         assert read(out / '000000000001.json')['instance_info'] == [] == read(out / 'results_coco.json')
-        difference = np.abs(cv2.imread(str(out / picture.name)).astype(int) - cv2.imread(str(picture)))
+        difference = np.abs(cv2.imread(str(out / image_file.name)).astype(int) - cv2.imread(str(image_file)))
         assert difference.mean() < 3  # encoded once more
         assert '1 image, 0 poses, 0 skipped' in capsys.readouterr().out
 
@@ -143,21 +145,21 @@ class TestImages:
             assert min(gaps) < 0.2 and nearest['score'] == pytest.approx(expected['score'], abs=1e-3)
             assert Path(nearest['file_name']).stem == f'{expected["image_id"]:012d}'
 
-    def test_without_predictions(self, infer, picture, out):
+    def test_without_predictions(self, infer, image_file, out):
         infer(BOXES, '--no-save-predictions')
-        assert os.listdir(out) == [picture.name]
+        assert os.listdir(out) == [image_file.name]
 
-    def test_equal_names_are_numbered(self, infer, people, picture, out, tmp_path):
+    def test_equal_names_are_numbered(self, infer, people, image_file, out, tmp_path):
         (tmp_path / 'other').mkdir()
-        shutil.copy(people / 'val' / '000000000002.jpg', tmp_path / 'other' / picture.name)
-        infer('whole-image', inputs=[picture, tmp_path / 'other'])
+        shutil.copy(people / 'val' / '000000000002.jpg', tmp_path / 'other' / image_file.name)
+        infer('whole-image', inputs=[image_file, tmp_path / 'other'])
         assert sorted(path.name for path in out.glob('*.jpg')) == ['000000000001.jpg', '000000000001_2.jpg']
         other = read(out / '000000000001_2.json')['meta_info']['image']
-        assert other == str(tmp_path / 'other' / picture.name)
+        assert other == str(tmp_path / 'other' / image_file.name)
 
-    def test_a_detector(self, infer, picture, out, tmp_path):
+    def test_a_detector(self, infer, image_file, out, tmp_path):
         config, checkpoint = write_detector(tmp_path)
-        found = PersonDetector(config, checkpoint, bbox_thr=0.2, nms_thr=0.5)([read_image(str(picture))])[0]
+        found = PersonDetector(config, checkpoint, bbox_thr=0.2, nms_thr=0.5)([read_image(str(image_file))])[0]
         assert len(found) > 1
         thresholds = ('--bbox-thr', '0.2', '--nms-thr', '0.5', '--det-cat-id', '0')
         assert infer(None, '--det-config', config, '--det-checkpoint', checkpoint, *thresholds) == 0
@@ -173,10 +175,10 @@ class TestImages:
 
 
 class TestVideos:
-    def test_rate_size_and_frames(self, infer, clip, picture, out):
+    def test_rate_size_and_frames(self, infer, clip, image_file, out):
         assert infer(BOXES, '--kpt-thr', '0', inputs=[clip]) == 0
         (given, _), (made, rate) = frames_of(clip), frames_of(out / 'clip.mp4')
-        assert rate == RATE and len(made) == 12 and made[0].shape == given[0].shape == read_image(str(picture)).shape
+        assert rate == RATE and len(made) == 12 and made[0].shape == given[0].shape == read_image(str(image_file)).shape
         unchanged = np.abs(np.float32(made) - np.float32(given)).max(-1) < 40
         assert 0.85 < unchanged.mean() < 0.999  # elsewhere poses are
         content = read(out / 'clip.json')
@@ -202,13 +204,14 @@ class TestVideos:
     def test_interrupted(self, clip, tiny_config, tiny_checkpoint, out):
         """Ctrl-C: exit status 130, the video can be played, the JSON read."""
         with VideoWriter(clip, RATE, (64, 48)) as writer:
-            for number in range(3000):
+            for number in range(300):
                 writer.write(np.full((48, 64, 3), number % 256, np.uint8))
-        command = [sys.executable, ROOT / 'tools' / 'infer.py', tiny_config, tiny_checkpoint, '--input', clip]
-        command += ['--bboxes', 'whole-image', '--output-root', out]
+        (out.parent / 'boxes.json').write_text(json.dumps([[0, 0, 64, 48]] * 20))  # many, so that it takes a while
+        arguments = [sys.executable, ROOT / 'tools' / 'infer.py', tiny_config, tiny_checkpoint, '--input', clip]
+        arguments += ['--bboxes', out.parent / 'boxes.json', '--output-root', out]
         environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
         pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        with running(command, **pipes, env=environment) as process:
+        with running(arguments, **pipes, env=environment) as process:
             while process.poll() is None and not any(path.stat().st_size for path in out.glob('clip.json.*')):
                 time.sleep(0.05)
             process.send_signal(signal.SIGINT)
@@ -216,13 +219,14 @@ class TestVideos:
         assert process.returncode == 130 and 'interrupted' in errors and 'Traceback' not in errors
         assert sorted(os.listdir(out)) == ['clip.json', 'clip.mp4', 'results_coco.json']
         count = len(read(out / 'clip.json')['instance_info'])
-        assert 0 < count < 3000 and len(frames_of(out / 'clip.mp4')[0]) == count == len(read(out / 'results_coco.json'))
+        assert 0 < count < 300 and len(frames_of(out / 'clip.mp4')[0]) == count
+        assert len(read(out / 'results_coco.json')) == 20 * count
         assert 'poses, 0 skipped' in printed
 
 
 class TestExplain:
-    def test_a_keypoint(self, infer, tiny_model, picture, out, tmp_path):
-        cv2.imwrite(str(tmp_path / 'x.png'), cv2.imread(str(picture)))
+    def test_a_keypoint(self, infer, tiny_model, image_file, out, tmp_path):
+        cv2.imwrite(str(tmp_path / 'x.png'), cv2.imread(str(image_file)))
         infer(BOXES, '--explain', 'left_hip', inputs=[tmp_path / 'x.png'])
         image = read_image(str(tmp_path / 'x.png'))
         explained = overlay_people(image, explain_topdown(tiny_model, image, BOXES), 'left_hip', 1)
@@ -232,6 +236,28 @@ class TestExplain:
         assert (np.abs(drawn.astype(int) - expected) > 2).any(-1).mean() < 0.01
         assert (np.abs(drawn.astype(int) - draw_poses(image, samples, tiny_model.dataset_meta)) > 2).mean() > 0.05
         assert len(read(out / 'x.json')['instance_info']) == 2
+
+    @pytest.mark.parametrize(
+        ('choice', 'expected'),
+        [
+            ((), None),
+            (('--explain', 'page', '--kpt-thr', '0.4'), ExplainOptions(affect=True, score_thr=0.4)),
+            (('--explain', 'nose', '--kpt-thr', '0.4'), ExplainOptions(affect=False, score_thr=0.4)),
+        ],
+    )
+    def test_options_of_the_pipeline(self, monkeypatch, choice, expected):
+        """A page shows both directions of attention; over an image dependency alone is drawn."""
+        monkeypatch.setattr(command, 'TopdownPipeline', lambda model, boxes, **options: options)
+        args = command.parse_arguments(['config.py', 'file.pth', '--input', 'x.jpg', *choice])
+        assert command.pipeline_of(args, None, 'whole-image')['explain'] == expected
+
+    @pytest.mark.parametrize(
+        ('choice', 'keypoint'), [('left_wrist', 9), ('0', 0), ('16', 16), ('page', None), (None, None)]
+    )
+    def test_keypoint_that_is_drawn(self, tiny_model, choice, keypoint):
+        flags = () if choice is None else ('--explain', choice)
+        args = command.parse_arguments(['config.py', 'file.pth', '--input', 'x.jpg', *flags])
+        assert command.drawer_of(args, tiny_model.dataset_meta).keypoint == keypoint
 
     def test_a_page(self, infer, out):
         assert infer(BOXES[:1], '--explain', 'page') == 0
@@ -244,12 +270,12 @@ class TestExplain:
 
 
 class TestTroubles:
-    def test_what_cannot_be_used_is_named_and_left_out(self, infer, picture, out, tmp_path, capsys):
+    def test_what_cannot_be_used_is_named_and_left_out(self, infer, image_file, out, tmp_path, capsys):
         folder = tmp_path / 'folder'
         folder.mkdir()
-        shutil.copy(picture, folder / '3.jpg')
+        shutil.copy(image_file, folder / '3.jpg')
         (folder / '1.jpg').write_bytes(b'')
-        (folder / '2.jpg').write_bytes(picture.read_bytes()[:3000])
+        (folder / '2.jpg').write_bytes(image_file.read_bytes()[:3000])
         (folder / '4.png').write_text('no image')
         assert infer('whole-image', inputs=[folder]) == 1
         printed = capsys.readouterr()
@@ -258,10 +284,10 @@ class TestTroubles:
         assert '1 image, 1 pose, 3 skipped' in printed.out
         assert sorted(os.listdir(out)) == ['3.jpg', '3.json', 'results_coco.json']
 
-    def test_strict_stops_at_once(self, infer, picture, out, tmp_path):
+    def test_strict_stops_at_once(self, infer, image_file, out, tmp_path):
         (tmp_path / 'a.jpg').write_bytes(b'')
         with pytest.raises(InputError, match=f'{tmp_path / "a.jpg"}: is empty'):
-            infer('whole-image', '--strict', inputs=[tmp_path / 'a.jpg', picture])
+            infer('whole-image', '--strict', inputs=[tmp_path / 'a.jpg', image_file])
         assert not out.exists()
 
     @pytest.mark.parametrize(
@@ -308,7 +334,11 @@ class TestTroubles:
     @pytest.mark.parametrize(
         ('flags', 'words'),
         [
-            (('--explain', 'elbow'), '--explain elbow: there is no such keypoint; choose from nose'),
+            (
+                ('--explain', 'elbow'),
+                "keypoint 'elbow' is unknown; choose from nose, left_eye, .*, or a number from 0 to 16",
+            ),
+            (('--explain', '17'), "keypoint '17' is unknown"),
             (('--explain', 'nose', '--draw-heatmap'), 'explanations come in fp32 and without heatmaps'),
             (('--ann-file', 'none.json'), 'none.json'),
         ],
@@ -334,15 +364,15 @@ class TestTroubles:
         assert f'argument {flag}: {words}' in capsys.readouterr().err
         assert not out.exists()
 
-    def test_page_of_a_video(self, infer, picture, out, tmp_path):
+    def test_page_of_a_video(self, infer, image_file, out, tmp_path):
         with VideoWriter(tmp_path / 'v.mp4', 25, (32, 24)) as writer:
             writer.write(np.zeros((24, 32, 3), np.uint8))
         with pytest.raises(InputError, match='--explain page is for images, and there is a video'):
-            infer('whole-image', '--explain', 'page', inputs=[picture, tmp_path / 'v.mp4'])
+            infer('whole-image', '--explain', 'page', inputs=[image_file, tmp_path / 'v.mp4'])
         assert not out.exists()
 
-    def test_somewhere_to_put_results(self, run_command, tiny_config, tiny_checkpoint, picture):
-        files = (tiny_config, tiny_checkpoint, '--input', picture, '--bboxes', 'whole-image')
+    def test_somewhere_to_put_results(self, run_command, tiny_config, tiny_checkpoint, image_file):
+        files = (tiny_config, tiny_checkpoint, '--input', image_file, '--bboxes', 'whole-image')
         with pytest.raises(InputError, match='--output-root DIR, --show, or both'):
             run_command('infer', *files)
 
@@ -355,8 +385,8 @@ class TestTroubles:
             infer('whole-image', '--show')
         assert not out.exists()
 
-    def test_inputs_are_not_overwritten(self, run_command, tiny_config, tiny_checkpoint, picture, tmp_path):
-        shutil.copy(picture, tmp_path / 'street.png')
+    def test_inputs_are_not_overwritten(self, run_command, tiny_config, tiny_checkpoint, image_file, tmp_path):
+        shutil.copy(image_file, tmp_path / 'street.png')
         (tmp_path / 'street.json').write_text(json.dumps(BOXES))
         before = (tmp_path / 'street.png').read_bytes(), (tmp_path / 'street.json').read_bytes()
         files = ('--input', tmp_path / 'street.png', '--bboxes', tmp_path / 'street.json', '--output-root', tmp_path)
@@ -364,15 +394,15 @@ class TestTroubles:
             run_command('infer', tiny_config, tiny_checkpoint, *files)
         assert ((tmp_path / 'street.png').read_bytes(), (tmp_path / 'street.json').read_bytes()) == before
 
-    def test_openpose_style_of_another_data_set(self, infer, tiny_checkpoint, tmp_path, out, run_command, tiny_config):
+    def test_openpose_style_of_another_dataset(self, infer, tiny_checkpoint, tmp_path, out, run_command, tiny_config):
         import torch
 
         content = torch.load(tiny_checkpoint, weights_only=False)
         content['meta']['dataset_meta']['dataset_name'] = 'mine'
         torch.save(content, tmp_path / 'mine.pth')
+        cv2.imwrite(str(tmp_path / 'x.png'), np.zeros((8, 8, 3), np.uint8))
+        files = ('--input', tmp_path, '--bboxes', 'whole-image', '--output-root', out)
         with pytest.raises(InputError, match='openpose is for .* not of mine'):
-            files = ('--input', tmp_path, '--bboxes', 'whole-image', '--output-root', out)
-            cv2.imwrite(str(tmp_path / 'x.png'), np.zeros((8, 8, 3), np.uint8))
             run_command('infer', tiny_config, tmp_path / 'mine.pth', *files, '--skeleton-style', 'openpose')
 
 
@@ -389,8 +419,8 @@ class TestPrecision:
                 super().__init__(*args, **options)
 
         monkeypatch.setattr('mmtranspose.commands.infer.TopdownPipeline', Recorded)
-        picture = sorted((people / 'val').glob('*.jpg'))[0]
-        arguments = ('--input', picture, '--bboxes', 'whole-image', '--output-root', tmp_path / 'out', *flags)
+        image_file = sorted((people / 'val').glob('*.jpg'))[0]
+        arguments = ('--input', image_file, '--bboxes', 'whole-image', '--output-root', tmp_path / 'out', *flags)
         assert run_command('infer', tiny_config, tiny_checkpoint, *arguments) == 0
         assert given == [dtype]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import signal
-import subprocess
 import sys
+import threading
 import time
 from fractions import Fraction
 
@@ -14,8 +15,6 @@ import av
 import cv2
 import numpy as np
 import pytest
-from children import running
-from conftest import ROOT
 from media_files import number_of, numbered, smooth_image, textured
 
 from mmtranspose.errors import InputError
@@ -131,9 +130,11 @@ class TestRefused:
 
     def test_too_large_for_the_encoder(self, path):
         image = np.zeros((2, 20000, 3), np.uint8)
-        with VideoWriter(path, 25, (20000, 2)) as writer:
-            with pytest.raises(InputError, match=f'video {path} cannot be encoded'):
-                writer.write(image)
+        with (
+            VideoWriter(path, 25, (20000, 2)) as writer,
+            pytest.raises(InputError, match=f'video {path} cannot be encoded'),
+        ):
+            writer.write(image)
         assert os.listdir(path.parent) == []
 
     def test_without_pyav(self, path, monkeypatch):
@@ -174,27 +175,33 @@ class TestFile:
             write_and_fail()
         assert numbers(path) == list(range(17)) and os.listdir(path.parent) == ['out.mp4']
 
-    def test_playable_after_ctrl_c_in_a_running_process(self, path):
-        program = (
-            'import itertools, sys\n'
-            'from media_files import textured\n'
-            'from mmtranspose.media import VideoWriter\n'
-            'frames = [textured(number) for number in range(256)]\n'
-            'with VideoWriter(sys.argv[1], 25, (320, 240)) as writer:\n'
-            '    for frame in itertools.cycle(frames):\n'
-            '        writer.write(frame)\n'
-        )
-        environment = {**os.environ, 'PYTHONPATH': f'{ROOT}:{ROOT / "tests" / "test_media"}'}
-        with running([sys.executable, '-c', program, path], env=environment, stderr=subprocess.PIPE) as process:
-            partial = path.with_name(f'{path.name}.{process.pid}.partial')
-            for _ in range(600):
-                if partial.exists() and partial.stat().st_size > 50_000:
-                    break
-                time.sleep(0.1)
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
+    @pytest.mark.parametrize('size', [50_000, 70_000, 90_000])
+    def test_playable_after_ctrl_c_at_any_moment(self, path, size):
+        """A signal comes while frames are encoded, as soon as the file has this size."""
+        frames = [textured(number) for number in range(32)]
+        partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
+        deadline = time.monotonic() + 60
+
+        def interrupt():
+            while time.monotonic() < deadline:
+                if partial.exists() and partial.stat().st_size > size:
+                    os.kill(os.getpid(), signal.SIGINT)
+                    return
+                time.sleep(0.001)
+
+        def write():
+            with VideoWriter(path, 25, (320, 240)) as writer:
+                thread.start()
+                for frame in itertools.cycle(frames):
+                    writer.write(frame)
+                    assert time.monotonic() < deadline
+
+        thread = threading.Thread(target=interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            write()
+        thread.join()
         found = numbers(path)
-        assert len(found) > 10 and found == [number % 256 for number in range(len(found))]
+        assert len(found) > 10 and found == [number % 32 for number in range(len(found))]
         assert os.listdir(path.parent) == ['out.mp4']
 
 

@@ -44,7 +44,7 @@ def result(frame, *seeds, tracks=False):
     return TopdownResult(frame, [person(seed, 10 + seed if tracks else None) for seed in seeds])
 
 
-def picture(path, index=0, size=(48, 64)):
+def still(path, index=0, size=(48, 64)):
     return Frame(np.full((*size, 3), 90, np.uint8), str(path), index, str(path), None)
 
 
@@ -136,9 +136,7 @@ class TestJsonListFile:
 
 class TestResultsFolder:
     def test_images(self, folder, tmp_path):
-        root = written(
-            folder, [result(picture('a/x.jpg'), 0, 1), result(picture('b/x.jpg', 1)), result(picture('7.png'), 2)]
-        )
+        root = written(folder, [result(still('a/x.jpg'), 0, 1), result(still('b/x.jpg', 1)), result(still('7.png'), 2)])
         names = ['7.json', '7.png', 'results_coco.json', 'x.jpg', 'x.json', 'x_2.jpg', 'x_2.json']
         assert sorted(path.name for path in root.iterdir()) == names
         first, second = (json.loads((root / name).read_text()) for name in ('x.json', 'x_2.json'))
@@ -154,7 +152,7 @@ class TestResultsFolder:
 
     def test_a_video(self, folder):
         results = [result(frame, index, tracks=True) for index, frame in enumerate(frames('in/clip.avi', [0, 1, 3, 4]))]
-        root = written(folder, [*results, result(picture('x.png'), 0)])
+        root = written(folder, [*results, result(still('x.png'), 0)])
         assert sorted(path.name for path in root.iterdir()) == [
             'clip.json',
             'clip.mp4',
@@ -188,7 +186,7 @@ class TestResultsFolder:
             assert len(json.loads((root / f'{name}.json').read_text())['instance_info']) == count
 
     def test_without_predictions(self, tmp_path):
-        root = written(ResultsFolder(tmp_path / 'out'), [result(picture('x.png'), 0)])
+        root = written(ResultsFolder(tmp_path / 'out'), [result(still('x.png'), 0)])
         assert os.listdir(root) == ['x.png']
 
     def test_no_result_no_folder(self, folder):
@@ -233,7 +231,7 @@ class TestFullDisk:
 
     def test_json(self, folder, small_disk):
         with pytest.raises(OSError, match='results_coco.json') as error:
-            written(folder, (result(picture('x.png'), *range(10)) for _ in range(100)))
+            written(folder, (result(still('x.png'), *range(10)) for _ in range(100)))
         assert (error.value.errno, error.value.filename) == (errno.EFBIG, str(folder.root / 'results_coco.json'))
         assert not list(folder.root.glob('*results_coco*')) and not list(folder.root.glob('*.partial'))
         for path in folder.root.glob('*.json'):
@@ -253,6 +251,6 @@ class TestFullDisk:
     def test_image(self, folder, small_disk):
         big = Frame(np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8), 'x', 0, 'x.png', None)
         with pytest.raises(OSError, match='x.png') as error:
-            written(folder, [result(picture('a.png'), 0), TopdownResult(big, [])])
+            written(folder, [result(still('a.png'), 0), TopdownResult(big, [])])
         assert (error.value.errno, error.value.filename) == (errno.EFBIG, str(folder.root / 'x.png'))
         assert sorted(path.name for path in folder.root.iterdir()) == ['a.json', 'a.png', 'results_coco.json']

@@ -16,7 +16,7 @@ from mmtranspose.results.output_files import OutputNames
 IMAGE = np.zeros((4, 6, 3), np.uint8)
 
 
-def picture(path, index=0):
+def still(path, index=0):
     return Frame(IMAGE, str(path), index, str(path), None)
 
 
@@ -43,8 +43,8 @@ class TestOutputNames:
     )
     def test_images(self, inputs, images, predictions):
         names = OutputNames('out')
-        files = [names(picture(path, index)) for index, path in enumerate(inputs)]
-        assert [str(one.picture) for one in files] == [f'out/{name}' for name in images]
+        files = [names(still(path, index)) for index, path in enumerate(inputs)]
+        assert [str(one.drawing) for one in files] == [f'out/{name}' for name in images]
         assert [str(one.predictions) for one in files] == [f'out/{name}' for name in predictions]
 
     def test_a_video_has_one_name_and_another_run_of_it_another(self):
@@ -53,7 +53,7 @@ class TestOutputNames:
         again = [names(frame) for frame in video_frames('a/clip.avi', [0, 1])]
         other = names(video_frames('b/clip.mov', [0])[0])
         assert first[0] is first[1] is first[2] and again[0] is again[1]
-        assert [str(one.picture) for one in (first[0], again[0], other)] == [
+        assert [str(one.drawing) for one in (first[0], again[0], other)] == [
             'out/clip.mp4',
             'out/clip_2.mp4',
             'out/clip_3.mp4',
@@ -63,15 +63,15 @@ class TestOutputNames:
         names = OutputNames('out')
         camera = names(video_frames('camera 0', [0], live=True)[0])
         array = names(Frame(IMAGE, 'array 7', 7, None, None))
-        assert (str(camera.picture), str(camera.predictions)) == ('out/webcam.mp4', 'out/webcam.json')
-        assert (str(array.picture), str(array.predictions)) == ('out/array_7.png', 'out/array_7.json')
+        assert (str(camera.drawing), str(camera.predictions)) == ('out/webcam.mp4', 'out/webcam.json')
+        assert (str(array.drawing), str(array.predictions)) == ('out/array_7.png', 'out/array_7.json')
 
     def test_given_files_are_passed_over(self, tmp_path):
         for name in ('x_2.jpg', 'x_3.json'):
             (tmp_path / name).write_text('given')
         (tmp_path / 'link').symlink_to(tmp_path)
         names = OutputNames(tmp_path / 'link', [tmp_path / 'x_2.jpg', tmp_path / 'x_3.json'])
-        assert [names(picture(f'{folder}/x.jpg')).picture.name for folder in 'ab'] == ['x.jpg', 'x_4.jpg']
+        assert [names(still(f'{folder}/x.jpg')).drawing.name for folder in 'ab'] == ['x.jpg', 'x_4.jpg']
 
 
 class TestOverwriting:
@@ -119,16 +119,16 @@ class TestImageIds:
     def test_a_number_as_name_is_the_id(self):
         ids = ImageIds()
         paths = ['val/000000000139.jpg', 'val/7.png', 'val/street.jpg', 'val/0.jpg', 'val/12a.jpg']
-        assert [ids(picture(path)) for path in paths] == [139, 7, 0, 1, 2]
+        assert [ids(still(path)) for path in paths] == [139, 7, 0, 1, 2]
 
     def test_of_an_annotation_file(self):
         ids = ImageIds(PathSuffixMap({'street.jpg': 5, 'b/field.jpg': 0, '3.jpg': 40}))
         paths = ['a/street.jpg', 'b/field.jpg', '3.jpg', 'other.jpg', '5.jpg', 'street.jpg']
-        assert [ids(picture(path)) for path in paths] == [5, 0, 40, 1, 2, 3]  # the last: not the same twice
+        assert [ids(still(path)) for path in paths] == [5, 0, 40, 1, 2, 3]  # the last: not the same twice
 
     def test_no_id_twice(self):
         ids, paths = ImageIds(), ['a/2.jpg', 'b/2.jpg', 'x.jpg', 'y.jpg', '1.jpg', '3.jpg', '9.jpg']
-        given = [ids(picture(path)) for path in paths]
+        given = [ids(still(path)) for path in paths]
         assert given == [2, 0, 1, 3, 4, 5, 9] and len(set(given)) == len(given)
 
     def test_frames_have_their_numbers(self):
@@ -141,7 +141,7 @@ class TestImageIds:
 
     def test_frames_among_images(self):
         ids = ImageIds()
-        frames = [picture('1.jpg'), *video_frames('a.mp4', [0, 1, 2]), picture('2.jpg'), picture('x.jpg')]
+        frames = [still('1.jpg'), *video_frames('a.mp4', [0, 1, 2]), still('2.jpg'), still('x.jpg')]
         assert [ids(frame) for frame in frames] == [1, 0, 2, 3, 4, 5]
 
 

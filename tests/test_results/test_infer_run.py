@@ -7,7 +7,7 @@ import threading
 import cv2
 import numpy as np
 import pytest
-from test_infer_files import META, frames, person, picture, result
+from test_infer_files import META, frames, person, result, still
 
 from mmtranspose.apis import InputError
 from mmtranspose.inference import TopdownResult
@@ -18,11 +18,9 @@ from mmtranspose.results import (
     ResultDrawer,
     ResultsFolder,
     Window,
-    explain_options,
-    explained_keypoint,
-    put_out,
     require_window,
     window,
+    write_and_show,
 )
 from mmtranspose.visualization import PoseDrawer, draw_poses
 from mmtranspose.visualization.pose import draw_tracks, track_colour
@@ -63,11 +61,11 @@ class Shown:
         self.threads.add(threading.current_thread())
 
 
-class TestPutOut:
+class TestWriteAndShow:
     def test_all_is_written_drawn(self, draw, folder):
         progress = Progress(3)
-        results = [result(picture(f'{name}.png', index), index) for index, name in enumerate('abc')]
-        put_out(iter(results), draw, progress, folder)
+        results = [result(still(f'{name}.png', index), index) for index, name in enumerate('abc')]
+        write_and_show(iter(results), draw, progress, folder)
         assert (progress.frames, progress.people, progress.skipped) == (3, 3, 0)
         for one in results:
             expected = draw_poses(one.frame.image, one.samples, META)
@@ -93,7 +91,7 @@ class TestPutOut:
                 most.append(len(made) - len(most))
                 return True
 
-        put_out(results(), draw, Progress(), None, Slow())
+        write_and_show(results(), draw, Progress(), None, Slow())
         assert len(most) == len(made) == 60 and 3 <= max(most) <= 10
 
     @pytest.mark.parametrize('error', [InputError('bad'), RuntimeError('fault'), KeyboardInterrupt()])
@@ -104,7 +102,7 @@ class TestPutOut:
 
         before = threading.active_count()
         with pytest.raises(type(error)):
-            put_out(results(), draw, Progress(), folder)
+            write_and_show(results(), draw, Progress(), folder)
         assert frame_count(folder) == 4 and not list(folder.root.glob('*.partial'))
         assert threading.active_count() == before
 
@@ -113,7 +111,7 @@ class TestPutOut:
             raise ValueError(one.frame.name)
 
         with pytest.raises(ValueError, match='clip.mp4, frame 0'):
-            put_out(iter(clip(4)), fails, Progress(), folder)
+            write_and_show(iter(clip(4)), fails, Progress(), folder)
 
     def test_interrupted(self, draw, folder):
         """Ctrl-C comes up in the main thread: what makes results is closed, and files are completed."""
@@ -133,7 +131,7 @@ class TestPutOut:
                     raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            put_out(endless(), draw, Interrupted(), folder)
+            write_and_show(endless(), draw, Interrupted(), folder)
         assert len(closed) == 1 and not closed[0].is_alive()
         assert 5 <= frame_count(folder) < 20
         assert sorted(path.name for path in folder.root.iterdir()) == ['clip.json', 'clip.mp4', 'results_coco.json']
@@ -142,7 +140,7 @@ class TestPutOut:
 class TestWindow:
     def test_shows_all_from_one_thread(self, draw, monkeypatch):
         shown = Shown(monkeypatch)
-        put_out(iter(clip(3)), draw, Progress(), None, Window())
+        write_and_show(iter(clip(3)), draw, Progress(), None, Window())
         assert len(shown.images) == 3 and shown.threads == {threading.current_thread()} and not shown.open
         np.testing.assert_array_equal(shown.images[2], draw(clip(3)[2]))
         assert shown.waits == [1, 1, 1]
@@ -152,7 +150,7 @@ class TestWindow:
     )
     def test_how_long_each_stays(self, monkeypatch, interval, moving, wait):
         shown = Shown(monkeypatch)
-        assert Window(interval).show(picture('x.png').image, moving)
+        assert Window(interval).show(still('x.png').image, moving)
         assert shown.waits == [wait]
 
     @pytest.mark.parametrize(
@@ -160,24 +158,25 @@ class TestWindow:
     )
     def test_ends(self, draw, folder, monkeypatch, keys, visible, count):
         shown, progress = Shown(monkeypatch, keys, visible), Progress()
-        put_out(iter(clip(6)), draw, progress, folder, Window())
+        write_and_show(iter(clip(6)), draw, progress, folder, Window())
         assert len(shown.images) == progress.frames == count and not shown.open
         assert count <= frame_count(folder) <= 6
 
     @pytest.mark.parametrize(
-        ('trial', 'words'),
+        ('trial', 'patience', 'words'),
         [
             (
                 'raise SystemExit("... error: (-2:Unspecified error) The function is not implemented. Rebuild")',
+                60,
                 'headless',
             ),
-            ('import os; os.abort()', 'no window can be opened here'),
-            ('import time; time.sleep(60)', 'no window can be opened here'),
+            ('import os; os.abort()', 60, 'no window can be opened here'),
+            ('import time; time.sleep(60)', 0.2, 'no window can be opened here'),
         ],
     )
-    def test_no_window(self, monkeypatch, trial, words):
+    def test_no_window(self, monkeypatch, trial, patience, words):
         monkeypatch.setattr(window, 'TRIAL', trial)
-        monkeypatch.setattr(window, 'PATIENCE', 2.0)
+        monkeypatch.setattr(window, 'PATIENCE', patience)
         with pytest.raises(InputError, match=f'--show: .*{words}'):
             require_window()
 
@@ -200,7 +199,7 @@ class TestProgress:
     def test_skipped_are_named(self, capsys):
         progress = Progress(2)
         progress.skip('a.jpg', 'is empty (0 bytes)')
-        progress.advance(TopdownResult(picture('b.jpg'), [person(0), person(1)]))
+        progress.advance(TopdownResult(still('b.jpg'), [person(0), person(1)]))
         progress.close()
         assert 'a.jpg: is empty (0 bytes)\n' in capsys.readouterr().err
         assert progress.summary().startswith('1 image, 2 poses, 1 skipped, ')
@@ -226,30 +225,12 @@ class TestDrawing:
         assert len({track_colour(number) for number in range(50)}) == 50
 
     def test_tracks_are_drawn_over_poses(self, draw):
-        one = result(picture('x.png'), 0, tracks=True)
+        one = result(still('x.png'), 0, tracks=True)
         expected = draw(one)
         draw_tracks(expected, one.samples)
         drawn = ResultDrawer(PoseDrawer(META), tracks=True)(one)
         np.testing.assert_array_equal(drawn, expected)
         assert (drawn != draw(one)).any()
-
-
-class TestExplained:
-    @pytest.mark.parametrize(
-        ('choice', 'keypoint'), [('left_wrist', 9), ('0', 0), ('16', 16), ('page', None), (None, None)]
-    )
-    def test_keypoints(self, choice, keypoint):
-        assert explained_keypoint(choice, META) == keypoint
-
-    @pytest.mark.parametrize('choice', ['wrist', '17', '-1', ''])
-    def test_unknown_keypoints(self, choice):
-        with pytest.raises(InputError, match=f'--explain {choice}: .*nose, left_eye.*page'):
-            explained_keypoint(choice, META)
-
-    def test_options(self):
-        assert explain_options(None, 0.3) is None
-        assert (explain_options('page', 0.4).affect, explain_options('nose', 0.4).affect) == (True, False)
-        assert explain_options('nose', 0.4).score_thr == 0.4
 
 
 def test_tqdm_is_quiet_on_the_standard_output(capsys):

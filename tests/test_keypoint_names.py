@@ -1,0 +1,39 @@
+"""Keypoints by name and number."""
+
+import numpy as np
+import pytest
+
+from mmtranspose.errors import InputError
+from mmtranspose.keypoint_names import keypoint_index, keypoint_indices, keypoint_names
+
+NAMES = ['nose', 'left_wrist', '2']
+
+
+def test_names_in_order_of_their_numbers():
+    assert keypoint_names({'keypoint_id2name': {1: 'left_wrist', 0: 'nose'}}) == ['nose', 'left_wrist']
+    assert keypoint_names({}) == []
+
+
+@pytest.mark.parametrize(
+    ('given', 'number'), [('nose', 0), ('left_wrist', 1), ('1', 1), (1, 1), (np.int64(1), 1), (0, 0), ('2', 2)]
+)
+def test_index(given, number):
+    assert keypoint_index(NAMES, given) == number
+
+
+@pytest.mark.parametrize('given', ['wrist', '3', '-1', '', -1, 3, np.int64(3)])
+def test_unknown_keypoints(given):
+    with pytest.raises(InputError, match=r'keypoint .* is unknown; choose from nose, left_wrist, 2, or a number'):
+        keypoint_index(NAMES, given)
+
+
+@pytest.mark.parametrize(
+    ('given', 'numbers'), [(None, [0, 1, 2]), ('nose', [0]), (['left_wrist', 0], [1, 0]), (np.array([2, 0]), [2, 0])]
+)
+def test_indices(given, numbers):
+    assert keypoint_indices(NAMES, given) == numbers
+
+
+def test_no_keypoint():
+    with pytest.raises(InputError, match='keypoints is empty; give at least one, or None for all'):
+        keypoint_indices(NAMES, [])

@@ -1,1 +1,1 @@
-"""Datasets that need no download: the synthetic people. Everything else comes from MMPose."""
+"""Data for training: synthetic people, transforms of samples, and batches. All other datasets come from MMPose."""

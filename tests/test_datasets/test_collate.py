@@ -64,8 +64,8 @@ def test_samples_are_kept_for_evaluation():
 
 def test_a_batch_is_a_few_tensors():
     samples = [sample(seed, size=(256, 192), without=['heatmaps']) for seed in range(8)]
-    pictures = 8 * 3 * 256 * 192
-    ours, theirs = (len(pickle.dumps(collate(samples))) - pictures for collate in (tensor_collate, pseudo_collate))
+    images = 8 * 3 * 256 * 192
+    ours, theirs = (len(pickle.dumps(collate(samples))) - images for collate in (tensor_collate, pseudo_collate))
     assert ours < 3000 < theirs
 
 
@@ -93,7 +93,7 @@ def test_configs_find_it():
         (dict(heatmaps=np.zeros((K, 4, 4), np.float32)), 'heatmaps differs'),
         (
             dict(keypoint_labels=np.zeros((2, K, 2), np.float32), keypoint_weights=np.zeros((2, K), np.float32)),
-            'keypoint_labels of 2 persons',
+            'keypoint_labels of 2 people',
         ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else '',

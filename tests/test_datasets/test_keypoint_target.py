@@ -76,9 +76,8 @@ def test_keypoints_that_no_step_has_moved():
 
 
 def test_a_sample_is_lighter_by_its_heatmaps():
-    pack, sizes = PackPoseInputs(meta_keys=('id',)), []
-    for target in (KeypointTarget(), GenerateTarget(CODEC)):
-        sizes.append(len(pickle.dumps(pack(target(sample(id=1))))))
+    pack = PackPoseInputs(meta_keys=('id',))
+    sizes = [len(pickle.dumps(pack(target(sample(id=1))))) for target in (KeypointTarget(), GenerateTarget(CODEC))]
     assert sizes[1] - sizes[0] == pytest.approx(K * 64 * 48 * 4, abs=1000)  # 204 KiB
 
 
@@ -86,8 +85,9 @@ def test_mistakes():
     light = np.array([[1, 0, 0.3] + [1] * (K - 3)], np.float32)
     with pytest.raises(InputError, match='joint_weights of the dataset: keypoint 2 has 0.3'):
         KeypointTarget(use_dataset_keypoint_weights=True)(sample(dataset_keypoint_weights=light))
-    with pytest.raises(ValueError, match=r'of one person, \(1, K, 2\), not \(2, 17, 2\)'):
-        two = sample()
-        KeypointTarget()(dict(two, transformed_keypoints=two['transformed_keypoints'].repeat(2, 0)))
-    with pytest.raises(ValueError, match="'transformed_keypoints' or 'keypoints'"):
+    one = sample()
+    two = dict(one, transformed_keypoints=one['transformed_keypoints'].repeat(2, 0))
+    with pytest.raises(InputError, match=r'of one person, \(1, K, 2\), not \(2, 17, 2\)'):
+        KeypointTarget()(two)
+    with pytest.raises(InputError, match="'transformed_keypoints' or 'keypoints'"):
         KeypointTarget()(dict(keypoints_visible=np.ones((1, K))))

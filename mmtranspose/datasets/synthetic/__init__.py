@@ -1,4 +1,4 @@
-"""Synthetic people: images of articulated, clothed people with exact COCO labels, drawn without any download."""
+"""Draw images of articulated, clothed people with exact labels in COCO's format, without any download."""
 
 from mmtranspose.datasets.synthetic.generator import generate_dataset, make_scene
 from mmtranspose.datasets.synthetic.label_drawing import draw_labels

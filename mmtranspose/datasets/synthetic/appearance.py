@@ -1,14 +1,12 @@
-"""What a person looks like: proportions, skin, hair and clothes."""
+"""Draw what a person looks like: proportions, skin, hair and clothes."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from mmtranspose.datasets.synthetic.painter import Material
+from mmtranspose.datasets.synthetic.painter import Color, Material
 from mmtranspose.datasets.synthetic.skeleton import BodyShape
-
-Color = tuple[float, float, float]
 
 SKINS = (
     (201, 219, 245),
@@ -26,7 +24,7 @@ PATTERNS = ('plain', 'rings', 'stripes', 'checks', 'blotches', 'dots')
 
 @dataclass(frozen=True)
 class Appearance:
-    """One person's look. Colours are BGR, 0..255; lengths of sleeves and legs are shares of the limb."""
+    """One person's look; colours are BGR, 0..255."""
 
     shape: BodyShape
     skin: Material
@@ -48,23 +46,29 @@ class Appearance:
 
 
 def vivid(rng: np.random.Generator) -> Color:
-    """A cloth colour: grey scale, muted or strong."""
+    """Draw a colour of cloth: grey, muted or strong."""
     hue, saturation = rng.integers(0, 180), int(rng.choice((15, 90, 190)) + rng.uniform(0, 60))
-    pixel = np.uint8([[[hue, saturation, int(rng.uniform(35, 245))]]])
-    return tuple(float(c) for c in cv2.cvtColor(pixel, cv2.COLOR_HSV2BGR)[0, 0])
+    pixel = np.array([[[hue, saturation, int(rng.uniform(35, 245))]]], np.uint8)
+    return as_color(cv2.cvtColor(pixel, cv2.COLOR_HSV2BGR)[0, 0])
 
 
-def _cloth(rng, plain: float) -> Material:
+def as_color(values: np.ndarray) -> Color:
+    """Three numbers (3,) as a colour."""
+    blue, green, red = (float(value) for value in values)
+    return blue, green, red
+
+
+def _cloth(rng: np.random.Generator, plain: float) -> Material:
     pattern = 'plain' if rng.random() < plain else str(rng.choice(PATTERNS[1:]))
     return Material(vivid(rng), vivid(rng), pattern, rng.uniform(0.045, 0.16), rng.uniform(0.05, 0.13))
 
 
-def _near_one(rng, deviation: float) -> float:
+def _near_one(rng: np.random.Generator, deviation: float) -> float:
     return float(np.clip(rng.normal(1, deviation), 1 - 2 * deviation, 1 + 2 * deviation))
 
 
 def sample_shape(rng: np.random.Generator) -> BodyShape:
-    """Proportions of an adult or, sometimes, a child, whose head is larger and legs shorter."""
+    """Draw the proportions of an adult or, sometimes, of a child, who has a larger head and shorter legs."""
     child = rng.random() < 0.15
     height = rng.uniform(1.1, 1.5) if child else float(np.clip(rng.normal(1.71, 0.09), 1.48, 1.98))
     return BodyShape(
@@ -80,11 +84,11 @@ def sample_shape(rng: np.random.Generator) -> BodyShape:
 
 
 def sample_appearance(rng: np.random.Generator) -> Appearance:
-    """Draw a person."""
+    """Draw the look of a person."""
     tint = rng.uniform(0.9, 1.08, 3)
-    skin = Material(tuple(np.clip(np.array(SKINS[rng.integers(len(SKINS))]) * tint, 0, 255)), roughness=0.025)
+    skin = Material(as_color(np.clip(np.array(SKINS[rng.integers(len(SKINS))]) * tint, 0, 255)), roughness=0.025)
     hair = Material(
-        tuple(np.array(HAIRS[rng.choice(len(HAIRS), p=(0.3, 0.2, 0.18, 0.12, 0.08, 0.05, 0.07))]) * tint),
+        as_color(np.array(HAIRS[rng.choice(len(HAIRS), p=(0.3, 0.2, 0.18, 0.12, 0.08, 0.05, 0.07))]) * tint),
         roughness=0.16,
     )
     style = str(rng.choice(('short', 'long', 'bun', 'cap', 'bald'), p=(0.45, 0.25, 0.1, 0.12, 0.08)))

@@ -1,5 +1,8 @@
-"""Clothed bodies: solids hung on a posed skeleton and painted into a layer with part numbers."""
+"""Paint a clothed person: solids placed on a posed skeleton, with the numbers of their parts."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -7,16 +10,17 @@ import numpy as np
 from mmtranspose.datasets.synthetic.appearance import Appearance
 from mmtranspose.datasets.synthetic.body_parts import PART_ID
 from mmtranspose.datasets.synthetic.head import paint_head
-from mmtranspose.datasets.synthetic.painter import Layer, Light, Material
+from mmtranspose.datasets.synthetic.painter import Layer, Light, Material, Tones
 from mmtranspose.datasets.synthetic.pinhole_camera import Camera
-from mmtranspose.datasets.synthetic.shapes import Window, clip_window, ellipsoid, limb
+from mmtranspose.datasets.synthetic.shapes import Patch, Window, clip_window, ellipsoid, limb
 from mmtranspose.datasets.synthetic.skeleton import Skeleton, frame_along
 
 SIDES = ('left', 'right')
+PatchTones = Callable[[Patch], Tones]
 
 
 class Brush(NamedTuple):
-    """What every part is painted with."""
+    """What every part of a body is painted with."""
 
     layer: Layer
     camera: Camera
@@ -24,8 +28,10 @@ class Brush(NamedTuple):
     look: Appearance
     light: Light
 
-    def limb(self, ends, radii, material: Material, part: str, bulge: float = 0.0) -> None:
-        """Paint a tapered capsule between two points (2, 3); radii in metres for a body 1 m tall."""
+    def limb(
+        self, ends: Sequence[np.ndarray], radii: tuple[float, float], material: Material, part: str, bulge: float = 0.0
+    ) -> None:
+        """Paint a tapered capsule between two points (3,); radii in metres for a body 1 m tall."""
         size = self.look.shape.height * self.look.shape.girth**0.7
         patch = limb(
             self.camera,
@@ -37,14 +43,23 @@ class Brush(NamedTuple):
         )
         self.layer.paint(patch, material, self.light, PART_ID[part])
 
-    def blob(self, centre, frame, radii, material: Material, part: str, tones=None, ring: bool = False) -> None:
-        """Paint an ellipsoid, radii in metres; ``tones`` maps its patch to palette numbers."""
+    def blob(
+        self,
+        centre: np.ndarray,
+        frame: np.ndarray,
+        radii: np.ndarray,
+        material: Material,
+        part: str,
+        tones: PatchTones | None = None,
+        ring: bool = False,
+    ) -> None:
+        """Paint an ellipsoid with radii in metres; ``tones`` maps its patch to palette numbers."""
         patch = ellipsoid(self.camera, self.layer.window, centre, frame, np.asarray(radii), ring)
         numbers = None if patch is None or tones is None else tones(patch)
         self.layer.paint(patch, material, self.light, PART_ID[part], numbers)
 
 
-def _between(a, b, share: float):
+def _between(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
     return a + share * (b - a)
 
 
@@ -107,7 +122,7 @@ def _trunk_levels(skeleton: Skeleton) -> tuple[tuple[np.ndarray, np.ndarray], ..
     return tuple((joints[name], frames[name]) for name in ('pelvis', 'lumbar', 'chest', 'neck'))
 
 
-def _trunk_at(levels, height: float) -> tuple[np.ndarray, np.ndarray]:
+def _trunk_at(levels: Sequence[tuple[np.ndarray, np.ndarray]], height: float) -> tuple[np.ndarray, np.ndarray]:
     """Centre and frame at a height: 0 the pelvis, 1 the lumbar, 2 the chest joint, 3 the base of the neck."""
     low = min(max(int(height), 0), 2)
     share = height - low
@@ -127,7 +142,7 @@ TRUNK = (
     (2.45, 0.106, 0.060, 0.064, 'top'),
     (2.66, 0.100, 0.048, 0.055, 'top'),
 )
-"""Rings of the trunk: level as in ``_trunk_at``, half width, height and depth for a body 1 m tall, garment."""
+"""Rings of the trunk: level as in ``_trunk_at``; half width, height and depth for a body 1 m tall; garment."""
 
 
 def _paint_trunk(brush: Brush) -> None:
@@ -145,16 +160,22 @@ def _paint_trunk(brush: Brush) -> None:
     _paint_shoulders(brush)
 
 
-def _cloth(layer: Layer, material: Material, height: float):
-    """Palette numbers of one ring of a garment, its pattern continued from ring to ring by its height in metres."""
-    return lambda patch: layer.material_tones(material, patch.along + np.float32(height), patch.around)
+def _cloth(layer: Layer, material: Material, height: float) -> PatchTones:
+    """Palette numbers of one ring of a garment, whose pattern goes on from ring to ring by height in metres."""
+
+    def tones(patch: Patch) -> Tones:
+        assert patch.along is not None
+        return layer.material_tones(material, patch.along + np.float32(height), patch.around)
+
+    return tones
 
 
-def _shirt(layer: Layer, look: Appearance, level: float, height: float):
-    """Palette numbers of one ring of the upper garment: pattern, opened front, logo."""
+def _shirt(layer: Layer, look: Appearance, level: float, height: float) -> PatchTones:
+    """Palette numbers of one ring of the upper garment, with its pattern, open front and logo."""
     under, cloth = layer.tone_of(look.under, look.top.roughness), _cloth(layer, look.top, height)
 
-    def tones(patch):
+    def tones(patch: Patch) -> Tones:
+        assert patch.around is not None
         numbers = cloth(patch)
         front = patch.local[2] > 0
         if look.open_front:
@@ -177,7 +198,7 @@ def _paint_shoulders(brush: Brush) -> None:
 def _paint_skirt(brush: Brush) -> None:
     joints, look = brush.skeleton.joints, brush.look
     size, length = look.shape.height, 0.45 + 0.3 * look.loose
-    up = sum(joints[f'{side}_hip'] - joints[f'{side}_knee'] for side in SIDES)
+    up = np.sum([joints[f'{side}_hip'] - joints[f'{side}_knee'] for side in SIDES], axis=0)
     for step in np.linspace(0, 1, 7):
         share = step * length
         left, right = (_between(joints[f'{side}_hip'], joints[f'{side}_knee'], share) for side in SIDES)
@@ -201,7 +222,7 @@ def _paint_backpack(brush: Brush) -> None:
 
 
 def paint_person(camera: Camera, bounds: Window, skeleton: Skeleton, look: Appearance, light: Light) -> Layer | None:
-    """Draw a person alone.
+    """Paint a person alone.
 
     Args:
         camera: The view.
@@ -211,7 +232,7 @@ def paint_person(camera: Camera, bounds: Window, skeleton: Skeleton, look: Appea
         light: The lamp.
 
     Returns:
-        The :class:`Layer`, part numbers as in :data:`parts.PARTS`, or ``None`` when nothing of the person is in view.
+        The :class:`Layer`, parts numbered as in ``body_parts.PARTS``; ``None`` if nothing of the person is in view.
     """
     points = np.stack(list(skeleton.joints.values()))
     if points[:, 2].min() < 0.3:

@@ -1,6 +1,6 @@
-"""The numbered parts of a body and which of them show a keypoint.
+"""The numbered parts of a drawn body, and which parts show which keypoint.
 
-Each pixel of a drawn person carries the number of its part, so that a keypoint's visibility is read from the image.
+Each pixel of a drawn person carries the number of its part, from which the visibility of keypoints is read.
 """
 
 import numpy as np
@@ -8,8 +8,6 @@ import numpy as np
 from mmtranspose.datasets.synthetic.skeleton import COCO_KEYPOINTS
 
 _SIDED = ('upper_arm', 'forearm', 'hand', 'thigh', 'shin', 'foot', 'ear')
-
-
 PARTS = (
     'torso',
     'pelvis',
@@ -21,11 +19,9 @@ PARTS = (
     'backpack',
     *(f'{side}_{name}' for side in ('left', 'right') for name in _SIDED),
 )
-
-
 PART_ID = {name: number for number, name in enumerate(PARTS)}
 
-
+# Keypoint: parts whose surface shows it.
 _SHOWN_BY = {
     'nose': ('nose', 'skull'),
     'eye': ('skull',),
@@ -37,8 +33,7 @@ _SHOWN_BY = {
     'knee': ('{}_thigh', '{}_shin', 'skirt'),
     'ankle': ('{}_shin', '{}_foot'),
 }
-
-
+# Keypoint: depth below the surface that shows it, as a share of the body's height.
 _DEPTHS = {
     'nose': 0.02,
     'eye': 0.016,
@@ -52,7 +47,7 @@ _DEPTHS = {
 }
 
 
-def _split(keypoint):
+def _split(keypoint: str) -> tuple[str, str]:
     side, _, name = keypoint.rpartition('_')
     return side, name
 
@@ -66,8 +61,7 @@ def _showing_table() -> np.ndarray:
 
 
 SHOWS = _showing_table()
-"""(17, number of parts) bool: whether the part's surface shows the keypoint."""
-
+"""(17, number of parts), bool: whether the part's surface shows the keypoint."""
 
 DEPTH_BELOW_SURFACE = np.array([_DEPTHS[_split(keypoint)[1]] for keypoint in COCO_KEYPOINTS])
-"""(17,) How far behind the surface that shows it a keypoint may lie, as a share of a 1 m tall body."""
+"""(17,): how far a visible keypoint may lie behind the surface that shows it, as a share of the body's height."""

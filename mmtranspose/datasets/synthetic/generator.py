@@ -1,4 +1,6 @@
-"""The whole dataset: images drawn by several processes, put in place only when all of it is there."""
+"""Generate a whole dataset: several processes draw the images, and the folder appears only when it is complete."""
+
+from __future__ import annotations
 
 import json
 import multiprocessing
@@ -7,11 +9,12 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,11 +24,11 @@ from mmtranspose.datasets.synthetic.labels import coco_dataset, file_name, perso
 from mmtranspose.datasets.synthetic.placement import DIFFICULTIES
 from mmtranspose.datasets.synthetic.scene import Scene, render_scene
 from mmtranspose.datasets.synthetic.simulated_detections import detect
-from mmtranspose.errors import InputError
+from mmtranspose.errors import InputError, require_choice
 from mmtranspose.files.output_paths import errors_name, require_writable
 
 VERSION = 3
-"""Raised whenever equal parameters would give other images or labels."""
+"""Increased whenever equal parameters give other images or labels."""
 
 SPLITS = ('train', 'val')
 SIZES = (
@@ -41,11 +44,13 @@ SIZES = (
     (320, 320),
 )
 MANIFEST = 'synthetic.json'
+Mapper = Callable[[Callable[['Job'], dict[str, Any]], Iterable['Job']], Iterator[dict[str, Any]]]
 _OWN_ENTRIES = {MANIFEST, 'annotations', 'person_detection_results', *SPLITS}
 
 
-class Job(NamedTuple):
-    """One image to make: ``index`` counts from 0 within the split; the file goes to ``folder``."""
+@dataclass(frozen=True)
+class Job:
+    """One image to draw: ``index`` counts from 0 within the split; ``folder`` is where the file goes."""
 
     seed: int
     split: str
@@ -55,19 +60,19 @@ class Job(NamedTuple):
 
 
 def scene_rng(seed: int, split: str, index: int) -> np.random.Generator:
-    """The generator of one image; nothing else decides what the image shows."""
+    """The random generator of one image, which alone decides what the image shows."""
     return np.random.default_rng((seed, SPLITS.index(split), index))
 
 
 def make_scene(seed: int, split: str, index: int, difficulty: str = 'full') -> tuple[Scene, np.random.Generator]:
-    """Draw image ``index`` (from 0) of a split; also the generator, for what is drawn after it."""
+    """Draw image ``index`` (from 0) of a split; also returns its random generator, for what is drawn afterwards."""
     rng = scene_rng(seed, split, index)
     size = SIZES[rng.integers(len(SIZES))]
     return render_scene(rng, size, DIFFICULTIES[difficulty]), rng
 
 
-def _make_image(job: Job) -> dict:
-    """Draw, write and describe one image."""
+def _make_image(job: Job) -> dict[str, Any]:
+    """Draw and write one image; returns its entries for the annotation and detection files."""
     scene, rng = make_scene(job.seed, job.split, job.index, job.difficulty)
     image_id, (height, width) = job.index + 1, scene.image.shape[:2]
     name = file_name(image_id)
@@ -90,8 +95,8 @@ def _start_worker() -> None:
 
 
 @contextmanager
-def _mapper(num_workers: int):
-    """A ``map`` over jobs that keeps their order, in this process or in several."""
+def _mapper(num_workers: int) -> Iterator[Mapper]:
+    """A ``map`` over jobs that keeps their order and runs in this process or in several."""
     if num_workers == 1:
         threads = cv2.getNumThreads()
         cv2.setNumThreads(0)
@@ -108,17 +113,20 @@ def _mapper(num_workers: int):
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _dump(path: Path, content) -> None:
+def _dump(path: Path, content: object) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(content, separators=(',', ':')), encoding='utf-8')
 
 
-def _write_split(root: Path, split: str, count: int, parameters: dict, mapped, progress: bool) -> None:
+def _write_split(
+    root: Path, split: str, count: int, parameters: dict[str, Any], mapped: Mapper, progress: bool
+) -> None:
+    """Draw all images of a split, and write its annotations and detections."""
     folder = root / split
     folder.mkdir()
     jobs = [Job(parameters['seed'], split, index, str(folder), parameters['difficulty']) for index in range(count)]
     bar = tqdm(mapped(_make_image, jobs), total=count, desc=split, unit='image', disable=not progress)
-    results: list[dict] = list(bar)
+    results = list(bar)
     annotations = [annotation for result in results for annotation in result['annotations']]
     _dump(
         root / 'annotations' / f'person_keypoints_{split}.json',
@@ -130,19 +138,19 @@ def _write_split(root: Path, split: str, count: int, parameters: dict, mapped, p
     )
 
 
-def _read_manifest(root: Path) -> dict | None:
-    """The parameters of the dataset at ``root``, ``None`` where the generator left none."""
+def _read_manifest(root: Path) -> dict[str, Any] | None:
+    """Read the parameters of the dataset at ``root``; ``None`` if the generator left none there."""
     try:
         return json.loads((root / MANIFEST).read_text(encoding='utf-8'))
     except (OSError, ValueError):
         return None
 
 
-def _is_done(root: Path, parameters: dict, overwrite: bool) -> bool:
-    """Whether ``root`` already holds what is asked for.
+def _is_done(root: Path, parameters: dict[str, Any], overwrite: bool) -> bool:
+    """Whether ``root`` already holds the dataset that is asked for.
 
     Raises:
-        InputError: If it holds something else that may not be replaced.
+        InputError: It holds something else, which may not be replaced.
     """
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
@@ -169,7 +177,7 @@ def _is_done(root: Path, parameters: dict, overwrite: bool) -> bool:
 
 
 def _swap(fresh: Path, root: Path, aside: Path) -> None:
-    """Put ``fresh`` at ``root``; what was there goes ``aside``, and back if that fails."""
+    """Move ``fresh`` to ``root``; what was there is moved ``aside``, and back if that fails."""
     if root.exists():
         os.replace(root, aside)
     try:
@@ -182,7 +190,7 @@ def _swap(fresh: Path, root: Path, aside: Path) -> None:
 
 @contextmanager
 def _beside(root: Path) -> Iterator[Path]:
-    """A temporary folder beside ``root`` that takes its place at the end, or vanishes after an error."""
+    """A temporary folder beside ``root`` that is moved to ``root`` at the end, or removed after an error."""
     with errors_name(root):
         root.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f'.{root.name}.', suffix='.tmp', dir=root.parent))
@@ -196,8 +204,7 @@ def _beside(root: Path) -> Iterator[Path]:
 
 
 def _check(num_train: int, num_val: int, seed: int, num_workers: int | None, difficulty: str) -> None:
-    if difficulty not in DIFFICULTIES:
-        raise InputError(f'difficulty {difficulty!r} is unknown: choose from {sorted(DIFFICULTIES)}')
+    require_choice('difficulty', difficulty, sorted(DIFFICULTIES))
     for name, value, low in (
         ('num_train', num_train, 0),
         ('num_val', num_val, 0),
@@ -222,28 +229,28 @@ def generate_dataset(
 ) -> bool:
     """Draw a dataset of synthetic people in COCO's format.
 
-    Written below ``output_root``: ``annotations/person_keypoints_{train,val}.json``,
+    Files below ``output_root``: ``annotations/person_keypoints_{train,val}.json``,
     ``person_detection_results/person_detections_{train,val}.json``, ``{train,val}/000000000001.jpg`` and so on, and
     ``synthetic.json`` with the parameters. The files depend on ``seed``, ``difficulty`` and the counts, never on the
     number of processes; a larger dataset begins with the images of a smaller one.
 
     Args:
         output_root: Folder to make. It appears when it is complete, and not at all after an error or Ctrl-C.
-        num_train: Images in the training split.
-        num_val: Images in the validation split.
+        num_train: Number of images in the training split.
+        num_val: Number of images in the validation split.
         seed: Any whole number from 0.
-        num_workers: Processes; ``None`` for one for each core.
+        num_workers: Number of processes; ``None``: one for each core.
         overwrite: Replace a dataset that this generator made with other parameters.
-        progress: Show a bar.
+        progress: Show a progress bar.
         difficulty: ``'full'`` or ``'easy'``, see :data:`DIFFICULTIES`.
 
     Returns:
-        Whether anything was written; ``False`` when the folder already holds just this dataset.
+        Whether anything was written; ``False`` if the folder already holds exactly this dataset.
 
     Raises:
-        InputError: If a number is out of range, or the folder holds anything else (with ``overwrite``: anything that
-            this generator did not make), or lies in a folder that cannot be written to.
-        OSError: If a file cannot be written (the disk is full); names ``output_root``.
+        InputError: A number is out of range, the difficulty is unknown, the folder holds anything else (with
+            ``overwrite``: anything that this generator did not make), or it cannot be written to.
+        OSError: A file cannot be written (the disk is full); names ``output_root``.
     """
     _check(num_train, num_val, seed, num_workers, difficulty)
     root = Path(output_root).resolve()

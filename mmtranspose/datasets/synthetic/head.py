@@ -1,21 +1,35 @@
-"""Heads: skull with a face painted in its own coordinates, nose, ears, hair."""
+"""Paint a head: a skull with a face in its own coordinates, nose, ears and hair."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from mmtranspose.datasets.synthetic.appearance import Appearance
+from mmtranspose.datasets.synthetic.appearance import Appearance, as_color
 from mmtranspose.datasets.synthetic.body_parts import PART_ID
 from mmtranspose.datasets.synthetic.painter import Layer, Light, Material
 from mmtranspose.datasets.synthetic.pinhole_camera import Camera
 from mmtranspose.datasets.synthetic.shapes import Patch, ellipsoid, limb
 from mmtranspose.datasets.synthetic.skeleton import FACE_POINTS, Skeleton, head_centre, head_radii
 
+
+class _Head(NamedTuple):
+    """What every part of a head is painted with."""
+
+    layer: Layer
+    camera: Camera
+    centre: np.ndarray  # (3,), in the camera frame
+    frame: np.ndarray  # (3, 3)
+    radii: np.ndarray  # (3,), metres
+    look: Appearance
+    light: Light
+
+
 LIPS, IRIS, WHITE, LENS = (70, 70, 150), (40, 45, 50), (235, 235, 235), (30, 28, 28)
 
 
 def _spot(local: Sequence[np.ndarray], centre: tuple[float, float], radii: tuple[float, float]) -> np.ndarray:
-    """Ellipse (h, w) on the front of the unit ball, centre and radii in its x and y."""
+    """Mask (h, w) of an ellipse on the front of the unit ball, with centre and radii in its x and y."""
     return (((local[0] - centre[0]) / radii[0]) ** 2 + ((local[1] - centre[1]) / radii[1]) ** 2 < 1) & (local[2] > 0)
 
 
@@ -44,7 +58,7 @@ def _face(layer: Layer, local: Sequence[np.ndarray], look: Appearance) -> np.nda
 
 
 def _hair_region(local: Sequence[np.ndarray], style: str) -> np.ndarray:
-    """Where the unit ball of the hair's shell is covered (h, w): behind a line from the forehead round the ears."""
+    """Mask (h, w) of the hair on the unit ball of its shell: behind a line from the forehead round the ears."""
     x, y, z = local
     crown = y > 0.52 + 0.25 * z if style != 'cap' else y > 0.36
     sides = (z < 0.12 - 0.35 * np.minimum(y, 0)) & (y > (-0.45 if style != 'long' else -1))
@@ -60,10 +74,11 @@ _LOCKS = {
     'bun': (((0, 0.45, -1.15), (0.45, 0.45, 0.45)),),
     'cap': (((0, 0.42, 0.95), (0.8, 0.10, 0.75)),),
 }
-"""Ellipsoids added to a style's shell of hair: centre and radii in units of the skull's."""
+"""Ellipsoids that a style adds to the shell of hair: centre and radii in units of the skull's radii."""
 
 
-def _paint_hair(layer: Layer, camera: Camera, centre, frame, radii, look: Appearance, light: Light) -> None:
+def _paint_hair(head: _Head) -> None:
+    layer, camera, centre, frame, radii, look, light = head
     shell = ellipsoid(camera, layer.window, centre + frame @ (np.array((0, 0.05, -0.07)) * radii), frame, radii * 1.10)
     if shell is not None:
         shell = shell._replace(mask=shell.mask & _hair_region(shell.local, look.hair_style))
@@ -73,7 +88,8 @@ def _paint_hair(layer: Layer, camera: Camera, centre, frame, radii, look: Appear
         layer.paint(lock, look.hair, light, PART_ID['hair'])
 
 
-def _paint_ears(layer: Layer, camera: Camera, centre, frame, radii, look: Appearance, light: Light) -> None:
+def _paint_ears(head: _Head) -> None:
+    layer, camera, centre, frame, radii, look, light = head
     for side in ('left', 'right'):
         spot = centre + frame @ (np.array(FACE_POINTS[f'{side}_ear']) * radii)
         layer.paint(
@@ -84,18 +100,19 @@ def _paint_ears(layer: Layer, camera: Camera, centre, frame, radii, look: Appear
         )
 
 
-def _paint_nose(layer: Layer, camera: Camera, centre, frame, radii, look: Appearance, light: Light) -> None:
+def _paint_nose(head: _Head) -> None:
+    layer, camera, centre, frame, radii, look, light = head
     bridge, tip = (centre + frame @ (np.array(spot) * radii) for spot in ((0, 0.12, 0.93), (0, -0.22, 1.04)))
-    skin = Material(tuple(0.93 * c for c in look.skin.color), roughness=0.0)
+    skin = Material(as_color(0.93 * np.array(look.skin.color)), roughness=0.0)
     nose = limb(camera, layer.window, np.stack((bridge, tip)), (0.07 * radii[0], 0.20 * radii[0]))
     layer.paint(nose, skin, light, PART_ID['nose'])
 
 
 def paint_head(layer: Layer, camera: Camera, skeleton: Skeleton, look: Appearance, light: Light) -> None:
-    """Draw a head.
+    """Paint a head.
 
     Args:
-        layer: Drawn into.
+        layer: What is painted into.
         camera: The view.
         skeleton: Posed, in the camera frame.
         look: Colours, hair, glasses.
@@ -108,14 +125,14 @@ def paint_head(layer: Layer, camera: Camera, skeleton: Skeleton, look: Appearanc
         return
     layer.paint(_jaw(camera, layer, centre, frame, radii), look.skin, light, PART_ID['skull'])
     layer.paint(skull, look.skin, light, PART_ID['skull'], _face(layer, skull.local, look))
-    args = (layer, camera, centre, frame, radii, look, light)
-    _paint_ears(*args)
-    _paint_nose(*args)
+    head = _Head(layer, camera, centre, frame, radii, look, light)
+    _paint_ears(head)
+    _paint_nose(head)
     if look.hair_style != 'bald':
-        _paint_hair(*args)
+        _paint_hair(head)
 
 
-def _jaw(camera: Camera, layer: Layer, centre, frame, radii) -> Patch:
+def _jaw(camera: Camera, layer: Layer, centre: np.ndarray, frame: np.ndarray, radii: np.ndarray) -> Patch | None:
     return ellipsoid(
         camera, layer.window, centre + frame @ (np.array((0, -0.52, 0.16)) * radii), frame, radii * (0.74, 0.50, 0.74)
     )

@@ -1,10 +1,12 @@
-"""Things: boxes, seats, poles and balls, behind people and in front of them."""
+"""Paint things that stand behind people or in front of them: boxes, seats, poles, balls and bushes."""
+
+from __future__ import annotations
 
 import cv2
 import numpy as np
 
 from mmtranspose.datasets.synthetic.appearance import PATTERNS, SKINS, vivid
-from mmtranspose.datasets.synthetic.painter import Layer, Light, Material
+from mmtranspose.datasets.synthetic.painter import Layer, Light, Material, Tones
 from mmtranspose.datasets.synthetic.pinhole_camera import Camera
 from mmtranspose.datasets.synthetic.shapes import clip_window, ellipsoid, limb
 from mmtranspose.datasets.synthetic.skeleton import rotation
@@ -14,7 +16,7 @@ _FACES = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), 
 
 
 def random_material(rng: np.random.Generator) -> Material:
-    """Any colour, sometimes that of skin, sometimes with a pattern."""
+    """Draw a material of any colour, sometimes that of skin, sometimes with a pattern."""
     color = SKINS[rng.integers(len(SKINS))] if rng.random() < 0.2 else vivid(rng)
     return Material(
         color,
@@ -35,7 +37,7 @@ def paint_box(
     light: Light,
     part: int,
 ) -> None:
-    """Draw an upright cuboid.
+    """Paint an upright cuboid.
 
     Args:
         layer: Drawn into.
@@ -60,15 +62,24 @@ def paint_box(
             _paint_face(layer, camera, points, normal, material, light, part)
 
 
-def _paint_face(layer: Layer, camera: Camera, points, normal, material: Material, light: Light, part: int) -> None:
+def _paint_face(
+    layer: Layer,
+    camera: Camera,
+    points: np.ndarray,
+    normal: np.ndarray,
+    material: Material,
+    light: Light,
+    part: int,
+) -> None:
+    """Paint one face: corners (4, 3) and unit normal (3,) in the camera frame."""
     pixels = camera.project(points)
     x0, y0, x1, y1 = layer.window
     low, high = np.maximum(np.floor(pixels.min(0)), (x0, y0)), np.minimum(np.ceil(pixels.max(0)) + 1, (x1, y1))
     if (low >= high).any():
         return
-    window = (*map(int, low), *map(int, high))
+    window = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
     mask = np.zeros((window[3] - window[1], window[2] - window[0]), np.uint8)
-    cv2.fillConvexPoly(mask, np.int32(np.clip(np.round(pixels - low), -8000, 8000)), 1)
+    cv2.fillConvexPoly(mask, np.clip(np.round(pixels - low), -8000, 8000).astype(np.int32), (1,))
     u = (np.arange(window[0], window[2], dtype=np.float32) - camera.centre[0]) / camera.focal
     v = (np.arange(window[1], window[3], dtype=np.float32)[:, None] - camera.centre[1]) / camera.focal
     facing = normal[0] * u + normal[1] * v + normal[2]
@@ -77,8 +88,10 @@ def _paint_face(layer: Layer, camera: Camera, points, normal, material: Material
     layer.put(window, mask > 0, depth, part, light.shade(normal[:, None, None].astype(np.float32)), tones)
 
 
-def _face_tones(layer: Layer, points, x, y, z, material: Material):
-    """The material's palette numbers on a face, at camera-frame surface points (h, w) each."""
+def _face_tones(
+    layer: Layer, points: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray, material: Material
+) -> Tones:
+    """The material's palette numbers on a face, at surface points x, y, z (h, w) in the camera frame."""
     if material.pattern == 'plain':
         return layer.tone_of(material.color, material.roughness)
     edges = [(points[i] - points[0]) / np.linalg.norm(points[i] - points[0]) for i in (1, 3)]
@@ -86,8 +99,10 @@ def _face_tones(layer: Layer, points, x, y, z, material: Material):
     return layer.material_tones(material, along, around)
 
 
-def paint_pole(layer: Layer, camera: Camera, spot: np.ndarray, rng, light: Light, part: int) -> None:
-    """Draw a pole, sometimes leaning and as thick as a limb, standing at a world position (3,)."""
+def paint_pole(
+    layer: Layer, camera: Camera, spot: np.ndarray, rng: np.random.Generator, light: Light, part: int
+) -> None:
+    """Paint a pole, sometimes leaning and as thick as a limb, standing at a world position (3,)."""
     top = spot + np.array((rng.normal(0, 0.3), rng.uniform(0.6, 3.0), rng.normal(0, 0.2)))
     radius = rng.uniform(0.02, 0.09)
     ends = camera.to_camera(np.stack((spot, top)))
@@ -96,8 +111,10 @@ def paint_pole(layer: Layer, camera: Camera, spot: np.ndarray, rng, light: Light
     )
 
 
-def paint_ball(layer: Layer, camera: Camera, spot: np.ndarray, rng, light: Light, part: int) -> None:
-    """Draw a ball lying, or thrown, at a world position (3,)."""
+def paint_ball(
+    layer: Layer, camera: Camera, spot: np.ndarray, rng: np.random.Generator, light: Light, part: int
+) -> None:
+    """Paint a ball, lying or thrown, at a world position (3,)."""
     radius = rng.uniform(0.08, 0.3)
     centre = camera.to_camera(spot + np.array((0, radius + rng.choice((0.0, rng.uniform(0, 1.8))), 0)))
     layer.paint(
@@ -105,8 +122,10 @@ def paint_ball(layer: Layer, camera: Camera, spot: np.ndarray, rng, light: Light
     )
 
 
-def paint_bush(layer: Layer, camera: Camera, spot: np.ndarray, rng, light: Light, part: int) -> None:
-    """Draw a bush, a flat mass of leaves that faces the camera, standing at a world position (3,)."""
+def paint_bush(
+    layer: Layer, camera: Camera, spot: np.ndarray, rng: np.random.Generator, _light: Light, part: int
+) -> None:
+    """Paint a bush at a world position (3,): a flat mass of leaves that faces the camera and is not lit by the lamp."""
     wide, tall = rng.uniform(0.5, 1.4), rng.uniform(0.4, 1.1)
     foot = camera.to_camera(spot)
     x, y = camera.project(foot)
@@ -119,8 +138,10 @@ def paint_bush(layer: Layer, camera: Camera, spot: np.ndarray, rng, light: Light
     layer.put(window, mask, np.full(mask.shape, foot[2], np.float32), part, shade, tone)
 
 
-def paint_crate(layer: Layer, camera: Camera, spot: np.ndarray, rng, light: Light, part: int) -> None:
-    """Draw a box, cabinet or low wall standing at a world position (3,)."""
+def paint_crate(
+    layer: Layer, camera: Camera, spot: np.ndarray, rng: np.random.Generator, light: Light, part: int
+) -> None:
+    """Paint a box, cabinet or low wall standing at a world position (3,)."""
     size = np.array((rng.uniform(0.25, 1.4), rng.uniform(0.2, 1.1), rng.uniform(0.2, 0.7)))
     paint_box(
         layer,
@@ -134,11 +155,11 @@ def paint_crate(layer: Layer, camera: Camera, spot: np.ndarray, rng, light: Ligh
     )
 
 
-def _seat_boxes(rng, top: float) -> list:
-    """Middles (x, height, z) and sizes of a seat's boxes: the seat, its legs if it is thin, perhaps a back."""
+def _seat_boxes(rng: np.random.Generator, top: float) -> list[tuple[tuple[float, float, float], np.ndarray]]:
+    """Centres (x, height, z) and sizes (3,) of a seat's boxes: the seat, legs if it is thin, perhaps a back."""
     size = np.array((rng.uniform(0.36, 0.6), min(top, rng.uniform(0.06, max(0.07, top))), rng.uniform(0.34, 0.42)))
     wide, thick, deep = size
-    boxes = [((0, top - thick / 2, 0), size)]
+    boxes: list[tuple[tuple[float, float, float], np.ndarray]] = [((0, top - thick / 2, 0), size)]
     if thick < 0.8 * top:
         legs = [(x * wide, (top - thick) / 2, z * deep) for x in (-0.42, 0.42) for z in (-0.42, 0.42)]
         boxes += [(leg, np.array((0.045, top - thick, 0.045))) for leg in legs]
@@ -148,12 +169,19 @@ def _seat_boxes(rng, top: float) -> list:
 
 
 def paint_seat(
-    layer: Layer, camera: Camera, pelvis: np.ndarray, yaw: float, top: float, rng, light: Light, part: int
+    layer: Layer,
+    camera: Camera,
+    pelvis: np.ndarray,
+    yaw: float,
+    top: float,
+    rng: np.random.Generator,
+    light: Light,
+    part: int,
 ) -> None:
-    """Draw a stool, bench or chair for somebody whose pelvis (3,), in world metres, is above ``top``."""
+    """Paint a stool, bench or chair of height ``top`` under a pelvis (3,), both in metres of the world."""
     material, turn = random_material(rng), rotation(1, yaw)
     for middle, size in _seat_boxes(rng, top):
-        spot = pelvis + turn @ (np.array(middle) + (0, 0, 0.06))
+        spot = pelvis + turn @ (np.array(middle) + np.array((0, 0, 0.06)))
         spot[1] = middle[1]
         paint_box(layer, camera, spot, yaw, size, material, light, part)
 

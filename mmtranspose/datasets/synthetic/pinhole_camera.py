@@ -4,7 +4,10 @@ World frame: x right, y up, z towards the camera's side, metres, ground at y = 0
 the view. Image frame: pixels, (0, 0) the centre of the top left pixel, u right, v down.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -47,26 +50,32 @@ class Camera:
         return -self.rotation @ np.array((0.0, self.height, 0.0))
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:
-        """World points (..., 3) in the camera frame."""
+        """Transform world points (..., 3) to the camera frame."""
         return points @ self.rotation.T + self.translation
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Camera-frame points (..., 3), z > 0, to pixels (..., 2)."""
+        """Project camera-frame points (..., 3) with z > 0 to pixels (..., 2)."""
         return points[..., :2] * (self.focal / points[..., 2:]) + self.centre
 
-    def scaled(self, factor: int) -> 'Camera':
-        """The same view with ``factor`` times as many pixels each way."""
+    def scaled(self, factor: int) -> Camera:
+        """The same view with ``factor`` times as many pixels along each side."""
         width, height = self.size
         return Camera((width * factor, height * factor), self.focal * factor, self.height, self.pitch, self.roll)
 
-    def plane_view(self, origin, right, up, pixels_per_metre: float) -> np.ndarray:
+    def plane_view(
+        self,
+        origin: np.ndarray | Sequence[float],
+        right: np.ndarray,
+        up: np.ndarray,
+        pixels_per_metre: float,
+    ) -> np.ndarray:
         """Homography (3, 3) from a flat surface to the image.
 
         Args:
             origin: World point (3,) of the surface's point (0, 0), metres.
             right: Unit direction (3,) of the surface's first coordinate.
-            up: Unit direction (3,) of its second one.
-            pixels_per_metre: What one metre along the surface measures in its coordinates.
+            up: Unit direction (3,) of its second coordinate.
+            pixels_per_metre: Length of one metre in the surface's coordinates.
         """
         intrinsic = np.array(((self.focal, 0, self.centre[0]), (0, self.focal, self.centre[1]), (0, 0, 1)))
         axes = self.rotation @ np.stack((right, up), 1) / pixels_per_metre
@@ -76,7 +85,7 @@ class Camera:
 def aim(
     size: tuple[int, int], focal: float, pitch: float, roll: float, distance: float, point_height: float, row: float
 ) -> Camera:
-    """A camera whose height puts a point at a row of the image.
+    """Make a camera at the height at which a point appears in a given row of the image.
 
     Args:
         size: Image (w, h).

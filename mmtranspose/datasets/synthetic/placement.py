@@ -1,4 +1,4 @@
-"""How hard the images are, and who stands where in them."""
+"""Choose what an image shows: its difficulty, the people and where they stand, the camera and the light."""
 
 import math
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from mmtranspose.datasets.synthetic.skeleton import Pose, Skeleton, forward_kine
 
 @dataclass(frozen=True)
 class Difficulty:
-    """What ``render_scene`` may draw.
+    """What an image may show.
 
     Args:
-        families: Names of pose families.
-        turn: People face the camera up to this many degrees to either side; 180 lets them face anywhere.
+        families: Names of the families of poses.
+        turn: Largest angle in degrees by which people turn away from the camera to either side; 180: any direction.
         people: Probabilities of 1, 2, ... people.
         things: Probabilities of 0, 1, ... things.
-        things_in_front: Share of the things that stand before the people.
+        things_in_front: Share of the things that stand in front of the people.
     """
 
     families: tuple[str, ...] = tuple(family.__name__ for family in FAMILIES)
@@ -41,12 +41,12 @@ DIFFICULTIES = {
         things_in_front=0.0,
     ),
 }
-"""``full``: all of it. ``easy``: upright people, one or two, who face the camera; a small network learns them soon."""
+"""``full``: everything. ``easy``: one or two upright people who face the camera; a small network learns them soon."""
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A person placed in the world: skeleton in the world frame, feet on the ground."""
+    """A person placed in the world: the skeleton is in the world frame, its feet on the ground."""
 
     look: Appearance
     family: str
@@ -57,7 +57,7 @@ class Actor:
 
 
 def place_actor(rng: np.random.Generator, spot: np.ndarray, difficulty: Difficulty) -> Actor:
-    """Draw a person and stand it on the ground at a world position (3,), turned as far as ``difficulty`` lets it."""
+    """Draw a person who stands on the ground at a world position (3,), turned as far as ``difficulty`` allows."""
     look = sample_appearance(rng)
     (family, pose), yaw = sample_pose(rng, difficulty.families), rng.uniform(-difficulty.turn, difficulty.turn)
     skeleton = forward_kinematics(look.shape, pose, yaw)
@@ -67,9 +67,9 @@ def place_actor(rng: np.random.Generator, spot: np.ndarray, difficulty: Difficul
     return Actor(look, family, pose, yaw, spot, skeleton.transformed(np.eye(3), spot + lift))
 
 
-def point_camera(rng, size) -> tuple[Camera, float]:
-    """A camera, and the distance at which the chief person stands."""
-    width, height = size
+def point_camera(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Camera, float]:
+    """Draw a camera for an image of size (w, h), and the distance in metres at which the main person stands."""
+    height = size[1]
     focal = rng.uniform(0.95, 1.9) * max(size)
     tall = rng.uniform(90, min(260, 1.12 * height))
     distance = focal * 1.7 / tall
@@ -77,9 +77,10 @@ def point_camera(rng, size) -> tuple[Camera, float]:
     return aim(size, focal, rng.uniform(-4, 16), float(rng.normal(0, 2.5)), distance, 0.85, row), distance
 
 
-def choose_spots(rng, camera: Camera, distance: float, count: int) -> list[np.ndarray]:
-    """Places on the ground, 0.8 m apart or more, the first at the given distance, none too far to be well seen."""
-    spots, width, farthest = [], camera.size[0], camera.focal * 1.7 / 95
+def choose_spots(rng: np.random.Generator, camera: Camera, distance: float, count: int) -> list[np.ndarray]:
+    """Draw places (3,) on the ground, at least 0.8 m apart: the first at ``distance``, none too far to be seen well."""
+    spots: list[np.ndarray] = []
+    width, farthest = camera.size[0], camera.focal * 1.7 / 95
     for _ in range(8 * count):
         reach = distance if not spots else rng.uniform(0.75 * distance, min(1.7 * distance, max(farthest, distance)))
         column = rng.uniform(0.12, 0.88) * width if not spots else rng.uniform(0, 1) * width
@@ -92,7 +93,8 @@ def choose_spots(rng, camera: Camera, distance: float, count: int) -> list[np.nd
 
 
 def sample_light(rng: np.random.Generator) -> Light:
-    """A lamp above, somewhere on the camera's side."""
+    """Draw a lamp above the scene, somewhere on the camera's side."""
     direction = np.array((rng.uniform(-1, 1), rng.uniform(-1, -0.25), rng.uniform(-1, -0.2)))
     strength = rng.uniform(0.2, 0.75)
-    return Light(tuple(direction / np.linalg.norm(direction)), 1.02 - 0.62 * strength, strength)
+    x, y, z = direction / np.linalg.norm(direction)
+    return Light((x, y, z), 1.02 - 0.62 * strength, strength)

@@ -1,7 +1,7 @@
-"""Families of poses: what people in photographs are usually doing, with random variation."""
+"""Draw random poses from families of poses: standing, walking, sitting and so on, as in photographs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,12 +11,13 @@ SIDES = ('left', 'right')
 
 
 def _both(values: Pose) -> Pose:
+    """Give the angles of a limb to both sides."""
     return {f'{side}_{name}': value for side in SIDES for name, value in values.items()}
 
 
-def _relaxed_arms(rng) -> Pose:
-    """Arms that hang, depend on the hips, fold, carry or gesture, each side on its own."""
-    pose = {}
+def _relaxed_arms(rng: np.random.Generator) -> Pose:
+    """Arms that hang, rest on the hips, fold, carry or gesture, each side on its own."""
+    pose: Pose = {}
     for side in SIDES:
         kind = rng.choice(5, p=(0.45, 0.15, 0.15, 0.15, 0.1))
         flexion, abduction, twist, elbow = (
@@ -37,8 +38,8 @@ def _relaxed_arms(rng) -> Pose:
     return pose
 
 
-def standing(rng) -> Pose:
-    """Upright, weight on one leg or both."""
+def standing(rng: np.random.Generator) -> Pose:
+    """A pose: upright, with the weight on one leg or both."""
     stance = rng.uniform(0, 14)
     pose = _both({'hip_abduction': stance, 'hip_twist': rng.uniform(0, 20)})
     relaxed = SIDES[rng.integers(2)]
@@ -47,9 +48,10 @@ def standing(rng) -> Pose:
     return {**pose, **_relaxed_arms(rng)}
 
 
-def _gait(rng, hip: float, knee: float, lift: float, arm: float, elbow: float) -> Pose:
+def _gait(rng: np.random.Generator, hip: float, knee: float, lift: float, arm: float, elbow: float) -> Pose:
     """Opposite phases of legs and arms; angles are amplitudes in degrees."""
-    phase, pose = rng.uniform(0, 2 * math.pi), {}
+    phase = rng.uniform(0, 2 * math.pi)
+    pose: Pose = {}
     for side, shift in zip(SIDES, (0.0, math.pi)):
         swing, recover = math.sin(phase + shift), math.cos(phase + shift)
         pose.update(
@@ -67,21 +69,21 @@ def _gait(rng, hip: float, knee: float, lift: float, arm: float, elbow: float) -
     return pose
 
 
-def walking(rng) -> Pose:
-    """A stride, arms swinging against the legs."""
+def walking(rng: np.random.Generator) -> Pose:
+    """A pose: a stride, arms swinging against the legs."""
     pose = _gait(rng, rng.uniform(16, 30), 6, rng.uniform(25, 55), rng.uniform(12, 35), rng.uniform(8, 35))
     return {**pose, 'pelvis_pitch': rng.uniform(0, 6)}
 
 
-def running(rng) -> Pose:
-    """A long stride with bent elbows and the trunk leaning forward."""
+def running(rng: np.random.Generator) -> Pose:
+    """A pose: a long stride with bent elbows, the trunk leaning forward."""
     pose = _gait(rng, rng.uniform(32, 52), 18, rng.uniform(60, 100), rng.uniform(30, 50), rng.uniform(75, 105))
     return {**pose, 'pelvis_pitch': rng.uniform(6, 16), 'neck_flexion': -8}
 
 
-def sitting(rng) -> Pose:
-    """On a seat, hands on the lap or busy."""
-    pose = {}
+def sitting(rng: np.random.Generator) -> Pose:
+    """A pose: on a seat, hands on the lap or busy."""
+    pose: Pose = {}
     for side in SIDES:
         hip = rng.uniform(78, 98)
         pose.update(
@@ -104,8 +106,8 @@ def sitting(rng) -> Pose:
     return {**pose, **arms, **busy, 'pelvis_pitch': rng.uniform(-8, 6), 'spine_flexion': rng.uniform(-5, 30)}
 
 
-def reaching(rng) -> Pose:
-    """One arm stretched out to the front, the side or above."""
+def reaching(rng: np.random.Generator) -> Pose:
+    """A pose: one arm stretched out to the front, the side or above."""
     pose, side = standing(rng), SIDES[rng.integers(2)]
     forward = rng.random() < 0.6
     pose.update(
@@ -121,8 +123,8 @@ def reaching(rng) -> Pose:
     return pose
 
 
-def arms_up(rng) -> Pose:
-    """Both arms raised, stretched or bent, as when cheering."""
+def arms_up(rng: np.random.Generator) -> Pose:
+    """A pose: both arms raised, stretched or bent, as when cheering."""
     pose, wide = standing(rng), rng.random() < 0.5
     for side in SIDES:
         pose.update(
@@ -136,8 +138,8 @@ def arms_up(rng) -> Pose:
     return pose
 
 
-def crouching(rng) -> Pose:
-    """Knees deeply bent, the trunk forward over the feet."""
+def crouching(rng: np.random.Generator) -> Pose:
+    """A pose: knees deeply bent, the trunk forward over the feet."""
     pose, depth = _relaxed_arms(rng), rng.uniform(0.55, 1.0)
     for side in SIDES:
         pose.update(
@@ -158,8 +160,8 @@ def crouching(rng) -> Pose:
     }
 
 
-def bending(rng) -> Pose:
-    """Legs nearly straight, the trunk bent forward."""
+def bending(rng: np.random.Generator) -> Pose:
+    """A pose: legs nearly straight, the trunk bent forward."""
     pitch, pose = rng.uniform(15, 60), standing(rng)
     for side in SIDES:
         knee = rng.uniform(0, 25)
@@ -175,8 +177,8 @@ def bending(rng) -> Pose:
     return {**pose, 'pelvis_pitch': pitch, 'spine_flexion': rng.uniform(10, 45), 'neck_flexion': rng.uniform(-35, 15)}
 
 
-def lunging(rng) -> Pose:
-    """One leg far forward or kicking, as in sport and dance."""
+def lunging(rng: np.random.Generator) -> Pose:
+    """A pose: one leg far forward or kicking, as in sport and dance."""
     pose, front = _relaxed_arms(rng), rng.integers(2)
     lead, rear, kick = SIDES[front], SIDES[1 - front], rng.random() < 0.4
     pose.update(
@@ -194,7 +196,7 @@ def lunging(rng) -> Pose:
     return pose
 
 
-FAMILIES = {
+FAMILIES: dict[Callable[[np.random.Generator], Pose], float] = {
     standing: 0.20,
     walking: 0.17,
     running: 0.10,
@@ -205,10 +207,10 @@ FAMILIES = {
     bending: 0.07,
     lunging: 0.07,
 }
-"""Pose families and how often each is drawn."""
+"""Families of poses, and the share of people that each gets."""
 
 
-def _perturbed(rng, pose: Pose, degrees: float) -> Pose:
+def _perturbed(rng: np.random.Generator, pose: Pose, degrees: float) -> Pose:
     noise = dict(zip(JOINT_LIMITS, rng.normal(0, degrees, len(JOINT_LIMITS))))
     pose = {name: pose.get(name, 0.0) + noise[name] for name in JOINT_LIMITS}
     pose['neck_twist'] += rng.normal(0, 18)
@@ -220,7 +222,7 @@ def _perturbed(rng, pose: Pose, degrees: float) -> Pose:
 
 
 def _arm_in_trunk(pose: Pose) -> bool:
-    """Whether a wrist, elbow or forearm lies inside the trunk, an ellipse round the spine of an average body."""
+    """Whether a wrist, elbow or forearm lies inside the trunk, an ellipsoid round the spine of an average body."""
     skeleton = forward_kinematics(BodyShape(1.0), pose)
     joints, chest, pelvis = skeleton.joints, skeleton.frames['chest'], skeleton.frames['pelvis']
     for side in SIDES:
@@ -234,12 +236,12 @@ def _arm_in_trunk(pose: Pose) -> bool:
 
 
 def sample_pose(rng: np.random.Generator, names: Sequence[str] | None = None, tries: int = 8) -> tuple[str, Pose]:
-    """Draw a family and a pose of it, inside the joint limits.
+    """Draw a family, and a pose of it inside the joint limits.
 
     Args:
         rng: Source of randomness.
         names: Families to draw from; ``None`` for all.
-        tries: How often a pose whose arms would pierce the trunk is drawn anew; the last one is kept.
+        tries: How often a pose is drawn while its arms pierce the trunk; the last one is kept.
 
     Returns:
         The family's name, and the angles in degrees of every degree of freedom.

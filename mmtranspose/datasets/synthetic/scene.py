@@ -1,4 +1,6 @@
-"""Whole images: a place, people and things in it, and what is known about the people."""
+"""Draw whole images: a place with people and things in it, and the labels of the people."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field
 
@@ -26,12 +28,12 @@ from mmtranspose.datasets.synthetic.surfaces import brightened, grain, noise_win
 FULL = DIFFICULTIES['full']
 SUPERSAMPLING = 2
 THING_ID = 3000
-"""Part numbers from here on are things; people's begin at 0."""
+"""Part numbers from here on belong to things; those of people begin at 0."""
 
 
 @dataclass
 class Scene:
-    """An image, uint8 BGR (h, w, 3), and the people that can be seen in it."""
+    """An image, uint8 BGR (h, w, 3), the people who can be seen in it, and the kind of place."""
 
     image: np.ndarray
     people: list[Person] = field(default_factory=list)
@@ -39,9 +41,11 @@ class Scene:
 
 
 def _cast_shadows(image: np.ndarray, camera: Camera, actors: list[Actor], light: Light) -> np.ndarray:
-    """The image with the ground under the people darkened: their bones thrown down along the light, blurred."""
+    """Darken the ground under the people: their bones projected along the light, blurred."""
     up = camera.rotation.T @ np.array(light.direction)  # towards the lamp, world frame
-    slope = np.array((up[0], 0, up[2])) / max(up[1], 0.45)
+    along = np.array((up[0], 0, up[2])) / max(up[1], 0.45) + np.array(
+        (0, 1, 0)
+    )  # from a point to its shadow, per metre
     shadow = np.zeros(image.shape[:2], np.uint8)
     bones = (
         ('head', 'pelvis'),
@@ -55,14 +59,17 @@ def _cast_shadows(image: np.ndarray, camera: Camera, actors: list[Actor], light:
         thick = max(1, int(0.16 * camera.focal / -actor.spot[2]))
         for a, b in bones:
             ends = np.stack([actor.skeleton.joints[n] for n in (a, b)])
-            ends = camera.to_camera(ends - ends[:, 1:2] * (slope + (0, 1, 0)))
+            ends = camera.to_camera(ends - ends[:, 1:2] * along)
             if ends[:, 2].min() > 0.3:
-                a_px, b_px = np.int32(np.clip(camera.project(ends), -4000, 4000)).tolist()
-                cv2.line(shadow, a_px, b_px, 255, 2 * thick if a == 'head' else thick)
-    return brightened(image, 1 - np.float32(0.45 / 255) * cv2.GaussianBlur(shadow, None, 2.5))
+                start, stop = np.clip(camera.project(ends), -4000, 4000).astype(np.int32).tolist()
+                cv2.line(shadow, start, stop, (255,), 2 * thick if a == 'head' else thick)
+    return brightened(image, 1 - np.float32(0.45 / 255) * cv2.GaussianBlur(shadow, (0, 0), 2.5))
 
 
-def _paint_things(rng, layer: Layer, camera: Camera, distance: float, light: Light, difficulty: Difficulty) -> None:
+def _paint_things(
+    rng: np.random.Generator, layer: Layer, camera: Camera, distance: float, light: Light, difficulty: Difficulty
+) -> None:
+    """Paint things beside, behind and in front of the people, who stand about ``distance`` metres away."""
     count = rng.choice(len(difficulty.things), p=difficulty.things)
     for number in range(count):
         front = rng.random() < difficulty.things_in_front
@@ -81,7 +88,7 @@ def render_scene(rng: np.random.Generator, size: tuple[int, int], difficulty: Di
         difficulty: What may appear.
 
     Returns:
-        The image and its people, those of whom next to nothing can be seen left out.
+        The image and its people; people of whom almost nothing can be seen are left out.
     """
     camera, distance = point_camera(rng, size)
     light = sample_light(rng)
@@ -100,10 +107,13 @@ def _offset(index: int) -> int:
     return index * len(PARTS)
 
 
-def paint_actors(rng, camera: Camera, actors: list[Actor], light: Light) -> tuple[Layer, list[int]]:
-    """All people and their seats in one layer, and the area each fills alone, in pixels of the image."""
+def paint_actors(
+    rng: np.random.Generator, camera: Camera, actors: list[Actor], light: Light
+) -> tuple[Layer, list[int]]:
+    """Paint all people and their seats into a layer; also returns the area that each person fills alone, in pixels."""
     fine = camera.scaled(SUPERSAMPLING)
-    layer, areas = Layer((0, 0, *fine.size)), []
+    layer = Layer((0, 0, *fine.size))
+    areas: list[int] = []
     for number, actor in enumerate(actors):
         body = paint_person(
             fine, layer.window, actor.skeleton.transformed(fine.rotation, fine.translation), actor.look, light
@@ -126,9 +136,9 @@ def paint_actors(rng, camera: Camera, actors: list[Actor], light: Light) -> tupl
     return layer, areas
 
 
-def _compose(rng, image: np.ndarray, layer: Layer) -> tuple[np.ndarray, Layer]:
-    """Lay the supersampled layer over the background; also its buffers at the image's resolution."""
-    size, step = image.shape[1::-1], SUPERSAMPLING
+def _compose(rng: np.random.Generator, image: np.ndarray, layer: Layer) -> tuple[np.ndarray, Layer]:
+    """Lay the supersampled layer over the background; also returns its buffers at the image's resolution."""
+    size, step = (image.shape[1], image.shape[0]), SUPERSAMPLING
     covered = (layer.part != NOTHING).view(np.uint8) * np.uint8(255)
     share = cv2.resize(covered, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     color = cv2.resize(layer.resolve(rng), size, interpolation=cv2.INTER_AREA)
@@ -138,7 +148,7 @@ def _compose(rng, image: np.ndarray, layer: Layer) -> tuple[np.ndarray, Layer]:
 
 
 def camera_effects(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Mild random exposure, tint, blur and noise.
+    """Apply mild random exposure, tint, blur and noise.
 
     Args:
         rng: Source of randomness.
@@ -151,9 +161,9 @@ def camera_effects(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     gain = exposure * rng.uniform(0.93, 1.07, 3)
     image = cv2.transform(image, np.column_stack((np.diag(gain), np.full(3, rng.uniform(-12, 12)))).astype(np.float32))
     if rng.random() < 0.5:
-        image = cv2.GaussianBlur(image, None, rng.uniform(0.3, 1.1))
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.1))
     if rng.random() < 0.07:
         length = int(rng.integers(3, 6))
         image = cv2.blur(image, (length, 1) if rng.random() < 0.5 else (1, length))
-    noise = np.float32(rng.uniform(0, 6)) * noise_window(rng, image.shape[:2], grain())
+    noise = np.float32(rng.uniform(0, 6)) * noise_window(rng, (image.shape[0], image.shape[1]), grain())
     return cv2.convertScaleAbs(np.maximum(cv2.add(image, cv2.cvtColor(noise, cv2.COLOR_GRAY2BGR)), 0))

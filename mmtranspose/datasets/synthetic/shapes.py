@@ -1,6 +1,6 @@
-"""The two solids that bodies are made of, rasterised with depth, normals and surface coordinates.
+"""Rasterise the two solids that bodies are made of, capsules and ellipsoids: depth, normals and surface coordinates.
 
-Solids come in the camera frame (metres, x right, y down, z along the view); what comes out is per pixel.
+Solids are given in the camera frame (metres, x right, y down, z along the view); results are given for each pixel.
 """
 
 import math
@@ -12,10 +12,12 @@ import numpy as np
 from mmtranspose.datasets.synthetic.pinhole_camera import Camera
 
 Window = tuple[int, int, int, int]  # x0, y0, x1, y1 (exclusive), pixels
+Pair = tuple[float, float]
+Point = np.ndarray | Sequence[float]
 
 
 class Patch(NamedTuple):
-    """A rasterised solid: every array covers ``window`` and means something only where ``mask`` is true."""
+    """A rasterised solid: all arrays cover ``window``, and are valid only where ``mask`` is true."""
 
     window: Window
     mask: np.ndarray  # bool (h, w)
@@ -23,17 +25,18 @@ class Patch(NamedTuple):
     normal: tuple[np.ndarray, np.ndarray, np.ndarray]  # unit, camera frame; z < 0 faces the camera
     along: np.ndarray | None = None  # metres along the solid's main axis, where asked for
     around: np.ndarray | None = None  # metres across it
-    local: Sequence[np.ndarray] = ()  # three (h, w), ellipsoids: surface point in the ellipsoid's frame and radii
+    local: Sequence[np.ndarray] = ()  # ellipsoids: surface point in their frame, in units of their radii, 3 x (h, w)
 
 
-def clip_window(low, high, bounds: Window) -> Window | None:
-    """The whole-pixel window round float corners (2,), inside ``bounds``; ``None`` when nothing is left."""
+def clip_window(low: Point, high: Point, bounds: Window) -> Window | None:
+    """The window of whole pixels round float corners (2,), inside ``bounds``; ``None`` if nothing is left."""
     x0, y0 = max(int(low[0]), bounds[0]), max(int(low[1]), bounds[1])
     x1, y1 = min(int(high[0]) + 2, bounds[2]), min(int(high[1]) + 2, bounds[3])
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
 
-def _grid(window: Window, origin) -> tuple[np.ndarray, np.ndarray]:
+def _grid(window: Window, origin: Pair) -> tuple[np.ndarray, np.ndarray]:
+    """Pixel coordinates x (w,) and y (h, 1) of a window, counted from ``origin``."""
     x0, y0, x1, y1 = window
     return (
         np.arange(x0, x1, dtype=np.float32) - np.float32(origin[0]),
@@ -44,12 +47,12 @@ def _grid(window: Window, origin) -> tuple[np.ndarray, np.ndarray]:
 def limb(
     camera: Camera,
     bounds: Window,
-    ends: np.ndarray,
-    radii: tuple[float, float],
+    ends: np.ndarray | Sequence[np.ndarray],
+    radii: Pair,
     bulge: float = 0.0,
     textured: bool = True,
 ) -> Patch | None:
-    """A tapered capsule.
+    """Rasterise a tapered capsule.
 
     Args:
         camera: Projects the solid.
@@ -57,10 +60,10 @@ def limb(
         ends: The two end points (2, 3).
         radii: At the two ends, metres.
         bulge: Extra radius one third of the way along, metres (a calf, a thigh).
-        textured: Whether to work out ``along`` and ``around``, for a surface with a pattern.
+        textured: Whether to compute ``along`` and ``around``, for a surface with a pattern.
 
     Returns:
-        The patch, or ``None`` when the limb is outside the bounds or behind the camera.
+        The patch, or ``None`` if the limb is outside the bounds or behind the camera.
     """
     (x0, y0, z0), (x1, y1, z1) = np.asarray(ends).tolist()
     if min(z0, z1) < 0.1:
@@ -83,11 +86,19 @@ def limb(
     return patch._replace(along=share * np.float32(math.dist((x0, y0, z0), (x1, y1, z1))), around=across)
 
 
-def _capsule(window: Window, grid, axis, depths, sizes, scale) -> tuple[Patch, np.ndarray, np.ndarray]:
-    """Rasterise a capsule that starts at the grid's origin; ``sizes``: radii at the ends and bulge, pixels.
+def _capsule(
+    window: Window,
+    grid: tuple[np.ndarray, np.ndarray],
+    axis: Pair,
+    depths: Pair,
+    sizes: tuple[float, float, float],
+    scale: np.float32,
+) -> tuple[Patch, np.ndarray, np.ndarray]:
+    """Rasterise a capsule that starts at the grid's origin; ``sizes``: radii at the two ends and bulge, in pixels.
 
     Returns:
-        The patch without surface coordinates, the share of the way along the axis, and the radius there in pixels.
+        The patch without surface coordinates; for each pixel its share of the way along the axis, and the capsule's
+        radius there in pixels.
     """
     (x, y), (du, dv), length = grid, axis, max(math.hypot(*axis), 1e-3)
     share = x * np.float32(du / length**2) + y * np.float32(dv / length**2)
@@ -107,13 +118,13 @@ def _capsule(window: Window, grid, axis, depths, sizes, scale) -> tuple[Patch, n
     return Patch(window, flat < 1, depth, (dx, dy, -front)), share, radius
 
 
-def _across(normal, axis) -> np.ndarray:
-    """Component of a capsule's normals across its axis in the image."""
+def _across(normal: Sequence[np.ndarray], axis: Pair) -> np.ndarray:
+    """The component of a capsule's normals across its axis in the image."""
     length = max(math.hypot(*axis), 1e-3)
     return normal[1] * np.float32(axis[0] / length) - normal[0] * np.float32(axis[1] / length)
 
 
-def _weighted(weights, arrays) -> np.ndarray:
+def _weighted(weights: np.ndarray, arrays: Sequence[np.ndarray]) -> np.ndarray:
     """Sum of arrays times numbers, in float32."""
     total = arrays[0] * np.float32(weights[0])
     for weight, array in zip(weights[1:], arrays[1:]):
@@ -121,15 +132,15 @@ def _weighted(weights, arrays) -> np.ndarray:
     return total
 
 
-def _square(vector) -> np.ndarray:
-    """Squared length of a vector whose three components are arrays."""
+def _square(vector: Sequence[np.ndarray]) -> np.ndarray:
+    """The squared length of a vector whose three components are arrays."""
     return vector[0] * vector[0] + vector[1] * vector[1] + vector[2] * vector[2]
 
 
 def ellipsoid(
     camera: Camera, bounds: Window, centre: np.ndarray, frame: np.ndarray, radii: np.ndarray, ring: bool = False
 ) -> Patch | None:
-    """An ellipsoid, seen along the ray through its centre (the small-object perspective).
+    """Rasterise an ellipsoid, seen along the ray through its centre (the perspective of small objects).
 
     Args:
         camera: Projects the solid.
@@ -137,11 +148,11 @@ def ellipsoid(
         centre: (3,).
         frame: Its axes, the columns of a rotation (3, 3).
         radii: Along those axes (3,), metres.
-        ring: Light it as one ring of a stack along the second axis, so that the stack looks like one smooth body.
+        ring: Shade it as one ring of a stack along the second axis, so that the stack looks like one smooth body.
 
     Returns:
-        The patch, or ``None`` when it is outside the bounds or behind the camera. ``along`` is the second local
-        coordinate (up) and ``around`` the first (left), in metres.
+        The patch, or ``None`` if the ellipsoid is outside the bounds or behind the camera. ``along`` is the second
+        local coordinate (up) and ``around`` the first (left), in metres.
     """
     cx, cy, cz = centre.tolist()
     if cz < max(radii) + 0.1:
@@ -167,9 +178,9 @@ def ellipsoid(
     z /= -a
     local = [p + np.float32(r) * z for p, r in zip(base, ray)]
     weights = np.array((1.0, 0.06 if ring else 1.0, 1.0)) / radii
-    normal = [_weighted(row, local) for row in frame * weights]
-    size = np.sqrt(_square(normal))
+    nx, ny, nz = (_weighted(row, local) for row in frame * weights)
+    size = np.sqrt(_square((nx, ny, nz)))
     size += np.float32(1e-6)
-    normal = tuple(n / size for n in normal)
     z += np.float32(cz)
+    normal = (nx / size, ny / size, nz / size)
     return Patch(window, inside > 0, z, normal, local[1] * np.float32(radii[1]), local[0] * np.float32(radii[0]), local)

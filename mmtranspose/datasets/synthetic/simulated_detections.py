@@ -1,13 +1,18 @@
-"""Boxes as a person detector would give them: a little off, with scores that tell roughly how far."""
+"""Simulate a person detector: boxes that are a little off, with scores that roughly say how far."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-MISS_RATE, DUPLICATE_RATE, FALSE_RATE = 0.03, 0.15, 0.35
+MISS_RATE = 0.03
+DUPLICATE_RATE = 0.15
+FALSE_RATE = 0.35  # false positives an image
 
 
-def box_iou(first, second) -> float:
+def box_iou(first: Sequence[float], second: Sequence[float]) -> float:
     """Intersection over union of two boxes (x, y, w, h)."""
     wide = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
     tall = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
@@ -21,19 +26,21 @@ def _clipped(box: np.ndarray, size: tuple[int, int]) -> list[float]:
     return [round(float(v), 2) for v in (x0, y0, x1 - x0, y1 - y0)]
 
 
-def _jittered(rng, box: Sequence[float], spread: float, size) -> list[float]:
-    """The box with each edge moved by a normal deviation of ``spread`` times its extent."""
+def _jittered(rng: np.random.Generator, box: Sequence[float], spread: float, size: tuple[int, int]) -> list[float]:
+    """A box with each edge moved by a normal deviation of ``spread`` times its extent."""
     x, y, wide, tall = box
     left, top, right, bottom = rng.normal(0, spread, 4) * (wide, tall, wide, tall)
     return _clipped(np.array((x + left, y + top, max(wide + right - left, 4.0), max(tall + bottom - top, 4.0))), size)
 
 
-def _scored(rng, box: list[float], truth: Sequence[float], penalty: float = 0.0) -> dict:
-    score = 0.18 + 0.85 * (box_iou(box, truth) - 0.15) - penalty + rng.normal(0, 0.05)
+def _scored(
+    rng: np.random.Generator, box: list[float], ground_truth: Sequence[float], penalty: float = 0.0
+) -> dict[str, Any]:
+    score = 0.18 + 0.85 * (box_iou(box, ground_truth) - 0.15) - penalty + rng.normal(0, 0.05)
     return dict(bbox=box, score=round(float(np.clip(score, 0.03, 0.999)), 4))
 
 
-def _false_positive(rng, size: tuple[int, int]) -> dict:
+def _false_positive(rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any]:
     tall = rng.uniform(0.2, 0.8) * size[1]
     wide = min(tall * rng.uniform(0.3, 0.9), 0.9 * size[0])
     spot = rng.uniform(0, 1, 2) * (np.array(size) - (wide, tall))
@@ -41,16 +48,17 @@ def _false_positive(rng, size: tuple[int, int]) -> dict:
     return dict(bbox=_clipped(np.array((*spot, wide, tall)), size), score=round(float(score), 4))
 
 
-def detect(rng: np.random.Generator, boxes: Sequence[Sequence[float]], size: tuple[int, int]) -> list[dict]:
-    """Detector-like boxes of one image.
+def detect(rng: np.random.Generator, boxes: Sequence[Sequence[float]], size: tuple[int, int]) -> list[dict[str, Any]]:
+    """Simulate the detections of one image.
 
     Args:
         rng: Source of randomness.
-        boxes: True boxes (x, y, w, h), pixels.
-        size: Image (w, h).
+        boxes: Ground-truth boxes (x, y, w, h) in pixels.
+        size: Size of the image (w, h).
 
     Returns:
-        ``dict(bbox=[x, y, w, h], score)`` each, best first: jittered true boxes, some twice, some missing, some false.
+        One ``dict(bbox=[x, y, w, h], score)`` for each detection, best first: jittered ground-truth boxes, some of
+        which are missing and some occur twice, and false positives.
     """
     found = []
     for box in boxes:

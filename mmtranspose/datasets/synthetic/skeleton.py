@@ -1,10 +1,12 @@
-"""The articulated skeleton: bones, joint limits and forward kinematics.
+"""The articulated skeleton of a person: its bones, the limits of its joints, and forward kinematics.
 
 Body frame: x to the person's left, y up, z forward (right-handed), metres. With every angle at zero the person stands
 upright, arms hanging down. Angles are degrees, named after the anatomy (``left_knee_flexion``): positive flexion bends
 a knee backwards, a hip, shoulder, elbow, neck or spine forwards; positive abduction lifts a limb away from the body;
 positive twist turns a limb outwards and the spine or neck to the person's left.
 """
+
+from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
@@ -63,7 +65,7 @@ JOINT_LIMITS = {
     **_TRUNK_LIMITS,
     **{f'{side}_{name}': limits for side in ('left', 'right') for name, limits in _LIMB_LIMITS.items()},
 }
-"""Smallest and largest angle of every degree of freedom, degrees."""
+"""Smallest and largest angle of every degree of freedom, in degrees."""
 
 
 class Bone(NamedTuple):
@@ -76,7 +78,7 @@ class Bone(NamedTuple):
     turns: tuple[tuple[int, str, float], ...] = ()  # (axis, degree of freedom, factor), applied in order
 
 
-def _trunk_bones():
+def _trunk_bones() -> tuple[Bone, ...]:
     spine = ((0, 'spine_flexion', 0.5), (2, 'spine_side', 0.5), (1, 'spine_twist', 0.5))
     neck = ((0, 'neck_flexion', 0.5), (2, 'neck_side', 0.5), (1, 'neck_twist', 0.5))
     return (
@@ -87,7 +89,7 @@ def _trunk_bones():
     )
 
 
-def _limb_bones(side):
+def _limb_bones(side: str) -> tuple[Bone, ...]:
     out = 1 if side == 'left' else -1  # the sign of x, and of the turns that mirror
     arm = (
         (0, f'{side}_shoulder_flexion', -1),
@@ -111,13 +113,13 @@ def _limb_bones(side):
 
 @cache
 def bones() -> tuple[Bone, ...]:
-    """The bones, every parent before its children; the root is ``pelvis``."""
+    """All bones, every parent before its children; the root is ``pelvis``."""
     return _trunk_bones() + _limb_bones('left') + _limb_bones('right')
 
 
 @dataclass(frozen=True)
 class BodyShape:
-    """Proportions of one person. ``height`` is metres; the rest are factors round 1."""
+    """Proportions of one person: ``height`` in metres, all others as factors near 1."""
 
     height: float = 1.7
     trunk: float = 1.0
@@ -129,7 +131,7 @@ class BodyShape:
     girth: float = 1.0
 
     def bone_length(self, bone: Bone) -> float:
-        """Length of a bone in metres; no pose changes it."""
+        """Length of a bone in metres, the same in every pose."""
         return self.height * getattr(self, bone.group) * math.hypot(*bone.offset)
 
 
@@ -140,7 +142,7 @@ class Skeleton:
     joints: dict[str, np.ndarray] = field(default_factory=dict)
     frames: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def transformed(self, rotation: np.ndarray, translation: np.ndarray) -> 'Skeleton':
+    def transformed(self, rotation: np.ndarray, translation: np.ndarray) -> Skeleton:
         """The skeleton under ``p -> rotation @ p + translation``; ``rotation`` is (3, 3), ``translation`` (3,)."""
         return Skeleton(
             {k: rotation @ p + translation for k, p in self.joints.items()},
@@ -159,7 +161,7 @@ def rotation(axis: int, degrees: float) -> np.ndarray:
 
 
 def frame_along(left: np.ndarray, up: np.ndarray) -> np.ndarray:
-    """The rotation (3, 3) with its first column along ``left`` (3,) and its second as near to ``up`` as can be."""
+    """The rotation (3, 3) whose first column is along ``left`` (3,), and its second as near to ``up`` as possible."""
     (a, b, c), size = left.tolist(), math.hypot(*left.tolist())
     a, b, c = a / size, b / size, c / size
     d, e, f = (up - (up @ left) / size**2 * left).tolist()
@@ -169,7 +171,7 @@ def frame_along(left: np.ndarray, up: np.ndarray) -> np.ndarray:
 
 
 def clamp_pose(pose: Pose) -> Pose:
-    """The pose with every angle inside :data:`JOINT_LIMITS`, missing ones set to 0.
+    """Clamp every angle of a pose to :data:`JOINT_LIMITS`, and set missing angles to 0.
 
     Raises:
         KeyError: If the pose names an unknown degree of freedom.
@@ -221,7 +223,7 @@ FACE_POINTS = {
     'left_ear': (1.02, -0.10, -0.08),
     'right_ear': (-1.02, -0.10, -0.08),
 }
-"""Where the face's keypoints lie, in the head's frame and in units of :func:`head_radii`."""
+"""Positions of the keypoints of the face, in the head's frame and in units of :func:`head_radii`."""
 
 
 def coco_keypoints(shape: BodyShape, skeleton: Skeleton) -> np.ndarray:

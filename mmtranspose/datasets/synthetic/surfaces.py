@@ -1,4 +1,6 @@
-"""Noise, patterns, and the flat surfaces in perspective that carry them: floors, walls and what hangs on them."""
+"""Noise, patterns, and flat surfaces in perspective that carry them: floors, walls and what hangs on walls."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
@@ -9,10 +11,11 @@ import numpy as np
 
 from mmtranspose.datasets.synthetic.pinhole_camera import Camera
 
+Points = np.ndarray | Sequence[Sequence[float]]
+ColorLike = np.ndarray | Sequence[float]  # BGR, 0..255
+
 NOISE_SIZE = 512
-
-
-_EXTENT = 1280  # textures are kept repeated this far, so that windows of usual images need no wrapping
+_EXTENT = 1280  # textures are stored repeated up to this size, so that windows for usual images need no wrapping
 
 
 def _repeated(tile: np.ndarray) -> np.ndarray:
@@ -21,15 +24,15 @@ def _repeated(tile: np.ndarray) -> np.ndarray:
 
 @cache
 def grain() -> np.ndarray:
-    """White noise, float32, mean 0, deviation 1; repeats every 512 texels."""
+    """White noise, float32, with mean 0 and deviation 1; it repeats every 512 texels."""
     return _repeated(np.random.default_rng(7).standard_normal((NOISE_SIZE, NOISE_SIZE), dtype=np.float32))
 
 
 @cache
 def fractal(first: int = 4, octaves: int = 6, seed: int = 11) -> np.ndarray:
-    """Multi-octave noise, float32, mean 0, deviation 1; repeats every 512 texels.
+    """Noise of several octaves, float32, with mean 0 and deviation 1; it repeats every 512 texels.
 
-    ``first`` cells across in the coarsest octave; each finer octave weighs .6 as much.
+    The coarsest octave is ``first`` cells wide; each finer octave has 0.6 times the weight.
     """
     rng, total = np.random.default_rng(seed), np.zeros((NOISE_SIZE, NOISE_SIZE), np.float32)
     for octave in range(octaves):
@@ -42,7 +45,7 @@ def fractal(first: int = 4, octaves: int = 6, seed: int = 11) -> np.ndarray:
 
 
 def noise_window(rng: np.random.Generator, shape: tuple[int, int], texture: np.ndarray) -> np.ndarray:
-    """A randomly placed (h, w) cut of :func:`grain` or :func:`fractal`, wrapped round where it is too small."""
+    """Cut a window (h, w) at a random place out of :func:`grain` or :func:`fractal`, repeated where needed."""
     height, width = shape
     y, x = rng.integers(0, NOISE_SIZE, 2)
     below, beyond = max(y + height - _EXTENT, 0), max(x + width - _EXTENT, 0)
@@ -53,26 +56,26 @@ def noise_window(rng: np.random.Generator, shape: tuple[int, int], texture: np.n
     return texture[y : y + height, x : x + width]
 
 
-def blend(first, second, weight: np.ndarray) -> np.ndarray:
-    """Mix two colours (3,) by a weight (h, w) of the second, uint8 in 0..255; uint8 (h, w, 3)."""
+def blend(first: ColorLike, second: ColorLike, weight: np.ndarray) -> np.ndarray:
+    """Mix two colours (3,) by the weight of the second, uint8 (h, w) in 0..255; returns uint8 (h, w, 3)."""
     share = np.arange(256)[:, None] / 255
     table = np.clip(np.asarray(first) * (1 - share) + np.asarray(second) * share, 0, 255).astype(np.uint8)
     return cv2.LUT(cv2.merge([weight] * 3), table[None])
 
 
 def byte(share: np.ndarray) -> np.ndarray:
-    """A share in 0..1 as uint8 in 0..255, clipped."""
+    """Convert shares in 0..1 to uint8 in 0..255, clipped."""
     return cv2.convertScaleAbs(np.maximum(share, 0, dtype=np.float32), alpha=255)
 
 
 def brightened(image: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """An image (h, w, 3), uint8 or float32, times a float32 factor (h, w); float32."""
+    """Multiply an image (h, w, 3), uint8 or float32, by a float32 factor (h, w); returns float32."""
     factor = cv2.cvtColor(np.ascontiguousarray(factor, np.float32), cv2.COLOR_GRAY2BGR)
     return cv2.multiply(image, factor, dtype=cv2.CV_32F)
 
 
 def foliage(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """A ragged mass of leaves that fills a rectangle (h, w).
+    """Draw a ragged mass of leaves that fills a rectangle (h, w).
 
     Returns:
         Where there are leaves, bool (h, w), and their brightness factor, float32 (h, w).
@@ -89,7 +92,7 @@ PATTERNS = ('plain', 'tiles', 'grout', 'planks', 'bricks', 'stripes', 'panels', 
 
 @cache
 def pattern(name: str) -> np.ndarray:
-    """Share of the second colour (512, 512) uint8, tileable; one metre is about 128 texels."""
+    """A pattern as the share of its second colour: (512, 512), uint8, tileable; one metre is about 128 texels."""
     y, x = np.mgrid[0:NOISE_SIZE, 0:NOISE_SIZE].astype(np.float32) / 128
     row = np.floor(y * 8)
     weight = {
@@ -112,21 +115,29 @@ def pattern(name: str) -> np.ndarray:
 
 
 class Surface(NamedTuple):
-    """A flat surface: world point (3,), unit directions (3,) right and up, metres."""
+    """A flat surface in the world: a point (3,) in metres, and the unit directions (3,) right and up."""
 
     camera: Camera
     origin: np.ndarray
     right: np.ndarray
     up: np.ndarray
 
-    def project(self, points: Sequence) -> np.ndarray:
-        """Surface points (n, 2) in metres to pixels (n, 2); all must be in front of the camera."""
-        points = np.asarray(points, float)
-        world = self.origin + points[:, :1] * self.right + points[:, 1:] * self.up
+    def project(self, points: Points) -> np.ndarray:
+        """Project surface points (n, 2) in metres to pixels (n, 2); all must be in front of the camera."""
+        x, y = np.hsplit(np.asarray(points, float), 2)
+        world = self.origin + x * self.right + y * self.up
         return self.camera.project(self.camera.to_camera(world))
 
-    def cover(self, image: np.ndarray, mask: np.ndarray, name: str, colors, scale: float, shade: float = 1.0) -> None:
-        """Paint a pattern where ``mask`` (uint8) is set, in place; ``scale`` magnifies it, ``shade`` dims it."""
+    def cover(
+        self,
+        image: np.ndarray,
+        mask: np.ndarray,
+        name: str,
+        colors: tuple[ColorLike, ColorLike],
+        scale: float,
+        shade: float = 1.0,
+    ) -> None:
+        """Paint a pattern where ``mask`` (uint8) is set, in place; ``scale`` magnifies it, and ``shade`` dims it."""
         x, y, width, height = cv2.boundingRect(mask)
         if not width:
             return
@@ -136,9 +147,10 @@ class Surface(NamedTuple):
             pattern(name), view, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
         )
         where = slice(y, y + height), slice(x, x + width)
-        cv2.copyTo(blend(*(np.asarray(color) * shade for color in colors), weight), mask[where], image[where])
+        first, second = (np.asarray(color) * shade for color in colors)
+        cv2.copyTo(blend(first, second, weight), mask[where], image[where])
 
-    def patch(self, image: np.ndarray, corners: Sequence, color) -> None:
+    def patch(self, image: np.ndarray, corners: Points, color: ColorLike) -> None:
         """Fill a polygon given in metres on the surface, in place."""
         fill_polygon(image, self.project(corners), color)
 
@@ -149,14 +161,14 @@ class Surface(NamedTuple):
         return mask
 
 
-def rectangle(left: float, right: float, bottom: float, top: float):
-    """Its four corners in order."""
+def rectangle(left: float, right: float, bottom: float, top: float) -> tuple[tuple[float, float], ...]:
+    """The four corners (x, y) of a rectangle, in order."""
     return (left, bottom), (right, bottom), (right, top), (left, top)
 
 
-def fill_polygon(image: np.ndarray, points, color) -> None:
-    """Fill a polygon (n, 2) in pixels, smooth at its edges, in place."""
-    corners = np.int32(np.clip(np.asarray(points), -9000, 9000) * 16)
+def fill_polygon(image: np.ndarray, points: Points, color: ColorLike) -> None:
+    """Fill a polygon (n, 2) in pixels, with smooth edges, in place."""
+    corners = (np.clip(np.asarray(points), -9000, 9000) * 16).astype(np.int32)
     cv2.fillPoly(image, [corners], tuple(float(c) for c in color), cv2.LINE_AA, 4)
 
 
@@ -172,9 +184,14 @@ def wall_surface(camera: Camera, x: float, distance: float, turn: float) -> Surf
 
 
 def paint_ground(
-    image: np.ndarray, camera: Camera, name: str, colors, scale: float, haze: np.ndarray | None = None
+    image: np.ndarray,
+    camera: Camera,
+    name: str,
+    colors: tuple[ColorLike, ColorLike],
+    scale: float,
+    haze: np.ndarray | None = None,
 ) -> None:
-    """Paint the ground up to the horizon, in place, fading into the colour ``haze`` far away."""
+    """Paint the ground up to the horizon, in place; far away it fades into the colour ``haze``."""
     width, height = camera.size
     turn = camera.rotation.T
     u = (np.arange(width, dtype=np.float32) - np.float32(camera.centre[0])) * np.float32(-turn[1, 0] / camera.focal)

@@ -10,7 +10,6 @@ from mmpose.datasets.transforms import LoadImage
 from mmpose.registry import TRANSFORMS
 
 from mmtranspose.errors import InputError
-from mmtranspose.typing import PathLike
 
 
 @TRANSFORMS.register_module()
@@ -54,7 +53,7 @@ class CachedLoadImage(LoadImage):
         return results
 
 
-def _version(path: PathLike) -> tuple[str, int, int, int] | None:
+def _version(path: str | os.PathLike) -> tuple[str, int, int, int] | None:
     """What tells a file from another, and from itself after a change; None if there is no such file on disk."""
     try:
         found = os.stat(path)

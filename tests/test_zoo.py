@@ -7,25 +7,23 @@ import sys
 import tarfile
 import zipfile
 from collections import Counter
-from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from all_configs import CONFIGS
+from all_configs import unchanged as config
 from conftest import ROOT
 from mmengine.fileio import load
 from mmengine.infer import BaseInferencer
-from mmengine.registry import init_default_scope
-from mmpose.models import build_pose_estimator
 
-from mmtranspose.loading.config import load_config
+from mmtranspose.loading.closest_model import build_empty
 
 # Configs that are in no metafile: a template for one's own data, and the test-dev configs, which test the models of the
 # configs without '-test-dev' in their name
 TEMPLATE = 'td-hm_transpose-r-a3_finetune-1xb28-50e_custom-256x192'
 TEST_DEV = '-test-dev-'
 
-CONFIGS = {path.stem: path for path in ROOT.glob('configs/*_keypoint/**/*.py')}
 METAFILES = sorted(ROOT.glob('configs/**/*.yml'))
 PAGES = sorted(path.with_suffix('.md') for path in METAFILES)
 METADATA = {metafile: load(str(metafile)) for metafile in METAFILES}
@@ -47,11 +45,6 @@ BORROWED_FORMATS = {'data/synthetic': 'Synthetic people', 'data/lspet': 'LSPET'}
 COLUMNS = {'AP50': 'AP@0.5', 'AP75': 'AP@0.75', 'AP(M)': 'AP (M)', 'AP(L)': 'AP (L)'}
 METRICS = ('AP', 'AP@0.5', 'AP@0.75', 'AP (M)', 'AP (L)', 'AR')
 SOURCES = ('reported by the authors', 'measured here')
-
-
-@cache
-def config(name):
-    return load_config(str(CONFIGS[name]))
 
 
 def input_size(name):
@@ -180,14 +173,12 @@ class TestReleasedModels:
 
     @pytest.mark.parametrize('name', RELEASED)
     def test_parameters(self, name):
-        init_default_scope('mmpose')
-        settings = config(name).model.copy()
-        settings.backbone = dict(settings.backbone, init_cfg=None)
-        model = build_pose_estimator(settings).eval()
-        width, height = input_size(name)
+        model, (width, height) = build_empty(str(CONFIGS[name])), input_size(name)
         with torch.no_grad():
-            rows, columns = model.backbone(torch.zeros(1, 3, height, width))[-1].shape[-2:]
-        table = rows * columns * settings.neck.embed_dims  # of positions: stored by the release, computed here
+            rows, columns = model.backbone(torch.empty(1, 3, height, width, device='meta'))[-1].shape[-2:]
+        table = (
+            rows * columns * config(name).model.neck.embed_dims
+        )  # of positions; computed here
         assert sum(one.numel() for one in model.parameters()) + table == MODELS[name]['Metadata']['Parameters']
 
 

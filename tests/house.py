@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import statistics
 import sys
 import threading
@@ -41,7 +42,7 @@ ROOMS = {
     'engine': {'loading', 'explain', 'visualization', 'acceleration', 'models', 'crops'},
 }
 LIBRARY = set(ROOMS)
-ROOMS |= {program: LIBRARY for program in PROGRAMS}
+ROOMS |= dict.fromkeys(PROGRAMS, LIBRARY)
 ROOMS |= {
     'commands': LIBRARY | PROGRAMS,
     'apis': LIBRARY | PROGRAMS,
@@ -149,8 +150,9 @@ def modules_entered(run) -> set[str]:
     prefix = str(PACKAGE)
 
     def profile(frame, event, argument):
-        if event == 'call' and frame.f_code.co_filename.startswith(prefix) and frame.f_code.co_name != '<module>':
-            entered.add(frame.f_code.co_filename)
+        code = frame.f_code
+        if event == 'call' and code.co_filename.startswith(prefix) and code.co_flags & inspect.CO_OPTIMIZED:
+            entered.add(code.co_filename)  # a function: the code of modules and class bodies, run by imports, is not
 
     sys.setprofile(profile)
     threading.setprofile(profile)
@@ -182,7 +184,8 @@ def main(arguments: list[str]) -> None:
                 print(f'exit status            {stop.code or 0}')
 
         entered = modules_entered(command)
-        print(f'modules entered        {len(entered)}')
+        compat = sum('/compat/' in name for name in entered)
+        print(f'modules entered        {len(entered)}, {compat} of them in compat')
 
 
 if __name__ == '__main__':

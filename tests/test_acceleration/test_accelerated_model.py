@@ -11,7 +11,7 @@ import torch
 from mmengine.runner.checkpoint import get_state_dict, load_state_dict
 from tiny import tiny_transpose
 from torch import nn
-from variants import pictures, plain_heatmaps, randomised, range_error
+from variants import plain_heatmaps, random_images, randomised, range_error
 
 import mmtranspose.acceleration.accelerated_estimator as estimator_module
 from mmtranspose.acceleration import AcceleratedPoseEstimator
@@ -36,7 +36,7 @@ def test_the_original_comes_back_unchanged(model):
     values, modules = list(model.parameters()), list(model.modules())
     states = [(dict(vars(module)), module.training) for module in modules]
     fast = accelerate(model, dtype='bf16')
-    fast.heatmaps(pictures())
+    fast.heatmaps(random_images())
     assert decelerate(fast) is model and type(fast) is AcceleratedPoseEstimator
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(one is other for one, other in zip(values, model.parameters()))
@@ -46,7 +46,7 @@ def test_the_original_comes_back_unchanged(model):
 
 
 def test_no_memory_is_shared(model):
-    fast, inputs = accelerate(model), pictures()
+    fast, inputs = accelerate(model), random_images()
     before = fast.heatmaps(inputs)
     with torch.no_grad():
         for value in (*model.parameters(), *model.buffers()):
@@ -77,7 +77,7 @@ def test_accelerating_again_takes_the_original(model):
 )
 def test_copies_stand_on_their_own(model, how):
     model.cfg = None
-    fast, inputs = accelerate(model, dtype='bf16', max_batch_size=3), pictures()
+    fast, inputs = accelerate(model, dtype='bf16', max_batch_size=3), random_images()
     other = how(fast)
     assert torch.equal(other.heatmaps(inputs), fast.heatmaps(inputs))
     assert other.options == fast.options and decelerate(other) is not model
@@ -101,7 +101,7 @@ def test_a_checkpoint_of_it_is_the_originals(model, read, inside):
     [
         (lambda fast: fast.train(), 'is for inference only: train the original, decelerate'),
         (lambda fast: fast.train_step({}, None), 'cannot be trained'),
-        (lambda fast: fast(pictures(), [], mode='loss'), 'cannot be trained'),
+        (lambda fast: fast(random_images(), [], mode='loss'), 'cannot be trained'),
         (lambda fast: fast.load_state_dict(fast.state_dict()), 'load into decelerate'),
         (lambda fast: load_state_dict(fast, fast.state_dict()), 'load into decelerate'),
         (lambda fast: fast.init_weights(), 'cannot be initialised anew'),
@@ -114,14 +114,14 @@ def test_a_checkpoint_of_it_is_the_originals(model, read, inside):
 )
 def test_refusals(model, use, words):
     fast = accelerate(model)
-    before = fast.heatmaps(pictures(1)[:0]).shape
+    before = fast.heatmaps(random_images(1)[:0]).shape
     with pytest.raises(RuntimeError, match=words):
         use(fast)
-    assert fast.heatmaps(pictures(1)[:0]).shape == before and fast.data_preprocessor.device == torch.device('cpu')
+    assert fast.heatmaps(random_images(1)[:0]).shape == before and fast.data_preprocessor.device == torch.device('cpu')
 
 
 def test_what_changes_nothing_is_let_through(model):
-    fast, inputs = accelerate(model), pictures()
+    fast, inputs = accelerate(model), random_images()
     before = fast.heatmaps(inputs)
     assert fast.eval() is fast and fast.to('cpu') is fast and fast.cpu() is fast and fast.float() is fast
     assert fast.to(memory_format=torch.channels_last) is fast and fast.train(False) is fast
@@ -158,7 +158,7 @@ def test_options_are_checked(model, options, words):
 
 def test_images_are_checked(model):
     with pytest.raises(InputError, match=r'\(B, 3, H, W\), not \(3, 64, 48\)'):
-        accelerate(model).heatmaps(pictures()[0])
+        accelerate(model).heatmaps(random_images()[0])
 
 
 class Other(type(tiny_transpose())):
@@ -239,7 +239,7 @@ def test_what_the_processor_lacks_is_told_and_fp32_taken(model, monkeypatch):
     monkeypatch.setattr(precision, '_cpu_fp16', lambda: False)
     with pytest.warns(UserWarning, match="this cpu has no native fp16: .* in fp32; dtype='bf16' is computed natively"):
         fast = accelerate(model, dtype='fp16')
-    inputs = pictures()
+    inputs = random_images()
     assert fast.dtype == torch.float32
     assert range_error(fast.heatmaps(inputs), plain_heatmaps(model, inputs)) < 1e-5
     with warnings.catch_warnings():
@@ -266,14 +266,14 @@ def test_gpus_without_bf16(monkeypatch, has_bf16, dtype):
 
 
 def test_autocast_does_not_change_the_dtype(model):
-    fast, inputs = accelerate(model), pictures()
+    fast, inputs = accelerate(model), random_images()
     before = fast.heatmaps(inputs)
     with torch.autocast('cpu', dtype=torch.bfloat16):
         assert torch.equal(fast.heatmaps(inputs), before)
 
 
 def test_inference_mode_leaves_nothing_behind(model):
-    fast, inputs = accelerate(model), pictures()
+    fast, inputs = accelerate(model), random_images()
     with torch.inference_mode():
         found = fast.heatmaps(inputs)
     assert not found.is_inference()
@@ -281,7 +281,7 @@ def test_inference_mode_leaves_nothing_behind(model):
 
 
 def test_recordings_give_the_same(model):
-    fast, inputs, sizes = accelerate(model), pictures(11), []
+    fast, inputs, sizes = accelerate(model), random_images(11), []
 
     def capture(function, static):
         sizes.append(len(static))
@@ -307,4 +307,4 @@ def test_recordings_are_for_gpus(model, monkeypatch):
 
 def test_explaining_it_says_what_to_do(model):
     with pytest.raises(UnsupportedModelError, match=r'the model is accelerated: .* Explain decelerate\(model\)'):
-        attention_maps(accelerate(model), pictures(1), torch.zeros(1, 1, 2, dtype=torch.long))
+        attention_maps(accelerate(model), random_images(1), torch.zeros(1, 1, 2, dtype=torch.long))

@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 from tiny import tiny_transpose
-from variants import pictures, plain_heatmaps, randomised, range_error
+from variants import plain_heatmaps, random_images, randomised, range_error
 
 from mmtranspose.acceleration import accelerate
 from mmtranspose.acceleration.accelerated_estimator import in_parts
@@ -40,7 +40,7 @@ def test_few_compilations_serve_every_batch_size(model, fuse_encoder):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         for size in (3, 1, 2, 4, 5, 6, 7, 8, 9):
-            inputs = pictures(size)
+            inputs = random_images(size)
             assert range_error(fast.heatmaps(inputs), plain_heatmaps(model, inputs)) < 1e-5
     assert 1 <= counter.graphs <= 2
 
@@ -49,11 +49,11 @@ def test_the_first_batch_size_does_not_matter(model):
     counter = Counter()
     fast = accelerate(model, compile=dict(backend=counter, fullgraph=True))
     for size in (1, 2, 5, 3):
-        fast.heatmaps(pictures(size))
+        fast.heatmaps(random_images(size))
     assert 1 <= counter.graphs <= 2
     with torch.inference_mode():  # another kind of tensor
         for size in (6, 7, 8):
-            fast.heatmaps(pictures(size))
+            fast.heatmaps(random_images(size))
     assert counter.graphs <= 3
 
 
@@ -61,14 +61,14 @@ def test_another_image_size_is_served(model):
     counter = Counter()
     fast = accelerate(model, compile=dict(backend=counter))
     for size in ((64, 48), (32, 32), (48, 80), (64, 48)):
-        inputs = pictures(2, *size)
+        inputs = random_images(2, *size)
         assert range_error(fast.heatmaps(inputs), plain_heatmaps(model, inputs)) < 1e-5
     assert counter.graphs <= 4
 
 
 def test_models_made_anew_use_the_same_code(model):
     # as AccelerationHook makes them; PyTorch gives up after 8 compilations of one function
-    counter, inputs = Counter(), pictures(2)
+    counter, inputs = Counter(), random_images(2)
     for factor in (1.0, 0.5, 2.0):
         with torch.no_grad():
             model.backbone.conv1.weight.mul_(factor)
@@ -82,14 +82,14 @@ def test_without_a_compiler_it_runs(model):
         raise RuntimeError('no C++ compiler')
 
     fast = accelerate(model, compile=dict(backend=broken))
-    inputs = pictures(2)
+    inputs = random_images(2)
     with pytest.warns(UserWarning, match='the accelerated network cannot be compiled .*no C'):
         found = fast.heatmaps(inputs)
     assert range_error(found, plain_heatmaps(model, inputs)) < 1e-5
 
 
 def test_recorded_and_compiled(model):
-    counter, inputs = Counter(), pictures(5)
+    counter, inputs = Counter(), random_images(5)
     fast = accelerate(model, compile=dict(backend=counter))
 
     def capture(function, static):

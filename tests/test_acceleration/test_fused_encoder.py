@@ -51,7 +51,7 @@ def test_one_projection_a_layer():
     fused, x, pos = FusedEncoder(plain, torch.float32), torch.randn(1, 6, 16), torch.randn(6, 16)
 
     def products(function):
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], acc_events=True) as profile:
             function()
         return sum(event.count for event in profile.key_averages() if event.key == 'aten::linear')
 

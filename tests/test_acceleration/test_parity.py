@@ -9,7 +9,7 @@ import torch
 from mmpose.registry import KEYPOINT_CODECS
 from tiny import tiny_transpose
 from torch import nn
-from variants import VARIANTS, pictures, plain_heatmaps, randomised, range_error, variant
+from variants import VARIANTS, plain_heatmaps, random_images, randomised, range_error, variant
 
 from mmtranspose.acceleration import accelerate
 from mmtranspose.acceleration import options as precision
@@ -34,7 +34,7 @@ def any_dtype(monkeypatch):
 @pytest.mark.parametrize('switched', SWITCHED)
 @pytest.mark.parametrize('name', VARIANTS)
 def test_heatmaps_in_fp32(name, switched):
-    model, inputs = variant(name), pictures()
+    model, inputs = variant(name), random_images()
     expected = plain_heatmaps(model, inputs)
     found = accelerate(model, **SWITCHED[switched]).heatmaps(inputs)
     assert found.dtype == torch.float32 and found.is_contiguous() and not found.requires_grad
@@ -44,7 +44,7 @@ def test_heatmaps_in_fp32(name, switched):
 
 @pytest.mark.parametrize('name', VARIANTS)
 def test_heatmaps_in_bf16_are_as_near_as_the_plain_model_in_bf16(name, any_dtype):
-    model, inputs = variant(name), pictures()
+    model, inputs = variant(name), random_images()
     expected = plain_heatmaps(model, inputs)
     plain = plain_heatmaps(copy.deepcopy(model).bfloat16(), inputs.bfloat16()).float()
     fast = accelerate(model, dtype='bf16')
@@ -55,13 +55,13 @@ def test_heatmaps_in_bf16_are_as_near_as_the_plain_model_in_bf16(name, any_dtype
 
 
 def test_heatmaps_in_fp16(any_dtype):
-    model, inputs = randomised(tiny_transpose(head=dict(deconv_out_channels=(8,)))).eval(), pictures()
+    model, inputs = randomised(tiny_transpose(head=dict(deconv_out_channels=(8,)))).eval(), random_images()
     found = accelerate(model, dtype='fp16').heatmaps(inputs)
     assert 1e-6 < range_error(found, plain_heatmaps(model, inputs)) < 5e-3
 
 
 def test_parts_work_on_their_own(any_dtype):
-    model, inputs = variant('r-a3'), pictures()
+    model, inputs = variant('r-a3'), random_images()
     expected = plain_heatmaps(model, inputs)
     for dtype, tolerance in (('fp32', 1e-5), ('bf16', 0.02)):
         fast = accelerate(model, dtype=dtype)
@@ -73,7 +73,7 @@ def test_parts_work_on_their_own(any_dtype):
 
 
 def test_forward_of_tensors():
-    model, inputs = variant('r-a3'), pictures()
+    model, inputs = variant('r-a3'), random_images()
     fast = accelerate(model)
     assert range_error(fast(inputs, None), plain_heatmaps(model, inputs)) < 1e-5
     assert range_error(fast(list(inputs), None, mode='tensor'), plain_heatmaps(model, inputs)) < 1e-5
@@ -85,7 +85,7 @@ def test_no_more_rounding_than_the_plain_model_with_extreme_batch_statistics():
         size = norm.num_features
         norm.running_var.copy_(10 ** torch.linspace(-8, 6, size))
         norm.running_mean.copy_(torch.linspace(-100, 100, size) * norm.running_var.sqrt())
-    inputs = pictures()
+    inputs = random_images()
     exact = plain_heatmaps(copy.deepcopy(model).double(), inputs.double())
     plain, fast = (
         range_error(plain_heatmaps(model, inputs), exact),
@@ -137,11 +137,11 @@ def test_poses_without_the_flip_test_and_with_heatmaps(steady):
 def test_empty_batches():
     model = variant('r-a3')
     fast = accelerate(model)
-    assert fast.heatmaps(pictures(0)).shape == (0, 17, 16, 12)
-    assert fast.predict(pictures(0), []) == []
+    assert fast.heatmaps(random_images(0)).shape == (0, 17, 16, 12)
+    assert fast.predict(random_images(0), []) == []
 
 
 def test_nothing_is_warned_about():
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        accelerate(variant('h-s')).heatmaps(pictures(1))
+        accelerate(variant('h-s')).heatmaps(random_images(1))

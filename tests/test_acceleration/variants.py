@@ -31,7 +31,7 @@ def variant(name: str) -> nn.Module:
     return randomised(model, 0.35 if name.startswith('r') else 0.003)
 
 
-def pictures(size: int = 2, height: int = 64, width: int = 48) -> torch.Tensor:
+def random_images(size: int = 2, height: int = 64, width: int = 48) -> torch.Tensor:
     """Normalised images (B, 3, H, W)."""
     return torch.randn(size, 3, height, width)
 

@@ -123,7 +123,7 @@ class TestExplanationHook:
         image = read_image(str(people / 'val' / '000000000001.jpg'))
         batch = prepare_crops(tiny_model, image, whole_image(image))
         tiny_model.head.final_layer.bias.data[:] = float('nan')
-        warnings, pictures = [], []
+        warnings, figures = [], []
         runner = SimpleNamespace(
             model=tiny_model,
             cfg=tiny_model.cfg,
@@ -131,13 +131,13 @@ class TestExplanationHook:
             iter=5,
             val_dataloader=SimpleNamespace(dataset=SimpleNamespace(metainfo=tiny_model.dataset_meta)),
             logger=SimpleNamespace(warning=warnings.append),
-            visualizer=SimpleNamespace(add_image=lambda *args, **kwargs: pictures.append(args)),
+            visualizer=SimpleNamespace(add_image=lambda *args, **kwargs: figures.append(args)),
         )
         hook = ExplanationHook(num_samples=2)
         hook.before_val_epoch(runner)
         for step in range(2):
             hook.after_val_iter(runner, step, batch)
-        assert pictures == [] and len(warnings) == 1 and 'the heatmaps are not finite' in warnings[0]
+        assert figures == [] and len(warnings) == 1 and 'the heatmaps are not finite' in warnings[0]
 
     def test_mistakes(self):
         with pytest.raises(InputError, match='num_samples=0'):

@@ -14,9 +14,8 @@ from tiny import tiny_transpose
 from mmtranspose.engine.hooks import AccelerationHook, CompileHook
 from mmtranspose.errors import InputError
 
-pytestmark = pytest.mark.filterwarnings(
-    'ignore:The .grad attribute of a Tensor:UserWarning'
-)  # torch._dynamo, of itself
+# torch._dynamo's own warning of what it does
+pytestmark = pytest.mark.filterwarnings('ignore:The .grad attribute of a Tensor:UserWarning')
 
 HEAD = dict(deconv_out_channels=(8,))
 

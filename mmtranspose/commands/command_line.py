@@ -1,4 +1,4 @@
-"""What the command lines share: arguments, and errors as one sentence."""
+"""Shared parts of the commands: arguments, errors as one sentence, exit statuses, signals."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ from mmtranspose.crops.boxes import load_bboxes, whole_image
 from mmtranspose.errors import InputError
 from mmtranspose.media import read_image
 
-PARTIAL = r'\.\d+\.partial$'  # of a file that is written beside its name
+PARTIAL = r'\.\d+\.partial$'  # the end of the name of a file that is not complete yet
 
 
 def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> NoReturn:
-    """Run a command's ``main`` and exit: 2 after a mistake in what was given, whose message alone is printed.
+    """Run a command's ``main`` and exit with its status.
 
-    Such are :class:`InputError`, and images that MMPose's ``LoadImage`` could not read, perhaps in a worker. Files
-    that cannot be read or written (no permission, a full disk) are one sentence too.
+    After a mistake in what was given, only a message is printed and the exit status is 2. Such mistakes are an
+    :class:`InputError`, an image that MMPose's ``LoadImage`` cannot read (in a worker, too), and a file that cannot be
+    read or written (no permission, a full disk). After Ctrl-C the exit status is 130. Other errors keep a traceback.
     """
     keep_memory.apply()
-    # MMPose's datasets name their metainfo by a path below MMPose, and warn that they find it there.
+    # MMPose's datasets name their metainfo by a path relative to MMPose, and warn that it is found there.
     warnings.filterwarnings('ignore', message='The metainfo config file')
-    # Loaders of our configs pin memory; without an accelerator PyTorch says at each of them that it does not.
+    # The data loaders of our configs pin memory; without an accelerator PyTorch warns at each of them.
     warnings.filterwarnings('ignore', message="'pin_memory' argument is set as true but no accelerator is found")
     try:
         sys.exit(main(argv))
@@ -45,12 +46,12 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
         sys.exit(1)
     except (AssertionError, OSError, cv2.error) as error:
         unread = re.search('`([^`]*)` occurs when loading `([^`]*)`', str(error))
-        if unread is None and getattr(error, 'filename', None):
+        if unread is not None:
+            print(f'error: image {unread[2]} is missing or damaged: {" ".join(unread[1].split())}', file=sys.stderr)
+        elif isinstance(error, OSError) and error.filename:
             print(f'error: {re.sub(PARTIAL, "", str(error.filename))}: {error.strerror}', file=sys.stderr)
-            sys.exit(2)
-        if unread is None:
+        else:
             raise
-        print(f'error: image {unread[2]} is missing or damaged: {" ".join(unread[1].split())}', file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
@@ -59,7 +60,7 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt as Ctrl-C does, so that files are completed; the former handler comes back."""
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does, so that files are completed; finally restore its handler."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -68,10 +69,10 @@ def sigterm_as_interrupt() -> Iterator[None]:
 
 
 def whole_number(text: str) -> int:
-    """An argument that is a whole number from 1 on.
+    """Parse an argument that is a whole number, 1 or larger.
 
     Raises:
-        argparse.ArgumentTypeError: It is none.
+        argparse.ArgumentTypeError: The text is something else.
     """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'{text} is not a whole number from 1 on')
@@ -79,10 +80,10 @@ def whole_number(text: str) -> int:
 
 
 def share(text: str) -> float:
-    """An argument that is a number from 0 to 1.
+    """Parse an argument that is a number from 0 to 1.
 
     Raises:
-        argparse.ArgumentTypeError: It is none.
+        argparse.ArgumentTypeError: The text is something else.
     """
     try:
         value = float(text)
@@ -94,16 +95,18 @@ def share(text: str) -> float:
 
 
 def add_model(arguments: argparse.ArgumentParser) -> None:
-    """A trained model: config and checkpoint."""
+    """Add the arguments of a trained model: config and checkpoint."""
     arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
     arguments.add_argument(
-        'checkpoint', help="checkpoint: ours or the authors' released one; .pth, .safetensors or a URL"
+        'checkpoint', help="checkpoint file or URL, .pth or .safetensors; the authors' released files are accepted, too"
     )
 
 
 def add_runner_arguments(arguments: argparse.ArgumentParser) -> None:
-    """The arguments that ``train.py`` and ``test.py`` have in common, as in MMPose's tools."""
-    arguments.add_argument('--work-dir', help='where logs, checkpoints and results go (default: work_dirs/CONFIG_NAME)')
+    """Add the arguments that ``train`` and ``test`` share, as in MMPose's tools."""
+    arguments.add_argument(
+        '--work-dir', help='folder for logs, checkpoints and results (default: work_dirs/CONFIG_NAME)'
+    )
     arguments.add_argument('--show-dir', help='save images of the predictions in this folder')
     arguments.add_argument('--show', action='store_true', help='show the predictions in a window')
     arguments.add_argument(
@@ -113,22 +116,27 @@ def add_runner_arguments(arguments: argparse.ArgumentParser) -> None:
         help='show or save every INTERVAL-th sample of a test, or the first sample of every INTERVAL-th batch of the '
         'validation in training (default: 1)',
     )
-    arguments.add_argument('--wait-time', type=float, default=1, help='seconds a window stays (default: 1)')
+    arguments.add_argument(
+        '--wait-time', type=float, default=1, help='seconds for which each image is shown (default: 1)'
+    )
     add_cfg_options(arguments)
     add_allow_partial(arguments)
     add_launcher(arguments)
 
 
 def add_launcher(arguments: argparse.ArgumentParser) -> None:
-    """The arguments of a command line that several processes may run together."""
+    """Add the arguments of a command that several processes may run together."""
     arguments.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='who started the processes'
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='the program that started several processes',
     )
     arguments.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
 def add_cfg_options(arguments: argparse.ArgumentParser) -> None:
-    """The argument that changes the config."""
+    """Add the argument that changes the config."""
     arguments.add_argument(
         '--cfg-options',
         nargs='+',
@@ -136,16 +144,16 @@ def add_cfg_options(arguments: argparse.ArgumentParser) -> None:
         default={},
         metavar='KEY=VALUE',
         help='change the config: dotted keys, lists as key="[a,b]" or key=a,b without blanks; '
-        'data_root=DIR moves the whole dataset',
+        'data_root=DIR sets the folder of the whole dataset',
     )
 
 
 def add_allow_partial(arguments: argparse.ArgumentParser) -> None:
-    """The argument that relaxes the check of checkpoints."""
+    """Add the argument that relaxes the check of checkpoints."""
     arguments.add_argument(
         '--allow-partial',
         action='store_true',
-        help='take what fits of a checkpoint that does not match the model (transfer), and say what was kept',
+        help='load the matching part of a checkpoint that does not match the model (transfer), and print which it is',
     )
 
 
@@ -157,20 +165,20 @@ def parse(arguments: argparse.ArgumentParser, argv: Sequence[str] | None) -> arg
 
 
 def add_image_and_bboxes(arguments: argparse.ArgumentParser) -> None:
-    """Model, image and boxes."""
+    """Add the arguments of a trained model, an image and the boxes of people in it."""
     add_model(arguments)
-    arguments.add_argument('--input', required=True, metavar='IMAGE', help='image')
+    arguments.add_argument('--input', required=True, metavar='IMAGE', help='image file')
     arguments.add_argument(
         '--bboxes',
         required=True,
         metavar='BOXES.json|whole-image',
-        help='JSON list of boxes [x1, y1, x2, y2(, score)] in pixels, or of {"bbox": [x, y, w, h], "score": s}; or '
-        '"whole-image" for one box around the image',
+        help='JSON file with a list of boxes, [x1, y1, x2, y2(, score)] in pixels or {"bbox": [x, y, w, h], '
+        '"score": s}; or "whole-image" for one box around the image',
     )
 
 
 def read_image_and_bboxes(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
-    """The image (h, w, 3) and the boxes (N, 5) that :func:`add_image_and_bboxes`'s arguments name.
+    """Read the image (h, w, 3) and the boxes (N, 5) that the arguments of :func:`add_image_and_bboxes` name.
 
     Raises:
         InputError: The image or the box file cannot be read.

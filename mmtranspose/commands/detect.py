@@ -1,4 +1,4 @@
-"""Find people in the images of a dataset: the detector boxes that `mmtranspose test` evaluates with."""
+"""``mmtranspose detect``: find people in the images of a dataset, and write the boxes that ``test`` evaluates with."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ from collections.abc import Sequence
 import torch
 from mmengine.dist import init_dist
 
-from mmtranspose.commands.command_line import (
-    add_cfg_options,
-    add_launcher,
-    parse,
-    whole_number,
-)
+from mmtranspose.commands.command_line import add_cfg_options, add_launcher, parse, whole_number
 from mmtranspose.compat import cpu_distributed
 from mmtranspose.detection import DatasetDetections, PersonDetector, detect_dataset
 from mmtranspose.files.output_paths import require_output_file
@@ -22,38 +17,44 @@ from mmtranspose_cli.parser import command_parser
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     arguments = command_parser(
         'detect',
-        'Find people in all images of a COCO-format annotation file with a detector of mmdet, and write the boxes '
-        "that MMPose's datasets read as bbox_file, so that a model is evaluated with detector boxes. Prints the box "
-        'AP where the annotations have boxes. Stop it any time: the same command goes on. Several processes: '
-        '`mmtranspose dist-detect`.',
+        'Find people in all images of an annotation file in COCO format with a detector of mmdet, and write their '
+        'boxes to a file that the datasets of MMPose read as bbox_file, to evaluate a model with detector boxes. Print '
+        'the AP of the boxes if the annotations have boxes. The command can be stopped at any time; when it is run '
+        'again, it continues. `mmtranspose dist-detect` runs several processes.',
         'mmtranspose detect rtmdet_tiny_8xb32-300e_coco zoo data/coco/annotations/person_keypoints_val2017.json \\\n'
         '      --img-root data/coco/val2017 --out person_detections.json\n'
         '  mmtranspose test transpose-r-a3 released.pth \\\n'
         '      --cfg-options test_dataloader.dataset.bbox_file=person_detections.json',
     )
-    arguments.add_argument('det_config', help="detector's config file, or a model of mmdet's zoo by name")
-    arguments.add_argument('det_checkpoint', help="its checkpoint: file or URL; zoo: the weights of mmdet's zoo")
-    arguments.add_argument('ann_file', help='annotation file that lists the images; its boxes are for the AP alone')
+    arguments.add_argument('det_config', help="config file of the detector, or the name of a model in mmdet's zoo")
+    arguments.add_argument(
+        'det_checkpoint', help="its checkpoint: a file, a URL, or 'zoo' for the weights of mmdet's zoo"
+    )
+    arguments.add_argument('ann_file', help='annotation file that lists the images; its boxes are used only for the AP')
     arguments.add_argument('--img-root', required=True, metavar='DIR', help='folder of the images')
-    arguments.add_argument('--out', required=True, metavar='FILE.json', help='where the boxes go')
-    arguments.add_argument('--batch-size', type=whole_number, default=8, help='images at once (default: 8)')
+    arguments.add_argument('--out', required=True, metavar='FILE.json', help='file for the boxes')
+    arguments.add_argument(
+        '--batch-size', type=whole_number, default=8, help='number of images that are detected together (default: 8)'
+    )
     arguments.add_argument(
         '--bbox-thr',
         type=float,
         default=0.0,
-        help='write boxes with higher scores than this (default: 0.0; 0.05 makes file and evaluation much smaller)',
+        help='write only boxes with a higher score (default: 0.0; 0.05 makes the file and the evaluation much smaller)',
     )
     arguments.add_argument(
         '--nms-thr',
         type=float,
         default=1.0,
-        help="of boxes that overlap (IoU) by more, keep the best (default: 1.0, none but the detector's own)",
+        help="keep only the best of boxes with a higher IoU (default: 1.0, which leaves the detector's own choice)",
     )
-    arguments.add_argument('--det-cat-id', type=int, metavar='N', help='label of a person (default: the class person)')
-    arguments.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU of this process where there is one)')
+    arguments.add_argument(
+        '--det-cat-id', type=int, metavar='N', help='class index of people (default: that of the class person)'
+    )
+    arguments.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU of this process, if there is one)')
     arguments.add_argument('--strict', action='store_true', help='stop at the first image that cannot be read')
     add_cfg_options(arguments)
     add_launcher(arguments)
@@ -61,6 +62,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
     args = parse_arguments(argv)
     if args.launcher != 'none' and not cpu_distributed.init_process_group(args.launcher):
         init_dist(args.launcher)
@@ -81,11 +83,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def report(found: DatasetDetections, out: str) -> int:
-    """Print what was found and left out; the exit status."""
+    """Print what was found and what was left out; returns the exit status."""
     for path, reason in found.skipped.items():
         print(f'{path}: {reason}', file=sys.stderr)
-    pictures = len({one['image_id'] for one in found.detections})
-    print(f'{len(found.detections)} boxes in {pictures} images: {out}')
+    images = {one['image_id'] for one in found.detections}
+    print(f'{len(found.detections)} boxes in {len(images)} images: {out}')
     if found.ap is not None:
         print('box ' + ', '.join(f'{name} {value:.3f}' for name, value in found.ap.items()))
     if found.skipped:

@@ -1,9 +1,9 @@
-"""Draw a dataset of synthetic people in COCO's keypoint format. Nothing is downloaded."""
+"""``mmtranspose generate-people``: draw a dataset of synthetic people in COCO's keypoint format."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mmtranspose.commands.command_line import sigterm_as_interrupt
@@ -14,13 +14,15 @@ from mmtranspose.visualization import contact_sheet
 from mmtranspose_cli.parser import command_parser
 
 EPILOG = """\
-Writes OUTPUT_ROOT/{annotations,person_detection_results,train,val} and synthetic.json. The same seed and counts always
-give the same files. In the preview a filled disc is a visible keypoint, a ring an occluded one; green is the person's
-left, orange the right."""
+Writes OUTPUT_ROOT/{annotations,person_detection_results,train,val} and synthetic.json.
+The same seed and counts always give the same files. In the preview, a filled disc is a
+visible keypoint and a ring an occluded one; keypoints of the person's left side are
+green, those of the right side orange."""
 CELL = (480, 400)  # of the preview: (w, h) in pixels
 
 
-def _at_least(low: int):
+def _at_least(low: int) -> Callable[[str], int]:
+    """Make a parser of arguments that are whole numbers, ``low`` or larger."""
 
     def parse(text: str) -> int:
         try:
@@ -35,27 +37,29 @@ def _at_least(low: int):
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The command line's arguments."""
+    """Parse the command line."""
     parser = command_parser(
         'generate-people',
         "Draw a dataset of synthetic people in COCO's keypoint format. Nothing is downloaded.",
         'mmtranspose generate-people data/synthetic --num-train 4000 --num-val 500 --preview data/preview.png',
         EPILOG,
     )
-    parser.add_argument('output_root', type=Path, help='folder to make')
+    parser.add_argument('output_root', type=Path, help='folder for the dataset')
     parser.add_argument('--num-train', type=_at_least(0), default=4000, help='training images (default %(default)s)')
     parser.add_argument('--num-val', type=_at_least(0), default=500, help='validation images (default %(default)s)')
-    parser.add_argument('--seed', type=_at_least(0), default=0, help='whole number from 0 (default %(default)s)')
+    parser.add_argument(
+        '--seed', type=_at_least(0), default=0, help='a whole number; it decides what is drawn (default %(default)s)'
+    )
     parser.add_argument(
         '--difficulty',
         choices=sorted(DIFFICULTIES),
         default='full',
-        help='full (default): any pose, view, crowd and obstacle; easy: upright people who face the camera',
+        help='full (default): all poses and views, crowds and obstacles; easy: upright people who face the camera',
     )
-    parser.add_argument('--num-workers', type=_at_least(1), help='processes (default: one for each core)')
+    parser.add_argument('--num-workers', type=_at_least(1), help='number of processes (default: one for each core)')
     parser.add_argument('--overwrite', action='store_true', help='replace a dataset that this tool made earlier')
     parser.add_argument(
-        '--preview', type=Path, metavar='FILE.png', help='also write a sheet of labelled images to look at'
+        '--preview', type=Path, metavar='FILE.png', help='also write a contact sheet of images with their labels'
     )
     args = parser.parse_args(argv)
     if args.num_train + args.num_val == 0:
@@ -73,6 +77,7 @@ def write_preview(path: Path, args: argparse.Namespace, count: int = 16) -> None
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
     args = parse_arguments(argv)
     if args.preview:
         require_output_file(args.preview, '--preview', ())

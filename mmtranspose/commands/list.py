@@ -1,4 +1,4 @@
-"""List the models of the zoo."""
+"""``mmtranspose list``: list the models of the zoo."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from mmtranspose_cli.parser import command_parser
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
     arguments = command_parser(
         'list',
-        'List the models that come with mmtranspose: the short name, under which every command and '
-        '`mmpose.apis.Pose2DInferencer` know it, its dataset, the AP that is reported, its weights and config.',
+        'List the models that come with mmtranspose: the short name that every command and '
+        '`mmpose.apis.Pose2DInferencer` accept, the dataset, the reported AP, whether there are weights, the config.',
         'mmtranspose list crowdpose',
     )
-    arguments.add_argument('pattern', nargs='?', default='', help='only those with this in a name')
-    arguments.add_argument('--path', action='store_true', help='print the file of one config instead, to copy it')
+    arguments.add_argument(
+        'pattern', nargs='?', default='', help='list only models with this text in one of their names'
+    )
+    arguments.add_argument(
+        '--path', action='store_true', help='print the path of the config of one model instead, to copy the file'
+    )
     args = arguments.parse_args(argv)
     if args.path:
         print(zoo.find_config(args.pattern))

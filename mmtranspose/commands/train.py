@@ -1,4 +1,4 @@
-"""Train a pose model (the flags are those of MMPose's tools/train.py)."""
+"""``mmtranspose train``: train a pose model, with the options of MMPose's tools/train.py."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from mmtranspose_cli.parser import command_parser
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
     arguments = command_parser(
         'train',
-        'Train a pose model.',
+        "Train a pose model, with the options of MMPose's tools/train.py.",
         'mmtranspose train transpose-r-a3 --amp --cfg-options data_root=/data/coco',
     )
     arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
@@ -21,12 +22,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from CHECKPOINT; without one, from the newest readable checkpoint of the work directory',
+        help='continue a run from CHECKPOINT, or else from the newest readable checkpoint in the work directory',
     )
-    arguments.add_argument('--amp', action='store_true', help='automatic mixed precision (on a GPU)')
+    arguments.add_argument('--amp', action='store_true', help='use automatic mixed precision (needs a GPU)')
     arguments.add_argument('--no-validate', action='store_true', help='do not evaluate while training')
     arguments.add_argument(
-        '--auto-scale-lr', action='store_true', help="scale the learning rate by batch size / the config's base size"
+        '--auto-scale-lr',
+        action='store_true',
+        help="scale the learning rate by the batch size, relative to the config's base batch size",
     )
     add_runner_arguments(arguments)
     cfg = train_config(parse(arguments, argv))

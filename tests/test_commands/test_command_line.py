@@ -45,7 +45,7 @@ class TestRun:
         assert ends_with(lambda argv: fail(InputError('box 3 is empty'))) == 2
         assert capsys.readouterr().err == 'error: box 3 is empty\n'
 
-    @pytest.mark.parametrize('content', [None, b'', b'no picture'])
+    @pytest.mark.parametrize('content', [None, b'', b'no image'])
     def test_unread_images_are_one_line(self, kept, capsys, tmp_path, content):
         from mmpose.datasets.transforms import LoadImage
 

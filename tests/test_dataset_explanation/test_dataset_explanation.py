@@ -151,6 +151,7 @@ def test_measurements_of_a_person_by_hand(model, explained, people, annotations)
     np.testing.assert_allclose(part['own'][0], np.einsum('lkk->lk', part['shares'][0]))
 
 
+@pytest.mark.filterwarnings('ignore:Mean of empty slice')  # of a keypoint that nobody shows
 def test_summary_is_the_means(explained):
     root, summary = explained
     parts = [dict(np.load(root / 'parts' / 'attention' / f'00000{n}.npz')) for n in (0, 1)]

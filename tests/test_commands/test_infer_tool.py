@@ -407,6 +407,7 @@ class TestTroubles:
 
 
 class TestPrecision:
+    @pytest.mark.filterwarnings('ignore:this cpu has no native:UserWarning')
     @pytest.mark.parametrize(('flags', 'dtype'), [([], 'fp32'), (['--fp16'], 'fp16'), (['--bf16'], 'bf16')])
     def test_reaches_the_pipeline(
         self, run_command, tiny_config, tiny_checkpoint, people, tmp_path, monkeypatch, flags, dtype

@@ -93,6 +93,7 @@ def test_pose_2d_inferencer(tiny_config, tiny_checkpoint, detector_files, image_
     assert (drawn != cv2.imread(image_file)).any()
 
 
+@pytest.mark.filterwarnings('ignore:json-tricks:UserWarning')  # MMPose's demo
 def test_topdown_demo_with_mmdet(tiny_config, tiny_checkpoint, detector_files, image_file, ours, tmp_path, monkeypatch):
     arguments = ('--input', image_file, '--output-root', str(tmp_path), '--save-predictions', '--device', 'cpu')
     command = [str(SCRIPT), *detector_files, tiny_config, tiny_checkpoint, *arguments, '--draw-bbox', '--kpt-thr', '0']

@@ -131,6 +131,7 @@ class TestPixels:
 
 
 class TestRefused:
+    @pytest.mark.filterwarnings('ignore:.*(EXIF|Truncated):UserWarning')  # Pillow, of TIFF files
     @pytest.mark.parametrize('kept', [0.02, 0.3, 0.6, 0.9, 0.999])
     @pytest.mark.parametrize('name', FORMATS)
     def test_truncated(self, read, rgb, name, kept, tmp_path):

@@ -303,8 +303,8 @@ def run_config(cfg: Config, small: bool) -> Runner:
     return Runner.from_cfg(cfg)
 
 
-def see_truth(model, people, monkeypatch) -> None:
-    """Give the head true heatmaps: each person's keypoints encoded, to be decoded and brought back to the image."""
+def see_ground_truth(model, people, monkeypatch) -> None:
+    """Give the head the ground truth as heatmaps: keypoints encoded, to be decoded and brought back to the image."""
 
     def true_heatmaps(sample):
         center, scale, size = (np.asarray(sample.metainfo[f'input_{key}']) for key in ('center', 'scale', 'size'))
@@ -347,15 +347,15 @@ class TestData:
         check_data(cfg, LOADERS)
         assert check_dataset(cfg).ok()
 
-    def test_truth_is_perfect(self, name, data, tmp_path, monkeypatch):
+    def test_ground_truth_is_perfect(self, name, data, tmp_path, monkeypatch):
         """At full size, true keypoints through codec, boxes and metric are perfect in validation and test."""
         cfg, people = data
         metric, best = cfg.default_hooks.checkpoint.save_best, pytest.approx(perfect(cfg), abs=1e-6)
         cfg.default_hooks.checkpoint = None  # keeps a best checkpoint in training alone
         runner = run_config(cfg, small=False)
-        see_truth(runner.model, people['val_dataloader'], monkeypatch)
+        see_ground_truth(runner.model, people['val_dataloader'], monkeypatch)
         assert runner.val()[metric] == best
-        see_truth(runner.model, people['test_dataloader'], monkeypatch)
+        see_ground_truth(runner.model, people['test_dataloader'], monkeypatch)
         metrics = runner.test()
         if submits(cfg):
             assert metrics == {}

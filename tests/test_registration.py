@@ -150,8 +150,8 @@ class TestInferencer:
         with torch.no_grad():
             heatmaps = inferencer.model.head(inferencer.model.extract_feat(golden_input()))
         np.testing.assert_allclose(heatmaps, arrays('r-a3')['heatmaps'], rtol=0, atol=1e-4)
-        picture = np.random.default_rng(0).integers(0, 255, (64, 48, 3), dtype=np.uint8)
-        (result,) = next(inferencer(picture))['predictions'][0]
+        image = np.random.default_rng(0).integers(0, 255, (64, 48, 3), dtype=np.uint8)
+        (result,) = next(inferencer(image))['predictions'][0]
         assert len(result['keypoints']) == 17
 
     def test_other_packages_are_left_alone(self):

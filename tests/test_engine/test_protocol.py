@@ -37,18 +37,18 @@ def bboxes(golden):
 
 
 @pytest.fixture(scope='module')
-def picture(bboxes):
+def image(bboxes):
     width, height = np.ceil(bboxes[:, 2:].max(0)).astype(int) + 10
     return np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
 
 
-def predict(model, picture, bboxes, outputs, monkeypatch, flip_test):
+def predict(model, image, bboxes, outputs, monkeypatch, flip_test):
     """The poses where the network's heatmaps are ``outputs``, one a pass."""
     passes = iter(outputs)
     monkeypatch.setattr(model.head, 'forward', lambda feats: torch.from_numpy(next(passes)))
     monkeypatch.setitem(model.test_cfg, 'flip_test', flip_test)
     with torch.no_grad():
-        samples = model.test_step(prepare_crops(model, picture, bboxes))
+        samples = model.test_step(prepare_crops(model, image, bboxes))
     assert next(passes, None) is None
     found = [sample.pred_instances for sample in samples]
     return np.concatenate([f.keypoints for f in found]), np.concatenate([f.keypoint_scores for f in found])
@@ -60,21 +60,21 @@ def mirrored(heatmaps, flip_indices):
 
 
 class TestFromBoxToImage:
-    def test_one_pass(self, golden, model, picture, bboxes, monkeypatch):
-        keypoints, scores = predict(model, picture, bboxes, [golden['heatmaps']], monkeypatch, flip_test=False)
+    def test_one_pass(self, golden, model, image, bboxes, monkeypatch):
+        keypoints, scores = predict(model, image, bboxes, [golden['heatmaps']], monkeypatch, flip_test=False)
         np.testing.assert_allclose(keypoints, golden['keypoints'], rtol=0, atol=TOLERANCE)
         np.testing.assert_allclose(scores, golden['scores'].reshape(3, 17), rtol=0, atol=1e-5)
 
-    def test_flip_test_averages_without_a_shift(self, golden, model, picture, bboxes, monkeypatch):
+    def test_flip_test_averages_without_a_shift(self, golden, model, image, bboxes, monkeypatch):
         indices = model.dataset_meta['flip_indices']
         passes = [golden['heatmaps'], mirrored(golden['heatmaps'], indices)]
-        keypoints, scores = predict(model, picture, bboxes, passes, monkeypatch, flip_test=True)
+        keypoints, scores = predict(model, image, bboxes, passes, monkeypatch, flip_test=True)
         np.testing.assert_allclose(keypoints, golden['keypoints'], rtol=0, atol=TOLERANCE)
         np.testing.assert_allclose(scores, golden['scores'].reshape(3, 17), rtol=0, atol=1e-5)
 
-    def test_flip_test_takes_the_mean(self, golden, model, picture, bboxes, monkeypatch):
+    def test_flip_test_takes_the_mean(self, golden, model, image, bboxes, monkeypatch):
         passes = [golden['heatmaps'], np.zeros_like(golden['heatmaps'])]
-        _, scores = predict(model, picture, bboxes, passes, monkeypatch, flip_test=True)
+        _, scores = predict(model, image, bboxes, passes, monkeypatch, flip_test=True)
         np.testing.assert_allclose(scores, golden['scores'].reshape(3, 17) / 2, rtol=0, atol=1e-5)
 
 

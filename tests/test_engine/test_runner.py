@@ -229,7 +229,7 @@ class TestBuildRunner:
         [
             ({'model.neck.num_heads': 5}, 'num_heads.*5.*embed_dims|embed_dims.*num_heads'),
             ({'model.neck.position_encoding': 'cosine'}, 'cosine'),
-            ({'model.backbone.depth': 19}, 'depth 19 is unknown'),
+            ({'model.backbone.depth': 19}, 'depth=19 is unknown; choose 18 or 34'),
             ({'model.neck.type': 'TransPoseNek'}, 'TransPoseNek'),
             ({'default_hooks.checkpoint.type': 'CheckpointHok'}, 'CheckpointHok'),
         ],
@@ -260,22 +260,22 @@ class TestBuildRunner:
         assert type(runner) is Runner and runner.cfg is not None
 
     @pytest.mark.parametrize('kind', ['missing', 'text', 'truncated'])
-    def test_images_of_a_data_set(self, cfg, people, tmp_path, kind):
+    def test_images_of_a_dataset(self, cfg, people, tmp_path, kind):
         shutil.copytree(people, tmp_path / 'people')
-        picture = tmp_path / 'people' / 'val' / '000000000002.jpg'
-        content = picture.read_bytes()
+        image = tmp_path / 'people' / 'val' / '000000000002.jpg'
+        content = image.read_bytes()
         if kind == 'missing':
-            picture.unlink()
+            image.unlink()
         else:
-            picture.write_bytes(b'no picture' if kind == 'text' else content[: len(content) // 2])
+            image.write_bytes(b'no image' if kind == 'text' else content[: len(content) // 2])
         cfg = load_config(cfg.filename, dict(data_root=str(tmp_path / 'people'), work_dir=cfg.work_dir))
         cfg.launcher, cfg.experiment_name = 'none', tmp_path.name
         runner = build_runner(cfg, ('test_dataloader',))
         dataset = runner.build_dataloader(cfg.test_dataloader).dataset
         names = [Path(dataset.get_data_info(index)['img_path']).name for index in range(len(dataset))]
         assert dataset[names.index('000000000001.jpg')]['inputs'].shape == (3, 64, 48)
-        with pytest.raises((FileNotFoundError, AssertionError), match=f'loading `.*{picture.name}`'):
-            dataset[names.index(picture.name)]
+        with pytest.raises((FileNotFoundError, AssertionError), match=f'loading `.*{image.name}`'):
+            dataset[names.index(image.name)]
 
 
 def test_the_datasets_keypoints_are_the_heads(tiny_config, people, tmp_path, run_command):
@@ -359,7 +359,7 @@ class TestTransfer:
             torch.testing.assert_close(averaged[name], value, rtol=0, atol=0)
 
     def test_not_when_resuming(self, tiny_config, tiny_checkpoint, other, monkeypatch, tmp_path):
-        cfg, build = self.build(tiny_config, monkeypatch, tmp_path, 'resuming', '--resume', other, '--allow-partial')
+        _, build = self.build(tiny_config, monkeypatch, tmp_path, 'resuming', '--resume', other, '--allow-partial')
         with pytest.raises(InputError, match='holds weights alone'):
             build()
         meta = torch.load(tiny_checkpoint, weights_only=True)['meta']

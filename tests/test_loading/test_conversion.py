@@ -73,8 +73,8 @@ def test_golden_heatmaps(converted, init):
 
 def test_an_inferencer_needs_nothing_else(converted):
     inferencer = Pose2DInferencer(None, weights=str(converted), det_model='whole_image', device='cpu')
-    picture = np.random.default_rng(0).integers(0, 255, (64, 48, 3), dtype=np.uint8)
-    (result,) = next(inferencer(picture))['predictions'][0]
+    image = np.random.default_rng(0).integers(0, 255, (64, 48, 3), dtype=np.uint8)
+    (result,) = next(inferencer(image))['predictions'][0]
     assert len(result['keypoints']) == 17
 
 

@@ -116,7 +116,7 @@ class TestAveragePrecision:
         dict(image_id=2, category_id=6, bbox=[50, 50, 10, 20]),
     )
 
-    def truths(self, category):
+    def ground_truth(self, category):
         return true_boxes(dict(annotations=[*self.ANNOTATED]), category, 'file')
 
     @pytest.mark.parametrize(
@@ -131,16 +131,16 @@ class TestAveragePrecision:
     )
     def test_by_hand(self, boxes, ap50, ap):
         detections = [dict(image_id=image, bbox=bbox, score=score) for image, bbox, score in boxes]
-        found = box_ap(self.truths(5), [1, 2], detections)
+        found = box_ap(self.ground_truth(5), [1, 2], detections)
         assert (found['AP50'], found['AP']) == pytest.approx((ap50, ap))
 
     def test_images_that_do_not_count(self):
         detections = [dict(image_id=1, bbox=[0, 0, 10, 10], score=1)]
-        assert box_ap(self.truths(5), [1], detections)['AP'] == pytest.approx(1)
+        assert box_ap(self.ground_truth(5), [1], detections)['AP'] == pytest.approx(1)
 
     @pytest.mark.parametrize(('category', 'ids'), [(7, [1, 2]), (None, [1, 2]), (5, [3])])
     def test_nothing_to_measure_by(self, category, ids):
-        assert box_ap(self.truths(category), ids, []) is None
+        assert box_ap(self.ground_truth(category), ids, []) is None
         assert true_boxes({}, category, 'file') == []
 
     @pytest.mark.parametrize(
@@ -153,14 +153,14 @@ class TestAveragePrecision:
             true_boxes(dict(annotations=[self.ANNOTATED[0], entry]), 5, 'ann.json')
 
     def test_numbers_and_texts_as_ids(self):
-        truths = self.truths(5)
+        ground_truth = self.ground_truth(5)
         names = {1: 1, 2: 'two'}
-        truths = [dict(one, image_id=names.get(one['image_id'], one['image_id'])) for one in truths]
+        ground_truth = [dict(one, image_id=names.get(one['image_id'], one['image_id'])) for one in ground_truth]
         detections = [
             dict(image_id=1, bbox=[0, 0, 10, 10], score=1),
             dict(image_id='two', bbox=[0, 0, 10, 20], score=1),
         ]
-        assert box_ap(truths, [1, 'two'], detections)['AP'] == pytest.approx(1)
+        assert box_ap(ground_truth, [1, 'two'], detections)['AP'] == pytest.approx(1)
 
 
 def test_image_that_the_detector_cannot_take(detector, copied, tmp_path):
@@ -292,12 +292,12 @@ class TestUnreadable:
     def test_does_not_count_in_the_ap(self, detector, copied, tmp_path, monkeypatch):
         root, bad = copied
         content = json.loads((root / ANNOTATIONS).read_text())
-        truths = {image['id']: [] for image in content['images']}
+        ground_truth = {image['id']: [] for image in content['images']}
         for one in content['annotations']:
             x, y, w, h = one['bbox']
-            truths[one['image_id']].append([x, y, x + w, y + h, 0.9])
+            ground_truth[one['image_id']].append([x, y, x + w, y + h, 0.9])
         bad.unlink()
-        perfect = iter([np.array(truths[one['id']]) for one in content['images'] if one['file_name'] != bad.name])
+        perfect = iter([np.array(ground_truth[one['id']]) for one in content['images'] if one['file_name'] != bad.name])
         monkeypatch.setattr(PersonDetector, '__call__', lambda self, images: [next(perfect) for _ in images])
         found = detect(detector, root, tmp_path / 'boxes.json')
         assert found.ap['AP'] == pytest.approx(1) and list(found.skipped) == [str(bad)]

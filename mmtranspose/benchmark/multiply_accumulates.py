@@ -60,7 +60,7 @@ def count(config: str, shape: tuple[int, int] | None = None) -> Count:
     """
     cfg = load_config(config)
     require_model(cfg)
-    h, w = shape or _input_shape(cfg)
+    h, w = shape or input_shape(cfg)
     if min(h, w) < 1:
         raise InputError(f'--shape {h} {w}: height and width must be at least 1')
     try:
@@ -93,7 +93,12 @@ def deconvolutions(found: Count) -> int:
     return found.macs.get('head.deconv_layers', 0)
 
 
-def _input_shape(cfg: Config) -> tuple[int, int]:
+def input_shape(cfg: Config) -> tuple[int, int]:
+    """The (h, w) of the network's input, as the config's codec has it.
+
+    Raises:
+        InputError: The config does not name it.
+    """
     codec = cfg.model.get('head', {}).get('decoder') or cfg.get('codec') or {}
     if 'input_size' not in codec:
         raise InputError(f'config {cfg.filename} does not name the size of its input; give --shape H W')

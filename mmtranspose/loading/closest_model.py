@@ -9,16 +9,17 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpose.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmtranspose.loading import zoo
 from mmtranspose.loading.weights_comparison import WeightsComparison, compare
+from mmtranspose.typing import PoseEstimator
 
 ALIKE = 0.5  # the smallest similarity at which weights are said to look like a model
 
 
 @functools.cache
-def build_empty(config: str) -> nn.Module:
+def build_empty(config: str) -> PoseEstimator:
     """Build the model of a config with names and shapes, but without memory for its weights (torch's meta device)."""
     model = Config.fromfile(config).model
     model.backbone.init_cfg = None

@@ -72,9 +72,9 @@ def test_materialised_attention_lies_where_its_layer_lies():
         assert parameter.device.type == 'meta' and parameter.dtype == torch.bfloat16
 
 
-def test_encoders_agree(tiny_config, weights):
+def test_encoders_agree(tiny_config):
     (fused, pos, shape), (plain, same_pos, _) = (
-        build_encoder(tiny_config, weights, 'cpu', materialised) for materialised in (False, True)
+        build_encoder(tiny_config, 'cpu', materialised) for materialised in (False, True)
     )
     assert pos.shape == shape == (8 * 6, 32) and torch.equal(pos, same_pos) and not pos.requires_grad
     assert len(plain.layers) == 2 and fused.training
@@ -88,12 +88,19 @@ def test_encoders_agree(tiny_config, weights):
     assert torch.allclose(a.grad, b.grad, atol=1e-7)
 
 
-def test_encoder_steps_agree(tiny_config, weights):
+@pytest.mark.parametrize(('name', 'grid', 'layers'), [('h-a6', 64 * 48, 6), ('r-a3', 32 * 24, 3)])
+def test_encoders_of_the_paper(name, grid, layers):
+    encoder, pos, (tokens, channels) = build_encoder(f'transpose-{name}', 'cpu', materialised=False)
+    assert len(encoder.layers) == layers and pos.shape == (tokens, channels)
+    assert tokens == grid
+
+
+def test_encoder_steps_agree(tiny_config):
     norms = []
     for materialised in (False, True):
-        task = build_step(tiny_config, weights, 'cpu', 1, materialised)
+        task = build_step(tiny_config, 'cpu', 1, materialised)
         norms.append(task.outputs(task.run())['norm'])
-    encoder, pos, shape = build_encoder(tiny_config, weights, 'cpu', materialised=False)
+    encoder, pos, shape = build_encoder(tiny_config, 'cpu', materialised=False)
     torch.manual_seed(1)
     expected = encoder(torch.randn(1, *shape), pos).norm().item()
     assert norms == [pytest.approx(expected, rel=1e-5)] * 2

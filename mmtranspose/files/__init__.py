@@ -1,1 +1,1 @@
-"""Files: JSON, output paths, arrays kept part by part, COCO's lists of images."""
+"""Read and write files: JSON, output paths, arrays kept part by part, COCO's lists; text tables."""

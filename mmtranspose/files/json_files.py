@@ -1,4 +1,4 @@
-"""JSON files: read with errors that name the file, written whole or not at all."""
+"""Read JSON files with errors that name the file, and write them whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 
 from mmtranspose.errors import InputError
 from mmtranspose.files.output_paths import errors_name, partial_file, partial_path
+from mmtranspose.typing import PathLike
 
 
-def read_json(path: Path, what: str) -> object:
+def read_json(path: PathLike, what: str) -> object:
     """Read a JSON file.
 
     Raises:
@@ -30,7 +31,7 @@ def to_json(content: object, indent: int | None = None) -> str:
     return json.dumps(content, indent=indent, default=float)
 
 
-def write_json(path: str | Path, content: object) -> None:
+def write_json(path: PathLike, content: object) -> None:
     """Write a JSON file, whole or not at all.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Output files: checked before any work is done, written beside their name and then renamed."""
+"""Check output paths before any work is done; write files beside their name, then rename them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mmtranspose.errors import InputError
+from mmtranspose.typing import PathLike
 
 
-def require_output_file(path: str | Path, option: str, given: Iterable[str | Path]) -> None:
-    """Check that a file may be written.
+def require_output_file(path: PathLike, option: str, given: Iterable[PathLike]) -> None:
+    """Check that an output file may be written.
 
     Args:
         path (str | Path): The file.
-        option (str): That named it.
-        given (Iterable[str | Path]): Files that are read.
+        option (str): The option of the command line that names it, for messages.
+        given (Iterable[str | Path]): The input files, which must not be overwritten.
 
     Raises:
-        InputError: It is a folder, or one of those that are read.
+        InputError: The path is that of a folder or of an input file.
     """
     if Path(path).is_dir():
         raise InputError(f'{option} {path} is a folder; name a file')
@@ -28,15 +29,15 @@ def require_output_file(path: str | Path, option: str, given: Iterable[str | Pat
             raise InputError(f'{option} {path} would overwrite {other}; choose another file')
 
 
-def require_writable(root: str | Path, option: str = '--output-root') -> None:
-    """Check that a folder can be written to, or made; nothing is made yet.
+def require_writable(root: PathLike, option: str = '--output-root') -> None:
+    """Check that a folder can be written to, or can be made; it is not made yet.
 
     Args:
         root (str | Path): The folder.
-        option (str): That named it.
+        option (str): The option of the command line that names it, for messages.
 
     Raises:
-        InputError: It cannot.
+        InputError: The path, or the folder above it, is a file or is not writable.
     """
     existing = next(path for path in (Path(root), *Path(root).absolute().parents) if path.exists())
     if not existing.is_dir():
@@ -45,13 +46,13 @@ def require_writable(root: str | Path, option: str = '--output-root') -> None:
         raise InputError(f'{option} {root}: {existing} cannot be written to; choose another folder')
 
 
-def partial_path(path: str | Path) -> Path:
-    """Where a file is written before it is renamed to ``path``: beside it, with this process's number in the name."""
+def partial_path(path: PathLike) -> Path:
+    """Name the file that is written before it is renamed to ``path``: beside it, with the number of this process."""
     return Path(path).with_name(f'{Path(path).name}.{os.getpid()}.partial')
 
 
 @contextmanager
-def partial_file(path: str | Path) -> Iterator[Path]:
+def partial_file(path: PathLike) -> Iterator[Path]:
     """Write a file whole or not at all: yield the path to write to, then rename it to ``path``.
 
     Missing folders are made; after an error the partial file is removed.
@@ -71,7 +72,7 @@ def partial_file(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def errors_name(path: str | Path) -> Iterator[None]:
+def errors_name(path: PathLike) -> Iterator[None]:
     """Put the name of the written file into an :class:`OSError` (a full disk); those of ``write`` lack one."""
     try:
         yield

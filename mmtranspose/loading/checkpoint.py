@@ -141,7 +141,7 @@ class Checkpoint:
         load_checkpoint_to_model(model, self.content)
 
 
-def _content(path: str) -> dict[str, Any]:
+def _content(path: str) -> Any:
     """What a file or URL holds; see :meth:`Checkpoint.read`."""
     if not checkpoint_files.RUNS_NO_CODE:
         raise InputError(

@@ -10,12 +10,14 @@ from importlib.util import find_spec
 import pytest
 from conftest import ROOT
 
+from mmtranspose import __version__
+
 BUILD = """
 import os, sys, tarfile
 from setuptools import build_meta
 built = sys.argv[1]
 sys.argv = ['setup.py']
-build_meta.build_editable(built)
+build_meta.build_editable(f'{built}/editable')
 sdist = build_meta.build_sdist(built)
 with tarfile.open(f'{built}/{sdist}') as archive:
     archive.extractall(f'{built}/sdist')
@@ -66,7 +68,7 @@ def source(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def built(source, tmp_path_factory):
-    """Folder of an sdist, a wheel that is built from the sdist, and an editable wheel of the copied checkout."""
+    """Folder of an sdist, a wheel that is built from the sdist, and ``editable``, which has an editable wheel."""
     folder = tmp_path_factory.mktemp('built')
     done = run('-c', BUILD, folder, cwd=source)
     assert done.returncode == 0, done.stderr
@@ -75,7 +77,7 @@ def built(source, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def wheel(built):
-    return next(built.glob('*-0.1.0-py3-none-any.whl'))
+    return next(built.glob('*.whl'))
 
 
 @pytest.fixture(scope='module')
@@ -95,7 +97,7 @@ def editable(built, tmp_path_factory):
     python = folder / 'bin' / 'python'
     (packages,) = folder.glob('lib/python*/site-packages')
     (packages / 'zz.pth').write_text('\n'.join(path for path in sys.path if path.endswith('-packages')))
-    (wheel,) = built.glob('*editable*.whl')
+    (wheel,) = (built / 'editable').glob('*.whl')
     done = run('-m', 'pip', '--python', python, 'install', '--no-deps', '--no-index', wheel, env=without_path())
     assert done.returncode == 0, done.stderr
     assert not (packages / 'mmtranspose').exists()  # where pkg_resources says that it is
@@ -163,7 +165,10 @@ def test_editable_install_follows_the_checkout(source, editable, tmp_path):
     fine, _, listed, *_ = done.stdout.splitlines()
     assert fine == 'fine' and listed.startswith('transpose-h-s ')
     command = [editable.with_name('mmtranspose'), '--version']
-    assert subprocess.run(command, cwd=tmp_path, env=without_path(), capture_output=True).stdout == b'0.1.0\n'
+    assert (
+        subprocess.run(command, cwd=tmp_path, env=without_path(), capture_output=True, text=True).stdout
+        == f'{__version__}\n'
+    )
 
 
 @pytest.mark.skipif(find_spec('mypy') is None, reason='needs mypy')

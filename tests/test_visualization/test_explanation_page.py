@@ -291,13 +291,14 @@ class TestBrowser:
         shown.expect(person.dependency[-1, :, 0].mean(0), person=0, keypoint=0, layer=LAYERS - 1, head='mean')
         assert shown.page.title() == shown.page.text_content('h1') == 'a.jpg'
 
-    @pytest.mark.parametrize('keypoint', range(KEYPOINTS))
-    def test_clicks_choose_keypoints(self, show, keypoint):
+    def test_clicks_choose_keypoints(self, show):
         person = explanation()
         shown = show(person)
-        shown.click(POINTS[keypoint])
-        shown.page.mouse.move(1, 1)
-        shown.expect(person.dependency[-1, :, keypoint].mean(0), keypoint=keypoint, direction='dependency', view='crop')
+        for keypoint in (1, 2, 0):
+            shown.click(POINTS[keypoint])
+            shown.page.mouse.move(1, 1)
+            maps = person.dependency[-1, :, keypoint].mean(0)
+            shown.expect(maps, keypoint=keypoint, direction='dependency', view='crop')
 
     def test_hovering_shows_and_leaving_returns(self, show):
         person = explanation()

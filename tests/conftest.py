@@ -121,10 +121,14 @@ def run_command():
     def run(name: str, *arguments: object):
         for kind in (PoseLocalVisualizer, MessageHub, MMLogger):
             kind._instance_dict.clear()  # mmengine's runs of one process would share them
+        handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv('LOCAL_RANK', '0')
             module = importlib.import_module(f'mmtranspose.commands.{name.replace("-", "_")}')
-            return module.main([str(argument) for argument in arguments])
+            try:
+                return module.main([str(argument) for argument in arguments])
+            finally:
+                assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
 
     return run
 

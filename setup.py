@@ -1,10 +1,10 @@
-"""Packaging. No requirement is declared: mmtranspose goes into an existing MMPose environment and forces no version.
+"""Packaging. No requirements are declared, so that mmtranspose can be installed into any MMPose environment.
 
 mmpose itself cannot be required: it requires chumpy, which does not build. ``make setup`` makes a whole environment,
-``mmtranspose doctor`` says what one lacks.
+and ``mmtranspose doctor`` says what an existing one lacks.
 
 ``mmtranspose/.mim`` holds links to configs, tools and indices, so that an editable install follows the checkout; a
-wheel gets the files themselves.
+wheel contains the files themselves.
 """
 
 import os
@@ -28,24 +28,24 @@ def read_readme() -> str:
 
 
 def mim_files() -> list:
-    """Every file below ``mmtranspose/.mim``, behind its links too, relative to the package."""
+    """List all files below ``mmtranspose/.mim``, through its links, relative to the package."""
     root = PACKAGE / '.mim'
     files = [Path(folder, name) for folder, _, names in os.walk(root, followlinks=True) for name in names]
     kept = [file for file in files if '__pycache__' not in file.parts]
     if not any(file.name == 'model-index.yml' and file.is_file() for file in kept):
-        raise SystemExit(f'{root} is not whole: its links to configs, tools and indices are broken; clone again')
+        raise SystemExit(f'{root} is not complete: its links to configs, tools and indices are broken; clone again')
     return sorted(str(file.relative_to(PACKAGE)) for file in kept)
 
 
 setup(
     name='mmtranspose',
     version=read_version(),
-    description='TransPose for MMPose: keypoints with transformers, and what they looked at',
+    description='TransPose for MMPose: keypoints with transformers, and what the predictions depend on',
     long_description=read_readme(),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmtranspose', 'mmtranspose.*', 'mmtranspose_cli', 'mmtranspose_cli.*']),
-    package_dir={'': '.'},  # said aloud, it makes an editable install a .pth file, which type checkers follow
+    package_dir={'': '.'},  # the default; named here, editable installs use a .pth file, which type checkers follow
     package_data={
         'mmtranspose': ['py.typed', *mim_files()],
         'mmtranspose.visualization.explanation_page': ['*.html', '*.css', '*.js'],

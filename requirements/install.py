@@ -1,7 +1,7 @@
-"""Makes ``.venv`` and keeps it in step with the pins beside this file: ``install.py setup``.
+"""Make ``.venv`` and keep it up to date with the pins beside this file: ``install.py setup``.
 
 ``install.py key`` prints the name of the environment that ``setup`` would make. Standard library only, and Python 3.8
-syntax: a wrong Python gets a sentence. (What an existing environment lacks, ``mmtranspose_cli.doctor`` tells.)
+syntax, so that a wrong Python gets a sentence. (``mmtranspose_cli.doctor`` says what an existing environment lacks.)
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from interpreter import SetupError, choose_python, probe
 ROOT = Path(__file__).resolve().parent.parent
 PINS = [ROOT / 'requirements' / name for name in ('runtime.txt', 'mmpose.txt', 'app.txt', 'dev.txt')]
 LOG = ROOT / '.venv-install.log'
-STATE = 'mmtranspose-setup.json'  # in the environment; says that it is ours, and how far it got
+STATE = 'mmtranspose-setup.json'  # in the environment: says that `make setup` made it, and how far it came
 
-NEEDED_GB = 10  # 5.3 stay, 7.1 at the peak, and 2.5 more for what pip keeps in its cache
+NEEDED_GB = 10  # 5.3 are used in the end, 7.1 at the peak, and pip keeps 2.5 more in its cache
 
-# What pip prints -> what to tell. The first that is found counts.
+# Pattern in pip's output, and what it means. The first pattern that is found counts.
 NO_SPACE = f'the disk is full: about {NEEDED_GB} GB are needed for .venv'
 CAUSES = (
     (r'\[Errno (28|122)\]|No space left on device|Disk quota exceeded', NO_SPACE),
@@ -54,19 +54,19 @@ CAUSES = (
 
 
 def pins() -> list[str]:
-    """The lines of the requirement files without comments."""
+    """Read the lines of the requirement files, without comments."""
     lines = (line.split('#')[0].strip() for path in PINS for line in path.read_text(encoding='utf-8').splitlines())
     return [line for line in lines if line]
 
 
 def environment_key(version) -> str:
-    """Changes with the pins and with the Python version (major, minor)."""
+    """A name that changes with the pins and with the Python version (major, minor)."""
     digest = hashlib.sha256('\n'.join(pins()).encode()).hexdigest()
     return 'py{}.{}-{}'.format(*version, digest[:12])
 
 
 def read_state(env: Path) -> dict | None:
-    """What ``write_state`` left in the environment; None if it was not made here."""
+    """Read what ``write_state`` left in the environment; None if ``make setup`` did not make it."""
     try:
         return json.loads((env / STATE).read_text(encoding='utf-8'))
     except FileNotFoundError:
@@ -76,14 +76,14 @@ def read_state(env: Path) -> dict | None:
 
 
 def write_state(env: Path, key: str = '', project: str = '') -> None:
-    """Without ``key``: the installation is under way. Without ``project``: mmtranspose itself is not in it yet."""
+    """Note the state of the installation: no ``key``, it is not complete; no ``project``, mmtranspose is not in it."""
     beside = env / (STATE + '.new')
     beside.write_text(json.dumps({'key': key, 'project': project}), encoding='utf-8')
     os.replace(beside, env / STATE)
 
 
 def plan(env: Path, base: str) -> tuple[str, str]:
-    """What the environment needs ('make', 'update', 'link' or 'nothing'), and why.
+    """Decide what to do with the environment ('make', 'update', 'link' or 'nothing'), and say why.
 
     Raises:
         SetupError: There is a ``.venv`` that ``make setup`` did not make.
@@ -110,7 +110,7 @@ def plan(env: Path, base: str) -> tuple[str, str]:
 
 
 def explain(output: str) -> str:
-    """The cause of a failure, from what pip printed."""
+    """Find the cause of a failure in pip's output."""
     for pattern, cause in CAUSES:
         found = re.search(pattern, output)
         if found:
@@ -120,22 +120,22 @@ def explain(output: str) -> str:
 
 
 class Steps:
-    """Runs commands, one line each with the time since the start; what they print goes into the log."""
+    """Run commands, and print one line for each, with the time since the start; their output goes into the log."""
 
     def __init__(self, env: Path):
         self.env = env
         self.start = time.monotonic()
-        self.clear = '\r\x1b[K' if sys.stdout.isatty() else ''  # a terminal gets pip's progress bar
+        self.clear = '\r\x1b[K' if sys.stdout.isatty() else ''  # a terminal shows pip's progress bar
         LOG.write_bytes(b'')
 
     def say(self, text: str) -> None:
         print(f'{self.clear}[{time.monotonic() - self.start:4.0f} s] {text}', flush=True)
 
     def run(self, title: str, *command) -> None:
-        """Runs a command to its end.
+        """Run a command to its end.
 
         Raises:
-            SetupError: It failed; says why in a sentence.
+            SetupError: The command failed; the message says why in a sentence.
         """
         self.say(title)
         with open(LOG, 'ab', buffering=0) as log:
@@ -160,7 +160,7 @@ class Steps:
         self.run(title, self.env / 'bin' / 'python', '-m', 'pip', 'install', *arguments)
 
     def show(self, line: str) -> str:
-        """Shows the progress that a line of pip's stands for; returns what of it belongs into the log."""
+        """Show the progress that a line of pip's output means; return the part of the line for the log."""
         line = re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', line)
         if '\u2501' in line:  # pip's progress bar
             if self.clear:
@@ -174,7 +174,7 @@ class Steps:
         return line
 
     def variables(self) -> dict:
-        """The environment for pip: nothing of another Python, and temporary files where there is space for them."""
+        """Environment variables for pip: none of another Python, and temporary files in a place with enough space."""
         kept = {name: value for name, value in os.environ.items() if name not in ('PYTHONPATH', 'PYTHONHOME')}
         bar = {'FORCE_COLOR': '1'} if self.clear else {}  # or pip draws none into a pipe
         return {**kept, **bar, 'TMPDIR': str(self.env / 'tmp'), 'PIP_USER': '0', 'PIP_DISABLE_PIP_VERSION_CHECK': '1'}
@@ -189,7 +189,7 @@ def check_space(env: Path) -> None:
 
 
 def make_environment(env: Path, base: str, steps: Steps) -> None:
-    """An empty virtual environment with the mark that it is ours and not ready."""
+    """Make an empty virtual environment, marked as made by ``make setup`` and not complete."""
     python, version = choose_python(base)
     env.mkdir(parents=True, exist_ok=True)
     write_state(env)
@@ -204,7 +204,7 @@ def make_environment(env: Path, base: str, steps: Steps) -> None:
 
 
 def install_pins(env: Path, steps: Steps) -> None:
-    """Brings every pinned package into the environment, whatever version is there."""
+    """Install every pinned package, whatever version is there."""
     runtime, mmpose, *others = PINS
     files = [part for path in (runtime, *others) for part in ('-r', path)]
     write_state(env)
@@ -216,7 +216,7 @@ def install_pins(env: Path, steps: Steps) -> None:
 
 
 def link_project(env: Path, steps: Steps) -> None:
-    """Installs mmtranspose itself, editable."""
+    """Install mmtranspose itself, editable."""
     key = read_state(env)['key']
     (env / 'tmp').mkdir(exist_ok=True)
     steps.pip('installing mmtranspose itself, editable', '--no-deps', '--no-build-isolation', '-e', ROOT)
@@ -226,7 +226,7 @@ def link_project(env: Path, steps: Steps) -> None:
 
 @contextlib.contextmanager
 def locked(env: Path):
-    """One set-up at a time for an environment, which several clones may share."""
+    """Wait until no other set-up works on the environment, which several clones may share."""
     env.parent.mkdir(parents=True, exist_ok=True)
     with open(f'{env}.lock', 'w') as lock:
         try:
@@ -238,7 +238,7 @@ def locked(env: Path):
 
 
 def setup(base: str = '', env: Path = ROOT / '.venv') -> None:
-    """Makes, mends or updates ``.venv``; does nothing if it is in step with the pins."""
+    """Make, repair or update ``.venv``; do nothing if it agrees with the pins."""
     env = Path(os.path.realpath(str(env)))  # .ci/run links one from outside
     with locked(env):
         task, reason = plan(env, base)

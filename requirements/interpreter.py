@@ -1,4 +1,4 @@
-"""Which Python an environment can be made from. Standard library only, Python 3.8 syntax."""
+"""Find a Python that an environment can be made from. Standard library only, Python 3.8 syntax."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SetupError(Exception):
 
 
 def probe(python) -> dict | None:
-    """Version and equipment of an interpreter; None if it does not run (a pyenv shim without its version, say)."""
+    """Ask an interpreter for its version and equipment; None if it does not run (a pyenv shim without its version)."""
     try:
         done = subprocess.run([str(python), '-c', PROBE], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
         return json.loads(done.stdout)
@@ -41,7 +41,7 @@ def probe(python) -> dict | None:
 
 
 def unfit(name: str, facts: dict) -> str:
-    """Why no environment can be made from this Python, or ''."""
+    """Say why no environment can be made from this Python, or return ''."""
     version = tuple(facts['version'])
     label = '{} (Python {}.{})'.format(name, *version)
     if version not in ACCEPTED:
@@ -64,10 +64,10 @@ def unfit(name: str, facts: dict) -> str:
 
 
 def choose_python(base: str) -> tuple[str, tuple]:
-    """``base``, or the first fit candidate, and its version.
+    """Choose ``base`` or the first suitable candidate; returns it and its version.
 
     Raises:
-        SetupError: None is fit; tells of the one that comes nearest.
+        SetupError: None is suitable; the message is about the one that comes nearest.
     """
     problems = []
     for name in [os.path.expanduser(base)] if base else CANDIDATES:

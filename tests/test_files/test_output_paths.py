@@ -33,6 +33,18 @@ def test_after_an_error_the_old_file_is_there(tmp_path, error):
     assert getattr(error, 'filename', str(path)) == str(path)  # a full disk names no file
 
 
+def test_a_name_that_is_too_long_for_the_partial_file(tmp_path):
+    path = tmp_path / ('n' * 250)
+
+    def write():
+        with partial_file(path) as partial:
+            partial.write_text('ha')
+
+    with pytest.raises(OSError, match='too long') as error:
+        write()
+    assert error.value.filename == str(path) and os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize(('name', 'words'), [('folder', 'is a folder; name a file'), ('link.txt', 'would overwrite')])
 def test_require_output_file(tmp_path, name, words):
     (tmp_path / 'folder').mkdir()

@@ -7,7 +7,7 @@ import threading
 import cv2
 import numpy as np
 import pytest
-from test_infer_files import META, frames, person, result, still
+from made_results import META, frames, person, result, still
 
 from mmtranspose.apis import InputError
 from mmtranspose.inference import TopdownResult

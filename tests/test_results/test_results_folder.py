@@ -1,59 +1,22 @@
-"""Results written as they come: JSON in two forms, images and videos, after errors too."""
+"""Results written as they come: JSON, images and videos, after errors too."""
 
 import errno
 import json
 import os
 import resource
 import signal
-from fractions import Fraction
 
 import av
 import cv2
 import numpy as np
 import pytest
-from mmengine.structures import InstanceData
-from mmpose.datasets.datasets.utils import parse_pose_metainfo
-from mmpose.evaluation.metrics import CocoMetric
-from mmpose.structures import PoseDataSample
+from made_results import META, RATE, frames, person, result, still
 
 from mmtranspose.apis import InputError
-from mmtranspose.files.json_files import JsonListFile
 from mmtranspose.inference import TopdownResult
 from mmtranspose.inference.image_ids import ImageIds
-from mmtranspose.media import Frame, Video
+from mmtranspose.media import Frame
 from mmtranspose.results import PredictionFiles, ResultsFolder
-from mmtranspose.results.prediction_files import coco_results, instances_of
-
-META = parse_pose_metainfo(dict(from_file='configs/_base_/datasets/coco.py'))
-RATE = Fraction(30000, 1001)
-
-
-def person(seed, track_id=None):
-    random = np.random.default_rng(seed)
-    keypoints = random.uniform(0, 60, (1, 17, 2)).astype(np.float32)
-    scores = random.uniform(0, 1, (1, 17)).astype(np.float32)
-    box = np.array([[3, 5, 40, 45.5]], np.float32) + seed
-    people = InstanceData(keypoints=keypoints, keypoint_scores=scores, bboxes=box, bbox_scores=np.float32([0.75]))
-    sample = PoseDataSample(pred_instances=people)
-    if track_id is not None:
-        sample.track_id = track_id
-    return sample
-
-
-def result(frame, *seeds, tracks=False):
-    return TopdownResult(frame, [person(seed, 10 + seed if tracks else None) for seed in seeds])
-
-
-def still(path, index=0, size=(48, 64)):
-    return Frame(np.full((*size, 3), 90, np.uint8), str(path), index, str(path), None)
-
-
-def frames(name, indices, size=(64, 48), live=False):
-    video = Video(name, RATE, size, None, live)
-    return [
-        Frame(np.full((size[1], size[0], 3), 20 * index, np.uint8), f'{name}, frame {index}', index, name, video)
-        for index in indices
-    ]
 
 
 @pytest.fixture
@@ -73,65 +36,6 @@ def decoded(path):
     with av.open(str(path)) as container:
         rate = container.streams.video[0].average_rate
         return [frame.to_ndarray(format='bgr24') for frame in container.decode(video=0)], rate
-
-
-class TestForms:
-    def test_mmpose_s(self):
-        people = instances_of([person(0), person(1, track_id=7)])
-        assert [sorted(each) for each in people] == [
-            ['bbox', 'bbox_score', 'keypoint_scores', 'keypoints'],
-            ['bbox', 'bbox_score', 'keypoint_scores', 'keypoints', 'track_id'],
-        ]
-        assert people[1]['track_id'] == 7 and people[1]['bbox'] == ([4, 6, 41, 46.5],)
-        np.testing.assert_array_equal(people[0]['keypoints'], person(0).pred_instances.keypoints[0])
-
-    def test_coco_s_is_what_mmpose_s_metric_writes(self, people, tmp_path):
-        """The same keypoints and scores as ``CocoMetric`` with its defaults writes into its file."""
-        samples = [person(seed) for seed in range(3)]
-        samples[2].pred_instances.keypoint_scores[:] = 0.1  # none is sure
-        annotations = str(people / 'annotations' / 'person_keypoints_val.json')
-        metric = CocoMetric(annotations, nms_mode='none', format_only=True, outfile_prefix=str(tmp_path / 'coco'))
-        metric.dataset_meta = META
-        for number, sample in enumerate(samples):
-            gt = dict(bbox_scores=np.ones(1), bbox_scales=np.ones((1, 2)))
-            of_metric = dict(id=number, img_id=1, pred_instances=dict(sample.pred_instances.items()))
-            metric.process([], [of_metric | dict(gt_instances=gt, category_id=1)])
-        metric.evaluate(3)
-        theirs = json.loads((tmp_path / 'coco.keypoints.json').read_text())
-        ours = coco_results(samples, image_id=1)
-        assert len(ours) == len(theirs) == 3 and ours[2]['score'] == 0 < ours[1]['score']
-        for one in ours:
-            match = next(each for each in theirs if np.allclose(each['keypoints'], one['keypoints'], atol=1e-4))
-            assert match['score'] == pytest.approx(one['score'], abs=1e-5)
-            assert (match['image_id'], match['category_id']) == (one['image_id'], one['category_id'])
-        assert ours[1]['bbox'] == [4, 6, 37, 40.5]
-
-
-class TestJsonListFile:
-    @pytest.mark.parametrize('entries', [[], [{'a': 1}], [[1, 2], 'b', {'c': np.float32(0.5)}]])
-    def test_is_json(self, tmp_path, entries):
-        file = JsonListFile(tmp_path / 'deep' / 'a.json', '{"x": 1, "list": [', ']}')
-        for entry in entries:
-            file.write(entry)
-        assert not (tmp_path / 'deep' / 'a.json').exists()
-        file.close()
-        file.close()
-        assert json.loads((tmp_path / 'deep' / 'a.json').read_text()) == {'x': 1, 'list': entries}
-        assert os.listdir(tmp_path / 'deep') == ['a.json']
-
-    def test_entries_are_not_kept(self, tmp_path):
-        file = JsonListFile(tmp_path / 'a.json')
-        for _ in range(2000):
-            file.write('x' * 100)
-        partial = next(tmp_path.iterdir())
-        assert partial.name == f'a.json.{os.getpid()}.partial' and partial.stat().st_size > 180_000
-        file.close()
-
-    def test_a_file_that_cannot_be_made_is_named(self, tmp_path):
-        (tmp_path / 'out').write_text('')
-        with pytest.raises(OSError, match='a.json') as error:
-            JsonListFile(tmp_path / 'out' / 'a.json')
-        assert error.value.filename == str(tmp_path / 'out' / 'a.json')
 
 
 class TestResultsFolder:

@@ -21,11 +21,11 @@ def samples(tiny_model, people):
 
 def test_values_are_the_samples(samples, tiny_model):
     result = results_dict('street.jpg', samples, tiny_model.dataset_meta)
-    assert [person['bbox_score'] for person in result['instance_info']] == [0.75, 0.5]
-    for person, sample, box in zip(result['instance_info'], samples, BOXES, strict=True):
-        np.testing.assert_array_equal(np.float32(person['keypoints']), np.float32(sample.pred_instances.keypoints[0]))
-        np.testing.assert_array_equal(person['keypoint_scores'], sample.pred_instances.keypoint_scores[0])
-        assert np.ravel(person['bbox']).tolist() == box[:4]
+    assert [one['bbox_score'] for one in result['instance_info']] == [0.75, 0.5]
+    for one, sample, box in zip(result['instance_info'], samples, BOXES, strict=True):
+        np.testing.assert_array_equal(np.float32(one['keypoints']), np.float32(sample.pred_instances.keypoints[0]))
+        np.testing.assert_array_equal(one['keypoint_scores'], sample.pred_instances.keypoint_scores[0])
+        assert np.ravel(one['bbox']).tolist() == box[:4]
 
 
 def test_what_it_tells_of_the_image(samples, tiny_model):

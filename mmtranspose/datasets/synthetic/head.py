@@ -12,6 +12,8 @@ from mmtranspose.datasets.synthetic.pinhole_camera import Camera
 from mmtranspose.datasets.synthetic.shapes import Patch, ellipsoid, limb
 from mmtranspose.datasets.synthetic.skeleton import FACE_POINTS, Skeleton, head_centre, head_radii
 
+LIPS, IRIS, WHITE, LENS = (70, 70, 150), (40, 45, 50), (235, 235, 235), (30, 28, 28)
+
 
 class _Head(NamedTuple):
     """What every part of a head is painted with."""
@@ -23,9 +25,6 @@ class _Head(NamedTuple):
     radii: np.ndarray  # (3,), metres
     look: Appearance
     light: Light
-
-
-LIPS, IRIS, WHITE, LENS = (70, 70, 150), (40, 45, 50), (235, 235, 235), (30, 28, 28)
 
 
 def _spot(local: Sequence[np.ndarray], centre: tuple[float, float], radii: tuple[float, float]) -> np.ndarray:

@@ -38,13 +38,23 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    """Every test starts from the same random state, on one thread: what the tests compute is tiny."""
+def seed() -> None:
     torch.set_num_threads(1)
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope='session')
+def seeded_session():
+    """Fixtures of a whole session or module start as tests do; they are made before :func:`seeded` is."""
+    seed()
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Every test starts from the same random state, on one thread: what the tests compute is tiny."""
+    seed()
 
 
 @pytest.fixture(scope='session')

@@ -176,9 +176,7 @@ class TestReleasedModels:
         model, (width, height) = build_empty(str(CONFIGS[name])), input_size(name)
         with torch.no_grad():
             rows, columns = model.backbone(torch.empty(1, 3, height, width, device='meta'))[-1].shape[-2:]
-        table = (
-            rows * columns * config(name).model.neck.embed_dims
-        )  # of positions; computed here
+        table = rows * columns * config(name).model.neck.embed_dims  # of positions; computed here
         assert sum(one.numel() for one in model.parameters()) + table == MODELS[name]['Metadata']['Parameters']
 
 

@@ -1,4 +1,4 @@
-"""A pose estimator's faster form for inference, inside PyTorch."""
+"""Make pose estimators faster at inference, within PyTorch."""
 
 from mmtranspose.acceleration.accelerated_estimator import AcceleratedPoseEstimator
 from mmtranspose.acceleration.accelerating import accelerate, decelerate

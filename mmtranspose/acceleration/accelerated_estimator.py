@@ -1,4 +1,4 @@
-"""A pose estimator that computes what another one computes, faster."""
+"""The accelerated pose estimator, which computes the results of another pose estimator in less time."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from mmtranspose.acceleration.fused_encoder import AcceleratedNeck
 from mmtranspose.acceleration.options import AccelerationOptions, compute_dtype
 from mmtranspose.errors import InputError
 
-CPU_BATCH_SIZE, BATCH_SIZE = 16, 64  # on a CPU, more images need more memory and no less time each
-IMAGE_SIZES = 16  # whose token grids are remembered
+CPU_BATCH_SIZE, BATCH_SIZE = 16, 64  # on a CPU, larger batches need more memory, but no less time per image
+IMAGE_SIZES = 16  # number of image sizes whose token grids are kept
 NetworkFunction = Callable[[Tensor, tuple[Tensor, ...]], Tensor]  # from images and tables to heatmaps
 AGAIN = 'then accelerate it again'
 
 
 class AcceleratedPoseEstimator(TopdownPoseEstimator):
-    """A pose estimator with the results of another one, faster; made by :func:`~mmtranspose.acceleration.accelerate`.
+    """A faster pose estimator with the results of another one; made by :func:`~mmtranspose.acceleration.accelerate`.
 
     It holds transformed copies of the weights and a reference to the original. Its state dict is the original's, so a
     checkpoint of it is an ordinary checkpoint. ``copy.deepcopy`` and ``pickle`` copy the original and accelerate the
@@ -91,7 +91,7 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
         self._token_grid = lru_cache(maxsize=IMAGE_SIZES)(self._network.token_grid)
 
     def _network_function(self) -> NetworkFunction:
-        """The network from images to heatmaps, compiled, recorded and in parts, as the options want it."""
+        """Make the function from images to heatmaps: compiled, recorded and split into parts, as the options say."""
         run: NetworkFunction = self._network.heatmaps
         if self.options.compile is not False:
             run = compile_any_batch(run, **({} if self.options.compile is True else self.options.compile))
@@ -213,8 +213,11 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
 
 
 class _Network:
-    """The network's parts in order. Holds no reference to the estimator, so that can be freed without a garbage
-    collection: after a validation its memory is needed at once."""
+    """The network's parts in order.
+
+    It holds no reference to the estimator, so the estimator can be freed without a garbage collection: after a
+    validation its memory is needed at once.
+    """
 
     def __init__(
         self, backbone: nn.Module, neck: AcceleratedNeck, head: nn.Module, dtype: torch.dtype, channels_last: bool

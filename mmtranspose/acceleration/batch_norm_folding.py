@@ -63,7 +63,7 @@ def _foldable_pairs(module: nn.Module) -> list[tuple[str, str]]:
     """Names of the (convolution, normalisation) to fold; an empty list if ``forward`` cannot be traced."""
     try:
         graph = _LayerTracer().trace(module)
-    except Exception:  # a forward that looks at its data may raise anything when it is traced
+    except Exception:  # a forward function that reads its data may raise anything when it is traced
         return []
     layer_calls = [node for node in graph.nodes if node.op == 'call_module']
     calls = Counter(str(node.target) for node in layer_calls)

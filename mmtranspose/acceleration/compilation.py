@@ -1,4 +1,4 @@
-"""``torch.compile`` that falls back to uncompiled code where there is no compiler."""
+"""Compile functions with ``torch.compile``, or run them uncompiled where there is no compiler."""
 
 from __future__ import annotations
 

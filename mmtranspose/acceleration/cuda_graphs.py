@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 WARM_UP = 3  # calls before a recording, as PyTorch advises: cuDNN and cuBLAS choose kernels and allocate memory then
-IMAGE_SIZES = 4  # whose recordings are kept
+IMAGE_SIZES = 4  # number of image sizes whose recordings are kept
 
 Replay = Callable[[], object]
 Capture = Callable[[Callable[[Tensor], Tensor], Tensor], tuple[Replay, Tensor]]
 
 
 class GraphedFunction:
-    """A network function that runs from recordings, one for each batch bucket and image size.
+    """Runs a network function by replaying CUDA graphs, one for each batch bucket and image size.
 
     Buckets are 1, 2, 4, ... and ``max_batch_size``. A batch is copied into the input of its bucket; the bucket's other
     rows keep old values, and their results are dropped. Recordings of the last four image sizes are kept. If a
@@ -55,7 +55,7 @@ class GraphedFunction:
         try:
             return self._replay(inputs, tables)
         except Exception as error:  # a driver, or an operation that cannot be recorded, may raise any type
-            cause = error.__context__ or error  # the end of a spoilt recording raises too, over what spoilt it
+            cause = error.__context__ or error  # ending a failed recording raises too, on top of the first error
             why = f'{type(cause).__name__}: {cause}'
         # Outside the handler, because the traceback holds what the recording has allocated.
         self._recordings.cache_clear()

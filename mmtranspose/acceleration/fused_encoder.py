@@ -22,13 +22,13 @@ from mmtranspose.errors import UnsupportedModelError
 from mmtranspose.models.layers import EncoderLayer, SelfAttention, TransformerEncoder
 from mmtranspose.models.necks import TransPoseNeck
 
-ROWS_AT_ONCE = 512  # of the attention matrix: so many stay in a processor's cache
+ROWS_AT_ONCE = 512  # rows of the attention matrix that fit into a processor's cache
 WIDE_HEAD = 64  # channels of a head from which bfloat16 products are worth their overhead
-GRIDS = 4  # whose tables are kept
+GRIDS = 4  # number of token grids whose tables are kept
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Compute ``scaled_dot_product_attention`` without mask or dropout, by the fastest way for device and dtype.
+    """Compute ``scaled_dot_product_attention`` without mask or dropout, as fast as device and dtype allow.
 
     PyTorch's CPU kernel takes as long in bfloat16 as in float32. If heads are wide (TransPose-H), products of blocks of
     rows use the processor's bfloat16 units, with an error like that of PyTorch's kernel (0.02 of the range of H-A6's
@@ -102,7 +102,7 @@ class FusedEncoderLayer(nn.Module):
 
 
 class FusedEncoder(nn.Module):
-    """A :class:`TransformerEncoder` made of :class:`FusedEncoderLayer`.
+    """A :class:`TransformerEncoder` for inference, made of :class:`FusedEncoderLayer`.
 
     Args:
         encoder (TransformerEncoder): Copied, not changed.
@@ -157,7 +157,7 @@ class PlainEncoder(nn.Module):
 
 
 class AcceleratedNeck(nn.Module):
-    """A :class:`TransPoseNeck` for inference.
+    """A :class:`TransPoseNeck` for inference, with tables that are computed once for each token grid.
 
     The tables of the last four token grids are kept. :meth:`encode` is given the tables, so that code seen by
     torch.compile or recorded in a CUDA graph looks nothing up.

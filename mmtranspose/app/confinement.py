@@ -80,7 +80,7 @@ async def _body(receive: Receive) -> bytes | None:
 
 
 def _replayed(body: bytes | None, receive: Receive) -> Receive:
-    """Receive a body once more that has been read, then what follows it."""
+    """Make a function that receives a body that was read already, and then what follows it."""
     messages: list[Message] = [dict(type='http.request', body=body or b'', more_body=False)]
 
     async def replay() -> Message:

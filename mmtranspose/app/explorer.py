@@ -19,7 +19,7 @@ METHODS = ('rollout', 'gradient-attention', 'input-gradient')  # those that answ
 
 
 class Explorer:
-    """Finds people in images and explains them; holds the networks and nothing of the images.
+    """Finds people in images and explains their poses; keeps the networks, but nothing of the images.
 
     Args:
         model (PoseEstimator): From :func:`mmtranspose.apis.init_model`.
@@ -54,7 +54,7 @@ class Explorer:
         return Session(image, np.asarray(boxes, np.float32).reshape(-1, 5))
 
     def pose(self, session: Session, settings: Settings) -> list[int]:
-        """Estimate the poses that are shown and were not before; returns the numbers of all that are shown."""
+        """Estimate the poses of shown people who have none yet; returns the numbers of all people who are shown."""
         shown = session.shown(settings.bbox_thr)
         missing = [person for person in shown if person not in session.poses]
         poses = inference_topdown(self.model, session.image, session.boxes[missing])
@@ -120,7 +120,7 @@ class Explorer:
         return Explainer(self.model, ExplainOptions(affect=True, heads='all', methods=methods))
 
     def chosen_map(self, session: Session, settings: Settings) -> np.ndarray | None:
-        """Give the map (h, w) over the token grid of what was chosen; None for a method and a place.
+        """Return the map (h, w) of the chosen keypoint or place over the token grid; None for a method and a place.
 
         Raises:
             InputError: Nothing was chosen, or there is no such kind, layer or head.

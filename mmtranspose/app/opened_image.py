@@ -1,4 +1,4 @@
-"""Open the image that a visitor brings, and list the examples to choose from."""
+"""Open the image that a visitor uploads, and list the examples to choose from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serve the page, on one machine or to a network, without asking anybody else for anything."""
+"""Serve the page, on one machine or to a network, without contacting any other server."""
 
 from __future__ import annotations
 

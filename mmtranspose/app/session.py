@@ -1,4 +1,4 @@
-"""What one visitor looks at: the image, the people in it, the page's settings, and what a click chose."""
+"""The state of one visitor: the image, the people in it, the page's settings, and what a click chose."""
 
 from __future__ import annotations
 

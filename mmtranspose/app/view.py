@@ -1,4 +1,4 @@
-"""Draw what was found and chosen in an image, and say it in words."""
+"""Draw the people and the chosen map in an image, and describe them in words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEGIBLE = 720  # pixels of the longer side; gradio never shows an image larger t
 
 
 def render(explorer: Explorer, session: Session, settings: Settings) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """Draw the image as the visitor is to see it, and give the facts that belong to it.
+    """Draw the image that the visitor sees, and return the facts about it.
 
     Args:
         explorer (Explorer): Finds and explains people.

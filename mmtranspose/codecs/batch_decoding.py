@@ -17,7 +17,7 @@ from mmtranspose.codecs.unbiased_heatmap import UnbiasedHeatmap
 
 
 def batch_decoder(codec: BaseKeypointCodec | None) -> BatchDecoder | None:
-    """Make a decoder of batches that gives what ``codec.decode`` gives for each person.
+    """Make a decoder that returns for a whole batch what ``codec.decode`` returns for each person.
 
     Supported are :class:`UnbiasedHeatmap`, MMPose's ``UDPHeatmap`` with ``heatmap_type='gaussian'``, and
     ``MSRAHeatmap`` with or without ``unbiased``. Subclasses are not, since they may decode differently.

@@ -1,4 +1,4 @@
-"""The Gaussian blur on which DARK and UDP refine peaks, computed only around the peaks.
+"""The Gaussian blur with which DARK and UDP refine peaks, computed only around the peaks.
 
 OpenCV's ``GaussianBlur`` of a map M (H, W) with zeros beyond its border is A M B^T, where A (H, H) and B (W, W) are
 banded. The neighbourhood of a peak needs a few rows of A and of B, and a patch of M.

@@ -1,4 +1,4 @@
-"""Read an annotation file: what it says, what MMPose makes of it, and which of its entries cannot be read."""
+"""Read an annotation file: its content, what MMPose reads from it, and which of its entries cannot be read."""
 
 from __future__ import annotations
 

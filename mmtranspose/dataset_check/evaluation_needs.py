@@ -1,4 +1,4 @@
-"""Check what evaluation reads beside keypoints: areas of annotations, and files of detector boxes."""
+"""Check what evaluation reads besides keypoints: areas of annotations, and files of detector boxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check image files: they exist, decode, have the annotated size, and no image or entry is there twice."""
+"""Check image files: they exist, decode, have the annotated size, and no image or entry occurs twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mmtranspose.media import read_image
 
 
 def spread_evenly(images: list[AnnotatedImage], most: int | None) -> list[AnnotatedImage]:
-    """Choose ``most`` images, spread evenly over the list; all where it has no more or ``most`` is None."""
+    """Choose ``most`` images, spread evenly over the list; all of them if ``most`` is None or larger."""
     if most is None or len(images) <= most:
         return images
     return [images[index] for index in np.linspace(0, len(images) - 1, most).astype(int)]
@@ -116,7 +116,7 @@ def check_copies(train: dict[str, bytes], other: dict[str, bytes]) -> Iterator[P
 
 
 def _real(path: str) -> str:
-    """The path with links of folders followed; to follow links of files would cost one look at the disk for each."""
+    """The path with links of folders resolved; resolving links of files would cost one disk access for each file."""
     return osp.join(_real_folder(osp.dirname(path)), osp.basename(path))
 
 

@@ -28,7 +28,7 @@ MANY_PEOPLE = 50  # from this many people on, photographs that show most of them
 
 
 def check_people(found: Annotations, names: list[str]) -> Iterator[Problem]:
-    """Check for people whose shoulders and hips lie on opposite sides by more than a twist can do."""
+    """Check for people whose shoulders and hips contradict each other in left and right, too far for a twisted torso."""
     pairs = left_right_pairs(names)
     if set(TORSO) <= set(pairs):
         shoulder, hip = torso_across(found, pairs)

@@ -134,5 +134,5 @@ def _lines(rows: Sequence[dict], **chosen: str) -> np.ndarray:
 
 
 def _marked(rows: Sequence[dict]) -> list[dict]:
-    """The rows, each with whether it is of a control and whether more is better, as the figure needs it."""
+    """The rows, with two more fields that the figure needs: ``control`` and ``higher_is_better``."""
     return [row | dict(control=row['method'] in CONTROLS, higher_is_better=MEASURES[row['measure']]) for row in rows]

@@ -57,11 +57,11 @@ class AnnotatedImages:
         return len(self.ids)
 
     def checksum(self) -> int:
-        """CRC-32 of the ids and paths, by which another list of images is told apart."""
+        """CRC-32 of the ids and paths, which identifies the list of images."""
         return zlib.crc32(repr((self.ids, self.paths)).encode())
 
     def category_id(self, name: str) -> int | str | None:
-        """Find the id of the category of a name, in any case.
+        """Find the id of the category with a name, in upper or lower case.
 
         Returns:
             int | str | None: The id; that of the only category if none has the name; None where there is none.
@@ -77,7 +77,7 @@ class AnnotatedImages:
 
 
 def true_boxes(annotations: dict[str, Any], category: int | str | None, where: str) -> list[dict[str, Any]]:
-    """Take the ground-truth boxes of one category out of an annotation file, in the form that pycocotools takes.
+    """Select the ground-truth boxes of one category from an annotation file, in the form that pycocotools takes.
 
     Args:
         annotations (dict): The content of the file.

@@ -22,7 +22,7 @@ from mmtranspose.loading.weights_comparison import weights_checksum
 from mmtranspose.media import read_image
 from mmtranspose.typing import PathLike
 
-MAX_PARTS = 1000  # files that a run is kept in: enough to lose little by a stop, few enough to look for
+MAX_PARTS = 1000  # files that hold a run's results: many, so that a stop loses little, but few enough to check each
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def runner_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = str(Path('work_dirs') / Path(cfg.filename).stem)
     if args.allow_partial:
         cfg.allow_partial = True
-    badcase = getattr(args, 'badcase', False)  # its hook shows images itself
+    badcase = getattr(args, 'badcase', False)  # the hook of --badcase shows images itself
     if (args.show and not badcase) or args.show_dir is not None:
         hook = _default_hook(cfg, 'visualization', 'PoseVisualizationHook')
         if hook['type'] == 'PoseVisualizationHook':
@@ -81,13 +81,13 @@ def train_config(args: argparse.Namespace) -> Config:
         _use_amp(cfg)
     if args.resume is not None:
         checkpoint = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
-        if checkpoint or not cfg.get('load_from'):  # else the first start of a transfer, which needs its load_from
+        if checkpoint or not cfg.get('load_from'):  # else a transfer starts, which needs its load_from
             cfg.resume, cfg.load_from = True, checkpoint
     if args.auto_scale_lr:
         if not cfg.get('auto_scale_lr', {}).get('base_batch_size'):
             raise InputError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')
         cfg.auto_scale_lr.enable = True
-    merge_options(cfg, args.cfg_options)  # once more: options go before flags, as in MMPose's tools
+    merge_options(cfg, args.cfg_options)  # again, so that options override flags, as in MMPose's tools
     return cfg
 
 
@@ -122,7 +122,7 @@ def test_config(args: argparse.Namespace) -> Config:
         badcase.update(enable=True, show=args.show, wait_time=args.wait_time, interval=args.interval)
         by_loss = badcase.get('metric_type', 'loss') == 'loss'
         badcase.setdefault('metric', cfg.model.head.loss if by_loss else cfg.test_evaluator)
-    merge_options(cfg, args.cfg_options)  # once more: options go before flags, as in MMPose's tools
+    merge_options(cfg, args.cfg_options)  # again, so that options override flags, as in MMPose's tools
     if 'allow_partial' in cfg:  # in the config it is meant for training
         cfg.allow_partial = args.allow_partial
     if args.accelerate is not None:

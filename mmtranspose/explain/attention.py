@@ -79,7 +79,7 @@ def maps_from(
     direction: str = 'dependency',
     heads: str = 'mean',
 ) -> Tensor:
-    """:func:`attention_maps` of layers whose inputs were recorded before."""
+    """Compute :func:`attention_maps` of layers whose inputs were recorded before."""
     _check_options(direction, heads)
     tokens = _flat_indices(cells.to(records[0].tokens.device), grid, len(records[0].tokens))
     compute = dependency_rows if direction == 'dependency' else affect_columns

@@ -30,7 +30,7 @@ from mmtranspose.typing import Batch, BoxesLike, DatasetMeta, ImageLike, PoseEst
 
 @dataclass(frozen=True)
 class ExplainOptions:
-    """What an explanation holds.
+    """Options of an explanation: which maps it holds, and how they are computed.
 
     Attributes:
         affect (bool): Also the columns of attention: the places that each keypoint's place affects.

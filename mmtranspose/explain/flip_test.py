@@ -14,7 +14,7 @@ from mmtranspose.typing import PoseEstimator
 
 
 def uses_flip_test(model: PoseEstimator, flip_test: bool | None = None) -> bool:
-    """Whether predictions are averaged with the mirrored image's; None: as the model's ``test_cfg`` says."""
+    """Whether to average predictions with the mirrored image's; None means as the model's ``test_cfg`` says."""
     return bool((model.test_cfg or {}).get('flip_test', False)) if flip_test is None else flip_test
 
 

@@ -64,7 +64,7 @@ def randomization_check(
 def randomized_networks(
     model: PoseEstimator, seed: int = 0, cascading: bool = True
 ) -> Iterator[tuple[str, PoseEstimator]]:
-    """Draw the weights of one block of :func:`cascade_blocks` after the other.
+    """Yield networks in which one block of :func:`cascade_blocks` after the other has random weights.
 
     Weights are drawn on the CPU, so the same seed gives the same networks on every device. PyTorch's own random state
     is not touched.

@@ -108,7 +108,7 @@ def evaluating(model: PoseEstimator) -> Iterator[None]:
 
 @dataclass
 class RecordedForward:
-    """One pass of the network.
+    """What was recorded in one pass of the network.
 
     Attributes:
         records (list[AttentionInput]): One for each encoder layer, in order.
@@ -139,7 +139,7 @@ def recorded_forward(model: PoseEstimator, inputs: Tensor) -> RecordedForward:
 
 @torch.no_grad()
 def recorded_layers(model: PoseEstimator, inputs: Tensor) -> tuple[list[AttentionInput], tuple[int, int]]:
-    """:func:`recorded_forward` without the head: what the attention layers were given, and the token grid (h, w)."""
+    """Run the network without the head; returns what its attention layers were given, and the token grid (h, w)."""
     with evaluating(model):
         records, features = _record(model, inputs)
     return records, map_size(features[-1])

@@ -1,1 +1,1 @@
-"""From names and files to models: the zoo, configs, data files, checkpoints."""
+"""Load models by name or file: the zoo, configs, data files and checkpoints."""

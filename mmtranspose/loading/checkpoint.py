@@ -125,7 +125,7 @@ class Checkpoint:
         )
 
     def require_resumable(self) -> None:
-        """Check that training can go on from here.
+        """Check that a training can be resumed from this checkpoint.
 
         Raises:
             InputError: The file holds weights alone and does not say how far the training went.
@@ -137,7 +137,7 @@ class Checkpoint:
             )
 
     def load_into(self, model: nn.Module) -> None:
-        """Set the parameters and buffers of a model. What does not fit is left out: check with ``require_match``."""
+        """Load the weights into a model. Weights that do not fit are left out: use ``require_match`` first."""
         load_checkpoint_to_model(model, self.content)
 
 

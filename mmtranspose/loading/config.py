@@ -78,7 +78,7 @@ def _misfit(cfg: Config, options: dict[str, Any]) -> str:
 
 
 def _obstacle(cfg: Config, name: str) -> str:
-    """Say what a config holds where a dotted key leads, or where it goes no further."""
+    """Describe what a config holds at a dotted key, or at the last part of the key that it has."""
     value, keys = cfg, name.split('.')
     for depth, key in enumerate(keys):
         where = '.'.join(keys[:depth])

@@ -32,7 +32,7 @@ def sha256(path: PathLike) -> str:
 
 
 def convert_official(source: PathLike, output_root: PathLike, config: PathLike | None = None) -> Path:
-    """Write released weights as an MMPose checkpoint, under the kind of name that MMPose gives to what it publishes.
+    """Write released weights as an MMPose checkpoint, named as MMPose names the checkpoints that it publishes.
 
     The checkpoint has ``state_dict`` in this package's names and ``meta``: ``cfg`` (the whole config as text, from
     which MMPose's inferencers build the model), ``config`` (its name), ``dataset_meta``, ``source`` (the file's name)

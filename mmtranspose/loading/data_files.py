@@ -68,7 +68,7 @@ def _image_ids(annotations: dict[str, Any], path: Path) -> set[int | str]:
 
 
 def _mpii_as_coco(path: Path, people: object) -> dict[str, Any]:
-    """Bring MPII's own format, a list of people, into COCO's: images and categories, which are looked at here."""
+    """Convert MPII's format, a list of people, to the part of COCO's that is checked here: images and categories."""
     if not isinstance(people, list) or not all(isinstance(one, dict) and 'joints' in one for one in people):
         raise InputError(f'annotation file {path} is not in MPII format: it is no list of people with "joints"')
     counts = {len(one['joints']) for one in people}

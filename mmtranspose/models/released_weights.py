@@ -37,7 +37,7 @@ def is_released(state_dict: dict, prefix: str = '') -> bool:
 
 
 def rename(name: str) -> str:
-    """The name in this package's models of a tensor of the release. What is not of neck or head is of the stem."""
+    """The name that a tensor of the release has in this package's models; it is of the stem unless of neck or head."""
     for theirs, ours in RENAMED.items():
         if name.startswith(theirs):
             return ours + name[len(theirs) :]

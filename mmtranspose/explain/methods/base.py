@@ -15,7 +15,7 @@ from mmtranspose.typing import PoseEstimator
 
 
 class Method(ABC):
-    """Says for every place how much the heatmap's value at the peak depends on it.
+    """Explanation method: computes how much the heatmap's value at the peak depends on each place.
 
     A call leaves the network as it was, after an error too: its modes, its parameters' ``grad`` and ``requires_grad``,
     its hooks. Gradients are computed even where the caller has switched them off, and for frozen networks too.

@@ -50,14 +50,14 @@ class Gaussian(Method):
 
 
 def _distances(peak: Tensor, heatmap_cells: int, tokens: int, length: float) -> Tensor:
-    """From the middles of a line of tokens to that of a peak's cell: (..., tokens), where the line is ``length``."""
+    """Distances (..., tokens) from the middles of a line of tokens, ``length`` long, to that of a peak's cell."""
     middles = (torch.arange(tokens, device=peak.device) + 0.5) / tokens
     return (middles - ((peak + 0.5) / heatmap_cells).unsqueeze(-1)) * length
 
 
 @dataclass
 class RandomOrder(Method):
-    """The tokens in a random order, another one for each keypoint.
+    """The tokens in a random order, a different one for each keypoint.
 
     The order is drawn from the seed and the image's numbers only, so it is the same in every batch and run. No two
     tokens have the same value; values lie in (0, 1].

@@ -17,7 +17,7 @@ from mmtranspose.typing import PoseEstimator
 
 @dataclass
 class InputGradient(Method):
-    """Absolute gradient of the peak's value by the normalised image (Simonyan et al. 2013, arXiv 1312.6034).
+    """Absolute gradient of the peak's value with respect to normalised pixels (Simonyan et al. 2013, arXiv 1312.6034).
 
     Summed over the channels and over each token's pixels. It takes one forward pass, and one backward pass for each
     keypoint.
@@ -38,7 +38,7 @@ class InputGradient(Method):
 
 @dataclass
 class IntegratedGradients(Method):
-    """The value's rise from a blank image, shared out among the pixels (Sundararajan et al. 2017, arXiv 1703.01365).
+    """Each pixel's share in the value's rise from a blank image (Sundararajan et al. 2017, arXiv 1703.01365).
 
     A pixel's share is the difference between image and blank image, times the gradient averaged along the straight line
     between the two (captum's Gauss-Legendre quadrature). The blank image has the mean colour, 0 in the normalised

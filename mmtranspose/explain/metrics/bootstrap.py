@@ -89,7 +89,7 @@ def mean_intervals(
 
 @lru_cache(maxsize=2)
 def resample_counts(people: int, resamples: int = 2000, seed: int = 0) -> np.ndarray:
-    """Draw resamples of as many people: how often each person is in each of them, (resamples, people), float64.
+    """Draw bootstrap resamples: how often each person occurs in each resample, (resamples, people), float64.
 
     Raises:
         InputError: ``resamples`` is below 1.

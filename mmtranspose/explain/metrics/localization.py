@@ -67,7 +67,7 @@ def energy_pointing_game(maps: Tensor, coverage: Tensor) -> Tensor:
 
 
 def disc_shares(maps: Tensor, coverage: Tensor) -> Tensor:
-    """Compute the share of each keypoint's map in each keypoint's disc: how much it depends on which part of the body.
+    """Compute the share of each keypoint's map in each keypoint's disc, that is, which body parts it depends on.
 
     Discs may overlap and do not cover everything, so shares do not sum to 1. Negative values of maps count as 0.
 

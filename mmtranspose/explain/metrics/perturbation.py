@@ -1,4 +1,4 @@
-"""Deletion and insertion: what becomes of a keypoint as the places that a map ranks highest go, or come."""
+"""Deletion and insertion: how a keypoint changes as the places that a map ranks highest are removed or added."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def peak_drift(peaks: Tensor, reference: Tensor, heatmap_size: Sequence[int], in
 
 @dataclass(frozen=True)
 class PerturbationCurve:
-    """Each keypoint while the image is deleted or inserted, the most relevant cells first.
+    """How each keypoint changes while the image is deleted or inserted, the most relevant cells first.
 
     Attributes:
         fractions (Tensor): (S,), shares of the cells deleted or inserted, from 0 to 1.
@@ -82,7 +82,7 @@ def deletion(
     seed: int = 0,
     batch_size: int = 64,
 ) -> PerturbationCurve:
-    """Cover an image's cells with a flat colour, the most relevant first.
+    """Measure keypoints while an image's cells are covered with a flat colour, the most relevant first.
 
     It is measured on the network's single pass, without flip test, in evaluation mode. B + B + B K ``steps`` images go
     through the network: the end points are the same for all keypoints of a person.
@@ -125,7 +125,7 @@ def insertion(
     seed: int = 0,
     batch_size: int = 64,
 ) -> PerturbationCurve:
-    """Uncover the cells of a blurred image, the most relevant first.
+    """Measure keypoints while the cells of a blurred image are uncovered, the most relevant first.
 
     Arguments and errors are those of :func:`deletion`, except:
 

@@ -28,7 +28,7 @@ from mmtranspose.typing import PoseEstimator
 
 @dataclass(frozen=True)
 class RoadCurves:
-    """What is left of each keypoint after cells were removed.
+    """The value that is left of each keypoint's peak after cells were removed.
 
     Attributes:
         percentiles (Tensor): (P,), percentages of the cells removed.

@@ -28,7 +28,7 @@ MANY_PEOPLE = 50  # from this many people on, photographs that show most of them
 
 
 def check_people(found: Annotations, names: list[str]) -> Iterator[Problem]:
-    """Check for people whose shoulders and hips contradict each other in left and right, too far for a twisted torso."""
+    """Check for people whose shoulders and hips disagree about left and right by more than a twisted torso explains."""
     pairs = left_right_pairs(names)
     if set(TORSO) <= set(pairs):
         shoulder, hip = torso_across(found, pairs)

@@ -28,6 +28,28 @@ def require_choice(name: str, value: object, choices: Iterable[object]) -> None:
         raise InputError(f'{name}={value!r} is unknown; choose {" or ".join(map(repr, choices))}')
 
 
+def require_at_least(name: str, value: float | None, least: float) -> None:
+    """Check a number; None, where a number may be left out, passes.
+
+    Raises:
+        InputError: ``value`` is smaller than ``least``.
+    """
+    if value is not None and value < least:
+        raise InputError(f'{name}={value} must be at least {least}')
+
+
+def require_known(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Check names that were given, as of keyword options.
+
+    Raises:
+        InputError: A name is none of ``known``; lists those.
+    """
+    known = list(known)
+    for name in names:
+        if name not in known:
+            raise InputError(f'{kind} {name!r} is unknown; choose from {", ".join(known)}')
+
+
 def reason(error: BaseException) -> str:
     """The first sentence of an error's message, or its type's name where it has none."""
     return re.split(r'\n|\. ', str(error))[0] or type(error).__name__

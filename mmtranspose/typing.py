@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -73,10 +73,10 @@ class PoseEstimator(Protocol):
         """All weights by name."""
         ...
 
-    def parameters(self) -> Any:
+    def parameters(self) -> Iterator[nn.Parameter]:
         """All parameters."""
         ...
 
-    def named_modules(self) -> Any:
+    def named_modules(self) -> Iterator[tuple[str, nn.Module]]:
         """All modules with their names."""
         ...

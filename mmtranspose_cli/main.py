@@ -33,7 +33,7 @@ COMMANDS = {
     'flops': 'count the multiply-accumulates and parameters of networks',
 }
 # Commands of the release before this one: the mode of benchmark that each became, and its config where none was given.
-RENAMED = {'encoder-memory': ('encoder', 'transpose-h-a6'), 'explanation-cost': ('explanation', 'CONFIG')}
+RENAMED = {'encoder-memory': ('encoder', 'transpose-h-a6'), 'explanation-cost': ('explanation', None)}
 # Shell scripts below tools/.
 SCRIPTS = {
     'dist-train': ('dist_train.sh', 'train in several processes or on several GPUs'),
@@ -117,7 +117,9 @@ def benchmark_arguments(command: str, arguments: list[str]) -> list[str]:
         options.append(argument)
         if '=' not in argument and argument not in ('-h', '--help'):
             options.extend(itertools.islice(rest, 1))  # its value
-    return [*(configs or [default]), mode, *options]
+    if not configs and default is None and not {'-h', '--help'} & set(options):
+        sys.exit(f'error: {command} needs a config: mmtranspose benchmark CONFIG {mode}')
+    return [*(configs or [default or 'CONFIG']), mode, *options]
 
 
 def run_script(command: str, arguments: list[str]) -> NoReturn:

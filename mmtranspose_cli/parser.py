@@ -16,10 +16,11 @@ def command_parser(command: str, description: str, example: str = '', epilog: st
         example (str): One or several command lines.
         epilog (str): Text before the example.
     """
+    width = max(shutil.get_terminal_size().columns - 2, 40)
     parts = [epilog.rstrip(), f'example:\n  {example}' if example else '']
     return argparse.ArgumentParser(
         prog=f'mmtranspose {command}',
-        description=textwrap.fill(description, max(shutil.get_terminal_size().columns - 2, 40)),
+        description='\n\n'.join(textwrap.fill(paragraph, width) for paragraph in description.split('\n\n')),
         epilog='\n\n'.join(part for part in parts if part),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

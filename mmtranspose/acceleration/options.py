@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from mmtranspose.compat.upstream import cpu_computes_natively, cpu_has
-from mmtranspose.errors import InputError, require_choice
+from mmtranspose.errors import InputError, require_choice, require_known
 
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 SWITCHES = ('fold_batch_norm', 'channels_last', 'fuse_encoder', 'flip_in_one_pass', 'cuda_graphs')
@@ -67,9 +67,7 @@ class AccelerationOptions:
         Raises:
             InputError: A name is unknown (the message lists the known ones), or a value is.
         """
-        known = [field.name for field in fields(cls)]
-        for name in options:
-            require_choice('option', name, known)
+        require_known('option', options, [field.name for field in fields(cls)])
         return cls(**options)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from mmtranspose.acceleration.options import DTYPES, is_native
-from mmtranspose.errors import InputError, require_choice
+from mmtranspose.errors import InputError, require_at_least, require_choice
 from mmtranspose.explain.attention import DIRECTIONS
 from mmtranspose.loading.init_model import require_device
 
@@ -81,13 +81,3 @@ class BenchmarkSettings:
             if self.compile:
                 variants.append((f'{name}, compiled', dtype, True))
         return variants
-
-
-def require_at_least(name: str, value: int | None, least: int) -> None:
-    """Check that a number, if it is given, is large enough.
-
-    Raises:
-        InputError: ``value`` is below ``least``.
-    """
-    if value is not None and value < least:
-        raise InputError(f'{name} is {value}; it must be at least {least}')

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings, require_at_least
+from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
 from mmtranspose.benchmark.candidate import Candidate
 from mmtranspose.benchmark.figures import describe_machine, ratio, spread
 from mmtranspose.benchmark.image_set import image_files
@@ -23,6 +23,7 @@ from mmtranspose.benchmark.modes.forward import forward_candidates
 from mmtranspose.benchmark.modes.train_step import train_step_candidates
 from mmtranspose.benchmark.multiply_accumulates import count
 from mmtranspose.crops.boxes import load_bboxes
+from mmtranspose.errors import require_at_least
 
 
 class Mode(NamedTuple):

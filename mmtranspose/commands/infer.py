@@ -241,7 +241,13 @@ def drawer_of(args: argparse.Namespace, dataset_meta: DatasetMeta) -> ResultDraw
     poses = PoseDrawer(dataset_meta, **{name: getattr(args, name) for name in names})
     keypoint = None
     if args.explain is not None and args.explain != PAGE:
-        keypoint = keypoint_index(keypoint_names(dataset_meta), args.explain)
+        known = keypoint_names(dataset_meta)
+        if args.explain not in {*known, *map(str, range(len(known)))}:
+            raise InputError(
+                f'--explain {args.explain}: choose a keypoint from {", ".join(known)}, a number from 0 to '
+                f'{len(known) - 1}, or {PAGE}'
+            )
+        keypoint = keypoint_index(known, args.explain)
     return ResultDrawer(poses, keypoint, args.track)
 
 

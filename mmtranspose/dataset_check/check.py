@@ -30,7 +30,7 @@ from mmtranspose.dataset_check.keypoint_definition import (
 )
 from mmtranspose.dataset_check.left_right import check_people, check_swapped
 from mmtranspose.dataset_check.problems import Problem
-from mmtranspose.errors import InputError
+from mmtranspose.errors import require_at_least
 from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.typing import DatasetMeta
 
@@ -59,8 +59,9 @@ def check_dataset(
         InputError: A number is too small, a split or dataset of the config cannot be used, or an annotation file
             cannot be read at all.
     """
-    _require_at_least(1, max_images=max_images, num_workers=num_workers)
-    _require_at_least(0, num_examples=num_examples)
+    require_at_least('max_images', max_images, 1)
+    require_at_least('num_workers', num_workers, 1)
+    require_at_least('num_examples', num_examples, 0)
     report = Report(num_examples)
     out_channels = (cfg.get('model') or {}).get('head', {}).get('out_channels')
     annotated: list[tuple[ConfigDataset, list[AnnotatedImage]]] = []
@@ -82,12 +83,6 @@ def check_dataset(
                 report.add(other.name, check_leak(listed, other_listed))
                 report.add(other.name, check_copies(digests.get(dataset.name, {}), digests.get(other.name, {})))
     return report
-
-
-def _require_at_least(least: int, **numbers: int | None) -> None:
-    for name, number in numbers.items():
-        if number is not None and number < least:
-            raise InputError(f'{name}={number} must be at least {least}')
 
 
 def _annotation_problems(dataset: ConfigDataset, found: Annotations, out_channels: int | None) -> Iterator[Problem]:

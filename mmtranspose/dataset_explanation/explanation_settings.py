@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from mmtranspose.errors import InputError
+from mmtranspose.errors import InputError, require_at_least
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,8 @@ class DatasetExplanationSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.max_samples is not None and self.max_samples < 1:
-            raise InputError(f'max_samples={self.max_samples} must be at least 1')
-        if self.faithfulness_samples < 0 or self.batch_size < 1 or self.steps < 1:
-            raise InputError('faithfulness_samples must be at least 0, batch_size and steps at least 1')
-        if self.seed < 0:
-            raise InputError(f'seed={self.seed} must not be negative')
+        for name, value in dict(max_samples=1, faithfulness_samples=0, batch_size=1, steps=1, seed=0).items():
+            require_at_least(name, getattr(self, name), value)
         if not self.percentiles or not all(0 < percentile <= 100 for percentile in self.percentiles):
             raise InputError(f'percentiles={self.percentiles} must lie above 0 and up to 100')
         if not 0 < self.oks_level < 1:

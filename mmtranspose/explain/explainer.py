@@ -15,7 +15,7 @@ from torch import Tensor
 from mmtranspose.crops.boxes import check_boxes
 from mmtranspose.crops.crop_affine import recorded_affine
 from mmtranspose.crops.crop_maker import prepare_crops
-from mmtranspose.errors import InputError, require_choice
+from mmtranspose.errors import InputError, require_at_least, require_choice, require_known
 from mmtranspose.explain.attention import DIRECTIONS, HEADS, target_maps
 from mmtranspose.explain.flip_test import RecordedPrediction, uses_flip_test
 from mmtranspose.explain.methods import Method, build_method
@@ -147,7 +147,7 @@ class Explainer:
             return prediction.averaged(lambda run, _, at: target_maps(run.records, at, direction, heads), target)
 
         def relevance(method: Method) -> Tensor:
-            return prediction.averaged(lambda _, inputs, at: method(self.model, inputs, at), target)
+            return prediction.averaged(lambda _, inputs, at: method.unchecked(self.model, inputs, at), target)
 
         directions = DIRECTIONS if self.options.affect else ('dependency',)
         maps = {direction: attention(direction) for direction in directions}
@@ -215,8 +215,7 @@ def explain_topdown(
             finite, has no positive size, or lies outside the image.
     """
     explainer = Explainer(model, _options(options))
-    if batch_size < 1:
-        raise InputError(f'batch_size={batch_size} must be at least 1')
+    require_at_least('batch_size', batch_size, 1)
     image = read_image(image) if isinstance(image, (str, Path)) else image
     if not isinstance(image, np.ndarray):
         raise InputError(f'the image must be a file or an array (h, w, 3), BGR, uint8, not a {type(image).__name__}')
@@ -233,8 +232,5 @@ def explain_topdown(
 
 
 def _options(options: dict[str, Any]) -> ExplainOptions:
-    names = [field.name for field in fields(ExplainOptions)]
-    for name in options:
-        if name not in names:
-            raise InputError(f'there is no option {name!r} of an explanation; choose from {", ".join(names)}')
+    require_known('option', options, [field.name for field in fields(ExplainOptions)])
     return ExplainOptions(**options)

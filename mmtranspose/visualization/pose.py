@@ -13,7 +13,7 @@ from mmengine.structures import InstanceData, PixelData
 from mmpose.structures import PoseDataSample, revert_heatmap
 from mmpose.visualization import PoseLocalVisualizer
 
-from mmtranspose.errors import InputError, require_choice
+from mmtranspose.errors import InputError, require_choice, require_known
 from mmtranspose.typing import DatasetMeta
 
 SKELETON_STYLES = ('mmpose', 'openpose')
@@ -108,10 +108,7 @@ def draw_poses(
     Raises:
         InputError: An option is unknown, or has a value that it does not take.
     """
-    known = list(inspect.signature(PoseDrawer).parameters)[1:]
-    for name in style:
-        if name not in known:
-            raise InputError(f'draw_poses has no option {name!r}; choose from {", ".join(known)}')
+    require_known('option', style, list(inspect.signature(PoseDrawer).parameters)[1:])
     return PoseDrawer(dataset_meta, **style)(image, samples)
 
 

@@ -147,7 +147,7 @@ def test_repr_says_what_is_on(model):
         (dict(max_batch_size=2.5), 'max_batch_size=2.5 must be'),
         (dict(max_batch_size=True), 'max_batch_size=True must be'),
         (dict(fuse_encoder='yes'), "fuse_encoder='yes' must be True or False"),
-        (dict(fold=True), "option='fold' is unknown; choose 'dtype' or 'fold_batch_norm' or 'channels_last' or"),
+        (dict(fold=True), "option 'fold' is unknown; choose from dtype, fold_batch_norm, channels_last,"),
         (dict(compile='inductor'), "compile='inductor' must be True, False or a dict"),
     ],
 )

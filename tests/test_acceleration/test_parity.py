@@ -142,6 +142,7 @@ def test_empty_batches():
 
 
 def test_nothing_is_warned_about():
+    model = variant('h-s')
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        accelerate(variant('h-s')).heatmaps(random_images(1))
+        accelerate(model).heatmaps(random_images(1))

@@ -185,10 +185,10 @@ def test_figures():
 @pytest.mark.parametrize(
     ('flags', 'words'),
     [
-        (['forward', '--batch-size', '4', '0'], '--batch-size is 0; it must be at least 1'),
-        (['decode', '--repeats', '0'], '--repeats is 0; it must be at least 1'),
-        (['forward', '--threads', '0'], '--threads is 0'),
-        (['end-to-end', '--people', '0'], '--people is 0'),
+        (['forward', '--batch-size', '4', '0'], '--batch-size=0 must be at least 1'),
+        (['decode', '--repeats', '0'], '--repeats=0 must be at least 1'),
+        (['forward', '--threads', '0'], '--threads=0 must be'),
+        (['end-to-end', '--people', '0'], '--people=0 must be'),
         (['forward', '--device', 'cuda:77'], 'device cuda:77 is not there: this PyTorch sees'),
         (['forward', '--device', 'gpu'], 'device gpu is unknown; use cpu, cuda:0'),
         (['decode', '--checkpoint', 'none.pth'], 'none.pth'),

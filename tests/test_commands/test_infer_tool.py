@@ -336,9 +336,9 @@ class TestTroubles:
         [
             (
                 ('--explain', 'elbow'),
-                "keypoint 'elbow' is unknown; choose from nose, left_eye, .*, or a number from 0 to 16",
+                '--explain elbow: choose a keypoint from nose, left_eye, .*, a number from 0 to 16, or page',
             ),
-            (('--explain', '17'), "keypoint '17' is unknown"),
+            (('--explain', '17'), '--explain 17: choose a keypoint from nose'),
             (('--explain', 'nose', '--draw-heatmap'), 'explanations come in fp32 and without heatmaps'),
             (('--ann-file', 'none.json'), 'none.json'),
         ],

@@ -12,10 +12,10 @@ from mmengine.config import Config
 from mmpose.registry import DATASETS, HOOKS
 from torch import nn
 
-from mmtranspose.apis import explain_topdown, init_model
+from mmtranspose.apis import accelerate, explain_topdown, init_model
 from mmtranspose.crops.boxes import whole_image
 from mmtranspose.crops.crop_maker import prepare_crops
-from mmtranspose.engine.hooks import ChannelsLastHook, ExplanationHook, SaveMetricsHook
+from mmtranspose.engine.hooks import ChannelsLastHook, ExplanationHook, SaveMetricsHook, explanation_hook
 from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.media import read_image
 from mmtranspose.visualization import explanation_figure
@@ -147,3 +147,8 @@ class TestExplanationHook:
         runner = SimpleNamespace(model=nn.Linear(1, 1))
         with pytest.raises(UnsupportedModelError, match='Needed is .*TransPoseNeck'):
             ExplanationHook().before_run(runner)
+
+
+def test_an_accelerated_model_is_explained_by_the_one_it_was_made_from(tiny_model):
+    assert explanation_hook._estimator(SimpleNamespace(model=accelerate(tiny_model))) is tiny_model
+    assert explanation_hook._estimator(SimpleNamespace(model=tiny_model)) is tiny_model

@@ -13,7 +13,8 @@ from mmtranspose.apis import explain_topdown, inference_topdown, init_model
 from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.explain import Explainer, ExplainOptions, Target, attention_maps, explainer
-from mmtranspose.explain.methods import build_method
+from mmtranspose.explain.methods import base as method_base
+from mmtranspose.explain.methods import build_method, method_names
 
 BOXES = np.array([[30, 20, 180, 300], [-20, 40, 100.5, 330]], np.float32)
 
@@ -169,8 +170,9 @@ def test_leaves_the_model_as_it_was_after_an_error(model, image, monkeypatch):
 
 def test_checks_once(model, image, monkeypatch):
     checked = []
-    monkeypatch.setattr(explainer, 'require_transpose', checked.append)
-    explain = Explainer(model, ExplainOptions(flip_test=True))
+    for module in (explainer, method_base):
+        monkeypatch.setattr(module, 'require_transpose', checked.append)
+    explain = Explainer(model, ExplainOptions(flip_test=True, methods=method_names(2)[:4]))
     batch = prepare_crops(model, image, BOXES)
     assert len(explain(batch)) == len(explain(batch)) == 2
     assert checked == [model]
@@ -253,7 +255,7 @@ def test_no_people(model, image, boxes):
         (dict(image=[[0]]), 'the image must be a file or an array .*, not a list'),
         (dict(bboxes=[*BOXES, *BOXES, [1000, 10, 1100, 50]], batch_size=2), 'box 4 .* lies outside the image'),
         (dict(batch_size=-1), 'batch_size=-1 must be at least 1'),
-        (dict(hedas='all'), "no option 'hedas' of an explanation; choose from affect, heads, cell, methods, score_thr"),
+        (dict(hedas='all'), "option 'hedas' is unknown; choose from affect, heads, cell, methods, score_thr"),
     ],
 )
 def test_mistakes(model, image, kwargs, words):

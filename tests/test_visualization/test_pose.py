@@ -151,7 +151,7 @@ def test_openpose_style_is_for_coco():
 
 
 def test_unknown_options(image):
-    with pytest.raises(InputError, match="draw_poses has no option 'color'; choose from kpt_thr, draw_bbox, radius"):
+    with pytest.raises(InputError, match="option 'color' is unknown; choose from kpt_thr, draw_bbox, radius"):
         draw_poses(image, [], META, color='red')
 
 

@@ -14,6 +14,7 @@ from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
 from mmtranspose.benchmark.candidate import Candidate, Task, Tolerance
 from mmtranspose.benchmark.multiply_accumulates import input_shape
 from mmtranspose.benchmark.networks import materialise, weights_file
+from mmtranspose.errors import InputError
 from mmtranspose.loading.closest_model import build_empty
 from mmtranspose.loading.config import load_config
 from mmtranspose.models.layers import TransformerEncoder
@@ -23,6 +24,8 @@ TOLERANCES = dict(norm=Tolerance(1e-4, relative=True))
 
 def encoder_candidates(settings: BenchmarkSettings, batch: int, folder: Path) -> list[Candidate]:
     """The baseline is materialised attention; neither candidate keeps freed memory, so only attention differs."""
+    if settings.checkpoint is not None:
+        raise InputError('--checkpoint is not for the mode encoder: time and memory do not depend on the weights')
     weights_file(settings, folder)  # checks config and device
     shared = dict(config=settings.config, device=settings.device, batch=batch)
     return [

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from mmtranspose.errors import InputError
 from mmtranspose.explain.attention import target_maps
 from mmtranspose.explain.methods.base import Method
-from mmtranspose.explain.recording import recorded_layers, require_transpose
+from mmtranspose.explain.recording import recorded_layers
 from mmtranspose.explain.target import Target
 from mmtranspose.typing import PoseEstimator
 
@@ -25,6 +26,7 @@ class AttentionMap(Method):
     """
 
     layer: int
+    reads_attention: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
@@ -37,7 +39,6 @@ class AttentionMap(Method):
         Raises:
             InputError: The encoder has fewer layers.
         """
-        require_transpose(model)
         records, _ = recorded_layers(model, inputs)
         if not 1 <= self.layer <= len(records):
             raise InputError(f'layer={self.layer} is not there: the encoder has {len(records)}, numbered from 1')

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mmtranspose.errors import InputError
-from mmtranspose.explain.recording import evaluating
+from mmtranspose.explain.recording import evaluating, require_transpose
 from mmtranspose.explain.target import Target
 from mmtranspose.typing import PoseEstimator
 
@@ -21,7 +22,12 @@ class Method(ABC):
     its hooks. Gradients are computed even where the caller has switched them off, and for frozen networks too.
 
     A subclass computes :meth:`maps` and has a :attr:`name`.
+
+    Attributes:
+        reads_attention (bool): Whether the method reads the network's attention, so that not every network will do.
     """
+
+    reads_attention: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -46,6 +52,12 @@ class Method(ABC):
             InputError: The target is of another batch, token grid or heatmap size than the network's, or the maps are
                 not finite.
         """
+        if self.reads_attention:
+            require_transpose(model)
+        return self.unchecked(model, inputs, target)
+
+    def unchecked(self, model: PoseEstimator, inputs: Tensor, target: Target) -> Tensor:
+        """Compute the maps of a batch for a model that :func:`require_transpose` has accepted before."""
         if len(target.peaks) != len(inputs):
             raise InputError(f'the target is of {len(target.peaks)} images, inputs of {len(inputs)}')
         with torch.inference_mode(False), torch.enable_grad(), evaluating(model):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mmtranspose.explain.attention import head_values
 from mmtranspose.explain.methods.base import Method, peak_values
 from mmtranspose.explain.methods.rollout import row_product, target_rows
-from mmtranspose.explain.recording import AttentionInput, recorded_attention, require_transpose
+from mmtranspose.explain.recording import AttentionInput, recorded_attention
 from mmtranspose.explain.target import Target
 from mmtranspose.models.layers import SelfAttention
 from mmtranspose.typing import PoseEstimator
@@ -41,6 +41,7 @@ class GradientAttention(Method):
     """
 
     name: ClassVar[str] = 'gradient-attention'
+    reads_attention: ClassVar[bool] = True
     identity: bool = True
 
     def maps(self, model: PoseEstimator, inputs: Tensor, target: Target) -> Tensor:
@@ -70,7 +71,6 @@ def _context_gradients(
     model: PoseEstimator, inputs: Tensor, target: Target
 ) -> tuple[list[AttentionInput], list[Tensor]]:
     """For each layer its input, and the gradients (B, K, heads, N, c) of the peaks' values by its heads' outputs."""
-    require_transpose(model)
     with torch.no_grad():
         features = model.backbone(inputs)
     features = tuple(feature.detach().requires_grad_() for feature in features)  # a graph for frozen networks too

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmtranspose.explain.attention import scaled_query_key
 from mmtranspose.explain.methods.base import Method
-from mmtranspose.explain.recording import AttentionInput, recorded_layers, require_transpose
+from mmtranspose.explain.recording import AttentionInput, recorded_layers
 from mmtranspose.explain.target import Target
 from mmtranspose.typing import PoseEstimator
 
@@ -28,10 +28,10 @@ class Rollout(Method):
     """
 
     name: ClassVar[str] = 'rollout'
+    reads_attention: ClassVar[bool] = True
 
     def maps(self, model: PoseEstimator, inputs: Tensor, target: Target) -> Tensor:
         """The maps (B, K, h, w)."""
-        require_transpose(model)
         records, _ = recorded_layers(model, inputs)
         rows = target_rows(target)
         for record in reversed(records):

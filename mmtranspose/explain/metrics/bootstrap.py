@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from mmtranspose.errors import InputError
+from mmtranspose.errors import InputError, require_at_least
 
 BLOCK_ELEMENTS = 2**22  # resamples x columns held at a time
 
@@ -94,8 +94,7 @@ def resample_counts(people: int, resamples: int = 2000, seed: int = 0) -> np.nda
     Raises:
         InputError: ``resamples`` is below 1.
     """
-    if resamples < 1:
-        raise InputError(f'resamples={resamples} must be at least 1')
+    require_at_least('resamples', resamples, 1)
     if not people:
         return np.zeros((resamples, 0))
     shares = np.full(people, 1 / people)

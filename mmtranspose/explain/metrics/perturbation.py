@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from mmtranspose.errors import InputError
+from mmtranspose.errors import InputError, require_at_least
 from mmtranspose.explain.metrics.discs import keypoint_oks
 from mmtranspose.explain.metrics.perturbed_images import (
     Reading,
@@ -172,8 +172,7 @@ def _curve(
     """Go from the first of two images to the second, the most relevant cells first; ``unperturbed`` is 0 or 1."""
     rest, first = ends
     check_arguments(first, target, maps, batch_size)
-    if steps < 1:
-        raise InputError(f'steps={steps} must be at least 1')
+    require_at_least('steps', steps, 1)
     size, device = first.shape[-2:], first.device
     counts = cell_counts(torch.linspace(0, 1, steps + 2, device=device), target.grid).unique()
     ranks = cell_ranks(maps.to(device), seed)

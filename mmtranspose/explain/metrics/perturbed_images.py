@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmtranspose.errors import InputError
+from mmtranspose.errors import InputError, require_at_least
 from mmtranspose.explain.target import Target, heatmap_peaks
 from mmtranspose.typing import PoseEstimator
 
@@ -140,8 +140,7 @@ def check_arguments(inputs: Tensor, target: Target, maps: Tensor, batch_size: in
         raise InputError('inputs holds no image: there is nobody to measure')
     if not maps.isfinite().all():
         raise InputError('maps hold NaN or infinity, which have no place in an order of relevance')
-    if batch_size < 1:
-        raise InputError(f'batch_size={batch_size} must be at least 1')
+    require_at_least('batch_size', batch_size, 1)
 
 
 def _heatmaps(model: PoseEstimator, images: Tensor) -> Tensor:

@@ -88,8 +88,8 @@ def measure(
 
 
 def peak_of_one_call(candidate: Candidate, threads: int | None = None) -> float:
-    """Growth of the peak memory, in MiB, of a fresh process in one call, with memory as PyTorch handles it."""
-    with Worker(replace(candidate, keep_memory=False), threads) as worker:
+    """Growth of the peak memory, in MiB, of a fresh process in one call, where freed memory does not count."""
+    with Worker(replace(candidate, keep_memory=False), threads, returns_memory=True) as worker:
         return worker.peak_mib()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+M_MMAP_THRESHOLD = -3
 STATUS, CLEAR = Path('/proc/self/status'), Path('/proc/self/clear_refs')
 
 
@@ -43,6 +44,16 @@ class PeakMemory:
     def mib(self) -> float:
         """Growth so far, in MiB."""
         return (self._now() - self.before) / 2**20
+
+
+def map_large_blocks() -> None:
+    """Make glibc return every block over 128 KiB to the system when it is freed, for the rest of this process.
+
+    By itself glibc raises that limit to the size of the largest block freed so far, up to 32 MiB. What was freed
+    before, a checkpoint that was read for instance, would then decide how much free memory counts in a peak.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL('libc.so.6').mallopt(M_MMAP_THRESHOLD, 2**17)
 
 
 def _forget_peak() -> None:

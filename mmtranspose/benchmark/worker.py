@@ -18,7 +18,7 @@ import torch
 from mmengine.logging import MMLogger
 
 from mmtranspose.benchmark.candidate import Candidate
-from mmtranspose.benchmark.peak_memory import PeakMemory
+from mmtranspose.benchmark.peak_memory import PeakMemory, map_large_blocks
 from mmtranspose.compat import keep_memory
 from mmtranspose.errors import InputError
 
@@ -48,6 +48,7 @@ class Worker:
     Args:
         candidate (Candidate): What to build there.
         threads (int | None): Threads of PyTorch and OpenCV; None leaves the number to them.
+        returns_memory (bool): Return freed memory to the system at once, so that peaks can be compared.
 
     Attributes:
         first_seconds (float): Time of the first call.
@@ -58,11 +59,11 @@ class Worker:
         RuntimeError: The candidate failed otherwise; the message names it and holds the process's traceback.
     """
 
-    def __init__(self, candidate: Candidate, threads: int | None = None):
+    def __init__(self, candidate: Candidate, threads: int | None = None, returns_memory: bool = False):
         self.name = candidate.name
         context = multiprocessing.get_context('spawn')
         self._connection, end = context.Pipe()
-        self._process = context.Process(target=serve, args=(end, candidate, threads), daemon=True)
+        self._process = context.Process(target=serve, args=(end, candidate, threads, returns_memory), daemon=True)
         self._process.start()
         end.close()
         try:
@@ -116,7 +117,9 @@ class Worker:
         return RuntimeError(f'{self.name}: its process died with exit status {code}')
 
 
-def serve(connection: Connection, candidate: Candidate, threads: int | None) -> None:
+def serve(
+    connection: Connection, candidate: Candidate, threads: int | None = None, returns_memory: bool = False
+) -> None:
     """Build a candidate, run it once, and answer ``'run'`` and ``'peak'`` until the connection closes.
 
     This is the main function of a worker's process. The first message that it sends is a :class:`Ready`, the answers
@@ -125,7 +128,7 @@ def serve(connection: Connection, candidate: Candidate, threads: int | None) -> 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            _serve(connection, candidate, threads)
+            _serve(connection, candidate, threads, returns_memory)
         except (MemoryError, torch.OutOfMemoryError) as error:
             connection.send(Failure(f'{OUT_OF_MEMORY} ({str(error).splitlines()[0]})', ''))
         except InputError as error:
@@ -136,7 +139,7 @@ def serve(connection: Connection, candidate: Candidate, threads: int | None) -> 
             connection.send(Failure(None, traceback.format_exc()))
 
 
-def _serve(connection: Connection, candidate: Candidate, threads: int | None) -> None:
+def _serve(connection: Connection, candidate: Candidate, threads: int | None, returns_memory: bool) -> None:
     warnings.filterwarnings('ignore', message='The metainfo config file')  # as in commands.command_line.run
     MMLogger.get_current_instance().setLevel('WARNING')  # the parent shows a progress bar
     if threads is not None:
@@ -144,6 +147,8 @@ def _serve(connection: Connection, candidate: Candidate, threads: int | None) ->
         cv2.setNumThreads(threads)
     if torch.device(candidate.device).type == 'cuda':
         torch.cuda.set_device(candidate.device)
+    if returns_memory:
+        map_large_blocks()
     task = candidate.build(**candidate.arguments)
     memory = PeakMemory(candidate.device)
     if candidate.keep_memory:

@@ -58,10 +58,11 @@ class FakeWorker:
     calls: ClassVar = []
     peaks = itertools.count(7)
 
-    def __init__(self, candidate, threads):
+    def __init__(self, candidate, threads, returns_memory=False):
         self.name, self.times = candidate.name, iter(candidate.arguments['times'])
         self.outputs, self.first_seconds = dict(value=np.array(candidate.arguments['value'])), 100.0
         self.calls.append(f'build {self.name}{"" if candidate.keep_memory else ", freeing memory"}')
+        assert not (candidate.keep_memory and returns_memory)
 
     def __enter__(self):
         return self

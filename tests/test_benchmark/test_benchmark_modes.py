@@ -33,7 +33,7 @@ COMMAND = 'benchmark'
 class Here:
     """In place of a worker: everything in this process, from the candidate as its process would receive it."""
 
-    def __init__(self, candidate, threads):
+    def __init__(self, candidate, threads, returns_memory=False):
         candidate = pickle.loads(pickle.dumps(candidate))
         self.name, self.task = candidate.name, candidate.build(**candidate.arguments)
         self.memory = PeakMemory(candidate.device)

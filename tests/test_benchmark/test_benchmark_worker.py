@@ -9,7 +9,7 @@ import pytest
 import torch
 from memory_task import build_memory
 
-from mmtranspose.benchmark.candidate import Candidate
+from mmtranspose.benchmark.candidate import Candidate, Task
 from mmtranspose.benchmark.matmul_peak import fastest
 from mmtranspose.benchmark.peak_memory import PeakMemory
 from mmtranspose.benchmark.worker import Failure, Worker, serve
@@ -58,6 +58,15 @@ def test_serving(here, keep):
     (first, outputs), *rest = lines.sent
     assert outputs == dict(number=1, threads=1) and len(rest) == 3 and all(value > 0 for value in (first, *rest))
     assert here.apply.called == keep
+
+
+@pytest.mark.parametrize('returns', [True, False])
+def test_freed_memory_is_returned_where_peaks_are_compared(here, monkeypatch, returns):
+    done = []
+    monkeypatch.setattr('mmtranspose.benchmark.worker.map_large_blocks', lambda: done.append('limit'))
+    build = MagicMock(side_effect=lambda: done.append('build') or Task(lambda: 0, lambda result: {}))
+    serve(Lines(), Candidate('taker', build, keep_memory=False), 1, returns)
+    assert done == ['limit', 'build'][not returns :]
 
 
 def test_an_error_in_a_process(here):

@@ -118,7 +118,8 @@ def benchmark_arguments(command: str, arguments: list[str]) -> list[str]:
         if '=' not in argument and argument not in ('-h', '--help'):
             options.extend(itertools.islice(rest, 1))  # its value
     if not configs and default is None and not {'-h', '--help'} & set(options):
-        sys.exit(f'error: {command} needs a config: mmtranspose benchmark CONFIG {mode}')
+        print(f'error: {command} needs a config: mmtranspose benchmark CONFIG {mode}', file=sys.stderr)
+        sys.exit(2)
     return [*(configs or [default or 'CONFIG']), mode, *options]
 
 
@@ -144,7 +145,10 @@ def main(arguments: list[str] | None = None) -> int | None:
     """Run the console command; returns the exit status, 2 for an unknown command."""
     command, *rest = (sys.argv[1:] if arguments is None else arguments) or ['']
     if command in ('-h', '--help', 'help'):
-        print(usage())
+        try:
+            print(usage(), flush=True)
+        except BrokenPipeError:  # whoever read it has gone: `mmtranspose --help | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if command == '--version':
         print(runpy.run_path(str(package() / 'version.py'))['__version__'])

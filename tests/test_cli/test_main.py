@@ -182,3 +182,21 @@ def test_without_the_stack(arguments):
         [sys.executable, '-S', '-m', 'mmtranspose_cli', *arguments], cwd=ROOT, capture_output=True, text=True
     )
     assert process.returncode == 0, process.stderr
+
+
+def test_a_renamed_command_that_needs_a_config(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(['explanation-cost'])
+    assert stop.value.code == 2 and 'mmtranspose benchmark CONFIG explanation' in capsys.readouterr().err
+
+
+def test_help_into_a_pipe_that_is_closed():
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'mmtranspose_cli', '--help'], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    try:
+        assert process.stderr.read() == b'' and process.wait(60) == 0
+    finally:
+        process.kill()
+        process.stderr.close()

@@ -1,22 +1,8 @@
 """Which image id belongs to which frame."""
 
-from fractions import Fraction
-
-import numpy as np
+from made_up_frames import still, video_frames
 
 from mmtranspose.inference.image_ids import ImageIds, PathSuffixMap
-from mmtranspose.media import Frame, Video
-
-IMAGE = np.zeros((4, 6, 3), np.uint8)
-
-
-def still(path, index=0):
-    return Frame(IMAGE, str(path), index, str(path), None)
-
-
-def video_frames(name, indices, live=False):
-    video = Video(name, Fraction(25), (6, 4), None, live)
-    return [Frame(IMAGE, f'{name}, frame {index}', index, None if live else name, video) for index in indices]
 
 
 class TestImageIds:

@@ -1,27 +1,15 @@
 """Which files hold the results of which frame, and which must not be overwritten."""
 
 import os
-from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import pytest
+from made_up_frames import IMAGE, still, video_frames
 
 from mmtranspose.apis import InputError
-from mmtranspose.media import Frame, Video
+from mmtranspose.media import Frame
 from mmtranspose.results import input_files, require_no_overwriting
 from mmtranspose.results.output_files import OutputNames
-
-IMAGE = np.zeros((4, 6, 3), np.uint8)
-
-
-def still(path, index=0):
-    return Frame(IMAGE, str(path), index, str(path), None)
-
-
-def video_frames(name, indices, live=False):
-    video = Video(name, Fraction(25), (6, 4), None, live)
-    return [Frame(IMAGE, f'{name}, frame {index}', index, None if live else name, video) for index in indices]
 
 
 class TestOutputNames:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+WIDEST = 10_000  # columns; nothing is wrapped
 
 
 def table_lines(rows: Sequence[Sequence[object]], alignments: str = '<>') -> list[str]:
@@ -16,7 +23,12 @@ def table_lines(rows: Sequence[Sequence[object]], alignments: str = '<>') -> lis
     Returns:
         list[str]: A line for each row, without blanks at its end.
     """
-    columns = [[str(cell) for cell in column] for column in zip(*rows)]
-    sides = alignments.ljust(len(columns), alignments[-1])
-    padded = [[f'{cell:{side}{max(map(len, column))}}' for cell in column] for column, side in zip(columns, sides)]
-    return ['  '.join(cells).rstrip() for cells in zip(*padded)]
+    table = Table.grid(padding=(0, 2))
+    for side in alignments.ljust(len(rows[0]) if rows else 0, alignments[-1]):
+        table.add_column(justify='right' if side == '>' else 'left', no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console = Console(width=WIDEST, color_system=None, file=io.StringIO())
+    with console.capture() as printed:
+        console.print(table)
+    return [line.rstrip() for line in printed.get().splitlines()]

@@ -1,9 +1,13 @@
-"""Errors for mistakes in what was given, as opposed to faults of the program."""
+"""Errors that end a command with one sentence, as opposed to faults of the program; exit statuses."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+
+# Exit statuses of the commands: all done; the work or some of its items failed; a mistake in what was given; a
+# training that was asked to stop (SIGTERM, SIGUSR1) and has written a checkpoint to resume from; Ctrl-C.
+DONE, FAILED, MISTAKE, PREEMPTED, INTERRUPTED = 0, 1, 2, 75, 130
 
 
 class InputError(ValueError):
@@ -15,6 +19,20 @@ class InputError(ValueError):
 
 class UnsupportedModelError(InputError):
     """An object of the wrong kind was given: a model that cannot be explained, accelerated, ..."""
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on, though nothing that was given is plainly wrong: a loss that is not finite, ...
+
+    Commands print the message alone, which names the cure, and exit with status 1.
+    """
+
+
+class Preempted(SystemExit):
+    """A training that was asked to stop has written a checkpoint; ends the process with status 75."""
+
+    def __init__(self) -> None:
+        super().__init__(PREEMPTED)
 
 
 def require_choice(name: str, value: object, choices: Iterable[object]) -> None:

@@ -18,7 +18,7 @@ from mmengine.config import DictAction
 
 from mmtranspose.compat import keep_memory
 from mmtranspose.crops.boxes import load_bboxes, whole_image
-from mmtranspose.errors import InputError
+from mmtranspose.errors import FAILED, INTERRUPTED, MISTAKE, InputError, TrainingError
 from mmtranspose.media import read_image
 
 PARTIAL = r'\.\d+\.partial$'  # the end of the name of a file that is not complete yet
@@ -40,10 +40,13 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
         sys.exit(main(argv))
     except InputError as error:
         print(f'error: {error}', file=sys.stderr)
-        sys.exit(2)
+        sys.exit(MISTAKE)
+    except TrainingError as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(FAILED)
     except BrokenPipeError:  # whoever read the output has gone: `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(FAILED)
     except (AssertionError, OSError, cv2.error) as error:
         unread = re.search('`([^`]*)` occurs when loading `([^`]*)`', str(error))
         if unread is not None:
@@ -52,10 +55,10 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
             print(f'error: {re.sub(PARTIAL, "", str(error.filename))}: {error.strerror}', file=sys.stderr)
         else:
             raise
-        sys.exit(2)
+        sys.exit(MISTAKE)
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 @contextmanager

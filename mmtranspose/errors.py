@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from math import inf
+from numbers import Real
 
 # Exit statuses of the commands: all done; the work or some of its items failed; a mistake in what was given; a
 # training that was asked to stop (SIGTERM, SIGUSR1) and has written a checkpoint to resume from; Ctrl-C.
@@ -50,10 +52,46 @@ def require_at_least(name: str, value: float | None, least: float) -> None:
     """Check a number; None, where a number may be left out, passes.
 
     Raises:
-        InputError: ``value`` is smaller than ``least``.
+        InputError: ``value`` is smaller than ``least``, NaN, or no number.
     """
-    if value is not None and value < least:
+    if value is not None and not (isinstance(value, Real) and value >= least):
         raise InputError(f'{name}={value} must be at least {least}')
+
+
+def require_positive(name: str, value: float) -> None:
+    """Check a number that must be greater than 0.
+
+    Raises:
+        InputError: ``value`` is 0 or smaller, NaN, infinite, or no number.
+    """
+    if not (isinstance(value, Real) and 0 < value < inf):
+        raise InputError(f'{name}={value} must be greater than 0')
+
+
+def require_probability(name: str, value: float, one: bool = True) -> None:
+    """Check a probability.
+
+    Args:
+        name (str): Of the option.
+        value (float): Its value.
+        one (bool): Whether 1 is allowed.
+
+    Raises:
+        InputError: ``value`` is not between 0 and 1, or no number.
+    """
+    if not (isinstance(value, Real) and 0 <= value <= 1 and (one or value < 1)):
+        raise InputError(f'{name}={value} must be from 0 to 1{"" if one else ", and less than 1"}')
+
+
+def require_size(name: str, value: object, least: int = 1) -> None:
+    """Check a size (w, h) or (h, w), as of an image.
+
+    Raises:
+        InputError: ``value`` is not a sequence of two numbers from ``least`` on.
+    """
+    numbers = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else []
+    if len(numbers) != 2 or not all(isinstance(one, Real) and one >= least for one in numbers):
+        raise InputError(f'{name}={value} must be two numbers, each at least {least}')
 
 
 def require_known(kind: str, names: Iterable[str], known: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from mmpose.codecs.utils import get_heatmap_maximum, refine_keypoints_dark
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
-from mmtranspose.errors import InputError
+from mmtranspose.errors import InputError, require_at_least, require_positive, require_size
 
 
 @KEYPOINT_CODECS.register_module()
@@ -26,7 +26,10 @@ class UnbiasedHeatmap(UDPHeatmap):
         input_size (tuple[int, int]): (w, h) of the network's input, in pixels.
         heatmap_size (tuple[int, int]): (W, H), in cells.
         sigma (float): Standard deviation of the Gaussian targets, in cells.
-        blur_kernel_size (int): Kernel size of DARK's blur, in cells.
+        blur_kernel_size (int): Kernel size of DARK's blur, in cells, odd.
+
+    Raises:
+        InputError: A size is no pair of numbers from 2 on, or ``sigma`` or ``blur_kernel_size`` is out of its range.
     """
 
     def __init__(
@@ -36,6 +39,12 @@ class UnbiasedHeatmap(UDPHeatmap):
         sigma: float = 2.0,
         blur_kernel_size: int = 11,
     ):
+        require_size('input_size', input_size, 2)  # coordinates are divided by the size - 1
+        require_size('heatmap_size', heatmap_size, 2)
+        require_positive('sigma', sigma)
+        require_at_least('blur_kernel_size', blur_kernel_size, 1)
+        if blur_kernel_size % 2 == 0:
+            raise InputError(f'blur_kernel_size={blur_kernel_size} must be odd')
         super().__init__(input_size, heatmap_size, sigma=sigma, blur_kernel_size=blur_kernel_size)
 
     def encode(self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None) -> dict[str, np.ndarray]:

@@ -7,6 +7,8 @@ from mmcv.transforms.utils import cache_randomness
 from mmpose.datasets.transforms import RandomBBoxTransform, TopdownAffine
 from mmpose.registry import TRANSFORMS
 
+from mmtranspose.errors import require_at_least, require_probability, require_size
+
 
 @TRANSFORMS.register_module()
 class ClippedRandomBBoxTransform(RandomBBoxTransform):
@@ -20,9 +22,15 @@ class ClippedRandomBBoxTransform(RandomBBoxTransform):
         scale_std (float): Standard deviation of the factor of the size.
         rotate_std (float): Standard deviation of the rotation, in degrees.
         rotate_prob (float): Probability of a rotation, in [0, 1].
+
+    Raises:
+        InputError: ``scale_std`` is not in [0, 1), ``rotate_std`` is negative, or ``rotate_prob`` is not in [0, 1].
     """
 
     def __init__(self, scale_std: float = 0.35, rotate_std: float = 45.0, rotate_prob: float = 0.6):
+        require_probability('scale_std', scale_std, one=False)
+        require_at_least('rotate_std', rotate_std, 0)
+        require_probability('rotate_prob', rotate_prob)
         super().__init__(
             shift_prob=0.0,
             scale_factor=(1 - scale_std, 1 + scale_std),
@@ -52,9 +60,13 @@ class UnbiasedTopdownAffine(TopdownAffine):
 
     Args:
         input_size (tuple[int, int]): Size (w, h) of the network's input.
+
+    Raises:
+        InputError: ``input_size`` is not two numbers from 2 on.
     """
 
     def __init__(self, input_size: tuple[int, int]):
+        require_size('input_size', input_size, 2)
         super().__init__(input_size, use_udp=True)
 
     def transform(self, results: dict) -> dict:

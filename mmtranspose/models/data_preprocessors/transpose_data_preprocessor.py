@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from mmpose.models.data_preprocessors import PoseDataPreprocessor
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from mmtranspose.errors import InputError
+from mmtranspose.errors import InputError, require_at_least, require_positive
 from mmtranspose.typing import Batch
 
 
@@ -25,11 +26,15 @@ class TransPoseDataPreprocessor(PoseDataPreprocessor):
     Args:
         *args, **kwargs: Arguments of ``PoseDataPreprocessor``. With ``non_blocking=True``, images are copied from
             pinned memory (``pin_memory=True`` of the loader) while the device is busy.
+
+    Raises:
+        InputError: ``mean`` and ``std`` are not three numbers each (or one, or None), or a ``std`` is not positive.
     """
 
     _channel_conversion: bool
 
     def __init__(self, *args: Any, **kwargs: Any):
+        _check_normalisation(*args[:2], **{name: kwargs[name] for name in ('mean', 'std') if name in kwargs})
         super().__init__(*args, **kwargs)
         self.reverse_channels, self._channel_conversion = self._channel_conversion, False
 
@@ -65,6 +70,18 @@ class TransPoseDataPreprocessor(PoseDataPreprocessor):
     def _get_pad_shape(self, data: Batch) -> list[tuple[int, int]]:
         """The size (h, w) of each padded image. (For a stacked batch MMPose returns (channels, h).)"""
         return super()._get_pad_shape(dict(data, inputs=list(data['inputs'])))
+
+
+def _check_normalisation(mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> None:
+    if (mean is None) != (std is None):
+        raise InputError('mean and std: give both or neither')
+    for name, values in (('mean', mean), ('std', std)):
+        if values is not None and (not isinstance(values, Sequence) or len(values) not in (1, 3)):
+            raise InputError(f'{name}={values} must be a list of three numbers, or of one for all channels')
+    for value in std or ():
+        require_positive('std: each', value)
+    for value in mean or ():
+        require_at_least('mean: each', value, -inf)
 
 
 def _stacked(inputs: Tensor | Sequence[Tensor]) -> Tensor | Sequence[Tensor]:

@@ -14,7 +14,7 @@ from mmpose.utils.typing import ConfigType, Features, InstanceList, OptSampleLis
 from torch import Tensor
 
 from mmtranspose.codecs import batch_decoder
-from mmtranspose.errors import InputError
+from mmtranspose.errors import InputError, require_at_least
 from mmtranspose.models.heads.pose_accuracy import pose_accuracy
 
 
@@ -34,6 +34,9 @@ class TransPoseHead(HeatmapHead):
         batch_decoding (bool): Decode all people of a batch at once, on the device, if
             :func:`mmtranspose.codecs.batch_decoder` supports the decoder. False: one by one on the CPU, as MMPose does.
         **kwargs: Arguments of ``HeatmapHead`` (``loss``, ``decoder``, ``init_cfg``, ...).
+
+    Raises:
+        InputError: A number of channels is smaller than 1.
     """
 
     def __init__(
@@ -45,6 +48,10 @@ class TransPoseHead(HeatmapHead):
         batch_decoding: bool = True,
         **kwargs: Any,
     ):
+        require_at_least('in_channels', in_channels, 1)
+        require_at_least('out_channels', out_channels, 1)
+        for channels in deconv_out_channels or ():
+            require_at_least('deconv_out_channels: each', channels, 1)
         if deconv_out_channels and deconv_kernel_sizes is None:
             deconv_kernel_sizes = (4,) * len(deconv_out_channels)
         super().__init__(

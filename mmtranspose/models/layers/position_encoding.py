@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmtranspose.errors import InputError, require_choice
+from mmtranspose.errors import InputError, require_choice, require_size
 
 
 class SinePositionEncoding(nn.Module):
@@ -65,7 +65,7 @@ class LearnablePositionEncoding(nn.Module):
         grid (tuple[int, int]): Token grid (h, w) of training.
 
     Raises:
-        InputError: ``grid`` is None.
+        InputError: ``grid`` is None, or not two numbers from 1 on.
     """
 
     def __init__(self, embed_dims: int, grid: tuple[int, int] | None):
@@ -75,6 +75,7 @@ class LearnablePositionEncoding(nn.Module):
                 'the learnable position encoding needs grid=(h, w), the token grid it is trained for: '
                 "input height and width divided by the backbone's stride"
             )
+        require_size('grid', grid)
         self.grid = tuple(grid)
         self.weight = nn.Parameter(torch.empty(self.grid[0] * self.grid[1], embed_dims))
         self.reset_parameters()

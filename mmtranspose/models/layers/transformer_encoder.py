@@ -10,7 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from mmtranspose.errors import InputError
+from mmtranspose.errors import InputError, require_at_least, require_probability
 
 
 class SelfAttention(nn.Module):
@@ -25,11 +25,13 @@ class SelfAttention(nn.Module):
         dropout (float): Probability of dropping an attention weight, in training.
 
     Raises:
-        InputError: ``embed_dims`` is not divisible by ``num_heads``.
+        InputError: ``embed_dims`` is smaller than 1 or not divisible by ``num_heads``, or ``dropout`` is not in [0, 1).
     """
 
     def __init__(self, embed_dims: int, num_heads: int, dropout: float = 0.1):
         super().__init__()
+        require_at_least('embed_dims', embed_dims, 1)
+        require_probability('attention_dropout', dropout, one=False)
         if num_heads < 1 or embed_dims % num_heads:
             raise InputError(f'num_heads={num_heads} does not divide embed_dims={embed_dims}')
         self.embed_dims = embed_dims
@@ -98,6 +100,9 @@ class EncoderLayer(nn.Module):
         dropout (float): Dropout after attention, and inside and after the feed-forward network.
         attention_dropout (float | None): Dropout of attention weights; None: ``dropout``. With 0, training on a CPU is
             much faster, because PyTorch's fused CPU attention has no dropout.
+
+    Raises:
+        InputError: An argument is out of its range, or ``embed_dims`` is not divisible by ``num_heads``.
     """
 
     def __init__(
@@ -109,6 +114,8 @@ class EncoderLayer(nn.Module):
         attention_dropout: float | None = None,
     ):
         super().__init__()
+        require_at_least('feedforward_channels', feedforward_channels, 1)
+        require_probability('dropout', dropout, one=False)
         attention_dropout = dropout if attention_dropout is None else attention_dropout
         self.self_attn = SelfAttention(embed_dims, num_heads, attention_dropout)
         self.linear1 = nn.Linear(embed_dims, feedforward_channels)
@@ -135,10 +142,14 @@ class TransformerEncoder(BaseModule):
         with_cp (bool): Activation checkpointing in training: keep only the input of each layer, and compute the layer
             again in the backward pass. Values and gradients are the same; it needs less memory and more time.
         **layer: Arguments of :class:`EncoderLayer`.
+
+    Raises:
+        InputError: ``num_layers`` is smaller than 1, or see :class:`EncoderLayer`.
     """
 
     def __init__(self, num_layers: int, with_cp: bool = False, **layer: Any):
         super().__init__()
+        require_at_least('num_layers', num_layers, 1)
         self.with_cp = with_cp
         self.layers = nn.ModuleList(EncoderLayer(**layer) for _ in range(num_layers))
 

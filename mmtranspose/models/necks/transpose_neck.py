@@ -7,6 +7,7 @@ from mmpose.registry import MODELS
 from mmpose.utils.typing import OptMultiConfig
 from torch import Tensor, nn
 
+from mmtranspose.errors import require_at_least
 from mmtranspose.models.layers import TransformerEncoder, build_position_encoding
 
 
@@ -33,8 +34,8 @@ class TransPoseNeck(BaseModule):
             N(0, 0.001): ``dict(type='Normal', std=0.001, override=dict(name='projection'))``.
 
     Raises:
-        InputError: ``embed_dims`` is not divisible by ``num_heads``; ``position_encoding`` is unknown; or
-            ``embed_dims`` or ``grid`` does not fit it.
+        InputError: A number is out of its range; ``embed_dims`` is not divisible by ``num_heads``;
+            ``position_encoding`` is unknown; or ``embed_dims`` or ``grid`` does not fit it.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class TransPoseNeck(BaseModule):
         init_cfg: OptMultiConfig = None,
     ):
         super().__init__(init_cfg)
+        require_at_least('in_channels', in_channels, 1)
+        require_at_least('embed_dims', embed_dims, 1)
         self.projection = nn.Conv2d(in_channels, embed_dims, 1, bias=False)
         self.position_encoding = build_position_encoding(position_encoding, embed_dims, grid)
         self.encoder = TransformerEncoder(

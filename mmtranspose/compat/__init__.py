@@ -1,6 +1,7 @@
 """Work-arounds for faults of other libraries: one file for each fault, which says when it can go.
 
-Besides, ``patching`` holds what the work-arounds share, and ``upstream`` the libraries' private names that are used.
+Besides, ``patching`` holds what the work-arounds share, ``partial_files`` how files are written whole, and ``upstream``
+the libraries' private names that are used.
 """
 
 from importlib.util import find_spec

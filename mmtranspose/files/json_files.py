@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 
 from mmtranspose.errors import InputError
-from mmtranspose.files.output_paths import errors_name, partial_file, partial_path
+from mmtranspose.files.output_paths import PartialFile, errors_name, partial_file
 from mmtranspose.typing import PathLike
 
 
@@ -58,11 +57,10 @@ class JsonListFile:
 
     def __init__(self, path: Path, before: str = '[', after: str = ']'):
         self.path = path
-        self._partial = partial_path(path)
+        self._partial = PartialFile(path)
         self._after, self._separator = after, '\n'
         with errors_name(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self._partial, 'w', encoding='utf-8')  # noqa: SIM115  closed by close()
+            self._file = open(self._partial.create(), 'w', encoding='utf-8')  # noqa: SIM115  closed by close()
         self._write(before)
 
     def write(self, entry: object) -> None:
@@ -76,7 +74,7 @@ class JsonListFile:
             return
         self._write(f'\n{self._after}\n', last=True)
         with errors_name(self.path):
-            os.replace(self._partial, self.path)
+            self._partial.complete()
 
     def _write(self, text: str, last: bool = False) -> None:
         try:
@@ -91,4 +89,4 @@ class JsonListFile:
     def _abandon(self) -> None:
         with suppress(OSError):  # the disk is still full; the file is closed all the same
             self._file.close()
-        self._partial.unlink(missing_ok=True)
+        self._partial.abandon()

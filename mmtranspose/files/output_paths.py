@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from pathlib import Path
 
+from mmtranspose.compat.partial_files import (
+    PartialFile,
+    errors_name,
+    partial_file,
+    partial_path,
+    remove_abandoned_partials,
+)
 from mmtranspose.errors import InputError
 from mmtranspose.typing import PathLike
+
+__all__ = [
+    'PartialFile',
+    'errors_name',
+    'partial_file',
+    'partial_path',
+    'remove_abandoned_partials',
+    'require_output_file',
+    'require_writable',
+]
 
 
 def require_output_file(path: PathLike, option: str, given: Iterable[PathLike]) -> None:
@@ -44,39 +60,3 @@ def require_writable(root: PathLike, option: str = '--output-root') -> None:
         raise InputError(f'{option} {root}: {existing} is a file, not a folder; choose another')
     if not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(f'{option} {root}: {existing} cannot be written to; choose another folder')
-
-
-def partial_path(path: PathLike) -> Path:
-    """Name the file that is written before it is renamed to ``path``: beside it, with the number of this process."""
-    return Path(path).with_name(f'{Path(path).name}.{os.getpid()}.partial')
-
-
-@contextmanager
-def partial_file(path: PathLike) -> Iterator[Path]:
-    """Write a file whole or not at all: yield the path to write to, then rename it to ``path``.
-
-    Missing folders are made; after an error the partial file is removed.
-
-    Raises:
-        OSError: The file cannot be written; the error names ``path``.
-    """
-    path, partial = Path(path), partial_path(path)
-    with errors_name(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield partial
-            os.replace(partial, path)
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def errors_name(path: PathLike) -> Iterator[None]:
-    """Put the name of the written file into an :class:`OSError` (a full disk); those of ``write`` lack one."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is not None:
-            error.filename = str(path)
-        raise

@@ -86,10 +86,10 @@ def _config_of(checkpoint: Checkpoint) -> str:
 def _publish(content: dict[str, Any], folder: Path, name: str) -> Path:
     buffer = io.BytesIO()
     torch.save(content, buffer)  # to a path, torch would write the path's name into the file and change its hash
-    digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
-    path = folder / f'{name}-{digest[:8]}_{datetime.date.today():%Y%m%d}.pth'
-    with partial_file(path) as partial:
-        partial.write_bytes(buffer.getbuffer())
+    data = buffer.getvalue()
+    path = folder / f'{name}-{hashlib.sha256(data).hexdigest()[:8]}_{datetime.date.today():%Y%m%d}.pth'
+    with partial_file(path, data) as partial:
+        partial.write_bytes(data)
     return path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ import cv2
 import numpy as np
 
 from mmtranspose.errors import InputError
-from mmtranspose.files.output_paths import partial_path
+from mmtranspose.files.output_paths import PartialFile
 from mmtranspose.media.video_decoder import as_url, import_av
 from mmtranspose.typing import PathLike
 
@@ -55,7 +54,7 @@ class VideoWriter:
         self.rate = 1 / (1 / Fraction(rate)).limit_denominator(MOST_TICKS)
         self.size = tuple(size)
         self._av = import_av()
-        self._partial = partial_path(self.path)
+        self._partial = PartialFile(self.path)
         self._encoder: _Encoder | None = None
         self._closed = False
 
@@ -80,8 +79,7 @@ class VideoWriter:
             )
         with self._whole_or_gone():
             if self._encoder is None:
-                self._partial.parent.mkdir(parents=True, exist_ok=True)
-                self._encoder = _Encoder(self._partial, self.rate, (w + w % 2, h + h % 2))
+                self._encoder = _Encoder(self._partial.create(), self.rate, (w + w % 2, h + h % 2))
             self._encoder.encode(_even(image))
 
     def close(self) -> None:
@@ -110,7 +108,7 @@ class VideoWriter:
 
     def _finish(self, encoder: _Encoder) -> None:
         encoder.finish()
-        os.replace(self._partial, self.path)
+        self._partial.complete()
         self._closed = True
 
     @contextmanager
@@ -128,8 +126,7 @@ class VideoWriter:
         if self._encoder is not None:
             with suppress(OSError, self._av.FFmpegError):
                 self._encoder.close()
-        with suppress(OSError):
-            self._partial.unlink()
+        self._partial.abandon()
 
 
 class _Encoder:

@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.registry import FUNCTIONS
-from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, OPTIM_WRAPPERS, TRANSFORMS
+from mmpose.registry import HOOKS, KEYPOINT_CODECS, LOOPS, MODELS, OPTIM_WRAPPERS, TRANSFORMS
 
 from mmtranspose.compat.patching import replace_once, when_imported
 from mmtranspose.loading import zoo
@@ -18,11 +18,13 @@ from mmtranspose.loading import zoo
 PACKAGE = 'mmtranspose'
 LOCATIONS = (  # a registry, MMPose's or mmengine's modules for it, ours
     (HOOKS, 'mmpose.engine.hooks', 'mmtranspose.engine.hooks'),
+    (LOOPS, 'mmpose.engine', 'mmtranspose.engine.loops'),
     (MODELS, 'mmpose.models', 'mmtranspose.models'),
     (KEYPOINT_CODECS, 'mmpose.codecs', 'mmtranspose.codecs'),
     (TRANSFORMS, 'mmpose.datasets', 'mmtranspose.datasets.transforms'),
     (OPTIM_WRAPPERS, 'mmpose.engine', 'mmtranspose.engine.optim'),
     (FUNCTIONS, 'mmengine.dataset', 'mmtranspose.datasets.collate'),
+    (FUNCTIONS, 'mmengine.dataset', 'mmtranspose.engine.preemption'),
 )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 
 from mmtranspose.commands.command_line import add_runner_arguments, parse
+from mmtranspose.engine.preemption import signals_restored
 from mmtranspose.engine.runner_setup import build_runner, train_config
 from mmtranspose_cli.parser import command_parser
 
@@ -15,6 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         'train',
         "Train a pose model, with the options of MMPose's tools/train.py.",
         'mmtranspose train transpose-r-a3 --amp --cfg-options data_root=/data/coco',
+        epilog='SIGTERM and SIGUSR1 finish the step, write a checkpoint and exit with status 75; go on with --resume.',
     )
     arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
     arguments.add_argument(
@@ -23,6 +26,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         const='auto',
         metavar='CHECKPOINT',
         help='continue a run from CHECKPOINT, or else from the newest readable checkpoint in the work directory',
+    )
+    arguments.add_argument(
+        '--save-every',
+        type=minutes,
+        metavar='MINUTES',
+        help='also save in the middle of an epoch, whenever nothing was saved for MINUTES (to mid_epoch.pth)',
     )
     arguments.add_argument('--amp', action='store_true', help='use automatic mixed precision (needs a GPU)')
     arguments.add_argument('--no-validate', action='store_true', help='do not evaluate while training')
@@ -33,4 +42,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     add_runner_arguments(arguments)
     cfg = train_config(parse(arguments, argv))
-    build_runner(cfg, ('train_dataloader', 'val_dataloader')).train()
+    runner = build_runner(cfg, ('train_dataloader', 'val_dataloader'))
+    with signals_restored():
+        runner.train()
+
+
+def minutes(text: str) -> float:
+    """Parse an argument that is a number of minutes above 0.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is something else.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float('inf'):
+        raise argparse.ArgumentTypeError(f'{text} is not a number of minutes above 0')
+    return value

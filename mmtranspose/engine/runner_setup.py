@@ -69,7 +69,7 @@ def train_config(args: argparse.Namespace) -> Config:
 
     Args:
         args (argparse.Namespace): As for :func:`runner_config`, with ``no_validate``, ``amp``, ``resume``,
-            ``auto_scale_lr``.
+            ``auto_scale_lr``, ``save_every``.
 
     Raises:
         InputError: The config cannot be read, or an option does not fit it.
@@ -83,6 +83,11 @@ def train_config(args: argparse.Namespace) -> Config:
         checkpoint = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
         if checkpoint or not cfg.get('load_from'):  # else a transfer starts, which needs its load_from
             cfg.resume, cfg.load_from = True, checkpoint
+    if args.save_every is not None:
+        hook = _default_hook(cfg, 'checkpoint', 'ResumableCheckpointHook')
+        if hook['type'] == 'CheckpointHook':
+            hook['type'] = 'ResumableCheckpointHook'
+        hook['save_every'] = args.save_every
     if args.auto_scale_lr:
         if not cfg.get('auto_scale_lr', {}).get('base_batch_size'):
             raise InputError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')

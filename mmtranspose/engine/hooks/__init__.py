@@ -7,6 +7,7 @@ from mmtranspose.engine.hooks.deferred_runtime_info_hook import DeferredRuntimeI
 from mmtranspose.engine.hooks.explanation_hook import ExplanationHook
 from mmtranspose.engine.hooks.interval_visualization_hook import IntervalVisualizationHook
 from mmtranspose.engine.hooks.reporting_hooks import ProgressBarHook, SaveMetricsHook
+from mmtranspose.engine.hooks.resumable_checkpoint_hook import ResumableCheckpointHook
 
 __all__ = [
     'AccelerationHook',
@@ -16,5 +17,6 @@ __all__ = [
     'ExplanationHook',
     'IntervalVisualizationHook',
     'ProgressBarHook',
+    'ResumableCheckpointHook',
     'SaveMetricsHook',
 ]

@@ -1,0 +1,223 @@
+"""Checkpoints from which a run goes on exactly, also in the middle of an epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import gather_object, get_rank, get_world_size, is_main_process
+from mmengine.hooks import CheckpointHook
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from mmpose.registry import HOOKS
+from torch import Tensor, nn
+
+from mmtranspose.engine.loops import ResumableTrainLoop
+from mmtranspose.engine.preemption import Agreement, PreemptionSignals
+from mmtranspose.errors import InputError, Preempted
+from mmtranspose.models.unwrapping import unwrapped
+from mmtranspose.typing import Batch
+
+MID_EPOCH = 'mid_epoch.pth'
+SUPERSEDED = 'superseded_checkpoints'  # in the message hub: files that may go once the checkpoint with this note is there
+
+
+@HOOKS.register_module()
+class ResumableCheckpointHook(CheckpointHook):
+    """A :class:`CheckpointHook` whose checkpoints hold all that a run needs to go on as if it had not been broken off.
+
+    Beside mmengine's content, a checkpoint says how many batches of its epoch were trained, and holds what differs
+    between processes that train together (running statistics of batch normalisation, accumulated gradients) and a
+    digest of the weights. A checkpoint with weights that are not finite is not written.
+
+    Three events make this hook write ``mid_epoch.pth``, which the next regular checkpoint replaces: ``save_every``
+    minutes have passed; the process receives SIGTERM or SIGUSR1, after which it exits with status 75; a validation
+    begins and the epoch's end is not saved yet. From a config::
+
+        default_hooks = dict(checkpoint=dict(type='ResumableCheckpointHook', interval=10, save_every=15))
+
+    It needs :class:`ResumableTrainLoop` to go on in the middle of an epoch, and works with mmengine's loops as
+    ``CheckpointHook`` does.
+
+    Args:
+        save_every (float | None): Minutes after which to save if nothing was saved meanwhile.
+        **options: Arguments of ``CheckpointHook``.
+
+    Raises:
+        InputError: ``save_every`` is 0 or less.
+    """
+
+    def __init__(self, save_every: float | None = None, **options: Any):
+        if save_every is not None and not save_every > 0:
+            raise InputError(f'save_every={save_every} must be a number of minutes above 0')
+        super().__init__(**options)
+        self.save_every = save_every
+        self.signals = PreemptionSignals()
+        self.agreement: Agreement | None = None
+        self.batches = 0  # of the current epoch that were trained
+        self.per_process: list[dict[str, Any]] = []  # for the checkpoint that is about to be written
+        self.gradients: dict[str, Tensor] = {}  # of a resumed checkpoint
+        self.saved_at, self.saved_iter = 0.0, -1
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Take the place in the epoch and this process's own state from a checkpoint that the run is resumed from."""
+        if not runner._resume:
+            return
+        self.saved_iter = checkpoint['meta']['iter']
+        loop, position = runner.train_loop, checkpoint['meta'].get('position')
+        if isinstance(loop, ResumableTrainLoop):
+            if position is None:
+                position = loop.position(0)
+                print_log('the checkpoint does not say where in its epoch it was written', 'current', 'WARNING')
+            loop.resume_at(position)
+        processes = checkpoint.get('per_process') or []
+        if len(processes) == get_world_size():
+            checkpoint['state_dict'].update(processes[get_rank()]['buffers'])
+            self.gradients = processes[get_rank()]['gradients']
+
+    def before_train(self, runner: Runner) -> None:
+        """Prepare to save; after a resume remove what the broken run had no time to, and validate if it had not."""
+        super().before_train(runner)
+        for name, parameter in _network(runner).named_parameters():
+            if name in self.gradients:
+                parameter.grad = self.gradients[name].to(parameter.device)
+        self.gradients = {}
+        if is_main_process():
+            self._remove_superseded(runner)
+        self.agreement = Agreement()
+        self.signals.install()
+        self.saved_at = time.monotonic()
+        if isinstance(runner.train_loop, ResumableTrainLoop):
+            runner.train_loop.run_missed_validation()
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Batch | None = None, outputs: dict | None = None
+    ) -> None:
+        """Save and, if the job is to end, end the process."""
+        self.batches = batch_idx + 1
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        is_time = self.save_every is not None and time.monotonic() - self.saved_at >= 60 * self.save_every
+        stop, save = self.agreement(self.signals.received, is_time)
+        if stop or save:
+            self._save_now(runner, runner.iter + 1)
+        if stop:
+            self._stop(runner)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Save if the interval says so."""
+        self.batches = 0
+        super().after_train_epoch(runner)
+
+    def before_val(self, runner: Runner) -> None:
+        """Save before a validation, which may take long and may fail."""
+        if self.agreement is not None:
+            self._save_now(runner, runner.iter)
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Batch | None = None, outputs: Sequence | None = None
+    ) -> None:
+        """End the process if the job is to end."""
+        if self.signals.received:
+            self._stop(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        """Publish checkpoints as mmengine does, and let signals end the process again."""
+        super().after_train(runner)
+        if self.agreement is not None:
+            self.agreement.wait()
+        self.agreement = None
+        self.signals.restore()
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Add what a run needs to go on, after all other hooks have added theirs."""
+        if isinstance(runner.train_loop, ResumableTrainLoop):
+            checkpoint['meta']['position'] = runner.train_loop.position(self.batches)
+        if self.per_process:
+            checkpoint['per_process'] = self.per_process
+
+    def _save_now(self, runner: Runner, step: int) -> None:
+        """Save at any step, unless this step is saved already."""
+        if self.saved_iter == step:
+            return
+        meta = dict(epoch=runner.epoch, iter=step)
+        if not self.by_epoch:
+            self._save_checkpoint_with_step(runner, step, meta)
+            return
+        runner.message_hub.update_info(SUPERSEDED, [])
+        self.per_process = self._states_of_processes(runner)
+        runner.save_checkpoint(
+            self.out_dir,
+            MID_EPOCH,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=False,
+            backend_args=self.backend_args,
+            **self.args,
+        )
+        self._note_saved(runner, step)
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        iteration = meta['iter']  # mmengine adds to meta
+        kept = list(getattr(self, 'keep_ckpt_ids', ()))
+        oldest = kept[:1] if 0 < self.max_keep_ckpts == len(kept) and kept[-1] != step else []
+        self._note_superseded(runner, [MID_EPOCH, *map(self.filename_tmpl.format, oldest)])
+        self.per_process = self._states_of_processes(runner)
+        super()._save_checkpoint_with_step(runner, step, meta)
+        self._note_saved(runner, iteration)
+        if is_main_process():
+            self._remove(MID_EPOCH)
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        self._note_superseded(runner, self._best_names())
+        super()._save_best_checkpoint(runner, metrics)
+
+    def _note_saved(self, runner: Runner, step: int) -> None:
+        runner.message_hub.update_info(SUPERSEDED, [])
+        self.per_process = []
+        self.saved_at, self.saved_iter = time.monotonic(), step
+
+    def _stop(self, runner: Runner) -> None:
+        runner.logger.info(f'asked to stop: saved at step {self.saved_iter}; go on with --resume')
+        raise Preempted
+
+    def _states_of_processes(self, runner: Runner) -> list[dict[str, Any]]:
+        """What differs between the processes that train together, by rank; on rank 0 only, and empty if nothing does."""
+        model = _network(runner)
+        gradients = {name: p.grad.detach().cpu() for name, p in model.named_parameters() if p.grad is not None}
+        if get_world_size() == 1 and not gradients:
+            return []
+        buffers = {name: value.detach().cpu() for name, value in model.named_buffers() if name in model.state_dict()}
+        group = None if self.agreement is None else self.agreement.group
+        return gather_object(dict(buffers=buffers, gradients=gradients), group=group) or []
+
+    def _note_superseded(self, runner: Runner, names: list[str]) -> None:
+        """Note in the message hub, and so in the next checkpoint, files that may go once that checkpoint is there.
+
+        If the process is killed before it can remove them, the run that goes on from the checkpoint does.
+        """
+        noted = runner.message_hub.runtime_info.get(SUPERSEDED, [])
+        runner.message_hub.update_info(SUPERSEDED, sorted({*noted, *names}))
+
+    def _remove_superseded(self, runner: Runner) -> None:
+        """Remove what the last run noted as superseded, as far as it is not in use."""
+        kept = {self.filename_tmpl.format(step) for step in getattr(self, 'keep_ckpt_ids', ())}
+        kept |= set(self._best_names()) | {Path(str(runner._load_from)).name}
+        for name in runner.message_hub.runtime_info.get(SUPERSEDED, []):
+            if name not in kept:
+                self._remove(name)
+
+    def _best_names(self) -> list[str]:
+        best = [getattr(self, 'best_ckpt_path', None), *(getattr(self, 'best_ckpt_path_dict', None) or {}).values()]
+        return [Path(path).name for path in best if path]
+
+    def _remove(self, name: str) -> None:
+        path = self.file_backend.join_path(self.out_dir, name)
+        if self.file_backend.isfile(path):
+            self.file_backend.remove(path)
+
+
+def _network(runner: Runner) -> nn.Module:
+    return unwrapped(runner.model)

@@ -1,0 +1,172 @@
+"""A process that has imported everything and forks one training after the other, so that each starts at once.
+
+``python tests/training_server.py`` reads requests from standard input, one JSON object a line, and answers each with the
+process's number or its exit status. Tests use :class:`TrainingServer`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+WRITES = ('replace', 'fsync', 'unlink', 'remove')  # of os: the moments of writing a checkpoint
+
+
+class TrainingServer:
+    """Client of the server: starts trainings and waits for them."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+        self.process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+
+    def start(self, *argv: object, die_at: list | None = None, ranks: int = 1, log: Path) -> list[int]:
+        """Start ``mmtranspose train`` and return the numbers of its processes.
+
+        Args:
+            *argv: Arguments of the command.
+            die_at: ``['step', n]``: kill the process within its n-th step; ``['write', n]``: before or after (n odd or
+                even) its n // 2-th operation on a file that it writes; ``['half', n]``: when half of its n-th
+                checkpoint is written. Given to rank 0.
+            ranks: Processes that train together.
+            log: File for what they print.
+        """
+        arguments = [str(argument) for argument in argv]
+        environment, pids = {}, []
+        if ranks > 1:
+            with socket.socket() as free:
+                free.bind(('127.0.0.1', 0))
+                environment = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free.getsockname()[1]), WORLD_SIZE=str(ranks))
+            arguments += ['--launcher', 'pytorch']
+        for rank in range(ranks):
+            own = {**environment, 'RANK': str(rank), 'LOCAL_RANK': str(rank)} if ranks > 1 else {'LOCAL_RANK': '0'}
+            request = dict(argv=arguments, environ=own, die_at=None if rank else die_at, log=str(log))
+            pids.append(self._ask(request))
+        return pids
+
+    def wait(self, pids: list[int]) -> list[int]:
+        """Wait for processes and return their exit statuses; that of a process killed by signal N is -N."""
+        return [self._ask(dict(wait=pid)) for pid in pids]
+
+    def train(self, *argv: object, **options: Any) -> list[int]:
+        """:meth:`start` and :meth:`wait`."""
+        return self.wait(self.start(*argv, **options))
+
+    def close(self) -> None:
+        """End the server."""
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def _ask(self, request: dict) -> int:
+        self.process.stdin.write(json.dumps(request) + '\n')
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer, 'the training server has ended'
+        return int(answer)
+
+
+def serve() -> None:
+    """Answer requests until standard input ends."""
+    import torch
+
+    import mmtranspose.commands.train  # before mmpose: puts the work-arounds in place
+    from mmtranspose.utils import register_all_modules
+
+    register_all_modules()
+
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if 'wait' in request:
+            _, status = os.waitpid(request['wait'], 0)
+            answer = os.waitstatus_to_exitcode(status)
+        else:
+            answer = os.fork()
+            if answer == 0:
+                _train(request)
+        print(answer, flush=True)
+
+
+def _train(request: dict) -> None:
+    """Become the training; never returns."""
+    from mmtranspose.commands import train
+    from mmtranspose.commands.command_line import run
+
+    log = os.open(request['log'], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.environ.update(request['environ'])
+    status = 1
+    try:
+        _plan_death(request['die_at'])
+        run(train.main, request['argv'])
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(bool(end.code))
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _plan_death(die_at: list | None) -> None:
+    if die_at is None:
+        return
+    kind, left = die_at
+
+    def dying(function: Callable) -> Callable:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            _count_down(1)
+            result = function(*args, **kwargs)
+            _count_down(1)
+            return result
+
+        return call
+
+    def _count_down(by: int) -> None:
+        nonlocal left
+        left -= by
+        if left <= 0 and os.getpid() == main:
+            os.kill(main, signal.SIGKILL)
+
+    main = os.getpid()
+    if kind == 'write':
+        for name in WRITES:
+            setattr(os, name, dying(getattr(os, name)))
+    elif kind == 'step':
+        from mmengine.model import BaseModel
+
+        optimise = BaseModel.train_step
+        BaseModel.train_step = lambda *args, **kwargs: (_count_down(1), optimise(*args, **kwargs))[1]
+    elif kind == 'half':
+        from mmengine.fileio import LocalBackend
+
+        from mmtranspose.compat import atomic_write
+
+        write = LocalBackend.put.__wrapped__  # mmengine's own, which writes in place
+
+        def write_half(self: Any, content: bytes, path: Path, *args: Any, **kwargs: Any) -> None:
+            if left <= 1:
+                Path(path).write_bytes(content[: len(content) // 2])
+            _count_down(1)
+            write(self, content, path, *args, **kwargs)
+
+        LocalBackend.put = atomic_write._writing_beside(write_half)
+    else:
+        raise ValueError(die_at)
+
+
+if __name__ == '__main__':
+    serve()

@@ -13,6 +13,8 @@ import warnings
 from pathlib import Path
 from typing import NoReturn
 
+from mmtranspose_cli.terminal import print_error
+
 # Each is `main` of mmtranspose/commands/COMMAND.py, except doctor, which must run where importing mmtranspose fails.
 COMMANDS = {
     'train': 'train a model',
@@ -100,7 +102,8 @@ def run(command: str, arguments: list[str]) -> int | None:
 
         module = importlib.import_module(f'mmtranspose.commands.{command.replace("-", "_")}')
     except Exception as error:  # a broken environment shows in many ways
-        print(f'error: {error}\n`mmtranspose doctor` says what is wrong and how to cure it.', file=sys.stderr)
+        print_error(error)
+        print('`mmtranspose doctor` says what is wrong and how to cure it.', file=sys.stderr)
         return 1
     run_command(module.main, arguments)
 
@@ -118,7 +121,7 @@ def benchmark_arguments(command: str, arguments: list[str]) -> list[str]:
         if '=' not in argument and argument not in ('-h', '--help'):
             options.extend(itertools.islice(rest, 1))  # its value
     if not configs and default is None and not {'-h', '--help'} & set(options):
-        print(f'error: {command} needs a config: mmtranspose benchmark CONFIG {mode}', file=sys.stderr)
+        print_error(f'{command} needs a config: mmtranspose benchmark CONFIG {mode}')
         sys.exit(2)
     return [*(configs or [default or 'CONFIG']), mode, *options]
 

@@ -5,6 +5,17 @@ from __future__ import annotations
 import argparse
 import shutil
 import textwrap
+from typing import NoReturn
+
+from mmtranspose_cli.terminal import printable
+
+
+class CommandParser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, whatever the arguments hold."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the message, and exit with status 2."""
+        super().error(printable(message))
 
 
 def command_parser(command: str, description: str, example: str = '', epilog: str = '') -> argparse.ArgumentParser:
@@ -18,7 +29,7 @@ def command_parser(command: str, description: str, example: str = '', epilog: st
     """
     width = max(shutil.get_terminal_size().columns - 2, 40)
     parts = [epilog.rstrip(), f'example:\n  {example}' if example else '']
-    return argparse.ArgumentParser(
+    return CommandParser(
         prog=f'mmtranspose {command}',
         description='\n\n'.join(textwrap.fill(paragraph, width) for paragraph in description.split('\n\n')),
         epilog='\n\n'.join(part for part in parts if part),

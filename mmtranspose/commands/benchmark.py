@@ -14,6 +14,7 @@ from mmtranspose.benchmark.run import run_benchmark
 from mmtranspose.explain.attention import DIRECTIONS
 from mmtranspose.files.json_files import write_json
 from mmtranspose_cli.parser import command_parser
+from mmtranspose_cli.terminal import printable
 
 DESCRIPTION = """\
 Measure the baseline and our candidates in one run: each in a process of its own, in turn (A B C A B C ...).
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     mode, batch_sizes, file = (args.pop(name) for name in ('mode', 'batch_size', 'json'))
     result = run_benchmark(mode, BenchmarkSettings(**args), batch_sizes)
     result['command'] = f'mmtranspose benchmark {shlex.join(sys.argv[1:] if argv is None else argv)}'
-    print(*benchmark_lines(result), f'command: {result["command"]}', sep='\n')
+    print(*benchmark_lines(result), printable(f'command: {result["command"]}'), sep='\n')
     if file:
         write_json(file, result)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
-import re
 import signal
 import sys
 import warnings
@@ -12,53 +12,65 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
-import cv2
 import numpy as np
 from mmengine.config import DictAction
 
+from mmtranspose.commands.machine_errors import machine_error, original_message
 from mmtranspose.compat import keep_memory
 from mmtranspose.crops.boxes import load_bboxes, whole_image
 from mmtranspose.errors import FAILED, INTERRUPTED, MISTAKE, InputError, TrainingError
 from mmtranspose.media import read_image
+from mmtranspose_cli.terminal import escape_messages, print_error
 
-PARTIAL = r'\.\d+\.partial$'  # the end of the name of a file that is not complete yet
+# Launcher: a variable that it sets for each process, and how to start it.
+STARTED_BY = {
+    'pytorch': ('RANK', 'use `mmtranspose dist-train CONFIG PROCESSES` (dist-test, ...)'),
+    'slurm': ('SLURM_PROCID', 'use `mmtranspose slurm-train PARTITION JOB_NAME CONFIG WORK_DIR` (slurm-test, ...)'),
+    'mpi': ('OMPI_COMM_WORLD_RANK', 'use mpirun'),
+}
 
 
 def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> NoReturn:
-    """Run a command's ``main`` and exit with its status.
+    """Run a command's ``main`` and exit with its status; ``mmtranspose --help`` lists what each status means.
 
     After a mistake in what was given, only a message is printed and the exit status is 2. Such mistakes are an
-    :class:`InputError`, an image that MMPose's ``LoadImage`` cannot read (in a worker, too), and a file that cannot be
-    read or written (no permission, a full disk). After Ctrl-C the exit status is 130. Other errors keep a traceback.
+    :class:`InputError` and what :func:`machine_error` knows: an image that cannot be read, a full disk, a missing
+    permission, memory or a port that is used up. After a :class:`TrainingError` it is 1, after Ctrl-C 130. Other errors
+    keep a traceback.
     """
     keep_memory.apply()
+    escape_messages()
+    logging.raiseExceptions = False  # a full disk would cost a traceback for each line of the log
     # MMPose's datasets name their metainfo by a path relative to MMPose, and warn that it is found there.
     warnings.filterwarnings('ignore', message='The metainfo config file')
     # The data loaders of our configs pin memory; without an accelerator PyTorch warns at each of them.
     warnings.filterwarnings('ignore', message="'pin_memory' argument is set as true but no accelerator is found")
     try:
-        sys.exit(main(argv))
-    except InputError as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(MISTAKE)
-    except TrainingError as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(FAILED)
+        status = main(argv)
+        sys.stdout.flush()  # here a full disk can still be told
+        sys.exit(status)
     except BrokenPipeError:  # whoever read the output has gone: `... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(FAILED)
-    except (AssertionError, OSError, cv2.error) as error:
-        unread = re.search('`([^`]*)` occurs when loading `([^`]*)`', str(error))
-        if unread is not None:
-            print(f'error: image {unread[2]} is missing or damaged: {" ".join(unread[1].split())}', file=sys.stderr)
-        elif isinstance(error, OSError) and error.filename:
-            print(f'error: {re.sub(PARTIAL, "", str(error.filename))}: {error.strerror}', file=sys.stderr)
-        else:
-            raise
-        sys.exit(MISTAKE)
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        known = isinstance(error, (InputError, TrainingError))
+        message = original_message(error) if known else machine_error(error, main.__module__.rpartition('.')[2])
+        if message is None:
+            raise
+        _drop_output()
+        print_error(message)
+        sys.exit(FAILED if isinstance(error, TrainingError) else MISTAKE)
+
+
+def _drop_output() -> None:
+    """Write what is still to be written; where that cannot be, let Python forget it rather than complain at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -161,8 +173,17 @@ def add_allow_partial(arguments: argparse.ArgumentParser) -> None:
 
 
 def parse(arguments: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the command line; ``--local-rank`` sets ``LOCAL_RANK`` where the launcher did not."""
+    """Parse the command line; ``--local-rank`` sets ``LOCAL_RANK`` where the launcher did not.
+
+    Raises:
+        InputError: ``--launcher`` names a program that has not started this process.
+    """
     args = arguments.parse_args(argv)
+    variable, command = STARTED_BY.get(getattr(args, 'launcher', 'none'), ('', ''))
+    if variable and variable not in os.environ:
+        raise InputError(
+            f'--launcher {args.launcher} is for processes that another program starts, which sets {variable}: {command}'
+        )
     os.environ.setdefault('LOCAL_RANK', str(getattr(args, 'local_rank', 0)))
     return args
 

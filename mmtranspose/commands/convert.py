@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mmtranspose.loading.conversion import conversion_error, convert_official
 from mmtranspose_cli.parser import command_parser
+from mmtranspose_cli.terminal import printable
 
 TOLERANCE = 1e-5  # heatmaps have peaks near 1
 
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = arguments.parse_args(argv)
     converted = convert_official(args.source, args.output_root, args.config)
-    print(converted)
+    print(printable(converted))
     if not args.check:
         return 0
     error = conversion_error(args.source, str(converted), args.config)

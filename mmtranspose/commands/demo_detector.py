@@ -9,6 +9,7 @@ from mmtranspose.commands.command_line import whole_number
 from mmtranspose.demo.detector_demo import train_detector
 from mmtranspose.errors import InputError
 from mmtranspose_cli.parser import command_parser
+from mmtranspose_cli.terminal import printable
 
 CONFIG = 'rtmdet_tiny_1xb8-4e_synthetic-128x128'
 
@@ -36,5 +37,5 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(f'{root} has no drawn people: run `mmtranspose demo --output-root {root}` (make demo) first')
     found = train_detector(root / 'data', root / 'detector', args.config, args.seed, args.epochs, args.device)
     print('box ' + ', '.join(f'{name} {value:.3f}' for name, value in found.ap.items()))
-    print(f'boxes of the held-out images: {found.detections}')
-    print(f'for infer, detect and app: --det-config {found.config} --det-checkpoint {found.checkpoint}')
+    print(printable(f'boxes of the held-out images: {found.detections}'))
+    print(printable(f'for infer, detect and app: --det-config {found.config} --det-checkpoint {found.checkpoint}'))

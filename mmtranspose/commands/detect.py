@@ -14,6 +14,7 @@ from mmtranspose.compat import cpu_distributed
 from mmtranspose.detection import DatasetDetections, PersonDetector, detect_dataset
 from mmtranspose.files.output_paths import require_output_file
 from mmtranspose_cli.parser import command_parser
+from mmtranspose_cli.terminal import printable
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -85,9 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def report(found: DatasetDetections, out: str) -> int:
     """Print what was found and what was left out; returns the exit status."""
     for path, reason in found.skipped.items():
-        print(f'{path}: {reason}', file=sys.stderr)
+        print(printable(f'{path}: {reason}'), file=sys.stderr)
     images = {one['image_id'] for one in found.detections}
-    print(f'{len(found.detections)} boxes in {len(images)} images: {out}')
+    print(printable(f'{len(found.detections)} boxes in {len(images)} images: {out}'))
     if found.ap is not None:
         print('box ' + ', '.join(f'{name} {value:.3f}' for name, value in found.ap.items()))
     if found.skipped:

@@ -18,6 +18,7 @@ from mmtranspose.files.output_paths import require_writable
 from mmtranspose.loading.init_model import init_model
 from mmtranspose.results.explanation_files import write_explanations
 from mmtranspose_cli.parser import command_parser
+from mmtranspose_cli.terminal import printable
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -90,5 +91,5 @@ def main(argv: Sequence[str] | None = None) -> None:
         flip_test=False if args.no_flip_test else None,
     )
     files = write_explanations(args.output_root, Path(args.input).name, image, explanations, args.threshold)
-    print(f'{len(explanations)} people: {", ".join(files["page"] + files["maps"] + files["figures"])}')
-    print(f'{len(files["overlays"])} overlays: {Path(files["overlays"][0]).parent}')
+    print(printable(f'{len(explanations)} people: {", ".join(files["page"] + files["maps"] + files["figures"])}'))
+    print(printable(f'{len(files["overlays"])} overlays: {Path(files["overlays"][0]).parent}'))

@@ -22,6 +22,7 @@ from mmtranspose.files.output_paths import require_writable
 from mmtranspose.loading.config import load_config
 from mmtranspose.loading.init_model import init_model
 from mmtranspose_cli.parser import command_parser
+from mmtranspose_cli.terminal import printable
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -113,4 +114,4 @@ def main(argv: Sequence[str] | None = None) -> None:
     summary = explain_dataset(model, args.output_root, settings)
     if summary is not None:  # None on other ranks than 0
         print(summary_text(summary))
-        print(f'tables and figures: {args.output_root}')
+        print(printable(f'tables and figures: {args.output_root}'))

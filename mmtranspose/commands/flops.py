@@ -8,6 +8,7 @@ from mmtranspose.benchmark.multiply_accumulates import Count, count, deconvoluti
 from mmtranspose.files.json_files import write_json
 from mmtranspose.files.text_tables import table_lines
 from mmtranspose_cli.parser import command_parser
+from mmtranspose_cli.terminal import printable
 
 PAPER = {  # GFLOPs at 256x192, as reported
     'transpose-r-a3': 8.0,
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     counts = {config: count(config, args.shape) for config in args.config}
     print(*_summary(counts), '', WHY, sep='\n')
     for config, found in counts.items() if args.by_module else ():
-        print('', config, *_modules(found, args.by_module), sep='\n')
+        print('', printable(config), *_modules(found, args.by_module), sep='\n')
     if args.json:
         write_json(args.json, {config: _figures(found) for config, found in counts.items()})
 

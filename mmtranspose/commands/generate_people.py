@@ -12,6 +12,7 @@ from mmtranspose.files.output_paths import require_output_file, require_writable
 from mmtranspose.media import write_image
 from mmtranspose.visualization import contact_sheet
 from mmtranspose_cli.parser import command_parser
+from mmtranspose_cli.terminal import printable
 
 EPILOG = """\
 Writes OUTPUT_ROOT/{annotations,person_detection_results,train,val} and synthetic.json.
@@ -94,4 +95,4 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         if args.preview:
             write_preview(args.preview, args)
-    print(f'{args.output_root}: ' + ('written' if written else 'already complete with these parameters'))
+    print(f'{printable(args.output_root)}: ' + ('written' if written else 'already complete with these parameters'))

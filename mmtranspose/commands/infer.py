@@ -39,6 +39,7 @@ from mmtranspose.typing import DatasetMeta, PoseEstimator
 from mmtranspose.visualization import PoseDrawer
 from mmtranspose.visualization.pose import SKELETON_STYLES
 from mmtranspose_cli.parser import command_parser
+from mmtranspose_cli.terminal import printable
 
 PAGE = 'page'
 WHERE_PEOPLE_ARE = (
@@ -294,7 +295,7 @@ def infer(args: argparse.Namespace, source: Source) -> int:
     finally:
         progress.close()
         if progress.frames:
-            print(f'{progress.summary()}{"" if folder is None else f": {args.output_root}"}')
+            print(printable(f'{progress.summary()}{"" if folder is None else f": {args.output_root}"}'))
     return 1 if progress.skipped else 0
 
 

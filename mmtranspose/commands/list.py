@@ -8,6 +8,7 @@ from mmtranspose.errors import InputError
 from mmtranspose.files.text_tables import table_lines
 from mmtranspose.loading import zoo
 from mmtranspose_cli.parser import command_parser
+from mmtranspose_cli.terminal import printable
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     args = arguments.parse_args(argv)
     if args.path:
-        print(zoo.find_config(args.pattern))
+        print(printable(zoo.find_config(args.pattern)))
         return
     rows = [('model', 'trained on', 'AP', 'weights', 'config')]
     for model in zoo.models():

@@ -10,6 +10,7 @@ from mmtranspose.dataset_check.annotations import Annotations
 from mmtranspose.dataset_check.config_datasets import ConfigDataset
 from mmtranspose.dataset_check.problems import KINDS, Problem
 from mmtranspose.files.text_tables import table_lines
+from mmtranspose_cli.terminal import printable
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Report:
             finding = self.findings.setdefault((split, problem.kind), Finding(split, problem.kind))
             finding.count += 1
             if len(finding.examples) < self.num_examples:
-                finding.examples.append(_printable(problem.where))
+                finding.examples.append(_whole_characters(problem.where))
 
     def add_split(self, dataset: ConfigDataset, found: Annotations) -> None:
         """Describe a split: how much there is in its annotation file, and how much of it MMPose uses."""
@@ -94,7 +95,7 @@ class Report:
             if finding.count > len(finding.examples):
                 lines.append(f'    ... and {finding.count - len(finding.examples)} more')
         lines.append(f'{self.count("error")} kinds of errors, {self.count("warning")} kinds of warnings')
-        return '\n'.join(lines)
+        return '\n'.join(map(printable, lines))
 
     def _sorted(self) -> list[Finding]:
         order = list(KINDS)
@@ -130,7 +131,7 @@ class Report:
         return lines
 
 
-def _printable(text: str) -> str:
+def _whole_characters(text: str) -> str:
     # a name in JSON can have half of a surrogate pair, which no output takes
     return text.encode('utf-8', 'backslashreplace').decode()
 

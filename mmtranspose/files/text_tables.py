@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mmtranspose_cli.terminal import printable
+
 WIDEST = 10_000  # columns; nothing is wrapped
 
 
@@ -27,7 +29,7 @@ def table_lines(rows: Sequence[Sequence[object]], alignments: str = '<>') -> lis
     for side in alignments.ljust(len(rows[0]) if rows else 0, alignments[-1]):
         table.add_column(justify='right' if side == '>' else 'left', no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     console = Console(width=WIDEST, color_system=None, file=io.StringIO())
     with console.capture() as printed:
         console.print(table)

@@ -15,6 +15,7 @@ from mmtranspose.inference.background import Background
 from mmtranspose.inference.pipeline import TopdownResult
 from mmtranspose.results.results_folder import ResultDrawer, ResultsFolder
 from mmtranspose.results.window import Window
+from mmtranspose_cli.terminal import printable
 
 OF_ONE_FILE = (errno.ENAMETOOLONG, errno.EISDIR, None)  # None: a format that does not take the image
 PATIENCE = 60.0  # seconds that files get to be completed
@@ -50,7 +51,7 @@ class Progress:
     def skip(self, name: str, reason: str) -> None:
         """Count what is left out, and print its name and the reason."""
         self.skipped += 1
-        tqdm.write(f'{name}: {reason}', file=sys.stderr)
+        tqdm.write(printable(f'{name}: {reason}'), file=sys.stderr)
 
     def close(self) -> None:
         """End the bar."""

@@ -11,6 +11,7 @@ from mmtranspose_cli.doctor.cures import commands
 from mmtranspose_cli.doctor.environment import Environment
 from mmtranspose_cli.doctor.faults import BROKEN, NOTE, OK, Finding
 from mmtranspose_cli.doctor.needs import Need
+from mmtranspose_cli.terminal import printable
 
 COLOURS = {OK: '32', NOTE: '33', BROKEN: '31'}
 
@@ -71,6 +72,7 @@ def rows(env: Environment, findings: list[Finding]) -> list[Row]:
 def table_lines(table: list[Row], colour: bool) -> list[str]:
     """Write the table with aligned columns, and coloured verdicts if ``colour``."""
     head = Row('what', 'found', 'verdict', 'remark')
+    table = [Row(*map(printable, row)) for row in table]
     widths = [max(len(row[column]) for row in (head, *table)) for column in range(3)]
     lines = []
     for row in (head, *table):
@@ -84,9 +86,8 @@ def table_lines(table: list[Row], colour: bool) -> list[str]:
 def paragraph(label: str, text: str) -> list[str]:
     """Break a label and a text into lines, all but the first indented; long commands stay whole."""
     width = min(max(shutil.get_terminal_size((100, 24)).columns, 60), 120)
-    return textwrap.wrap(
-        f'{label}: {text}', width, subsequent_indent='  ', break_long_words=False, break_on_hyphens=False
-    )
+    text = printable(f'{label}: {text}', lines=True)
+    return textwrap.wrap(text, width, subsequent_indent='  ', break_long_words=False, break_on_hyphens=False)
 
 
 def finding_lines(env: Environment, findings: list[Finding]) -> list[str]:
@@ -96,7 +97,7 @@ def finding_lines(env: Environment, findings: list[Finding]) -> list[str]:
         if finding.sentence:
             label = finding.titles[0] if len(finding.titles) == 1 else 'missing'
             lines += paragraph(label, ' '.join(filter(None, (finding.sentence, finding.advice))))
-            lines += [f'    {line}' for line in commands(finding.otherwise, env.executable, env.has_pip)]
+            lines += [f'    {printable(line)}' for line in commands(finding.otherwise, env.executable, env.has_pip)]
     return lines
 
 
@@ -119,15 +120,15 @@ def as_text(env: Environment, findings: list[Finding], colour: bool = False, qui
     if quiet and not bad:
         return ''
     table = rows(env, findings)
-    where = '{} (Python {}.{}.{})'.format(env.executable, *env.python)
+    where = '{} (Python {}.{}.{})'.format(printable(env.executable), *env.python)
     blocks = [[f'{where} lacks what mmtranspose needs:' if quiet else where]]
     blocks.append(table_lines([row for row in table if row.verdict == BROKEN] if quiet else table, colour))
     notes = [] if quiet else [finding for finding in findings if finding.verdict == NOTE]
     for title, part in (('Broken', bad), ('Notes', notes)):
         lines = finding_lines(env, part)
         blocks += [[title, *lines]] if lines else []
-    lines = cure(env, findings)
-    blocks += [['Cure, in this order' if lines[1:] else 'Cure', *(f'  {line}' for line in lines)]] if lines else []
+    lines = [f'  {printable(line)}' for line in cure(env, findings)]
+    blocks += [['Cure, in this order' if lines[1:] else 'Cure', *lines]] if lines else []
     if not bad:
         blocks.append(['Nothing is broken.'])
     return '\n\n'.join('\n'.join(block) for block in blocks) + '\n'

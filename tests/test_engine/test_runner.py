@@ -96,6 +96,11 @@ TEST = [
 
 
 class TestFlagsAreMMPoses:
+    @pytest.fixture(autouse=True)
+    def srun(self, monkeypatch):
+        """As if srun had started this process."""
+        monkeypatch.setenv('SLURM_PROCID', '0')
+
     @pytest.mark.parametrize('flags', COMMON + TRAIN, ids=' '.join)
     def test_train(self, tiny_config, monkeypatch, flags):
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)

@@ -18,6 +18,7 @@ from mmtranspose.explain.explainer import require_explainable
 from mmtranspose.models.unwrapping import unwrapped
 from mmtranspose.typing import PoseEstimator
 from mmtranspose.visualization import explanation_figure
+from mmtranspose_cli.terminal import printable
 
 
 @HOOKS.register_module()
@@ -87,7 +88,7 @@ class ExplanationHook(Hook):
         try:
             explanations = self.explainer(batch)
         except InputError as error:  # a model that has diverged: a figure is no reason to end a run
-            runner.logger.warning(f'nothing is explained at this validation: {error}')
+            runner.logger.warning(printable(f'nothing is explained at this validation: {error}'))
             self.drawn = self.num_samples
             return
         for explanation in explanations:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmtranspose.compat.bare_state_dict import state_dict_of
 from mmtranspose.errors import InputError, reason
+from mmtranspose_cli.terminal import printable
 
 CLASSIFIERS = ('fc.', 'classifier.', 'head.', 'incre_modules.', 'downsamp_modules.', 'final_layer.')
 
@@ -70,4 +71,4 @@ def _compare(backbone: BaseModule, weights: dict[str, Tensor], checkpoint: str, 
             )
     if extra:
         words = f'{checkpoint} has {len(extra)} tensors that no {type(backbone).__name__} knows: {extra[:10]}'
-        print_log(words, logger='current', level=logging.WARNING)
+        print_log(printable(words), logger='current', level=logging.WARNING)

@@ -1,13 +1,21 @@
 """mmengine's checkpoints load with ``weights_only=True``; files that would run code do not."""
 
+import argparse
+import collections
+import datetime
 import io
 import os
+import pathlib
 import pickle
+import random
+import subprocess
+import types
 import zipfile
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer, MessageHub
 
 from mmtranspose.compat import safe_globals
@@ -65,6 +73,55 @@ def test_numpy_data_survives(kind):
     assert loaded['scalar'] == array[0, 0]
 
 
+@pytest.mark.parametrize(
+    'array',
+    [
+        np.zeros(0, 'f4'),  # sigmas=[]
+        np.zeros((0, 2), 'i8'),  # skeleton_info={}
+        np.zeros((3, 0), 'u1'),
+        np.zeros(0, bool),
+        np.zeros(0, 'U3'),
+        np.array([b'ab', b'']),
+        np.array([1, 'a', None], object),
+        np.asfortranarray(np.ones((2, 3))),
+        np.zeros(2, [('a', 'f4'), ('b', 'i2')]),
+        np.array(['2024-02-29'], 'M8[D]'),
+    ],
+    ids=lambda array: f'{array.dtype} {array.shape}',
+)
+def test_arrays_of_every_kind(array):
+    loaded = load(array)
+    assert loaded.dtype == array.dtype and loaded.shape == array.shape
+    assert loaded.flags.f_contiguous == array.flags.f_contiguous
+    np.testing.assert_array_equal(loaded, array)
+
+
+VALUES = [
+    *(b'', b'a\xff', bytearray(b'a'), '', 'ü', True, None, -(2**70), 1j, float('inf'), ...),
+    *((), (1, ()), [], {}, set(), {1, 2}, frozenset(), frozenset({'a'}), range(2, 9, 3), slice(1, 2)),
+    *(collections.OrderedDict(b=1, a=2), collections.Counter('aab'), ConfigDict(a=dict(b=[1, dict(c=2)]))),
+    *(pathlib.Path('a/b'), pathlib.PurePosixPath('/a'), pathlib.PureWindowsPath('c:/a')),
+    *(datetime.datetime(2024, 2, 29, 1, 2, 3, 4, datetime.timezone.utc), datetime.date(2024, 2, 29)),
+    *(datetime.time(1, 2), datetime.timedelta(1, 2), argparse.Namespace(a=[1]), types.SimpleNamespace(a=[1])),
+    *(np.float32, np.dtype('f4'), np.str_('a'), np.bool_(True), np.datetime64('2024-02-29'), np.complex128(1j)),
+    *([int, float, bool, str, bytes, list, tuple, dict, set], torch.float16, torch.Size([1, 2]), random.getstate()),
+]
+
+
+@pytest.mark.parametrize('value', VALUES, ids=lambda value: repr(value)[:40])
+def test_what_a_hook_may_note(value):
+    loaded = load({'message_hub': {'note': value}})['message_hub']['note']
+    assert type(loaded) is type(value) and loaded == value
+
+
+def test_stand_ins():
+    """torch puts no items into these, allowed or not."""
+    counts = collections.defaultdict(int)
+    counts['a'] += 2
+    assert load({'note': counts}) == {'note': {'a': 2}}
+    assert load({'note': collections.deque([1, 2], maxlen=3)}) == {'note': [1, 2]}
+
+
 @pytest.mark.parametrize('core', [b'numpy.core', b'numpy._core'])
 def test_files_of_either_numpy_load(core):
     saved, renamed = io.BytesIO(), io.BytesIO()
@@ -93,7 +150,9 @@ class Calls:
         return self.call
 
 
-@pytest.mark.parametrize('function', [os.system, os.remove, eval, exec, print, __import__])
+@pytest.mark.parametrize(
+    'function', [os.system, os.remove, eval, exec, print, open, compile, __import__, subprocess.run, map, type, object]
+)
 def test_code_is_refused(function, tmp_path):
     victim = tmp_path / 'victim'
     victim.touch()

@@ -33,6 +33,8 @@ def partial_path(path: str | os.PathLike[str]) -> Path:
 class PartialFile:
     """A file that is written beside its name and locked until it takes the name.
 
+    A device or pipe (``/dev/stdout``) is written to as it is: a file must not take its place.
+
     Args:
         path (str | Path): The name that it gets in the end.
 
@@ -42,12 +44,16 @@ class PartialFile:
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.path, self.partial = Path(path), partial_path(path)
+        self.path = Path(path)
+        self._special = _is_special(self.path)
+        self.partial = self.path if self._special else partial_path(path)
         self._lock: int | None = None
         self._exists = False
 
     def create(self) -> Path:
         """Make the file, and the folders above it that are missing; lock it and return its name for now."""
+        if self._special:
+            return self.partial
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self.partial)
         self._exists = True
@@ -55,7 +61,8 @@ class PartialFile:
 
     def complete(self) -> None:
         """Give the file its name, in place of a file that had it before."""
-        os.replace(self.partial, self.path)
+        if not self._special:
+            os.replace(self.partial, self.path)
         self._exists = False
         self._unlock()
 
@@ -94,7 +101,7 @@ def partial_file(path: str | os.PathLike[str], content: bytes | memoryview | Non
     with errors_name(path):
         try:
             yield file.create()
-            if content is not None:
+            if content is not None and file.partial != file.path:
                 _require_on_disk(file.partial, content)
             file.complete()
         finally:
@@ -144,6 +151,14 @@ def _removed_if_abandoned(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return True
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a path is that of a device, a pipe or an open descriptor, whatever the descriptor leads to."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return True
+    target = path.parent / os.readlink(path) if path.is_symlink() else path
+    return any(os.path.realpath(one.parent).startswith('/proc/') for one in (path, target))
 
 
 def _lock(path: Path) -> int | None:

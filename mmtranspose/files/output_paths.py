@@ -36,8 +36,9 @@ def require_output_file(path: PathLike, option: str, given: Iterable[PathLike]) 
         given (Iterable[str | Path]): The input files, which must not be overwritten.
 
     Raises:
-        InputError: The path is that of a folder or of an input file.
+        InputError: The path is that of a folder or of an input file, or its folder is not writable.
     """
+    require_writable(Path(path).absolute().parent, option)
     if Path(path).is_dir():
         raise InputError(f'{option} {path} is a folder; name a file')
     for other in given:

@@ -175,3 +175,16 @@ def test_a_folder_that_cannot_be_flushed(tmp_path, monkeypatch):
     failure = errno.EIO
     with pytest.raises(OSError, match='no fsync'):
         LocalBackend().put(b'a', tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize('name', ['pipe', '/dev/fd/{}', '/proc/self/fd/{}', 'link'])
+def test_what_is_no_file_is_written_to_as_it_is(tmp_path, name):
+    os.mkfifo(tmp_path / 'pipe')
+    with open(tmp_path / 'output', 'w+') as output, open(tmp_path / 'pipe', 'r+b', buffering=0) as pipe:
+        (tmp_path / 'link').symlink_to(f'/proc/self/fd/{output.fileno()}')  # like /dev/stdout
+        path = tmp_path / name.format(output.fileno())
+        kind = path.lstat().st_mode
+        with partial_file(path) as partial:
+            partial.write_text('whole')
+        assert path.lstat().st_mode == kind and sorted(os.listdir(tmp_path)) == ['link', 'output', 'pipe']
+        assert (pipe.read(5) if name == 'pipe' else output.read().encode()) == b'whole'

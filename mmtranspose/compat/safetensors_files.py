@@ -12,6 +12,8 @@ import os
 import torch
 from torch import Tensor
 
+from mmtranspose.compat.checkpoint_files import DamagedFileError
+
 LOCAL_SAFETENSORS = r'(?!\w+://).*\.(?i:safetensors)$'
 
 
@@ -27,9 +29,14 @@ def load_safetensors(filename: str, map_location: str | torch.device | None = No
 
     Raises:
         ImportError: The package safetensors is not installed.
+        DamagedFileError: The file is truncated, or its header is damaged. The numbers of tensors have no check sum.
     """
     try:
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
     except ImportError as error:
         raise ImportError(f'{filename} needs the package safetensors: pip install safetensors') from error
-    return load_file(os.path.expanduser(filename), device=str(map_location or 'cpu'))
+    try:
+        return load_file(os.path.expanduser(filename), device=str(map_location or 'cpu'))
+    except SafetensorError as error:
+        raise DamagedFileError(f'checkpoint {filename} is damaged, or no .safetensors file: {error}') from error

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import pickle
-import re
-from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.logging import print_log
-from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
-from mmtranspose.compat import checkpoint_files
 from mmtranspose.compat.bare_state_dict import state_dict_of
 from mmtranspose.compat.upstream import load_checkpoint_to_model
-from mmtranspose.errors import InputError, reason
+from mmtranspose.errors import InputError
+from mmtranspose.loading.checkpoint_content import read_content
 from mmtranspose.loading.closest_model import looks_like
-from mmtranspose.loading.weights_comparison import WeightsComparison, compare, shortlist
+from mmtranspose.loading.weights_comparison import WeightsComparison, compare, non_finite, shortlist, weights_digest
 from mmtranspose.models.released_weights import adopt, is_released
 from mmtranspose.typing import PathLike, PoseEstimator
 
+DIGEST = 'weights_digest'  # in meta: what weights_digest() said of the state dict when it was written
 ADVICE = 'To start from what fits (transfer to other keypoints), use --allow-partial.'
 
 
@@ -55,16 +52,22 @@ class Checkpoint:
         self.weights: dict[str, Tensor] = _weights(self.path, content)
 
     @classmethod
-    def read(cls, path: PathLike) -> Checkpoint:
+    def read(cls, path: PathLike, allow_non_finite: bool = False) -> Checkpoint:
         """Read a checkpoint onto the CPU, with ``weights_only=True``, so that nothing in the file can run code.
 
         Args:
             path (str | Path): A ``.pth`` or ``.safetensors`` file, or a URL as mmengine takes it.
+            allow_non_finite (bool): Accept weights that are NaN or infinite.
 
         Raises:
-            InputError: The file is missing, truncated or no checkpoint, would run code, or holds no weights.
+            InputError: The file is missing, damaged or no checkpoint, would run code, holds an object of an unknown
+                class, holds no weights or others than were written, or weights that are not finite.
         """
-        return cls(path, _content(str(path)))
+        checkpoint = cls(path, read_content(str(path)))
+        checkpoint.require_as_written()
+        if not allow_non_finite:
+            checkpoint.require_finite()
+        return checkpoint
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -76,6 +79,34 @@ class Checkpoint:
         """Keypoints, skeleton and so on of the training data, or a detector's classes; empty where there are none."""
         return _dict_in(self.meta, 'dataset_meta')
 
+    def require_as_written(self) -> None:
+        """Check the weights against the digest that the file has of them, if it has one.
+
+        Raises:
+            InputError: The weights are not those of the digest.
+        """
+        written = self.meta.get(DIGEST)
+        if written is not None and weights_digest(self.content['state_dict']) != written:
+            raise InputError(
+                f'checkpoint {self.path}: its weights are not those that were written (their digest differs); if they '
+                f"were changed on purpose, delete meta['{DIGEST}']"
+            )
+
+    def require_finite(self) -> None:
+        """Check that no weight is NaN or infinite, nor one of their moving averages.
+
+        Raises:
+            InputError: There are such weights; names their tensors.
+        """
+        averages = {f'ema_state_dict {name}': value for name, value in _dict_in(self.content, 'ema_state_dict').items()}
+        found = non_finite({**self.weights, **averages})
+        if found:
+            raise InputError(
+                f'checkpoint {self.path} has weights that are not finite (NaN or infinite), in {len(found)} tensors: '
+                f'{shortlist(found)}; its training had diverged: take an earlier checkpoint (to load it all the same: '
+                '--allow-non-finite, where a command has it, or allow_non_finite=True)'
+            )
+
     @property
     def is_released(self) -> bool:
         """Whether the weights have the names of the authors' release."""
@@ -86,7 +117,7 @@ class Checkpoint:
         return adopt(self.weights, model)
 
     def compare(self, model: nn.Module | PoseEstimator) -> WeightsComparison:
-        """Compare the names and shapes of the weights with those of a model."""
+        """Compare the names, shapes and kinds of numbers of the weights with those of a model."""
         return compare(model, self.weights)
 
     def require_match(
@@ -101,11 +132,17 @@ class Checkpoint:
 
         Raises:
             InputError: The weights do not match; the message lists the differences and names the model of this
-                package that the weights look like. With ``allow_partial``: no parameter matches.
+                package that the weights look like. With ``allow_partial``: no parameter matches, or numbers are of
+                another kind (complex, integer, boolean) than the model's.
         """
         found = self.compare(model)
         if found.exact:
             return
+        if found.retyped:
+            raise InputError(
+                f'checkpoint {self.path} has {len(found.retyped)} tensors of another kind of number than the model of '
+                f'this config: {shortlist(found.retyped)}; they would be converted in silence'
+            )
         if not found.matching:
             raise InputError(
                 f'checkpoint {self.path} shares no parameter with the model of this config: it has '
@@ -139,46 +176,6 @@ class Checkpoint:
     def load_into(self, model: nn.Module) -> None:
         """Load the weights into a model. Weights that do not fit are left out: use ``require_match`` first."""
         load_checkpoint_to_model(model, self.content)
-
-
-def _content(path: str) -> Any:
-    """What a file or URL holds; see :meth:`Checkpoint.read`."""
-    if not checkpoint_files.RUNS_NO_CODE:
-        raise InputError(
-            f'checkpoint {path} is not loaded: torch {torch.__version__} would run the code that a file brings; '
-            'install torch 2.6 or newer'
-        )
-    is_url = '://' in path
-    if is_url and path.lower().endswith('.safetensors'):
-        raise InputError(f'checkpoint {path}: download the file first; .safetensors is read from disk only')
-    if not is_url:
-        _require_file(Path(path).expanduser())
-    try:
-        return CheckpointLoader.load_checkpoint(path, map_location='cpu')
-    except pickle.UnpicklingError as error:
-        wanted = re.search(r'GLOBAL ([\w.]+)', str(error))
-        if wanted:
-            raise InputError(
-                f'checkpoint {path} is refused: besides weights it holds {wanted[1]}, which could run code'
-            ) from error
-        raise InputError(f'checkpoint {path} is damaged or no checkpoint') from error
-    except ImportError as error:
-        raise InputError(f'checkpoint {error}') from error
-    except Exception as error:
-        if is_url and isinstance(error, OSError):
-            raise InputError(f'checkpoint {path} cannot be downloaded: {reason(error)}') from error
-        raise InputError(
-            f'checkpoint {path} cannot be read; it is truncated or no checkpoint ({reason(error)})'
-        ) from error
-
-
-def _require_file(path: Path) -> None:
-    if not path.is_file():
-        raise InputError(f'checkpoint {path} does not exist')
-    with open(path, 'rb') as file:
-        start = file.read(64).lstrip().lower()
-    if start.startswith((b'<!doctype', b'<html', b'<?xml')):
-        raise InputError(f'checkpoint {path} cannot be read: it is a web page, not weights; download it again')
 
 
 def _weights(path: str, content: object) -> dict[str, Tensor]:

@@ -11,8 +11,10 @@ from mmtranspose.acceleration.options import DTYPES
 from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
 from mmtranspose.benchmark.figures import benchmark_lines
 from mmtranspose.benchmark.run import run_benchmark
+from mmtranspose.commands.command_line import add_allow_non_finite
 from mmtranspose.explain.attention import DIRECTIONS
 from mmtranspose.files.json_files import write_json
+from mmtranspose.files.output_paths import require_output_file
 from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import printable
 
@@ -47,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     _add_modes(parser)
     args = vars(parser.parse_args(argv))
     mode, batch_sizes, file = (args.pop(name) for name in ('mode', 'batch_size', 'json'))
+    if file:
+        require_output_file(file, '--json', (args['config'],))
     result = run_benchmark(mode, BenchmarkSettings(**args), batch_sizes)
     result['command'] = f'mmtranspose benchmark {shlex.join(sys.argv[1:] if argv is None else argv)}'
     print(*benchmark_lines(result), printable(f'command: {result["command"]}'), sep='\n')
@@ -101,6 +105,7 @@ def _common(batch_size: int, repeats: int = 10, warmup: int = 2) -> argparse.Arg
         '--threads', type=int, help="threads of PyTorch and OpenCV in each process (default: PyTorch's choice)"
     )
     common.add_argument('--checkpoint', help='weights (default: random ones whose heatmaps have peaks)')
+    add_allow_non_finite(common)
     common.add_argument('--json', metavar='FILE', help='also write all figures to FILE')
     return common
 

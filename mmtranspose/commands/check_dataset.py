@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mmtranspose.commands.command_line import add_cfg_options
 from mmtranspose.dataset_check import check_dataset
 from mmtranspose.files.json_files import write_json
+from mmtranspose.files.output_paths import require_output_file
 from mmtranspose.loading.config import load_config
 from mmtranspose_cli.parser import command_parser
 
@@ -40,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument('--json', metavar='FILE', help='also write the findings to FILE')
     add_cfg_options(arguments)
     args = arguments.parse_args(argv)
+    if args.json:
+        require_output_file(args.json, '--json', (args.config,))
     report = check_dataset(
         load_config(args.config, args.cfg_options),
         splits=args.split,

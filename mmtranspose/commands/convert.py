@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mmtranspose.files.output_paths import require_writable
 from mmtranspose.loading.conversion import conversion_error, convert_official
 from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import printable
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help='compare the heatmaps of the source and the result for a fixed input; exit status 1 if they differ',
     )
     args = arguments.parse_args(argv)
+    require_writable(args.output_root)
     converted = convert_official(args.source, args.output_root, args.config)
     print(printable(converted))
     if not args.check:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mmtranspose.benchmark.multiply_accumulates import Count, count, deconvolutions
 from mmtranspose.files.json_files import write_json
+from mmtranspose.files.output_paths import require_output_file
 from mmtranspose.files.text_tables import table_lines
 from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import printable
@@ -38,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.add_argument('--by-module', type=int, metavar='DEPTH', help='also list modules, to this depth of names')
     arguments.add_argument('--json', metavar='FILE', help='also write the figures of every module to FILE')
     args = arguments.parse_args(argv)
+    if args.json:
+        require_output_file(args.json, '--json', args.config)
     counts = {config: count(config, args.shape) for config in args.config}
     print(*_summary(counts), '', WHY, sep='\n')
     for config, found in counts.items() if args.by_module else ():

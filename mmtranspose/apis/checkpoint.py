@@ -14,9 +14,9 @@ from mmtranspose.loading.checkpoint import ADVICE, Checkpoint
 __all__ = ['ADVICE', 'meta_of', 'read_checkpoint', 'require_match', 'require_resumable', 'weights_of']
 
 
-def read_checkpoint(filename: str) -> dict[str, Any]:
-    """``Checkpoint.read(filename).content``."""
-    return Checkpoint.read(filename).content
+def read_checkpoint(filename: str, allow_non_finite: bool = False) -> dict[str, Any]:
+    """``Checkpoint.read(filename, allow_non_finite).content``."""
+    return Checkpoint.read(filename, allow_non_finite).content
 
 
 def weights_of(checkpoint: dict[str, Any], filename: str) -> dict[str, Tensor]:

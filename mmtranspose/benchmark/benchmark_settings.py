@@ -33,6 +33,7 @@ class BenchmarkSettings:
         bboxes (str | None): A folder with the bounding boxes NAME.json of each image NAME.*; given with ``images``.
         num_images (int): Number of images that are drawn.
         people (int): Bounding boxes in each drawn image.
+        allow_non_finite (bool): Accept a checkpoint with weights that are NaN or infinite.
 
     Raises:
         InputError: A number is too small, a name is unknown, or the device is not there.
@@ -53,6 +54,7 @@ class BenchmarkSettings:
     bboxes: str | None = None
     num_images: int = 8
     people: int = 8
+    allow_non_finite: bool = False
 
     def __post_init__(self) -> None:
         least = dict(repeats=1, warmup=0, threads=1, num_images=1, people=1)

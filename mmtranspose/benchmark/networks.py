@@ -68,7 +68,11 @@ def materialise(encoder: TransformerEncoder, keep: bool = False) -> None:
 
 
 def load_model(
-    config: str, checkpoint: str | None, device: str, options: dict[str, Any] | None = None
+    config: str,
+    checkpoint: str | None,
+    device: str,
+    options: dict[str, Any] | None = None,
+    allow_non_finite: bool = True,
 ) -> PoseEstimator:
     """Call :func:`init_model` without a download of the backbone's weights.
 
@@ -77,11 +81,13 @@ def load_model(
         checkpoint (str | None): Weights; None leaves the model as initialised.
         device (str): ``'cpu'``, ``'cuda:0'``, ...
         options (dict | None): Dotted keys to values, merged into the config.
+        allow_non_finite (bool): As in :func:`init_model`. The candidates load what :func:`weights_file` checked.
 
     Raises:
         InputError: As :func:`init_model`.
     """
-    return init_model(config, checkpoint, device, WITHOUT_DOWNLOAD | (options or {}))
+    options = WITHOUT_DOWNLOAD | (options or {})
+    return init_model(config, checkpoint, device, options, allow_non_finite=allow_non_finite)
 
 
 def load_baseline(config: str, checkpoint: str, device: str, options: dict[str, Any] | None = None) -> PoseEstimator:
@@ -109,7 +115,9 @@ def weights_file(settings: BenchmarkSettings, folder: Path) -> str:
         InputError: As :func:`init_model`; or the config has no :class:`TransPoseNeck`.
     """
     torch.manual_seed(0)
-    model = load_model(settings.config, settings.checkpoint, settings.device)
+    model = load_model(
+        settings.config, settings.checkpoint, settings.device, allow_non_finite=settings.allow_non_finite
+    )
     if not isinstance(getattr(model, 'neck', None), TransPoseNeck):
         raise InputError(
             f'config {settings.config} has no TransPoseNeck; `mmtranspose list` names configs that have one'

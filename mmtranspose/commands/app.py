@@ -12,7 +12,7 @@ import numpy as np
 from mmtranspose.app import Explorer
 from mmtranspose.app.opened_image import folder_images
 from mmtranspose.app.server import require_gradio, serve
-from mmtranspose.commands.command_line import add_allow_partial, add_model, sigterm_as_interrupt
+from mmtranspose.commands.command_line import add_allow_non_finite, add_allow_partial, add_model, sigterm_as_interrupt
 from mmtranspose.crops.boxes import whole_image
 from mmtranspose.detection import PersonDetector
 from mmtranspose.errors import InputError
@@ -63,6 +63,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument('--port', type=int, default=7860, help='port to listen on (default: 7860)')
     arguments.add_argument('--examples', metavar='DIR', help='folder with images to choose from (its first 24)')
     add_allow_partial(arguments)
+    add_allow_non_finite(arguments)
     args = arguments.parse_args(argv)
     if not 0 <= args.port <= 65535:
         raise InputError(f'--port {args.port}: ports are numbered from 0 to 65535')
@@ -89,7 +90,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_arguments(argv)
     require_gradio()
     examples = folder_images(args.examples) if args.examples else []
-    model = init_model(args.config, args.checkpoint, args.device, allow_partial=args.allow_partial)
+    model = init_model(
+        args.config,
+        args.checkpoint,
+        args.device,
+        allow_partial=args.allow_partial,
+        allow_non_finite=args.allow_non_finite,
+    )
     explorer = Explorer(model, box_finder(args))
     title = f'{Path(args.config).stem}, {Path(args.checkpoint).name}'
     try:

@@ -172,6 +172,15 @@ def add_allow_partial(arguments: argparse.ArgumentParser) -> None:
     )
 
 
+def add_allow_non_finite(arguments: argparse.ArgumentParser) -> None:
+    """Add the argument that loads the weights of a training that diverged."""
+    arguments.add_argument(
+        '--allow-non-finite',
+        action='store_true',
+        help='load a checkpoint with weights that are NaN or infinite, which is refused by default',
+    )
+
+
 def parse(arguments: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line; ``--local-rank`` sets ``LOCAL_RANK`` where the launcher did not.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmtranspose.commands.command_line import (
+    add_allow_non_finite,
     add_allow_partial,
     add_image_and_bboxes,
     read_image_and_bboxes,
@@ -68,6 +69,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     arguments.add_argument('--device', default='cpu', help='cpu (default), cuda:0, ...')
     add_allow_partial(arguments)
+    add_allow_non_finite(arguments)
     return arguments.parse_args(argv)
 
 
@@ -78,7 +80,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not len(bboxes):
         raise InputError(f'box file {args.bboxes} is empty: there is nobody to explain (whole-image makes one box)')
     require_writable(args.output_root)
-    model = init_model(args.config, args.checkpoint, args.device, allow_partial=args.allow_partial)
+    model = init_model(
+        args.config,
+        args.checkpoint,
+        args.device,
+        allow_partial=args.allow_partial,
+        allow_non_finite=args.allow_non_finite,
+    )
     explanations = explain_topdown(
         model,
         image,

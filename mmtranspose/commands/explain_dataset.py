@@ -9,6 +9,7 @@ import torch
 from mmengine.dist import init_dist
 
 from mmtranspose.commands.command_line import (
+    add_allow_non_finite,
     add_allow_partial,
     add_cfg_options,
     add_launcher,
@@ -89,6 +90,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU of this process if there is one)')
     add_cfg_options(arguments)
     add_allow_partial(arguments)
+    add_allow_non_finite(arguments)
     add_launcher(arguments)
     return parse(arguments, argv)
 
@@ -110,7 +112,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     device = args.device or (f'cuda:{torch.cuda.current_device()}' if torch.cuda.is_available() else 'cpu')
     require_writable(args.output_root)
     cfg = load_config(args.config, args.cfg_options)
-    model = init_model(cfg, args.checkpoint, device, allow_partial=args.allow_partial)
+    model = init_model(
+        cfg, args.checkpoint, device, allow_partial=args.allow_partial, allow_non_finite=args.allow_non_finite
+    )
     summary = explain_dataset(model, args.output_root, settings)
     if summary is not None:  # None on other ranks than 0
         print(summary_text(summary))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmtranspose.commands.command_line import (
+    add_allow_non_finite,
     add_allow_partial,
     add_cfg_options,
     add_model,
@@ -196,6 +197,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add_computation(arguments)
     add_cfg_options(arguments)
     add_allow_partial(arguments)
+    add_allow_non_finite(arguments)
     return arguments.parse_args(argv)
 
 
@@ -284,7 +286,9 @@ def pipeline_of(
 def infer(args: argparse.Namespace, source: Source) -> int:
     """Run the pipeline over the inputs; returns the exit status."""
     boxes = boxes_of(args)
-    model = init_model(args.config, args.checkpoint, args.device, args.cfg_options, args.allow_partial)
+    model = init_model(
+        args.config, args.checkpoint, args.device, args.cfg_options, args.allow_partial, args.allow_non_finite
+    )
     draw, folder = drawer_of(args, model.dataset_meta), folder_of(args, model.dataset_meta)
     pipeline = pipeline_of(args, model, boxes)
     window = Window(args.show_interval) if args.show else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmtranspose.acceleration import DTYPES
-from mmtranspose.commands.command_line import add_model, add_runner_arguments, parse
+from mmtranspose.commands.command_line import add_allow_non_finite, add_model, add_runner_arguments, parse
 from mmtranspose.engine.runner_setup import build_runner, test_config
 from mmtranspose_cli.parser import command_parser
 
@@ -31,5 +31,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         help='test the accelerated model, in fp32 (with equal results) or another precision (see docs/speed.md)',
     )
     add_runner_arguments(arguments)
+    add_allow_non_finite(arguments)
     args = parse(arguments, argv)
     build_runner(test_config(args), ('test_dataloader',)).test()

@@ -20,6 +20,7 @@ def init_model(
     device: str = 'cpu',
     cfg_options: dict[str, Any] | None = None,
     allow_partial: bool = False,
+    allow_non_finite: bool = False,
 ) -> PoseEstimator:
     """Build a pose estimator and load its weights; as MMPose's ``init_model``, but mistakes are errors, not warnings.
 
@@ -30,16 +31,17 @@ def init_model(
         device (str): ``'cpu'``, ``'cuda:0'``, ...
         cfg_options (dict | None): Options to merge into the config file: dotted keys to values.
         allow_partial (bool): Load what fits of a checkpoint that does not match the model, and log what is left out.
+        allow_non_finite (bool): Accept weights that are NaN or infinite, as of a training that diverged.
 
     Returns:
         PoseEstimator: The model in evaluation mode, with ``cfg`` and ``dataset_meta``.
 
     Raises:
-        InputError: The config cannot be read, or names unknown modules or values; the checkpoint cannot be read or
-            does not match the model; the device is not there.
+        InputError: The config cannot be read, or names unknown modules or values; the checkpoint cannot be read, does
+            not match the model or has weights that are not finite; the device is not there.
     """
     require_device(device)
-    weights = None if checkpoint is None else Checkpoint.read(checkpoint)
+    weights = None if checkpoint is None else Checkpoint.read(checkpoint, allow_non_finite)
     cfg = config if isinstance(config, Config) else load_config(config, cfg_options)
     require_model(cfg)
     name = cfg.filename or 'config'

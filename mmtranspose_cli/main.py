@@ -36,6 +36,15 @@ COMMANDS = {
 }
 # Commands of the release before this one: the mode of benchmark that each became, and its config where none was given.
 RENAMED = {'encoder-memory': ('encoder', 'transpose-h-a6'), 'explanation-cost': ('explanation', None)}
+# The statuses that commands exit with; mmtranspose/errors.py names them.
+STATUSES = (
+    'exit statuses:',
+    '    0  done',
+    '    1  failed, or some of the inputs could not be used, or problems were found (check-dataset, doctor)',
+    '    2  a mistake in what was given, or something of this machine that is used up; a sentence says what to do',
+    '   75  training was asked to stop (SIGTERM, SIGUSR1) and wrote a checkpoint: go on with --resume',
+    '  130  interrupted (Ctrl-C)',
+)
 # Shell scripts below tools/.
 SCRIPTS = {
     'dist-train': ('dist_train.sh', 'train in several processes or on several GPUs'),
@@ -74,10 +83,24 @@ def usage() -> str:
             '',
             *lines,
             '',
+            *STATUSES,
+            '',
             '`mmtranspose COMMAND --help` explains a command. Configs are files, or names from `mmtranspose list`:',
             '  mmtranspose test transpose-r-a3 tp_r_256x192_enc3_d256_h1024_mh8.pth --cfg-options data_root=/data/coco',
         ]
     )
+
+
+def say(text: str) -> int:
+    """Print a text; returns the exit status."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # whoever read it has gone: `mmtranspose --help | head`
+            print_error(f'the standard output cannot be written: {error.strerror}')
+            return 2
+    return 0
 
 
 def run(command: str, arguments: list[str]) -> int | None:
@@ -148,14 +171,9 @@ def main(arguments: list[str] | None = None) -> int | None:
     """Run the console command; returns the exit status, 2 for an unknown command."""
     command, *rest = (sys.argv[1:] if arguments is None else arguments) or ['']
     if command in ('-h', '--help', 'help'):
-        try:
-            print(usage(), flush=True)
-        except BrokenPipeError:  # whoever read it has gone: `mmtranspose --help | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return say(usage())
     if command == '--version':
-        print(runpy.run_path(str(package() / 'version.py'))['__version__'])
-        return 0
+        return say(runpy.run_path(str(package() / 'version.py'))['__version__'])
     if command in COMMANDS or command in SCRIPTS or command in RENAMED:
         return run(command, rest)
     if command:

@@ -100,13 +100,14 @@ def _system_error(number: int | None, file: str | None, text: str, command: str)
 def _loader_error(error: BaseException, command: str) -> str | None:
     """The end of a process that loads batches, and its want of shared memory."""
     text = str(error)
-    if 'out of shared memory' in text or ('shared memory' in text and '(28)' in text):
+    shared = re.search(r'</torch_[^>]*>.* \((\d+)\)', text)  # a file below /dev/shm, and the error's number
+    if (shared and int(shared[1]) == errno.EMFILE) or 'items of ancdata' in text:
+        return _system_error(errno.EMFILE, None, text, command)
+    if shared or 'out of shared memory' in text:
         return (
             f'the shared memory of the loader processes (/dev/shm) is used up: {FEWER}, or enlarge it (docker run '
             '--shm-size=8g)'
         )
-    if ('shared memory object' in text and '(24)' in text) or 'items of ancdata' in text:
-        return _system_error(errno.EMFILE, None, text, command)
     if re.search(r'DataLoader worker .* is killed by signal: Killed', text):
         return f"a loader process was killed, most likely because the machine's memory is used up: {FEWER}"
     return None

@@ -12,6 +12,7 @@ from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.registry import FUNCTIONS
 from mmpose.registry import HOOKS, KEYPOINT_CODECS, LOOPS, MODELS, OPTIM_WRAPPERS, TRANSFORMS
 
+from mmtranspose.compat import auto_resume
 from mmtranspose.compat.patching import replace_once, when_imported
 from mmtranspose.loading import zoo
 
@@ -33,6 +34,7 @@ def register() -> None:
     register_modules()
     register_configs()
     when_imported('mmengine.infer.infer', register_models)
+    auto_resume.apply(find_latest_checkpoint)
 
 
 def register_modules() -> None:
@@ -81,3 +83,15 @@ def _with_models(listed: Callable) -> Callable:
             yield from zoo.models()
 
     return get_models_from_metafile
+
+
+def find_latest_checkpoint(path: str) -> str | None:
+    """Find the checkpoint that ``resume=True`` goes on from, in place of mmengine's function of this name.
+
+    Raises:
+        InputError: The work directory has checkpoints and none can be used.
+    """
+    from mmtranspose.loading.resuming import find_resumable
+
+    found = find_resumable(path)
+    return None if found is None else str(found)

@@ -45,7 +45,7 @@ def apply() -> None:
 
 def apply_to_runner() -> None:
     """Put the work-arounds for mmengine's runner in place."""
-    from mmtranspose.compat import auto_resume, bare_state_dict, checkpoint_retention
+    from mmtranspose.compat import bare_state_dict, checkpoint_retention, scheduler_resume
 
-    for fault in (auto_resume, bare_state_dict, checkpoint_retention):
+    for fault in (bare_state_dict, checkpoint_retention, scheduler_resume):
         fault.apply()

@@ -1,14 +1,16 @@
-"""Delete old checkpoints only after the new one is written.
+"""Delete old checkpoints only after the new one is written, and only in the run's own folder.
 
 Fault: with ``max_keep_ckpts``, mmengine's ``CheckpointHook`` deletes the oldest checkpoint BEFORE it writes the new
 one. If the process is killed in between, ``max_keep_ckpts=1`` leaves no checkpoint. The best checkpoint is replaced in
-the same order.
+the same order. A run that is resumed takes the path of its best checkpoint from the checkpoint file; if the work
+directory was copied, that is a file of the original, which the hook deletes there when a better one is found.
 Versions: mmengine <= 0.10.7.
-Can go: when ``CheckpointHook`` deletes after writing.
+Can go: when ``CheckpointHook`` deletes after writing, and keeps the names of its files without folders.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,11 +18,27 @@ from mmtranspose.compat.patching import replace_once
 
 
 def apply() -> None:
-    """Make ``CheckpointHook`` write the new checkpoint first, then delete the old one."""
+    """Make ``CheckpointHook`` write the new checkpoint first, then delete the old one, in its own folder."""
     from mmengine.hooks import CheckpointHook
 
     for name in ('_save_checkpoint_with_step', '_save_best_checkpoint'):
         replace_once(CheckpointHook, name, _removing_last)
+    replace_once(CheckpointHook, 'before_train', _staying_at_home)
+
+
+def _staying_at_home(before_train: Callable) -> Callable:
+    def wrapper(self: Any, runner: Any) -> None:
+        before_train(self, runner)
+        best, several = getattr(self, 'best_ckpt_path', None), getattr(self, 'best_ckpt_path_dict', None) or {}
+        if best:
+            self.best_ckpt_path = _in_own_folder(self, best)
+        several.update({metric: _in_own_folder(self, path) for metric, path in several.items() if path})
+
+    return wrapper
+
+
+def _in_own_folder(hook: Any, path: str) -> str:
+    return hook.file_backend.join_path(hook.out_dir, re.split(r'[/\\]', str(path))[-1])
 
 
 def _removing_last(save: Callable) -> Callable:

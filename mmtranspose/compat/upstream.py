@@ -83,6 +83,8 @@ PRIVATE_NAMES = (
         'mmengine.model:ImgDataPreprocessor._channel_conversion',
         'models/data_preprocessors/transpose_data_preprocessor',
     ),
+    PrivateName(MMENGINE, 'mmengine.optim:_ParamScheduler', 'compat/scheduler_resume'),
+    PrivateName(MMENGINE, 'mmengine.optim:ConstantLR._global_step', 'compat/scheduler_resume'),
     PrivateName(MMENGINE, 'mmengine.registry:Registry._locations', 'registration'),
     PrivateName(MMENGINE, 'mmengine.runner.checkpoint:_load_checkpoint_to_model'),
     PrivateName(MMENGINE, 'mmengine.runner.runner:_load_checkpoint', 'compat/bare_state_dict'),

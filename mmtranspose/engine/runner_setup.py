@@ -11,12 +11,12 @@ from mmengine.runner import Runner
 from mmpose.registry import MODELS
 
 from mmtranspose.compat import cpu_distributed
-from mmtranspose.compat.auto_resume import find_latest_checkpoint
 from mmtranspose.engine.optim import supports_bfloat16
 from mmtranspose.errors import InputError
 from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.loading.config import load_config, merge_options, require_model
 from mmtranspose.loading.data_files import check_data
+from mmtranspose.loading.resuming import find_resumable
 from mmtranspose.models.data_preprocessors import TransPoseDataPreprocessor
 from mmtranspose.models.heads import TransPoseHead
 from mmtranspose.models.unwrapping import unwrapped
@@ -72,17 +72,16 @@ def train_config(args: argparse.Namespace) -> Config:
             ``auto_scale_lr``, ``save_every``.
 
     Raises:
-        InputError: The config cannot be read, or an option does not fit it.
+        InputError: The config cannot be read, or an option does not fit it; or the run is to be resumed, and none of
+            the checkpoints in its work directory can be used.
     """
     cfg = runner_config(args)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
         _use_amp(cfg)
-    if args.resume is not None:
-        checkpoint = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
-        if checkpoint or not cfg.get('load_from'):  # else a transfer starts, which needs its load_from
-            cfg.resume, cfg.load_from = True, checkpoint
+    if args.resume not in (None, 'auto'):
+        cfg.resume, cfg.load_from = True, args.resume
     if args.save_every is not None:
         hook = _default_hook(cfg, 'checkpoint', 'ResumableCheckpointHook')
         if hook['type'] == 'CheckpointHook':
@@ -93,6 +92,11 @@ def train_config(args: argparse.Namespace) -> Config:
             raise InputError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')
         cfg.auto_scale_lr.enable = True
     merge_options(cfg, args.cfg_options)  # again, so that options override flags, as in MMPose's tools
+    if args.resume == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
+        found = find_resumable(cfg.work_dir)
+        cfg.resume = found is not None
+        if found is not None:  # else a transfer starts, which needs its load_from
+            cfg.load_from = str(found)
     return cfg
 
 
@@ -115,7 +119,7 @@ def test_config(args: argparse.Namespace) -> Config:
 
     Args:
         args (argparse.Namespace): As for :func:`runner_config`, with ``checkpoint``, ``badcase``, ``accelerate``,
-            ``out``, ``dump``.
+            ``out``, ``dump``, ``allow_non_finite``.
 
     Raises:
         InputError: The config cannot be read, or an option does not fit it.
@@ -130,6 +134,8 @@ def test_config(args: argparse.Namespace) -> Config:
     merge_options(cfg, args.cfg_options)  # again, so that options override flags, as in MMPose's tools
     if 'allow_partial' in cfg:  # in the config it is meant for training
         cfg.allow_partial = args.allow_partial
+    if args.allow_non_finite:
+        cfg.allow_non_finite = True
     if args.accelerate is not None:
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='AccelerationHook', dtype=args.accelerate)]
     if args.out is not None:
@@ -159,13 +165,14 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
         cpu_distributed.wrap_on_cpu(cfg)
     load_from = cfg.get('load_from')
     on_disk = load_from is not None and '://' not in load_from
-    checkpoint = Checkpoint.read(load_from) if on_disk else None  # before anything is built or written
+    allowed = cfg.get('allow_non_finite', False)
+    checkpoint = Checkpoint.read(load_from, allowed) if on_disk else None  # before anything is built or written
     try:
         runner = Runner.from_cfg(cfg)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f'config {cfg.filename}: {error}') from error
     if load_from is not None:  # a URL is fetched now: only rank 0 does it once there is a process group
-        _check_checkpoint(runner, checkpoint or Checkpoint.read(load_from), cfg)
+        _check_checkpoint(runner, checkpoint or Checkpoint.read(load_from, allowed), cfg)
     return runner
 
 

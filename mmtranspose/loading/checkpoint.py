@@ -165,12 +165,17 @@ class Checkpoint:
         """Check that a training can be resumed from this checkpoint.
 
         Raises:
-            InputError: The file holds weights alone and does not say how far the training went.
+            InputError: The file holds weights alone and does not say how far the training went, or lacks the log.
         """
         if not {'epoch', 'iter'} <= set(self.meta):
             raise InputError(
                 f'checkpoint {self.path} holds weights alone, so no training can be resumed from it; to start from '
                 f'these weights, use --cfg-options load_from={self.path}'
+            )
+        if not isinstance(self.content.get('message_hub'), dict):
+            raise InputError(
+                f'checkpoint {self.path} has no message_hub (it was published, or written by another program), so no '
+                f'training can be resumed from it; to start from its weights, use --cfg-options load_from={self.path}'
             )
 
     def load_into(self, model: nn.Module) -> None:

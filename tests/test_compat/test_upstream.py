@@ -10,6 +10,7 @@ import house
 import pytest
 import torch
 from mmengine.model import ImgDataPreprocessor
+from mmengine.optim import ConstantLR
 from mmengine.registry import Registry
 from mmengine.visualization import Visualizer
 from mmpose.datasets.transforms import RandomBBoxTransform
@@ -35,6 +36,7 @@ def visualization_hook():
 ON_INSTANCES = {  # names that only an instance has: how to make one
     'mmpose.datasets.transforms:RandomBBoxTransform._get_transform_params': RandomBBoxTransform,
     'mmengine.model:ImgDataPreprocessor._channel_conversion': ImgDataPreprocessor,
+    'mmengine.optim:ConstantLR._global_step': lambda: ConstantLR(torch.optim.SGD([torch.zeros(1)]), factor=0.5),
     'mmengine.registry:Registry._locations': lambda: Registry('example'),
     'mmpose.engine.hooks:PoseVisualizationHook._test_index': visualization_hook,
     'torch._dynamo.eval_frame:OptimizedModule._orig_mod': lambda: torch.compile(nn.Identity()),

@@ -59,6 +59,8 @@ def plain(cfg: Config) -> dict:
     for hook in ('visualization', 'badcase'):
         if not content['default_hooks'][hook].get('show'):
             content['default_hooks'][hook].pop('wait_time', None)  # of a window that is not shown
+    if content['load_from'] is None:
+        content['resume'] = False  # ours has searched for a checkpoint: the runner need not do so again
     return content
 
 
@@ -141,11 +143,31 @@ class TestWhatFlagsDo:
     def test_default_work_directory(self, tiny_config, monkeypatch):
         assert Path(ours('train', monkeypatch, tiny_config).work_dir) == Path('work_dirs/tiny')
 
-    @pytest.mark.parametrize(('flag', 'load_from'), [(('--resume',), None), (('--resume', 'a.pth'), 'a.pth')])
-    def test_resume(self, tiny_config, monkeypatch, flag, load_from):
-        cfg = ours('train', monkeypatch, tiny_config, *flag)
-        assert (cfg.resume, cfg.load_from) == (True, load_from)
-        assert ours('train', monkeypatch, tiny_config).resume is False
+    @pytest.mark.parametrize(
+        ('flags', 'expected'),
+        [
+            (('--resume', 'a.pth'), (True, 'a.pth')),
+            (('--resume',), (True, 'epoch_1.pth')),
+            (('--resume', 'auto'), (True, 'epoch_1.pth')),
+            (('--cfg-options', 'resume=True'), (True, 'epoch_1.pth')),
+            (('--resume', '--cfg-options', 'load_from=coco.pth'), (True, 'epoch_1.pth')),  # a transfer, requeued
+            (('--cfg-options', 'resume=True', 'load_from=b.pth'), (True, 'b.pth')),
+            ((), (False, None)),
+        ],
+    )
+    def test_resume(self, tiny_config, tiny_checkpoint, monkeypatch, tmp_path, flags, expected):
+        shutil.copy(tiny_checkpoint, tmp_path / 'epoch_1.pth')
+        cfg = ours('train', monkeypatch, tiny_config, '--work-dir', str(tmp_path), *flags)
+        assert (cfg.resume, cfg.load_from and Path(cfg.load_from).name) == expected
+
+    @pytest.mark.parametrize('flags', [('--resume',), ('--cfg-options', 'resume=True')])
+    def test_nothing_to_resume_from(self, tiny_config, monkeypatch, tmp_path, flags):
+        cfg = ours('train', monkeypatch, tiny_config, '--work-dir', str(tmp_path / 'new'), *flags)
+        assert (cfg.resume, cfg.load_from) == (False, None)
+        (tmp_path / 'epoch_3.pth').write_bytes(b'')
+        with pytest.raises(InputError, match='none of its 1 checkpoints can be used, .*epoch_3.pth is damaged'):
+            ours('train', monkeypatch, tiny_config, '--work-dir', str(tmp_path), *flags)
+        assert [path.name for path in tmp_path.iterdir()] == ['epoch_3.pth']
 
     def test_resume_of_a_transfer(self, tiny_config, tiny_checkpoint, monkeypatch, tmp_path):
         """The first start, which has nothing to resume from, begins with the config's ``load_from``."""
@@ -369,5 +391,12 @@ class TestTransfer:
             build()
         meta = torch.load(tiny_checkpoint, weights_only=True)['meta']
         torch.save({**torch.load(other, weights_only=True), 'meta': meta}, other)
+        with pytest.raises(InputError, match='its weights are not those that were written'):
+            build()
+        del meta['weights_digest']
+        torch.save({**torch.load(other, weights_only=True), 'meta': meta}, other)
+        with pytest.raises(InputError, match='has no message_hub'):
+            build()
+        torch.save({**torch.load(other, weights_only=True), 'message_hub': {}}, other)
         with pytest.raises(InputError, match='2 of another shape.*A run is resumed with the config that it began with'):
             build()

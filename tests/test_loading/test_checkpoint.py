@@ -227,7 +227,8 @@ def test_weights_arrive_in_the_model(tiny_config, tiny_checkpoint, tmp_path, pre
 @pytest.mark.parametrize('content', ['truncated', 'foreign'])
 @pytest.mark.parametrize('tool', ['train', 'test', 'infer'])
 def test_tools_refuse_it(tool, content, tiny_config, tiny_checkpoint, people, run_command, tmp_path, monkeypatch):
-    path = save(tmp_path, {'state_dict': {'fc.weight': torch.zeros(3, 3)}, 'meta': dict(epoch=1, iter=3)})
+    meta = dict(epoch=1, iter=3)
+    path = save(tmp_path, {'state_dict': {'fc.weight': torch.zeros(3, 3)}, 'meta': meta, 'message_hub': {}})
     if content == 'truncated':
         path.write_bytes(Path(tiny_checkpoint).read_bytes()[:-2000])
     for name in ('train', 'test'):

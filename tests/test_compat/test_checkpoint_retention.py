@@ -1,8 +1,10 @@
 """An old checkpoint is there until the new one is."""
 
 import os
+import shutil
 from types import SimpleNamespace
 
+import mmengine.runner  # noqa: F401  (puts the work-arounds in place)
 import pytest
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
@@ -131,3 +133,23 @@ def test_applied_once_only():
     before = CheckpointHook._save_best_checkpoint
     checkpoint_retention.apply()
     assert CheckpointHook._save_best_checkpoint is before and hasattr(before, REPLACED_BY)
+
+
+@pytest.mark.parametrize('metrics', [['AP'], ['AP', 'AR']], ids=' '.join)
+@pytest.mark.parametrize('spelling', [str, lambda path: f'{path}/'], ids=['plain', 'with a slash'])
+def test_a_copied_work_directory_leaves_the_original_alone(tmp_path, metrics, spelling):
+    (tmp_path / 'a').mkdir()
+    original = Run(tmp_path / 'a', save_best=metrics, rule='greater', max_keep_ckpts=1)
+    original.train_epoch()
+    original.validate(AP=0.1, AR=0.1)
+    shutil.copytree(tmp_path / 'a', tmp_path / 'b')
+    before = {path: path.read_bytes() for path in (tmp_path / 'a').iterdir()}
+    copy = Run.__new__(Run)
+    copy.__dict__.update(original.__dict__, work_dir=spelling(tmp_path / 'b'), seen=[])
+    copy.hook = CheckpointHook(interval=1, save_best=metrics, rule='greater', max_keep_ckpts=1)
+    copy.hook.before_train(copy)  # with the message hub of the original's checkpoint
+    copy.train_epoch()
+    copy.validate(AP=0.3, AR=0.05)
+    assert {path: path.read_bytes() for path in (tmp_path / 'a').iterdir()} == before
+    kept = ['best_AR_epoch_1.pth'] if 'AR' in metrics else []
+    assert copy.checkpoints() == ['best_AP_epoch_2.pth', *kept, 'epoch_2.pth']

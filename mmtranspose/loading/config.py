@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmtranspose.errors import InputError
+from mmtranspose.loading.config_overrides import check_overrides
 from mmtranspose.loading.zoo import find_config
 from mmtranspose.typing import PathLike
 
@@ -26,7 +27,7 @@ def load_config(path: PathLike, options: dict[str, Any] | None = None) -> Config
         options (dict | None): The options of ``--cfg-options``: dotted keys to values.
 
     Raises:
-        InputError: The file is missing or is no valid config, or an option does not fit it.
+        InputError: The file is missing or is no valid config, or an option does not fit it or would change nothing.
     """
     path = str(path) if Path(path).is_file() else find_config(str(path))
     options = options or {}
@@ -34,6 +35,7 @@ def load_config(path: PathLike, options: dict[str, Any] | None = None) -> Config
         cfg = Config.fromfile(path)
     except Exception as error:
         raise InputError(f'config {path} cannot be read: {error}') from error
+    check_overrides(cfg, options)
     if 'data_root' in options:
         move_data_root(cfg, options['data_root'])
     merge_options(cfg, options)

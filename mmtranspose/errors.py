@@ -90,7 +90,7 @@ def require_size(name: str, value: object, least: int = 1) -> None:
         InputError: ``value`` is not a sequence of two numbers from ``least`` on.
     """
     numbers = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else []
-    if len(numbers) != 2 or not all(isinstance(one, Real) and one >= least for one in numbers):
+    if len(numbers) != 2 or not all(isinstance(one, Real) and float(one) >= least for one in numbers):
         raise InputError(f'{name}={value} must be two numbers, each at least {least}')
 
 

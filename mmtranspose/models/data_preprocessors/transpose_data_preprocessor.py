@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import inf
+from math import isfinite
+from numbers import Real
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from mmpose.models.data_preprocessors import PoseDataPreprocessor
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from mmtranspose.errors import InputError, require_at_least, require_positive
+from mmtranspose.errors import InputError
 from mmtranspose.typing import Batch
 
 
@@ -78,10 +79,10 @@ def _check_normalisation(mean: Sequence[float] | None = None, std: Sequence[floa
     for name, values in (('mean', mean), ('std', std)):
         if values is not None and (not isinstance(values, Sequence) or len(values) not in (1, 3)):
             raise InputError(f'{name}={values} must be a list of three numbers, or of one for all channels')
-    for value in std or ():
-        require_positive('std: each', value)
-    for value in mean or ():
-        require_at_least('mean: each', value, -inf)
+        if not all(isinstance(value, Real) and isfinite(value) for value in values or ()):
+            raise InputError(f'{name}={values}: each value must be a number')
+    if std is not None and min(std) <= 0:
+        raise InputError(f'std={std}: each value must be greater than 0')
 
 
 def _stacked(inputs: Tensor | Sequence[Tensor]) -> Tensor | Sequence[Tensor]:

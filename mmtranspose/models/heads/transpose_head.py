@@ -50,8 +50,8 @@ class TransPoseHead(HeatmapHead):
     ):
         require_at_least('in_channels', in_channels, 1)
         require_at_least('out_channels', out_channels, 1)
-        for channels in deconv_out_channels or ():
-            require_at_least('deconv_out_channels: each', channels, 1)
+        if min(deconv_out_channels or (1,)) < 1:
+            raise InputError(f'deconv_out_channels={deconv_out_channels}: each value must be at least 1')
         if deconv_out_channels and deconv_kernel_sizes is None:
             deconv_kernel_sizes = (4,) * len(deconv_out_channels)
         super().__init__(

@@ -11,6 +11,9 @@ from mmengine.runner import Runner
 from mmpose.registry import MODELS
 
 from mmtranspose.compat import cpu_distributed
+from mmtranspose.engine.config_check import check_run
+from mmtranspose.engine.config_fields import naming_fields
+from mmtranspose.engine.config_values import check_values
 from mmtranspose.engine.optim import supports_bfloat16
 from mmtranspose.errors import InputError
 from mmtranspose.loading.checkpoint import Checkpoint
@@ -149,7 +152,7 @@ def test_config(args: argparse.Namespace) -> Config:
 
 
 def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
-    """Check the data files and the checkpoint that a config names, and build mmengine's runner.
+    """Check a config, its data files and its checkpoint, and build mmengine's runner with all of its parts.
 
     Args:
         cfg (Config): From :func:`train_config` or :func:`test_config`.
@@ -158,6 +161,7 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
     Raises:
         InputError: A data file, the checkpoint or a value in the config cannot be used; the message names it.
     """
+    check_values(cfg, loaders)
     check_data(cfg, loaders)
     if 'train_dataloader' in loaders:
         _check_batches(cfg)
@@ -167,12 +171,11 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
     on_disk = load_from is not None and '://' not in load_from
     allowed = cfg.get('allow_non_finite', False)
     checkpoint = Checkpoint.read(load_from, allowed) if on_disk else None  # before anything is built or written
-    try:
+    with naming_fields(cfg, 'model', 'default_hooks', 'custom_hooks', 'visualizer', 'log_processor', 'env_cfg'):
         runner = Runner.from_cfg(cfg)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f'config {cfg.filename}: {error}') from error
     if load_from is not None:  # a URL is fetched now: only rank 0 does it once there is a process group
         _check_checkpoint(runner, checkpoint or Checkpoint.read(load_from, allowed), cfg)
+    check_run(runner, loaders)
     return runner
 
 

@@ -1,0 +1,176 @@
+"""Build all parts of a run before its first step, so that mistakes in the config are found before anything is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import inf
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
+from mmengine.optim import OptimWrapper, OptimWrapperDict, ReduceOnPlateauParamScheduler
+from mmengine.runner import Runner
+from mmpose.evaluation.metrics import CocoMetric
+
+from mmtranspose.engine.config_fields import NO_SAMPLE, at, mistake, naming_fields
+from mmtranspose.engine.metric_names import metric_names
+from mmtranspose.engine.random_states import random_states_kept
+from mmtranspose.engine.shape_check import check_input_size, check_shapes
+from mmtranspose.errors import require_choice
+from mmtranspose.loading.config_overrides import did_you_mean
+
+TRIED_STEPS = 1000  # of a scheduler; where it begins later, its arithmetic is not tried
+
+
+def check_run(runner: Runner, loaders: tuple[str, ...]) -> None:
+    """Build what a runner builds when it starts, and try it: loaders, optimiser, schedulers, evaluators, shapes.
+
+    The runner keeps what was built, so nothing is built twice. Random states, model and devices are left as they are.
+
+    Args:
+        runner (Runner): From ``Runner.from_cfg``.
+        loaders (tuple[str, ...]): The data loaders that the run will use (``'train_dataloader'``, ...).
+
+    Raises:
+        InputError: A value in the config cannot be used; the message names its field.
+    """
+    cfg = runner.cfg
+    if 'train_dataloader' in loaders:
+        with naming_fields(cfg, 'train_cfg', 'train_dataloader'):
+            loader = runner.train_loop.dataloader
+        _check_dataset(cfg, 'train_dataloader', loader)
+        _check_optimizer(runner)
+        _check_schedulers(runner)
+        with random_states_kept():
+            check_shapes(runner.model, cfg, 'train_dataloader', loader)
+    for split in ('val', 'test'):
+        if f'{split}_dataloader' in loaders and cfg.get(f'{split}_cfg') is not None:
+            with naming_fields(cfg, f'{split}_cfg', f'{split}_dataloader', f'{split}_evaluator'):
+                loop = getattr(runner, f'{split}_loop')
+            _check_metrics(cfg, f'{split}_evaluator', loop.evaluator)
+            _check_dataset(cfg, f'{split}_dataloader', loop.dataloader)
+            with random_states_kept():
+                check_input_size(runner.model, cfg, f'{split}_dataloader', loop.dataloader)
+    if 'train_dataloader' in loaders and 'val_dataloader' in loaders and runner.val_loop is not None:
+        _check_save_best(runner)
+
+
+def _check_dataset(cfg: Config, name: str, loader: Any) -> None:
+    """Check that a data loader has batches, and people with as many keypoints as the head predicts."""
+    samples, batches = len(loader.dataset), len(loader)
+    if samples == 0:
+        raise mistake(cfg, f'{name}.dataset', NO_SAMPLE)
+    if batches == 0:
+        raise mistake(
+            cfg, name, f'no batch is left: batch_size={loader.batch_size} with drop_last=True, but {samples} samples'
+        )
+    keypoints = (getattr(loader.dataset, 'metainfo', None) or {}).get('num_keypoints')
+    channels = at(cfg, 'model.head.out_channels')
+    if cfg.model.type == 'TopdownPoseEstimator' and None not in (keypoints, channels) and keypoints != channels:
+        raise mistake(
+            cfg, 'model.head.out_channels', f'={channels}, but the people of {name} have {keypoints} keypoints'
+        )
+
+
+def _check_metrics(cfg: Config, name: str, evaluator: Any) -> None:
+    for metric in getattr(evaluator, 'metrics', ()):
+        if isinstance(metric, CocoMetric):
+            with naming_fields(cfg, name):
+                require_choice('iou_type', metric.iou_type, ('keypoints', 'keypoints_crowd'))
+
+
+def _check_optimizer(runner: Runner) -> None:
+    cfg = runner.cfg
+    with naming_fields(cfg, 'optim_wrapper'):
+        runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    for wrapper in _wrappers(runner.optim_wrapper):
+        for group in wrapper.optimizer.param_groups:
+            if not 0 <= group['lr'] < inf:
+                raise mistake(cfg, 'optim_wrapper', f'it gives the learning rate {group["lr"]}; 0 or more is wanted')
+
+
+def _wrappers(wrapper: OptimWrapper) -> list[OptimWrapper]:
+    return list(wrapper.values()) if isinstance(wrapper, OptimWrapperDict) else [wrapper]
+
+
+def _check_schedulers(runner: Runner) -> None:
+    """Build the schedulers for an optimiser of the same learning rates that trains nothing, and step them.
+
+    The runner builds its own later, after it has scaled the learning rates (``auto_scale_lr``).
+    """
+    cfg, schedulers, wrapper = runner.cfg, runner.param_schedulers, runner.optim_wrapper
+    if schedulers is None:
+        return
+    several = isinstance(wrapper, OptimWrapperDict)
+    try:
+        runner.optim_wrapper = (
+            OptimWrapperDict(**{name: _idle(one) for name, one in wrapper.items()}) if several else _idle(wrapper)
+        )
+        with naming_fields(cfg, 'param_scheduler'):
+            built = runner.build_param_scheduler(schedulers)
+        for field, scheduler in _numbered(built):
+            if isinstance(scheduler, ReduceOnPlateauParamScheduler):  # steps by a metric
+                continue
+            with naming_fields(cfg, field):
+                nonsense = _nonsense(scheduler)
+            if nonsense is not None:
+                raise mistake(cfg, field, nonsense)
+    finally:
+        runner.optim_wrapper = wrapper
+
+
+def _idle(wrapper: OptimWrapper) -> OptimWrapper:
+    """An optimiser of one parameter for each group of another, with the hyperparameters of that."""
+    groups = wrapper.optimizer.param_groups
+    idle = torch.optim.SGD([dict(params=[torch.nn.Parameter(torch.zeros(()))]) for _ in groups], lr=0.0)
+    for group, theirs in zip(idle.param_groups, groups):
+        group.update({key: value for key, value in theirs.items() if key != 'params'})
+    idle.defaults = dict(wrapper.optimizer.defaults)
+    return OptimWrapper(idle)
+
+
+def _numbered(schedulers: Any) -> Iterator[tuple[str, Any]]:
+    """The schedulers and their fields in the config."""
+    if isinstance(schedulers, Mapping):
+        for name, some in schedulers.items():
+            for index, one in enumerate(some):
+                yield f'param_scheduler.{name}.{index}', one
+    else:
+        for index, one in enumerate(schedulers):
+            yield f'param_scheduler.{index}' if len(schedulers) > 1 else 'param_scheduler', one
+
+
+def _nonsense(scheduler: Any) -> str | None:
+    """Step a scheduler from its beginning on, and describe the first value that no optimiser takes."""
+    for _ in range(min(scheduler.begin + 3, TRIED_STEPS)):  # a division by zero comes up at the second or third step
+        scheduler.optimizer.step()
+        scheduler.step()
+        for group in scheduler.optimizer.param_groups:
+            value = group.get(scheduler.param_name, 0)
+            if isinstance(value, complex) or not 0 <= value < inf:
+                return f'it sets {scheduler.param_name} to {value} after {scheduler.last_step} steps'
+    return None
+
+
+def _check_save_best(runner: Runner) -> None:
+    """Check that the evaluator of the validation gives the metrics that the best checkpoint is kept by."""
+    names = metric_names(runner.val_loop.evaluator)
+    for hook in runner.hooks:
+        if names is None or not isinstance(hook, CheckpointHook):
+            continue
+        for metric in hook.save_best or ():
+            if metric != 'auto' and metric not in names:
+                near = did_you_mean(metric, names) or f'; choose from {", ".join(names) or "none"}'
+                field = _field_of_hook(runner.cfg, metric)
+                raise mistake(runner.cfg, field, f'={metric!r} is no metric that val_evaluator gives{near}')
+
+
+def _field_of_hook(cfg: Config, metric: str) -> str:
+    """The field ``save_best`` that holds a metric."""
+    for section in ('default_hooks', 'custom_hooks'):
+        hooks = cfg.get(section) or {}
+        for name, hook in hooks.items() if isinstance(hooks, Mapping) else enumerate(hooks):
+            if isinstance(hook, Mapping) and metric in str(hook.get('save_best')):
+                return f'{section}.{name}.save_best'
+    return 'default_hooks.checkpoint.save_best'

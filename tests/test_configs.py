@@ -20,6 +20,8 @@ from mmpose.visualization import PoseLocalVisualizer
 from tiny_datasets import LOADERS, metainfo, write_datasets
 
 from mmtranspose.dataset_check import check_dataset
+from mmtranspose.engine.config_check import check_run
+from mmtranspose.engine.config_values import check_values
 from mmtranspose.loading.config import move_data_root
 from mmtranspose.loading.data_files import check_data
 
@@ -323,10 +325,12 @@ def see_ground_truth(model, people, monkeypatch) -> None:
 
 @every_config
 def test_untrained(name, data, tmp_path):
-    """One step of training, validation and test run; the checkpoint is kept by a metric that there is."""
+    """The config passes the check, one step of training, validation and test run, and the best checkpoint is kept."""
     cfg, _ = data
     cfg.default_hooks.checkpoint.save_optimizer = False
     runner = run_config(cfg, small=True)
+    check_values(runner.cfg, LOADERS)
+    check_run(runner, LOADERS)
     before = {key: value.clone() for key, value in runner.model.named_parameters()}
     runner.train()
     assert runner.iter == runner.epoch == 1

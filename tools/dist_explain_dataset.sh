@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Explain over a dataset on several GPUs of one or more machines, or in several processes on a CPU (gloo).
-# Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT from the environment.
+# Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT (29500) from the environment; one machine takes a free port.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
 need 5 'CONFIG CHECKPOINT PROCESSES --output-root DIR [options of `mmtranspose explain-dataset`]' \

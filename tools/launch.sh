@@ -20,12 +20,10 @@ need() {
     fi
 }
 
-# distributed PROCESSES SCRIPT [arguments]: torchrun, on this machine or as one of NNODES.
+# distributed PROCESSES SCRIPT [arguments]: on this machine or as one of NNODES; signals reach the processes, and the
+# exit status is theirs.
 distributed() {
-    "${PYTHON:-python}" -m torch.distributed.run \
-        --nnodes "${NNODES:-1}" --node_rank "${NODE_RANK:-0}" --nproc_per_node "$1" \
-        --master_addr "${MASTER_ADDR:-127.0.0.1}" --master_port "${PORT:-29500}" \
-        "$root/$2" "${@:3}" --launcher pytorch
+    exec "${PYTHON:-python}" -m mmtranspose_cli.launcher "$1" "$root/$2" "${@:3}" --launcher pytorch
 }
 
 # slurm PARTITION JOB SCRIPT [arguments]: srun with GPUS tasks, GPUS_PER_NODE on each node.

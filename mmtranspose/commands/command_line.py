@@ -14,8 +14,9 @@ from typing import NoReturn
 
 import numpy as np
 from mmengine.config import DictAction
+from torch import distributed
 
-from mmtranspose.commands.machine_errors import machine_error, original_message
+from mmtranspose.commands.machine_errors import lost_peer, machine_error, original_message
 from mmtranspose.compat import keep_memory
 from mmtranspose.crops.boxes import load_bboxes, whole_image
 from mmtranspose.errors import FAILED, INTERRUPTED, MISTAKE, InputError, TrainingError
@@ -56,13 +57,23 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
         print('interrupted', file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:
-        known = isinstance(error, (InputError, TrainingError))
-        message = original_message(error) if known else machine_error(error, main.__module__.rpartition('.')[2])
+        status, message = _told(error, main.__module__.rpartition('.')[2])
         if message is None:
             raise
         _drop_output()
         print_error(message)
-        sys.exit(FAILED if isinstance(error, TrainingError) else MISTAKE)
+        sys.exit(status)
+
+
+def _told(error: Exception, command: str) -> tuple[int, str | None]:
+    """Exit status and message of an error; no message for a fault of the program."""
+    if isinstance(error, TrainingError):
+        return FAILED, str(error)
+    if isinstance(error, InputError):
+        return MISTAKE, original_message(error)
+    if distributed.is_available() and distributed.is_initialized() and lost_peer(error):
+        return FAILED, lost_peer(error)
+    return MISTAKE, machine_error(error, command)
 
 
 def _drop_output() -> None:

@@ -52,6 +52,13 @@ def machine_error(error: BaseException, command: str = '') -> str | None:
     return None
 
 
+def lost_peer(error: BaseException) -> str | None:
+    """A sentence for an error that comes from the end of another process of the same run; None for another error."""
+    if re.search(r'Connection (closed|reset) by peer|ncclRemoteError', str(error)) is None:
+        return None
+    return 'another process of this run has ended; what it said tells why'
+
+
 def original_message(error: BaseException) -> str:
     """The message of an error; PyTorch puts the traceback before it where the error comes from a loader process."""
     return IN_LOADER.sub('', str(error)).strip()

@@ -171,7 +171,8 @@ def test_what_shell_scripts_start(tmp_path, script, arguments, started):
     process = subprocess.run(command, env={**variables, 'GPUS': '4'}, capture_output=True, text=True)
     kind = 'pytorch' if script.startswith('dist') else 'slurm'
     assert process.stdout.endswith(f' {ROOT}/{started} --launcher {kind}\n'), process.stderr
-    launched = ' --nproc_per_node 2 ' if kind == 'pytorch' else '-p gpu --job-name=job --gres=gpu:8 --ntasks=4 '
+    by_srun = '-p gpu --job-name=job --gres=gpu:8 --ntasks=4 '
+    launched = '-m mmtranspose_cli.launcher 2 ' if kind == 'pytorch' else by_srun
     assert launched in process.stdout
 
 

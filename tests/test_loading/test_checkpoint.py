@@ -3,12 +3,15 @@
 import json
 import os
 import pickle
+import re
 from pathlib import Path
 from unittest import mock
 
+import mmpose
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.runner import Runner
 from safetensors.torch import save_file
 from torch import nn
@@ -16,6 +19,7 @@ from torch import nn
 from mmtranspose.compat.bare_state_dict import state_dict_of
 from mmtranspose.errors import InputError
 from mmtranspose.loading.checkpoint import Checkpoint
+from mmtranspose.loading.config import load_config
 from mmtranspose.loading.init_model import init_model
 from mmtranspose.loading.weights_comparison import WeightsComparison
 from mmtranspose.models.released_weights import released_name
@@ -313,6 +317,84 @@ def test_odd_position_tables(released, tiny_config, tmp_path, table):
     path = save(tmp_path, {**released, 'pos_embedding': table})
     with pytest.raises(InputError, match='1 unknown to the model: pos_embedding'):
         init_model(tiny_config, str(path))
+
+
+@pytest.mark.parametrize('where', ['state_dict', 'ema_state_dict'])
+def test_weights_that_are_not_finite(where, tiny_config, tiny_checkpoint, tmp_path):
+    content = torch.load(tiny_checkpoint, weights_only=True)
+    del content['meta']['weights_digest']
+    content[where] = {name: value.clone() for name, value in content['state_dict'].items()}
+    for name in ('neck.projection.weight', 'head.final_layer.bias'):
+        content[where][name][0] = float('inf')
+    path = save(tmp_path, content)
+    names = [
+        f'{"" if where == "state_dict" else "ema_state_dict "}{name}'
+        for name in ('neck.projection.weight', 'head.final_layer.bias')
+    ]
+    words = f'checkpoint {path} has weights that are not finite (NaN or infinite), in 2 tensors: {", ".join(names)}; '
+    for read in (Checkpoint.read, lambda path: init_model(tiny_config, path)):
+        with pytest.raises(InputError, match=re.escape(words)):
+            read(path)
+    assert Checkpoint.read(path, allow_non_finite=True).content[where].keys() == content[where].keys()
+    model = init_model(tiny_config, path, allow_non_finite=True)
+    assert model.head.final_layer.bias.isfinite().all() == (where == 'ema_state_dict')
+
+
+@pytest.mark.parametrize('command', ['test', 'infer', 'explain', 'explain-dataset', 'app', 'benchmark'])
+def test_commands_refuse_weights_that_are_not_finite(
+    command, tiny_config, tiny_checkpoint, people, run_command, tmp_path, monkeypatch
+):
+    content = torch.load(tiny_checkpoint, weights_only=True)
+    del content['meta']['weights_digest']
+    content['state_dict']['head.final_layer.bias'][0] = float('nan')
+    path = save(tmp_path, content)
+    image, out = (
+        ('--input', people / 'val' / '000000000001.jpg', '--bboxes', 'whole-image'),
+        ('--output-root', tmp_path / 'out'),
+    )
+    arguments = {
+        'test': (path, '--work-dir', tmp_path / 'work'),
+        'infer': (path, *image, *out),
+        'explain': (path, *image, *out),
+        'explain-dataset': (path, *out),
+        'app': (path, '--bboxes', 'whole-image'),
+        'benchmark': ('forward', '--checkpoint', path, '--repeats', '1', '--batch-size', '1'),
+    }[command]
+
+    class Loaded(Exception):
+        pass
+
+    def loaded(self, *args, **kwargs):
+        raise Loaded
+
+    with pytest.raises(
+        InputError, match=f'{path} has weights that are not finite .* head.final_layer.bias; .*--allow-non'
+    ):
+        run_command(command, tiny_config, *arguments)
+    monkeypatch.setattr(Checkpoint, 'require_match', loaded)
+    with pytest.raises(Loaded):
+        run_command(command, tiny_config, *arguments, '--allow-non-finite')
+
+
+def test_a_dataset_without_lines_between_keypoints(tiny_config, run_command, tmp_path):
+    """``skeleton_info={}`` and ``sigmas=[]`` become empty arrays in the checkpoint, which test, infer, ... load."""
+    coco = Config.fromfile(Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets/coco.py').dataset_info
+    (tmp_path / 'metainfo.py').write_text(f'dataset_info = {dict(coco, skeleton_info={})}')
+    cfg = load_config(tiny_config)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.dataset.metainfo = dict(from_file=str(tmp_path / 'metainfo.py'))
+    cfg.dump(tmp_path / 'lines.py')
+    work = ('--work-dir', tmp_path / 'work')
+    run_command('train', tmp_path / 'lines.py', *work, '--cfg-options', 'experiment_name=lines')
+    checkpoint = Checkpoint.read(tmp_path / 'work' / 'epoch_1.pth')
+    assert checkpoint.dataset_meta['skeleton_link_colors'].shape == (0,)
+    checkpoint.dataset_meta['sigmas'] = np.zeros(0, np.float32)
+    torch.save(checkpoint.content, tmp_path / 'work' / 'epoch_1.pth')
+    run_command('train', tmp_path / 'lines.py', *work, '--resume', '--cfg-options', 'experiment_name=lines2')
+    run_command('test', tmp_path / 'lines.py', tmp_path / 'work' / 'epoch_1.pth', *work)
+    assert (
+        init_model(str(tmp_path / 'lines.py'), tmp_path / 'work' / 'epoch_1.pth').dataset_meta['skeleton_links'] == []
+    )
 
 
 def test_a_part_does_not_bring_its_keypoints_names(tiny_config, tiny_checkpoint, tmp_path):

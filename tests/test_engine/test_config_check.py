@@ -322,6 +322,8 @@ class TestWhatPasses:
         runner = built()
         parts = runner.train_loop, runner.val_loop, runner.optim_wrapper
         monkeypatch.setattr(Runner, 'build_dataloader', lambda *arguments, **options: pytest.fail('built again'))
+        trained = {id(parameter) for group in runner.optim_wrapper.param_groups for parameter in group['params']}
+        assert trained == {id(parameter) for parameter in runner.model.parameters()}
         runner.train()
         assert all(
             one is other for one, other in zip(parts, (runner.train_loop, runner.val_loop, runner.optim_wrapper))

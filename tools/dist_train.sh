@@ -4,5 +4,5 @@
 # SIGTERM and SIGUSR1 reach the processes, which finish the step and write a checkpoint; the exit status is then 75.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
-need 2 'CONFIG PROCESSES [options of `mmtranspose train`]' 'transpose-r-a3 4 --amp' "$@"
+need 2 'CONFIG PROCESSES [options of mmtranspose train]' 'transpose-r-a3 4 --amp' "$@"
 distributed "$2" tools/train.py "$1" "${@:3}"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What dist_*.sh and slurm_*.sh share; sourced by them.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
@@ -26,10 +27,37 @@ distributed() {
     exec "${PYTHON:-python}" -m mmtranspose_cli.launcher "$1" "$root/$2" "${@:3}" --launcher pytorch
 }
 
-# slurm PARTITION JOB SCRIPT [arguments]: srun with GPUS tasks, GPUS_PER_NODE on each node.
+# slurm PARTITION JOB SCRIPT [arguments]: srun with GPUS tasks, GPUS_PER_NODE on each node; srun passes signals on to
+# the tasks, and the exit status is theirs.
 slurm() {
-    # shellcheck disable=SC2086  (SRUN_ARGS is a list)
-    srun -p "$1" --job-name="$2" --gres="gpu:${GPUS_PER_NODE:-8}" --ntasks="${GPUS:-8}" \
+    # Runs that share a machine meet at different ports.
+    export MASTER_PORT="${PORT:-${MASTER_PORT:-$((20000 + RANDOM % 12768))}}"
+    # shellcheck disable=SC2086  # SRUN_ARGS is a list
+    exec srun -p "$1" --job-name="$2" --gres="gpu:${GPUS_PER_NODE:-8}" --ntasks="${GPUS:-8}" \
         --ntasks-per-node="${GPUS_PER_NODE:-8}" --cpus-per-task="${CPUS_PER_TASK:-5}" --kill-on-bad-exit=1 \
         ${SRUN_ARGS:-} "${PYTHON:-python}" -u "$root/$3" "${@:4}" --launcher slurm
+}
+
+# requeued PARTITION JOB SCRIPT [arguments]: slurm, again and again while training is told to stop and writes a
+# checkpoint (status 75): in a new run of the batch job, or of srun outside one.
+requeued() {
+    local running status signalled stopped=""
+    while true; do
+        slurm "$@" &
+        running=$!
+        trap 'signalled=1 stopped=1; kill -USR1 "$running" || true' USR1
+        trap 'signalled=1 stopped=1; kill -TERM "$running" || true' TERM INT
+        signalled=1
+        while [[ $signalled ]]; do # wait ends early when a signal comes
+            signalled="" status=0
+            wait "$running" || status=$?
+        done
+        ((status == 75)) || exit "$status"
+        if [[ ${SLURM_JOB_ID:-} ]]; then
+            # Not a job that was cancelled, or that Slurm itself is requeueing.
+            [[ $(scontrol show job "$SLURM_JOB_ID") == *JobState=RUNNING* ]] || exit "$status"
+            scontrol requeue "$SLURM_JOB_ID" && exit "$status" # fails in an allocation that is no batch job
+        fi
+        [[ ! $stopped ]] || exit "$status"
+    done
 }

@@ -19,7 +19,7 @@ from torch import distributed
 from mmtranspose.commands.machine_errors import lost_peer, machine_error, original_message
 from mmtranspose.compat import keep_memory
 from mmtranspose.crops.boxes import load_bboxes, whole_image
-from mmtranspose.errors import FAILED, INTERRUPTED, MISTAKE, InputError, TrainingError
+from mmtranspose.errors import FAILED, INTERRUPTED, MISTAKE, InputError, Preempted, TrainingError
 from mmtranspose.media import read_image
 from mmtranspose_cli.terminal import escape_messages, print_error
 
@@ -50,6 +50,10 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
         status = main(argv)
         sys.stdout.flush()  # here a full disk can still be told
         sys.exit(status)
+    except Preempted:
+        for number in (signal.SIGTERM, signal.SIGUSR1):  # another one must not change the status while Python ends
+            signal.signal(number, signal.SIG_IGN)
+        raise
     except BrokenPipeError:  # whoever read the output has gone: `... | head`
         _drop_output()
         sys.exit(FAILED)

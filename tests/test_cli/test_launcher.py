@@ -169,3 +169,105 @@ def test_the_others_are_ended_after_one_has_failed(start, monkeypatch):
     begin = time.monotonic()
     assert process.communicate(timeout=20)[1] == 'error: image 1\n'
     assert process.returncode == 2 and time.monotonic() - begin < launcher.OTHERS + 5
+
+
+SRUN = """#!/bin/bash
+echo "srun $*" >> {log}
+statuses=({statuses})
+status=${{statuses[$(grep -c ^srun {log}) - 1]}}
+[[ $status != wait ]] || {{
+    trap 'echo "task USR1" >> {log}; exit 75' USR1
+    trap 'echo "task TERM" >> {log}; exit 75' TERM
+    touch {log}.ready
+    for _ in {{1..1000}}; do sleep 0.02; done
+}}
+exit $status
+"""
+SCONTROL = """#!/bin/bash
+echo "scontrol $*" >> {log}
+[[ $1 != show ]] || echo JobState={state}
+[[ $1 != requeue ]] || exit {refused}
+"""
+
+
+@pytest.fixture
+def under_slurm(tmp_path):
+    """Starts slurm_train.sh with stubs of srun and scontrol; gives its status, its output and what they were told."""
+    log = tmp_path / 'log'
+
+    def under_slurm(*options, statuses='75 0', state='RUNNING', refused=0, number=None, **variables):
+        for name, text in (('srun', SRUN), ('scontrol', SCONTROL)):
+            (tmp_path / name).write_text(text.format(log=log, statuses=statuses, state=state, refused=refused))
+            (tmp_path / name).chmod(0o755)
+        environment = {**os.environ, 'PATH': f'{tmp_path}:{os.environ["PATH"]}', **variables}
+        command = ['bash', str(ROOT / 'tools' / 'slurm_train.sh'), 'gpu', 'job', 'c.py', 'w', *options]
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        try:
+            while number is not None and not (tmp_path / 'log.ready').exists() and process.poll() is None:
+                time.sleep(0.02)
+            if number is not None:
+                process.send_signal(number)
+            output = process.communicate(timeout=20)[0]
+        finally:
+            process.kill()
+        lines = log.read_text().splitlines()
+        return (
+            process.returncode,
+            output,
+            [line.split(' -p ')[0] if line[:4] == 'srun' else line for line in lines],
+            lines,
+        )
+
+    return under_slurm
+
+
+BATCH = dict(REQUEUE='1', SLURM_JOB_ID='7')
+REQUEUED = ['srun', 'scontrol show job 7', 'scontrol requeue 7']
+
+
+@pytest.mark.parametrize(
+    ('options', 'status', 'told'),
+    [
+        ({}, 75, ['srun']),
+        (dict(statuses='2'), 2, ['srun']),
+        (dict(REQUEUE='1'), 0, ['srun', 'srun']),
+        (dict(REQUEUE='1', statuses='75 75 2'), 2, ['srun'] * 3),
+        (dict(REQUEUE='1', statuses='2'), 2, ['srun']),
+        (BATCH, 75, REQUEUED),
+        (dict(BATCH, state='CANCELLED'), 75, REQUEUED[:2]),
+        (dict(BATCH, refused=1), 0, [*REQUEUED, 'srun']),
+        (dict(statuses='wait', number=signal.SIGUSR1), 75, ['srun', 'task USR1']),
+        (dict(statuses='wait', number=signal.SIGTERM), 75, ['srun', 'task TERM']),
+        (dict(BATCH, statuses='wait', number=signal.SIGUSR1), 75, ['srun', 'task USR1', *REQUEUED[1:]]),
+        (dict(BATCH, statuses='wait', number=signal.SIGTERM), 75, ['srun', 'task TERM', *REQUEUED[1:]]),
+        (dict(REQUEUE='1', statuses='wait', number=signal.SIGTERM), 75, ['srun', 'task TERM']),
+    ],
+    ids=str,
+)
+def test_slurm_requeues_what_was_told_to_stop(under_slurm, options, status, told):
+    code, output, found, lines = under_slurm(**options)
+    assert (code, found) == (status, told), output
+    for line in lines:
+        if line.startswith('srun'):
+            resume = ' --resume' if 'REQUEUE' in options else ''
+            assert line.endswith(f'tools/train.py c.py --work-dir w{resume} --launcher slurm')
+
+
+def test_resume_is_added_once(under_slurm):
+    *_, lines = under_slurm('--resume', 'a.pth', '--amp', statuses='0', REQUEUE='1')
+    assert lines[0].endswith('tools/train.py c.py --work-dir w --resume a.pth --amp --launcher slurm')
+
+
+def test_slurm_runs_on_one_machine_meet_at_different_ports(tmp_path):
+    ports = []
+    for variables in ({}, {}, {'PORT': '29501'}, {'MASTER_PORT': '29502'}):
+        (tmp_path / 'srun').write_text('#!/bin/bash\necho $MASTER_PORT\n')
+        (tmp_path / 'srun').chmod(0o755)
+        clean = {name: value for name, value in os.environ.items() if name not in ('PORT', 'MASTER_PORT')}
+        environment = {**clean, 'PATH': f'{tmp_path}:{os.environ["PATH"]}', **variables}
+        command = ['bash', str(ROOT / 'tools' / 'slurm_train.sh'), 'gpu', 'job', 'c.py', 'w']
+        ports.append(int(subprocess.run(command, env=environment, capture_output=True, text=True).stdout))
+    assert ports[2:] == [29501, 29502] and ports[0] != ports[1]
+    assert all(20000 <= port < 32768 for port in ports[:2])

@@ -166,11 +166,14 @@ def test_nobody_answers():
 
 @pytest.fixture
 def smallest_files():
-    """No file may become larger than 100 bytes."""
+    """No file may become larger than 100 bytes; afterwards limits and signal handlers are what they were."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    for number, handler in handlers.items():  # ignored once a process that was preempted is on its way out
+        signal.signal(number, handler)
 
 
 def write(path):
@@ -203,6 +206,7 @@ def test_exit_statuses(monkeypatch, capsys, tmp_path, smallest_files, main, stat
     with pytest.raises(SystemExit) as stop:
         command_line.run(lambda argv: main(path))
     assert stop.value.code == status
+    assert (signal.getsignal(signal.SIGTERM) is signal.SIG_IGN) == (status == 75)
     lines = capsys.readouterr().err.splitlines()
     expected = [] if sentence is None else ['error: ' + sentence.format(path=path / 'a')]
     assert [line[: len(start)] for line, start in zip(lines, expected, strict=True)] == expected

@@ -4,6 +4,9 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
+from torch.nn.parallel import DistributedDataParallel
+
+from mmtranspose.models.unwrapping import unwrapped
 
 
 @HOOKS.register_module()
@@ -21,6 +24,13 @@ class ChannelsLastHook(Hook):
         self.enable = enable
 
     def before_run(self, runner: Runner) -> None:
-        """Convert the runner's model in place."""
-        if self.enable:
-            runner.model.to(memory_format=torch.channels_last)
+        """Convert the runner's model in place, and wrap it anew if it is wrapped for distributed training.
+
+        PyTorch's ``DistributedDataParallel`` lays out its gradients as the weights are when it is made. If the layout
+        changes afterwards, the gradients of its first step are wrong (seen with torch 2.11).
+        """
+        if not self.enable:
+            return
+        network = unwrapped(runner.model).to(memory_format=torch.channels_last)
+        if isinstance(runner.model, DistributedDataParallel):
+            runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), network)

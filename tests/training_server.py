@@ -6,6 +6,7 @@ process's number or its exit status. Tests use :class:`TrainingServer`.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+STEPS = {'step': 'parse_losses', 'ask': 'parse_losses', 'ask in validation': 'val_step'}  # of the model
 WRITES = ('replace', 'fsync', 'unlink', 'remove')  # of os: the moments of writing a checkpoint
 
 
@@ -34,9 +36,10 @@ class TrainingServer:
 
         Args:
             *argv: Arguments of the command.
-            die_at: ``['step', n]``: kill the process within its n-th step; ``['write', n]``: before or after (n odd or
-                even) its n // 2-th operation on a file that it writes; ``['half', n]``: when half of its n-th
-                checkpoint is written. Given to rank 0.
+            die_at: Given to rank 0. ``['step', n]``: kill the process within its n-th step; ``['write', n]``: before or
+                after (n odd or even) its n // 2-th operation on a file that it writes; ``['half', n]``: when half of
+                its n-th checkpoint is written; ``['ask', n, signal]``: send the signal within the n-th step, ``['ask in
+                validation', n, signal]``: within the n-th step of validation, to the process and its loaders' workers.
             ranks: Processes that train together.
             log: File for what they print.
         """
@@ -77,6 +80,7 @@ class TrainingServer:
 
 def serve() -> None:
     """Answer requests until standard input ends."""
+    import mmengine.config.config
     import torch
 
     import mmtranspose.commands.train  # before mmpose: puts the work-arounds in place
@@ -85,6 +89,11 @@ def serve() -> None:
     register_all_modules()
 
     torch.set_num_threads(1)
+    # What takes the most time of a short run, and has nothing to do with what is tested: mmengine lays out the config
+    # for every checkpoint, and collects garbage for every dataset.
+    mmengine.config.config.FormatCode = lambda text, **_: (text, True)
+    gc.collect()
+    gc.freeze()
     for line in sys.stdin:
         request = json.loads(line)
         if 'wait' in request:
@@ -124,7 +133,7 @@ def _train(request: dict) -> None:
 def _plan_death(die_at: list | None) -> None:
     if die_at is None:
         return
-    kind, left = die_at
+    kind, left, *number = die_at
 
     def dying(function: Callable) -> Callable:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -138,18 +147,24 @@ def _plan_death(die_at: list | None) -> None:
     def _count_down(by: int) -> None:
         nonlocal left
         left -= by
-        if left <= 0 and os.getpid() == main:
+        if os.getpid() != main or left > 0:
+            return
+        if not number:
             os.kill(main, signal.SIGKILL)
+        elif left == 0:
+            os.killpg(main, number[0])
 
     main = os.getpid()
+    os.setpgrp()
     if kind == 'write':
         for name in WRITES:
             setattr(os, name, dying(getattr(os, name)))
-    elif kind == 'step':
+    elif kind in STEPS:
         from mmengine.model import BaseModel
 
-        optimise = BaseModel.train_step
-        BaseModel.train_step = lambda *args, **kwargs: (_count_down(1), optimise(*args, **kwargs))[1]
+        name = STEPS[kind]
+        step = getattr(BaseModel, name)
+        setattr(BaseModel, name, lambda *args, **kwargs: (_count_down(1), step(*args, **kwargs))[1])
     elif kind == 'half':
         from mmengine.fileio import LocalBackend
 

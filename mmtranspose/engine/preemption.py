@@ -96,9 +96,7 @@ class Agreement:
             return list(noticed)
         answer = self.wait() or [False] * len(noticed)
         self._noticed = torch.tensor(noticed, dtype=torch.int32)
-        self._work = distributed.all_reduce(
-            self._noticed, op=distributed.ReduceOp.MAX, group=self.group, async_op=True
-        )
+        self._work = distributed.all_reduce(self._noticed, op=distributed.ReduceOp.MAX, group=self.group, async_op=True)
         return answer
 
     def wait(self) -> list[bool] | None:

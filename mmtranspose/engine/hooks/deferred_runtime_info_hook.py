@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 from torch import Tensor
 
+from mmtranspose.engine.non_finite import STOP, LossGuard, Step
 from mmtranspose.errors import InputError
 from mmtranspose.models.unwrapping import unwrapped
 from mmtranspose.typing import Batch
@@ -34,28 +35,36 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
     The accuracy is computed only at those steps. Its value in the log is that of the last step, as with mmengine's
     hook; its history in the hub has only those steps. ``model.train_cfg=dict(compute_acc=False)`` keeps its meaning.
 
+    When the losses are read, a loss that is NaN or infinite stops the training; the message names the step and the
+    samples of its batch.
+
     If an exception ends training, the values that were not handed over are lost: fewer than ``interval`` steps, which
     the log would not have shown either.
 
     Args:
         interval (int | None): Steps from one reading to the next. None: that of the runner's ``LoggerHook``, or 50 if
             there is none.
+        non_finite (str): ``'stop'``: stop at a loss that is not finite; ``'skip'``, with ``AmpOptimWrapper`` alone:
+            count and log such steps, which its loss scale leaves out, and stop after 100 in a row.
 
     Raises:
-        InputError: ``interval`` is less than 1.
+        InputError: ``interval`` is less than 1, ``non_finite`` is unknown, or it is ``'skip'`` with another wrapper.
+        TrainingError: In training: a loss is not finite.
     """
 
-    def __init__(self, interval: int | None = None):
+    def __init__(self, interval: int | None = None, non_finite: str = STOP):
         if interval is not None and interval < 1:
             raise InputError(f'interval={interval} must be at least 1')
         self.interval = interval
-        self.steps: list[dict[str, Any]] = []  # losses that were not handed over yet, one dict for each step
+        self.guard = LossGuard(non_finite)
+        self.steps: list[Step] = []  # whose losses were not handed over yet
         self.first = True
         self.train_cfg: dict | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Find the interval, and remember the model's ``train_cfg``."""
         super().before_train(runner)
+        self.guard.before_train(runner)
         if self.interval is None:
             loggers = (hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook))
             self.interval = next(loggers, DEFAULT_INTERVAL)
@@ -74,7 +83,8 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
         self, runner: Runner, batch_idx: int, data_batch: Batch | None = None, outputs: dict | None = None
     ) -> None:
         """Keep the step's losses, and hand over all that were kept if they are due."""
-        self.steps.append({key: _kept(value) for key, value in (outputs or {}).items()})
+        values = {key: _kept(value) for key, value in (outputs or {}).items()}
+        self.steps.append(Step(runner.iter, batch_idx, values))
         if self._is_due(runner, batch_idx):
             self._hand_over(runner)
         self.first = False
@@ -91,7 +101,7 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Hand the losses over, and update the checkpoint's copy of the hub, which is older."""
         if self.steps:
-            self._hand_over(runner)
+            self._hand_over(runner, together=False)
             checkpoint['message_hub'] = runner.message_hub.state_dict()
 
     def after_train(self, runner: Runner) -> None:
@@ -109,11 +119,13 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
             or self.end_of_epoch(runner.train_dataloader, batch_idx)
         )
 
-    def _hand_over(self, runner: Runner) -> None:
+    def _hand_over(self, runner: Runner, together: bool = True) -> None:
         steps, self.steps = self.steps, []
-        values = _on_host([value for step in steps for value in step.values()])
+        values = _on_host([value for step in steps for value in step.values.values()])
+        steps = [step._replace(values={key: next(values) for key in step.values}) for step in steps]
         for step in steps:
-            super().after_train_iter(runner, 0, outputs={key: next(values) for key in step})
+            super().after_train_iter(runner, step.batch, outputs=step.values)
+        self.guard.check(steps, runner, together)
 
 
 def _kept(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +15,12 @@ from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 from torch import Tensor, nn
 
+from mmtranspose.compat.partial_files import remove_abandoned_partials
 from mmtranspose.engine.loops import ResumableTrainLoop
+from mmtranspose.engine.non_finite import LAST_WRITTEN, require_finite_state
 from mmtranspose.engine.preemption import Agreement, PreemptionSignals
 from mmtranspose.errors import InputError, Preempted
+from mmtranspose.loading.weights_comparison import weights_digest
 from mmtranspose.models.unwrapping import unwrapped
 from mmtranspose.typing import Batch
 
@@ -70,7 +74,7 @@ class ResumableCheckpointHook(CheckpointHook):
         if isinstance(loop, ResumableTrainLoop):
             if position is None:
                 position = loop.position(0)
-                print_log('the checkpoint does not say where in its epoch it was written', 'current', 'WARNING')
+                print_log('the checkpoint does not say where in its epoch it was written', 'current', logging.WARNING)
             loop.resume_at(position)
         processes = checkpoint.get('per_process') or []
         if len(processes) == get_world_size():
@@ -86,6 +90,7 @@ class ResumableCheckpointHook(CheckpointHook):
         self.gradients = {}
         if is_main_process():
             self._remove_superseded(runner)
+            remove_abandoned_partials(self.out_dir)
         self.agreement = Agreement()
         self.signals.install()
         self.saved_at = time.monotonic()
@@ -131,7 +136,13 @@ class ResumableCheckpointHook(CheckpointHook):
         self.signals.restore()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Add what a run needs to go on, after all other hooks have added theirs."""
+        """Add what a run needs to go on, after all other hooks have added theirs, and check what is to be written.
+
+        Raises:
+            TrainingError: A weight, a moving average or a state of the optimiser is not finite.
+        """
+        require_finite_state(checkpoint, runner)
+        checkpoint['meta']['weights_digest'] = weights_digest(checkpoint['state_dict'])
         if isinstance(runner.train_loop, ResumableTrainLoop):
             checkpoint['meta']['position'] = runner.train_loop.position(self.batches)
         if self.per_process:
@@ -157,7 +168,7 @@ class ResumableCheckpointHook(CheckpointHook):
             backend_args=self.backend_args,
             **self.args,
         )
-        self._note_saved(runner, step)
+        self._note_saved(runner, step, MID_EPOCH)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         iteration = meta['iter']  # mmengine adds to meta
@@ -166,7 +177,7 @@ class ResumableCheckpointHook(CheckpointHook):
         self._note_superseded(runner, [MID_EPOCH, *map(self.filename_tmpl.format, oldest)])
         self.per_process = self._states_of_processes(runner)
         super()._save_checkpoint_with_step(runner, step, meta)
-        self._note_saved(runner, iteration)
+        self._note_saved(runner, iteration, self.filename_tmpl.format(step))
         if is_main_process():
             self._remove(MID_EPOCH)
 
@@ -174,8 +185,9 @@ class ResumableCheckpointHook(CheckpointHook):
         self._note_superseded(runner, self._best_names())
         super()._save_best_checkpoint(runner, metrics)
 
-    def _note_saved(self, runner: Runner, step: int) -> None:
+    def _note_saved(self, runner: Runner, step: int, name: str) -> None:
         runner.message_hub.update_info(SUPERSEDED, [])
+        runner.message_hub.update_info(LAST_WRITTEN, self.file_backend.join_path(self.out_dir, name))
         self.per_process = []
         self.saved_at, self.saved_iter = time.monotonic(), step
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, NamedTuple
 
 from mmengine.dist import get_rank, get_world_size
@@ -107,7 +108,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
                 f'resumed with {self.layout} after {then}: the run is not continued exactly'
                 + (', and its current epoch starts over' if position['batches'] else ''),
                 logger='current',
-                level='WARNING',
+                level=logging.WARNING,
             )
 
     def run_epoch(self) -> None:

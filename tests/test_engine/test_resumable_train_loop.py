@@ -1,0 +1,197 @@
+"""The parts of an exact resume: seeds of samples and steps, the place in an epoch. Whole runs: test_reliability.py."""
+
+from __future__ import annotations
+
+import pickle
+import random
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import DefaultSampler
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.runner import Runner
+from mmpose.registry import DATA_SAMPLERS
+from mmpose.visualization import PoseLocalVisualizer
+from torch.utils.data import DataLoader
+
+from mmtranspose.engine.loops import ResumableTrainLoop
+from mmtranspose.engine.loops.resumable_loader import (
+    ResumableSampler,
+    SampleIndex,
+    SeededDataset,
+    resumable_loader,
+    seed_random_states,
+)
+from mmtranspose.errors import InputError
+
+
+class Draws:
+    """A dataset whose samples are random numbers, one of each kind."""
+
+    metainfo = dict(name='draws')
+
+    def __init__(self, length=10):
+        self.length = length
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        return torch.tensor([index, random.random(), np.random.rand(), torch.rand(()).item()], dtype=torch.float64)
+
+
+class GoesOn(DefaultSampler):
+    """A sampler that goes on where the last epoch ended, as MMPose's MultiSourceSampler: 0 1 2, 3 4 5, ..."""
+
+    def __iter__(self):
+        self.first = getattr(self, 'first', -3) + 3
+        return iter(range(self.first, self.first + 3))
+
+    def __len__(self):
+        return 3
+
+
+@pytest.fixture(autouse=True, scope='module')
+def registered():
+    DATA_SAMPLERS.register_module(module=GoesOn)
+    yield
+    del DATA_SAMPLERS._module_dict['GoesOn']
+
+
+def draws():
+    return [random.random(), np.random.rand(), torch.rand(()).item()]
+
+
+def sampled(num_workers=0, epochs=(0,), skipped=0, seed=7, sampler='DefaultSampler', **loader):
+    """The batches of epochs, drawn by a new loader."""
+    dataset = SeededDataset(Draws())
+    sampler = ResumableSampler(dataset, dict(type=sampler))
+    loader = DataLoader(dataset, batch_size=2, sampler=sampler, num_workers=num_workers, **loader)
+    batches = []
+    for epoch in epochs:
+        sampler.begin(seed, epoch, skipped)
+        batches += [batch.tolist() for batch in loader]
+    return batches
+
+
+def test_a_key_gives_the_same_numbers_and_another_key_others():
+    seed_random_states(1, 2, 3)
+    first = draws()
+    seed_random_states(1, 2, 4)
+    other = draws()
+    seed_random_states(1, 2, 3)
+    assert draws() == first
+    assert not set(first) & set(other)
+
+
+def test_an_index_pickles_with_what_seeds_its_sample():
+    index = pickle.loads(pickle.dumps(SampleIndex(5, seed=8, epoch=3)))
+    assert (index, index.seed, index.epoch, index + 1) == (5, 8, 3, 6)
+    assert isinstance(index, int)
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_samples_do_not_depend_on_the_number_of_workers(workers):
+    alone = sampled(epochs=(0, 1))
+    assert sampled(workers, epochs=(0, 1), persistent_workers=True) == alone
+    values = [value for batch in alone for sample in batch for value in sample[1:]]
+    assert len(set(values)) == len(values)  # both epochs and all samples draw their own
+
+
+@pytest.mark.parametrize('change', [dict(seed=8), dict(epochs=(1,))])
+def test_seed_and_epoch_change_order_and_augmentation(change):
+    first, other = ({s[0]: s[1:] for batch in b for s in batch} for b in (sampled(), sampled(**change)))
+    assert list(first) != list(other)
+    assert sorted(first) == sorted(other)
+    assert all(first[index] != other[index] for index in first)
+
+
+@pytest.mark.parametrize('skipped', [0, 2, 8, 10])
+def test_an_epoch_begins_in_its_middle_without_loading_what_comes_before(monkeypatch, skipped):
+    whole, loaded = sampled(), []
+    monkeypatch.setattr(Draws, '__getitem__', (lambda load: lambda self, i: (loaded.append(i), load(self, i))[1])(Draws.__getitem__))
+    assert sampled(skipped=skipped) == whole[skipped // 2 :]
+    assert len(loaded) == 10 - skipped
+
+
+def test_a_sampler_that_goes_on_from_epoch_to_epoch_is_brought_to_its_place():
+    assert [[s[0] for s in batch] for batch in sampled(epochs=(0, 1, 2), sampler='GoesOn')] == [
+        [0, 1], [2], [3, 4], [5], [6, 7], [8]
+    ]  # fmt: skip
+    assert [[s[0] for s in batch] for batch in sampled(epochs=(2,), skipped=2, sampler='GoesOn')] == [[8]]
+    assert [s[0] for batch in sampled(epochs=(1, 2), sampler='GoesOn') for s in batch] == [3, 4, 5, 6, 7, 8]
+
+
+def test_the_seeded_dataset_is_the_dataset_to_everybody_else():
+    dataset = SeededDataset(Draws())
+    dataset.length = 4  # as hooks that replace a pipeline
+    assert (len(dataset), dataset.dataset.length, dataset.metainfo) == (4, 4, dict(name='draws'))
+    assert not hasattr(dataset, 'full_init')
+    assert len(pickle.loads(pickle.dumps(dataset))) == 4
+    random.seed(3)
+    expected = random.random()
+    random.seed(3)
+    assert dataset[1][1] == expected  # a plain index seeds nothing
+
+
+@pytest.mark.parametrize(
+    ('config', 'words'),
+    [
+        (dict(dataset={}, sampler={}, batch_sampler=dict(type='B')), r'train_dataloader\.batch_sampler'),
+        (dict(dataset=Draws(), sampler={}), r'train_dataloader\.dataset must be a config'),
+        (dict(dataset={}), r'train_dataloader\.sampler must be a config'),
+        (None, 'needs train_dataloader as a config'),
+    ],
+)
+def test_loaders_that_cannot_be_resumed(config, words):
+    with pytest.raises(InputError, match=words):
+        resumable_loader(config)
+
+
+@pytest.fixture
+def runner(tiny_config, tmp_path):
+    """Makes runners of the tiny config, with batches of 2 of the 6 people."""
+
+    def make(name, **options):
+        for kind in (PoseLocalVisualizer, MessageHub, MMLogger):
+            kind._instance_dict.clear()
+        cfg = Config.fromfile(tiny_config)
+        cfg.merge_from_dict({'train_dataloader.batch_size': 2, **options})
+        cfg.work_dir, cfg.experiment_name, cfg.log_level = str(tmp_path / name), f'{tmp_path.name} {name}', 'ERROR'
+        return Runner.from_cfg(cfg)
+
+    return make
+
+
+def test_the_loop_is_that_of_our_configs(runner):
+    loop = runner('ours').train_loop
+    assert isinstance(loop, ResumableTrainLoop)
+    assert (loop.seed, loop.layout) == (0, (len(loop.dataloader.dataset), 2, 1))
+
+
+@pytest.mark.parametrize('name', ['max_epochs', 'val_interval', 'val_begin'])
+def test_numbers_below_one(runner, name):
+    with pytest.raises(InputError, match=rf'train_cfg\.{name}=0 must be at least 1'):
+        _ = runner(name, **{f'train_cfg.{name}': 0}).train_loop
+
+
+def test_an_epoch_that_is_cut_in_another_way_starts_over(runner):
+    loop = runner('cut').train_loop
+    samples = len(loop.dataloader.dataset)
+    loop.resume_at(dict(batches=2, layout=[samples, 2, 1]))
+    assert loop.done == 2
+    loop.resume_at(dict(batches=2, layout=[samples, 1, 1]))
+    assert loop.done == 0
+
+
+def test_samples_of_a_batch_by_name(runner):
+    run = runner('names')
+    loop = run.train_loop
+    loop.done = 1
+    loop.sampler.begin(loop.seed, 0, skipped=2)
+    assert len(list(loop.dataloader)) == 3
+    order = list(DefaultSampler(loop.dataloader.dataset, shuffle=True, seed=0))
+    infos = [loop.dataloader.dataset.get_data_info(index) for index in order[4:6]]
+    assert loop.sample_names(2) == [f'{info["img_path"]} (id {info["id"]})' for info in infos]

@@ -99,6 +99,11 @@ class Agreement:
         self._work = distributed.all_reduce(self._noticed, op=distributed.ReduceOp.MAX, group=self.group, async_op=True)
         return answer
 
+    def now(self, *noticed: bool) -> list[bool]:
+        """As a call, but wait for the answer of this exchange."""
+        answer = self(*noticed)
+        return self.wait() or answer
+
     def wait(self) -> list[bool] | None:
         """Complete the last exchange and return its answer; None if there was none."""
         if self._work is None or self._noticed is None:

@@ -16,6 +16,7 @@ from mmtranspose.engine.config_fields import naming_fields
 from mmtranspose.engine.config_values import check_values
 from mmtranspose.engine.optim import supports_bfloat16
 from mmtranspose.errors import InputError
+from mmtranspose.files.output_paths import require_output_file, require_writable
 from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.loading.config import load_config, merge_options, require_model
 from mmtranspose.loading.data_files import check_data
@@ -47,6 +48,8 @@ def runner_config(args: argparse.Namespace) -> Config:
     if args.allow_partial:
         cfg.allow_partial = True
     badcase = getattr(args, 'badcase', False)  # the hook of --badcase shows images itself
+    if args.show_dir is not None:
+        require_writable(args.show_dir, '--show-dir')
     if (args.show and not badcase) or args.show_dir is not None:
         hook = _default_hook(cfg, 'visualization', 'PoseVisualizationHook')
         if hook['type'] == 'PoseVisualizationHook':
@@ -85,11 +88,13 @@ def train_config(args: argparse.Namespace) -> Config:
         _use_amp(cfg)
     if args.resume not in (None, 'auto'):
         cfg.resume, cfg.load_from = True, args.resume
+    if (cfg.get('default_hooks', {}).get('checkpoint') or {}).get('type') == 'CheckpointHook':
+        cfg.default_hooks.checkpoint.type = 'ResumableCheckpointHook'
     if args.save_every is not None:
-        hook = _default_hook(cfg, 'checkpoint', 'ResumableCheckpointHook')
-        if hook['type'] == 'CheckpointHook':
-            hook['type'] = 'ResumableCheckpointHook'
-        hook['save_every'] = args.save_every
+        _default_hook(cfg, 'checkpoint', 'ResumableCheckpointHook')['save_every'] = args.save_every
+    loop = cfg.get('train_cfg') or {}
+    if loop.get('type') == 'ResumableTrainLoop' and loop.get('by_epoch'):
+        del cfg.train_cfg['by_epoch']  # mmengine takes a type or by_epoch
     if args.auto_scale_lr:
         if not cfg.get('auto_scale_lr', {}).get('base_batch_size'):
             raise InputError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')
@@ -142,8 +147,12 @@ def test_config(args: argparse.Namespace) -> Config:
     if args.accelerate is not None:
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='AccelerationHook', dtype=args.accelerate)]
     if args.out is not None:
+        require_output_file(args.out, '--out', (args.config, args.checkpoint))
+        if not args.out.endswith(('.json', '.yaml', '.yml', '.pkl', '.pickle')):
+            raise InputError(f'--out {args.out}: the file must end in .json, .yaml or .pkl')
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='SaveMetricsHook', path=args.out)]
     if args.dump is not None:
+        require_output_file(args.dump, '--dump', (args.config, args.checkpoint))
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise InputError(f'--dump {args.dump}: the file must end in .pkl or .pickle')
         evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, (list, tuple)) else [cfg.test_evaluator]
@@ -159,8 +168,10 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
         loaders (tuple[str, ...]): The data loaders that the run will use (``'train_dataloader'``, ...).
 
     Raises:
-        InputError: A data file, the checkpoint or a value in the config cannot be used; the message names it.
+        InputError: A data file, the checkpoint or a value in the config cannot be used, or the work directory cannot
+            be written to; the message names it.
     """
+    require_writable(cfg.work_dir, '--work-dir')
     check_values(cfg, loaders)
     check_data(cfg, loaders)
     if 'train_dataloader' in loaders:

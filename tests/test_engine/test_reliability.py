@@ -162,9 +162,9 @@ def test_two_processes_killed(server, config, unbroken, tmp_path, options):
 )
 def test_asked_to_stop(server, config, unbroken, tmp_path, ranks, number, steps):
     run = Run(server, config, tmp_path, ranks=ranks, options=('--cfg-options', 'train_dataloader.num_workers=1'))
-    for step in steps:
+    for times, step in enumerate(steps, start=1):
         assert run.live(['ask', step, number]) == PREEMPTED, run.log.read_text()[-3000:]
-        assert (run.work_dir / 'mid_epoch.pth').exists()
+        assert run.log.read_text().count('asked to stop: saved at step') == times
     assert differences(run.finish(), unbroken(ranks)) == []
 
 

@@ -116,14 +116,17 @@ class ResumableCheckpointHook(CheckpointHook):
         super().after_train_epoch(runner)
 
     def before_val(self, runner: Runner) -> None:
-        """Save before a validation, which may take long and may fail."""
-        if self.agreement is not None:
-            self._save_now(runner, runner.iter)
+        """Save before a validation, which may take long and may fail; do not begin it if the job is to end."""
+        if self.agreement is None:
+            return
+        self._save_now(runner, runner.iter)
+        if any(self.agreement.now(self.signals.received)):
+            self._stop(runner)
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Batch | None = None, outputs: Sequence | None = None
     ) -> None:
-        """End the process if the job is to end."""
+        """End the process if the job is to end; everything is saved, so processes need not do it together."""
         if self.signals.received:
             self._stop(runner)
 

@@ -15,13 +15,15 @@ def read_json(path: PathLike, what: str) -> object:
     """Read a JSON file.
 
     Raises:
-        InputError: The file is missing or is not JSON; the message calls it ``what``.
+        InputError: The file is missing, cannot be read or is not JSON; the message calls it ``what``.
     """
     try:
         return json.loads(Path(path).read_text())
     except FileNotFoundError:
         raise InputError(f'{what} {path} does not exist') from None
-    except (ValueError, OSError, RecursionError) as error:  # ValueError: no JSON, no text, a number of 5000 digits
+    except OSError as error:
+        raise InputError(f'{what} {path} cannot be read: {error.strerror}') from None
+    except (ValueError, RecursionError) as error:  # ValueError: no JSON, no text, a number of 5000 digits
         raise InputError(f'{what} {path} is not JSON: {error}') from None
 
 

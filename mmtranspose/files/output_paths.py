@@ -38,7 +38,7 @@ def require_output_file(path: PathLike, option: str, given: Iterable[PathLike]) 
     Raises:
         InputError: The path is that of a folder or of an input file, or its folder is not writable.
     """
-    require_writable(Path(path).absolute().parent, option)
+    _require_folder(Path(path).parent, f'{option} {path}')
     if Path(path).is_dir():
         raise InputError(f'{option} {path} is a folder; name a file')
     for other in given:
@@ -56,8 +56,12 @@ def require_writable(root: PathLike, option: str = '--output-root') -> None:
     Raises:
         InputError: The path, or the folder above it, is a file or is not writable.
     """
-    existing = next(path for path in (Path(root), *Path(root).absolute().parents) if path.exists())
+    _require_folder(Path(root), f'{option} {root}')
+
+
+def _require_folder(folder: Path, given: str) -> None:
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
-        raise InputError(f'{option} {root}: {existing} is a file, not a folder; choose another')
+        raise InputError(f'{given}: {existing} is a file, not a folder; choose another')
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise InputError(f'{option} {root}: {existing} cannot be written to; choose another folder')
+        raise InputError(f'{given}: {existing} cannot be written to; choose another folder')

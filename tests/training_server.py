@@ -1,7 +1,7 @@
 """A process that has imported everything and forks one training after the other, so that each starts at once.
 
-``python tests/training_server.py`` reads requests from standard input, one JSON object a line, and answers each with the
-process's number or its exit status. Tests use :class:`TrainingServer`.
+``python tests/training_server.py`` reads requests from standard input, one JSON object a line, and answers each with
+the process's number or its exit status. Tests use :class:`TrainingServer`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class TrainingServer:
         if ranks > 1:
             with socket.socket() as free:
                 free.bind(('127.0.0.1', 0))
-                environment = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free.getsockname()[1]), WORLD_SIZE=str(ranks))
+                environment = dict(
+                    MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free.getsockname()[1]), WORLD_SIZE=str(ranks)
+                )
             arguments += ['--launcher', 'pytorch']
         for rank in range(ranks):
             own = {**environment, 'RANK': str(rank), 'LOCAL_RANK': str(rank)} if ranks > 1 else {'LOCAL_RANK': '0'}
@@ -83,7 +85,7 @@ def serve() -> None:
     import mmengine.config.config
     import torch
 
-    import mmtranspose.commands.train  # before mmpose: puts the work-arounds in place
+    import mmtranspose.commands.train  # noqa: F401  before mmpose: puts the work-arounds in place
     from mmtranspose.utils import register_all_modules
 
     register_all_modules()

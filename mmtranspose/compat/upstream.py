@@ -54,6 +54,8 @@ class PrivateName(NamedTuple):
 ESTIMATOR = 'acceleration/accelerated_estimator'
 ACCELERATED = f'{ESTIMATOR} acceleration/accelerating'
 ANNOTATIONS = 'dataset_check/annotation_file'
+LOOP = 'engine/loops/resumable_train_loop'
+SAVING = 'compat/checkpoint_retention engine/hooks/resumable_checkpoint_hook'
 TRANSFORMS = 'datasets/transforms/topdown_transforms'
 
 PRIVATE_NAMES = (
@@ -71,8 +73,8 @@ PRIVATE_NAMES = (
     PrivateName(TORCH, 'torch.ops:mkldnn._is_mkldnn_bf16_supported'),
     PrivateName(TORCH, 'torch.ops:mkldnn._is_mkldnn_fp16_supported'),
     PrivateName(MMENGINE, 'mmengine.config:Config._get_cfg_path', 'registration'),
-    PrivateName(MMENGINE, 'mmengine.hooks:CheckpointHook._save_checkpoint_with_step', 'compat/checkpoint_retention'),
-    PrivateName(MMENGINE, 'mmengine.hooks:CheckpointHook._save_best_checkpoint', 'compat/checkpoint_retention'),
+    PrivateName(MMENGINE, 'mmengine.hooks:CheckpointHook._save_checkpoint_with_step', SAVING),
+    PrivateName(MMENGINE, 'mmengine.hooks:CheckpointHook._save_best_checkpoint', SAVING),
     PrivateName(MMENGINE, 'mmengine.infer:BaseInferencer._get_models_from_metafile', f'{HERE} registration'),
     PrivateName(MMENGINE, 'mmengine.infer:BaseInferencer._get_repo_or_mim_dir', f'{HERE} registration'),
     PrivateName(MMENGINE, 'mmengine.infer:BaseInferencer._init_collate', 'compat/inferencer_collate'),
@@ -86,6 +88,7 @@ PRIVATE_NAMES = (
     PrivateName(MMENGINE, 'mmengine.optim:_ParamScheduler', 'compat/scheduler_resume'),
     PrivateName(MMENGINE, 'mmengine.optim:ConstantLR._global_step', 'compat/scheduler_resume'),
     PrivateName(MMENGINE, 'mmengine.registry:Registry._locations', 'registration'),
+    PrivateName(MMENGINE, 'mmengine.runner:EpochBasedTrainLoop._decide_current_val_interval', LOOP),
     PrivateName(MMENGINE, 'mmengine.runner.checkpoint:_load_checkpoint_to_model'),
     PrivateName(MMENGINE, 'mmengine.runner.runner:_load_checkpoint', 'compat/bare_state_dict'),
     PrivateName(MMCV, 'mmcv._ext:nms', 'compat/mmcv_ops'),

@@ -18,8 +18,8 @@ from mmtranspose.errors import InputError, TrainingError, require_choice
 from mmtranspose.loading.weights_comparison import shortlist
 
 CURE = (
-    'Lower optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad=dict(max_norm=1.0), and start again; --resume goes '
-    'on from the last checkpoint'
+    'Lower optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad=dict(max_norm=1.0), and start again; --resume '
+    'goes on from the last checkpoint'
 )
 LAST_WRITTEN = 'last_written_checkpoint'  # in the message hub
 STOP, SKIP = 'stop', 'skip'
@@ -122,8 +122,8 @@ def require_finite_state(checkpoint: dict[str, Any], runner: Runner) -> None:
     bad = [name for name, tensor in _tensors(checkpoint) if not torch.isfinite(tensor).all()]
     if bad:
         raise TrainingError(
-            f'training stopped: NaN or infinity in {shortlist(bad)}, so this checkpoint was not written; {_last(runner)}. '
-            f'{CURE}'
+            f'training stopped: NaN or infinity in {shortlist(bad)}, so this checkpoint was not written; '
+            f'{_last(runner)}. {CURE}'
         )
 
 

@@ -30,10 +30,8 @@ from mmtranspose.errors import InputError
 class Draws:
     """A dataset whose samples are random numbers, one of each kind."""
 
-    metainfo = dict(name='draws')
-
     def __init__(self, length=10):
-        self.length = length
+        self.length, self.metainfo = length, dict(name='draws')
 
     def __len__(self):
         return self.length
@@ -111,7 +109,9 @@ def test_seed_and_epoch_change_order_and_augmentation(change):
 @pytest.mark.parametrize('skipped', [0, 2, 8, 10])
 def test_an_epoch_begins_in_its_middle_without_loading_what_comes_before(monkeypatch, skipped):
     whole, loaded = sampled(), []
-    monkeypatch.setattr(Draws, '__getitem__', (lambda load: lambda self, i: (loaded.append(i), load(self, i))[1])(Draws.__getitem__))
+    monkeypatch.setattr(
+        Draws, '__getitem__', (lambda load: lambda self, i: (loaded.append(i), load(self, i))[1])(Draws.__getitem__)
+    )
     assert sampled(skipped=skipped) == whole[skipped // 2 :]
     assert len(loaded) == 10 - skipped
 
@@ -142,7 +142,7 @@ def test_the_seeded_dataset_is_the_dataset_to_everybody_else():
         (dict(dataset={}, sampler={}, batch_sampler=dict(type='B')), r'train_dataloader\.batch_sampler'),
         (dict(dataset=Draws(), sampler={}), r'train_dataloader\.dataset must be a config'),
         (dict(dataset={}), r'train_dataloader\.sampler must be a config'),
-        (None, 'needs train_dataloader as a config'),
+        (None, 'train_dataloader is a loader that is built already'),
     ],
 )
 def test_loaders_that_cannot_be_resumed(config, words):

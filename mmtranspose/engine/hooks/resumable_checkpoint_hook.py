@@ -13,7 +13,6 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
-from torch import Tensor, nn
 
 from mmtranspose.compat.partial_files import remove_abandoned_partials
 from mmtranspose.engine.loops import ResumableTrainLoop
@@ -25,7 +24,9 @@ from mmtranspose.models.unwrapping import unwrapped
 from mmtranspose.typing import Batch
 
 MID_EPOCH = 'mid_epoch.pth'
-SUPERSEDED = 'superseded_checkpoints'  # in the message hub: files that may go once the checkpoint with this note is there
+SUPERSEDED = (
+    'superseded_checkpoints'  # in the message hub: files that may go once the checkpoint with this note is there
+)
 
 
 @HOOKS.register_module()
@@ -62,32 +63,23 @@ class ResumableCheckpointHook(CheckpointHook):
         self.agreement: Agreement | None = None
         self.batches = 0  # of the current epoch that were trained
         self.per_process: list[dict[str, Any]] = []  # for the checkpoint that is about to be written
-        self.gradients: dict[str, Tensor] = {}  # of a resumed checkpoint
+        self.loaded: dict[str, Any] = {}  # of the checkpoint that the run begins with
         self.saved_at, self.saved_iter = 0.0, -1
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Take the place in the epoch and this process's own state from a checkpoint that the run is resumed from."""
-        if not runner._resume:
-            return
-        self.saved_iter = checkpoint['meta']['iter']
-        loop, position = runner.train_loop, checkpoint['meta'].get('position')
-        if isinstance(loop, ResumableTrainLoop):
-            if position is None:
-                position = loop.position(0)
-                print_log('the checkpoint does not say where in its epoch it was written', 'current', logging.WARNING)
-            loop.resume_at(position)
+        """Keep what a checkpoint says about its place in an epoch and about each process."""
         processes = checkpoint.get('per_process') or []
-        if len(processes) == get_world_size():
-            checkpoint['state_dict'].update(processes[get_rank()]['buffers'])
-            self.gradients = processes[get_rank()]['gradients']
+        self.loaded = dict(
+            position=checkpoint.get('meta', {}).get('position'),
+            process=processes[get_rank()] if len(processes) == get_world_size() else {},
+        )
 
     def before_train(self, runner: Runner) -> None:
-        """Prepare to save; after a resume remove what the broken run had no time to, and validate if it had not."""
+        """Prepare to save; go on where the checkpoint was written, if the run is resumed."""
         super().before_train(runner)
-        for name, parameter in _network(runner).named_parameters():
-            if name in self.gradients:
-                parameter.grad = self.gradients[name].to(parameter.device)
-        self.gradients = {}
+        if runner.iter > 0:
+            self._go_on(runner)
+        self.loaded = {}
         if is_main_process():
             self._remove_superseded(runner)
             remove_abandoned_partials(self.out_dir)
@@ -97,6 +89,21 @@ class ResumableCheckpointHook(CheckpointHook):
         if isinstance(runner.train_loop, ResumableTrainLoop):
             runner.train_loop.run_missed_validation()
 
+    def _go_on(self, runner: Runner) -> None:
+        self.saved_iter = runner.iter
+        loop, position = runner.train_loop, self.loaded['position']
+        if isinstance(loop, ResumableTrainLoop) and position is not None:
+            loop.resume_at(position)
+        elif isinstance(loop, ResumableTrainLoop):
+            print_log('the checkpoint does not say where in its epoch it was written', 'current', logging.WARNING)
+        network, process = unwrapped(runner.model), self.loaded['process']
+        for name, value in network.named_buffers():
+            if name in process.get('buffers', {}):
+                value.copy_(process['buffers'][name])
+        for name, parameter in network.named_parameters():
+            if name in process.get('gradients', {}):
+                parameter.grad = process['gradients'][name].to(parameter.device)
+
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Batch | None = None, outputs: dict | None = None
     ) -> None:
@@ -104,6 +111,7 @@ class ResumableCheckpointHook(CheckpointHook):
         self.batches = batch_idx + 1
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
         is_time = self.save_every is not None and time.monotonic() - self.saved_at >= 60 * self.save_every
+        assert self.agreement is not None  # from before_train
         stop, save = self.agreement(self.signals.received, is_time)
         if stop or save:
             self._save_now(runner, runner.iter + 1)
@@ -199,8 +207,8 @@ class ResumableCheckpointHook(CheckpointHook):
         raise Preempted
 
     def _states_of_processes(self, runner: Runner) -> list[dict[str, Any]]:
-        """What differs between the processes that train together, by rank; on rank 0 only, and empty if nothing does."""
-        model = _network(runner)
+        """What differs between the processes that train together, by rank: known on rank 0, empty if nothing differs."""
+        model = unwrapped(runner.model)
         gradients = {name: p.grad.detach().cpu() for name, p in model.named_parameters() if p.grad is not None}
         if get_world_size() == 1 and not gradients:
             return []
@@ -219,7 +227,7 @@ class ResumableCheckpointHook(CheckpointHook):
     def _remove_superseded(self, runner: Runner) -> None:
         """Remove what the last run noted as superseded, as far as it is not in use."""
         kept = {self.filename_tmpl.format(step) for step in getattr(self, 'keep_ckpt_ids', ())}
-        kept |= set(self._best_names()) | {Path(str(runner._load_from)).name}
+        kept |= set(self._best_names())
         for name in runner.message_hub.runtime_info.get(SUPERSEDED, []):
             if name not in kept:
                 self._remove(name)
@@ -232,7 +240,3 @@ class ResumableCheckpointHook(CheckpointHook):
         path = self.file_backend.join_path(self.out_dir, name)
         if self.file_backend.isfile(path):
             self.file_backend.remove(path)
-
-
-def _network(runner: Runner) -> nn.Module:
-    return unwrapped(runner.model)

@@ -47,6 +47,7 @@ class SampleIndex(int):
     epoch: int
 
     def __new__(cls, index: int, seed: int, epoch: int) -> SampleIndex:
+        """Make an index."""
         self = super().__new__(cls, index)
         self.seed, self.epoch = seed, epoch
         return self
@@ -142,6 +143,7 @@ class ResumableSampler(Sampler):
     def __len__(self) -> int:
         return len(self.sampler)
 
+
 def resumable_loader(config: dict) -> dict:
     """Change the config of a data loader so that mmengine builds it with a seeded dataset and a resumable sampler.
 
@@ -151,12 +153,11 @@ def resumable_loader(config: dict) -> dict:
     Raises:
         InputError: The config has a ``batch_sampler``, or something else than a config as dataset or sampler.
     """
+    stock = "train_cfg.type='EpochBasedTrainLoop' trains with it, without an exact resume"
     if not isinstance(config, dict):
-        raise InputError('ResumableTrainLoop needs train_dataloader as a config; with a loader that is built already, '
-                         "use train_cfg=dict(type='EpochBasedTrainLoop')")
+        raise InputError(f'train_dataloader is a loader that is built already; {stock}')
     if config.get('batch_sampler') is not None:
-        raise InputError('train_dataloader.batch_sampler cannot be resumed in the middle of an epoch; remove it, or set '
-                         "train_cfg.type='EpochBasedTrainLoop'")
+        raise InputError(f'train_dataloader.batch_sampler: an epoch in batches of its own cannot be resumed; {stock}')
     for name in ('dataset', 'sampler'):
         if not isinstance(config.get(name), dict):
             raise InputError(f'train_dataloader.{name} must be a config: a dict with type')

@@ -9,10 +9,9 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpose.registry import LOOPS
-from torch import nn
 
 from mmtranspose.engine.loops.resumable_loader import STEPS, ResumableSampler, resumable_loader, seed_random_states
-from mmtranspose.errors import InputError, require_at_least
+from mmtranspose.errors import require_at_least
 
 
 class Layout(NamedTuple):
@@ -67,7 +66,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             require_at_least(f'train_cfg.{name}', value, 1)
         super().__init__(runner, resumable_loader(dataloader), max_epochs, val_begin, val_interval, dynamic_intervals)
         self.done = 0  # batches of this epoch that were trained before the run was broken off
-        self.diff_rank_seed = bool(runner._randomness_cfg.get('diff_rank_seed', False))
+        self.diff_rank_seed = bool((runner.cfg.get('randomness') or {}).get('diff_rank_seed'))
 
     @property
     def sampler(self) -> ResumableSampler:
@@ -113,7 +112,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
     def run_epoch(self) -> None:
         """Train one epoch, or the rest of one."""
-        self.sampler.begin(self.seed, self._epoch, self.done * self.layout.batch_size)
+        self.sampler.begin(self.seed, self.epoch, self.done * self.layout.batch_size)
         super().run_epoch()
         self.done = 0
 
@@ -124,16 +123,14 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             idx (int): Of the batch among those that this process has loaded in this epoch.
             data_batch (Any): The batch.
         """
-        seed_random_states(STEPS, self.seed, self._iter, get_rank())
+        seed_random_states(STEPS, self.seed, self.iter, get_rank())
         super().run_iter(self.done + idx, data_batch)
 
     def run_missed_validation(self) -> None:
         """Validate if the run was broken off between the end of an epoch and the validation that follows it."""
         self._decide_current_val_interval()
-        is_due = self._epoch >= self.val_begin and (
-            self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
-        )
-        if self.runner.val_loop is not None and self._epoch > 0 and self.done == 0 and is_due:
+        is_due = self.epoch >= self.val_begin and (self.epoch % self.val_interval == 0 or self.epoch == self.max_epochs)
+        if self.runner.val_loop is not None and self.epoch > 0 and self.done == 0 and is_due:
             self.runner.val_loop.run()
 
     def sample_names(self, batch: int) -> list[str]:
@@ -145,4 +142,6 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         first = (batch - self.done) * self.layout.batch_size
         indices = self.sampler.handed_out[first : first + self.layout.batch_size]
         infos = [self.dataloader.dataset.get_data_info(index) for index in indices]
-        return [f'{info.get("img_path", index)} (id {info.get("id", "unknown")})' for index, info in zip(indices, infos)]
+        return [
+            f'{info.get("img_path", index)} (id {info.get("id", "unknown")})' for index, info in zip(indices, infos)
+        ]

@@ -207,7 +207,7 @@ class ResumableCheckpointHook(CheckpointHook):
         raise Preempted
 
     def _states_of_processes(self, runner: Runner) -> list[dict[str, Any]]:
-        """What differs between the processes that train together, by rank: known on rank 0, empty if nothing differs."""
+        """What differs between the processes that train together, by rank; on rank 0, and empty if there is nothing."""
         model = unwrapped(runner.model)
         gradients = {name: p.grad.detach().cpu() for name, p in model.named_parameters() if p.grad is not None}
         if get_world_size() == 1 and not gradients:

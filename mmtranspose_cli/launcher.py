@@ -197,8 +197,8 @@ class Launcher:
                 signal.signal(number, self._pass_on)
         for local_rank in range(run.processes):
             self.workers.append(Worker(run, local_rank, command))
-            for number in self.signals:  # that came while the processes were started
-                self.workers[-1].send(number)
+            for missed in self.signals:  # that came while the processes were started
+                self.workers[-1].send(missed)
 
     def _pass_on(self, number: int, _: object) -> None:
         self.signals.append(number)

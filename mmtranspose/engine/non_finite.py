@@ -16,6 +16,7 @@ from torch import Tensor
 from mmtranspose.engine.loops import ResumableTrainLoop
 from mmtranspose.errors import InputError, TrainingError, require_choice
 from mmtranspose.loading.weights_comparison import shortlist
+from mmtranspose_cli.terminal import printable
 
 CURE = (
     'Lower optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad=dict(max_norm=1.0), and start again; --resume '
@@ -106,7 +107,7 @@ class LossGuard:
             raise TrainingError(f'training stopped: {what}; {_samples(runner, step.batch)}{_last(runner)}. {CURE}')
         self.skipped += 1
         runner.message_hub.update_scalar('train/skipped_steps', self.skipped)
-        runner.logger.warning(f'{what}: the step was skipped, the {self.skipped}. of this run')
+        runner.logger.warning(printable(f'{what}: the step was skipped, the {self.skipped}. of this run'))
 
 
 def _non_finite_losses(step: Step) -> list[str]:

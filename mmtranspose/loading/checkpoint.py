@@ -16,6 +16,7 @@ from mmtranspose.loading.closest_model import looks_like
 from mmtranspose.loading.weights_comparison import WeightsComparison, compare, non_finite, shortlist, weights_digest
 from mmtranspose.models.released_weights import adopt, is_released
 from mmtranspose.typing import PathLike, PoseEstimator
+from mmtranspose_cli.terminal import printable
 
 DIGEST = 'weights_digest'  # in meta: what weights_digest() said of the state dict when it was written
 ADVICE = 'To start from what fits (transfer to other keypoints), use --allow-partial.'
@@ -155,11 +156,11 @@ class Checkpoint:
                 f'Differences: {found.differences()}. {advice}'.rstrip()
             )
         total = len(found.matching) + len(found.reshaped) + len(found.missing)
-        print_log(
+        kept = (
             f'{self.path}: kept {len(found.matching)} of {total} parameters and buffers. Left as initialised or not '
-            f'used: {found.differences()}.',
-            logger='current',
+            f'used: {found.differences()}.'
         )
+        print_log(printable(kept), logger='current')
 
     def require_resumable(self) -> None:
         """Check that a training can be resumed from this checkpoint.

@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from mmtranspose.errors import InputError
 from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.typing import PathLike
+from mmtranspose_cli.terminal import printable
 
 REGULAR = re.compile(r'(?:epoch|iter)_\d+\.pth|mid_epoch\.pth')
 BEST = re.compile(r'best_.*\.pth')
@@ -93,4 +94,4 @@ def _step_in_name(name: str, per_epoch: float) -> tuple[float, float]:
 def _log(message: str, level: int) -> None:
     """Log on the first of several processes; they have no process group yet."""
     if os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0':
-        print_log(message, 'current', level)
+        print_log(printable(message), 'current', level)

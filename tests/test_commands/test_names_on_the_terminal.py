@@ -89,10 +89,12 @@ def test_check_dataset(printed, tiny_config, people, tmp_path):
         ('detect', ('NASTY/no.py', 'zoo', 'NASTY/no.json', '--img-root', 'NASTY', '--out', 'o.json')),
         ('flops', ('NASTY/no.py',)),
         ('train', ('CONFIG', 'NASTY')),
+        ('train', ('CONFIG', '--resume', '--work-dir', 'NASTY')),
     ],
 )
 def test_mistakes(printed, tiny_config, tiny_checkpoint, nasty, command, arguments):
-    (nasty / 'file').write_bytes(b'not what is asked for')
+    for name in ('file', 'epoch_3.pth'):
+        (nasty / name).write_bytes(b'not what is asked for')
     words = {'CONFIG': tiny_config, 'CHECKPOINT': tiny_checkpoint}
     arguments = [words.get(word, word.replace('NASTY', str(nasty))) for word in arguments]
     status, text = printed(command, *arguments)

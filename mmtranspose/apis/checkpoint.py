@@ -15,8 +15,10 @@ __all__ = ['ADVICE', 'meta_of', 'read_checkpoint', 'require_match', 'require_res
 
 
 def read_checkpoint(filename: str, allow_non_finite: bool = False) -> dict[str, Any]:
-    """``Checkpoint.read(filename, allow_non_finite).content``."""
-    return Checkpoint.read(filename, allow_non_finite).content
+    """``Checkpoint.read(filename, allow_non_finite).content``, whose weights are those that were written."""
+    checkpoint = Checkpoint.read(filename, allow_non_finite)
+    checkpoint.require_as_written()
+    return checkpoint.content
 
 
 def weights_of(checkpoint: dict[str, Any], filename: str) -> dict[str, Tensor]:

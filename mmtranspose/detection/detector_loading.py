@@ -57,6 +57,7 @@ def load_detector(
     if source is None:
         raise InputError(f"detector {config} needs a checkpoint (--det-checkpoint): it is none of mmdet's model zoo")
     content = Checkpoint.read(source)
+    content.require_as_written()
     model = _build(cfg, str(config))
     _require_match(model, content)
     content.load_into(model)

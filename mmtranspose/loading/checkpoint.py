@@ -62,10 +62,9 @@ class Checkpoint:
 
         Raises:
             InputError: The file is missing, damaged or no checkpoint, would run code, holds an object of an unknown
-                class, holds no weights or others than were written, or weights that are not finite.
+                class, no weights, or weights that are not finite.
         """
         checkpoint = cls(path, read_content(str(path)))
-        checkpoint.require_as_written()
         if not allow_non_finite:
             checkpoint.require_finite()
         return checkpoint
@@ -124,7 +123,7 @@ class Checkpoint:
     def require_match(
         self, model: nn.Module | PoseEstimator, allow_partial: bool = False, advice: str = ADVICE
     ) -> None:
-        """Check that the weights set every parameter of a model and bring none that the model does not have.
+        """Check that the weights set every parameter of a model, bring no others, and are those that were written.
 
         Args:
             model (nn.Module): The model that is to load them.
@@ -134,10 +133,12 @@ class Checkpoint:
         Raises:
             InputError: The weights do not match; the message lists the differences and names the model of this
                 package that the weights look like. With ``allow_partial``: no parameter matches, or numbers are of
-                another kind (complex, integer, boolean) than the model's.
+                another kind (complex, integer, boolean) than the model's. Or they match, but are not those of the
+                file's digest.
         """
         found = self.compare(model)
         if found.exact:
+            self.require_as_written()
             return
         if found.retyped:
             raise InputError(
@@ -166,8 +167,10 @@ class Checkpoint:
         """Check that a training can be resumed from this checkpoint.
 
         Raises:
-            InputError: The file holds weights alone and does not say how far the training went, or lacks the log.
+            InputError: The file holds weights alone and does not say how far the training went, lacks the log, or its
+                weights are not those that were written.
         """
+        self.require_as_written()
         if not {'epoch', 'iter'} <= set(self.meta):
             raise InputError(
                 f'checkpoint {self.path} holds weights alone, so no training can be resumed from it; to start from '

@@ -13,6 +13,7 @@ import torch
 from mmtranspose.errors import InputError
 from mmtranspose.loading import resuming
 from mmtranspose.loading.checkpoint import Checkpoint
+from mmtranspose.loading.init_model import init_model
 from mmtranspose.loading.resuming import find_resumable
 
 BLOCK = 4096
@@ -66,6 +67,12 @@ def parts(whole):
     return parts
 
 
+@pytest.fixture(scope='module')
+def model(tiny_config):
+    """The tiny model, as initialised."""
+    return init_model(tiny_config)
+
+
 @pytest.fixture
 def folder(tiny_checkpoint, tmp_path):
     """A work directory with a good checkpoint of the first epoch."""
@@ -89,59 +96,73 @@ def flipped(data: bytes, bit: int) -> bytes:
     return data[: bit // 8] + bytes([data[bit // 8] ^ (1 << bit % 8)]) + data[bit // 8 + 1 :]
 
 
-def require_refused(folder, data: bytes, reason: str) -> None:
-    """The newer file is refused for that reason, in reading and in the log of a resume, which takes the older one."""
+def require_refused(folder, model, data: bytes, reason: str, for_resume: str | None = None) -> None:
+    """The newer file is refused for that reason: for a model, and in the log of a resume, which takes the older one.
+
+    ``for_resume`` is the reason where the model is not known yet, if that is another.
+    """
     path = folder / 'epoch_2.pth'
     path.write_bytes(data)
     with pytest.raises(InputError) as caught:
-        Checkpoint.read(path)
+        Checkpoint.read(path).require_match(model)
     assert re.match(f'checkpoint {path}:? ({reason})', str(caught.value)), caught.value
     with pytest.MonkeyPatch.context() as patch:
         logged = []
         patch.setattr(resuming, 'print_log', lambda message, logger, level: logged.append(message))
         assert find_resumable(folder) == folder / 'epoch_1.pth'
-    assert logged == [f'{caught.value}; trying the one before it']
+    if for_resume is None:
+        assert logged == [f'{caught.value}; trying the one before it']
+    else:
+        assert len(logged) == 1 and re.match(f'checkpoint {path}:? ({for_resume})', logged[0]), logged
 
 
 @pytest.mark.parametrize('number', range(16))
-def test_a_flipped_bit_in_a_tensor(folder, whole, parts, number):
+def test_a_flipped_bit_in_a_tensor(folder, model, whole, parts, number):
     name = sorted(name for name in parts if name.startswith('data/'))[number * 7 % 90]
     start, end = parts[name]
-    require_refused(folder, flipped(whole, random.Random(number).randrange(8 * start, 8 * end)), ENTRY.format(name))
+    require_refused(
+        folder, model, flipped(whole, random.Random(number).randrange(8 * start, 8 * end)), ENTRY.format(name)
+    )
 
 
 @pytest.mark.parametrize('number', range(12))
-def test_a_flipped_bit_in_the_pickle(folder, whole, parts, number):
+def test_a_flipped_bit_in_the_pickle(folder, model, whole, parts, number):
     start, end = parts['data.pkl']
     bit = random.Random(number).randrange(8 * start, 8 * end)
-    require_refused(folder, flipped(whole, bit), ENTRY.format('data.pkl'))
+    require_refused(folder, model, flipped(whole, bit), ENTRY.format('data.pkl'))
 
 
 @pytest.mark.parametrize('share', [0, 0.01, 0.2, 0.4, 0.6, 0.8, 0.95, 0.999])
-def test_a_zeroed_block(folder, whole, parts, share):
+def test_a_zeroed_block(folder, model, whole, parts, share):
     start = int(share * len(whole)) // BLOCK * BLOCK
     data = whole[:start] + bytes(len(whole[start : start + BLOCK])) + whole[start + BLOCK :]
     assert data != whole
     reason = 'is damaged: it begins with zeros' if start == 0 else ENTRY.format(r'[\w./]+') + f'|{DIRECTORY}'
-    require_refused(folder, data, reason)
+    require_refused(folder, model, data, reason)
 
 
 @pytest.mark.parametrize('length', [1, 3, 4, 30, 300, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, -4000, -100, -22, -1])
-def test_truncated(folder, whole, length):
+def test_truncated(folder, model, whole, length):
     length = int(length * len(whole)) if isinstance(length, float) else length
-    require_refused(folder, whole[:length], 'is damaged: it is truncated')
+    require_refused(folder, model, whole[:length], 'is damaged: it is truncated')
 
 
-CHANGES = {
+RETYPED = f'has 1 tensors of another kind of number than the model of this config: {WEIGHT}'
+RESHAPED = 'does not match the model of this config.*2 of another shape: '
+CHANGES = {  # reason, change, and the reason in a resume if that is another
     'swapped, of equal shape': (DIGEST, lambda c: swap(c, WEIGHT, EQUAL)),
-    'swapped, of other shape': (DIGEST, lambda c: swap(c, WEIGHT, OTHER)),
-    'a missing key': (DIGEST, lambda c: c['state_dict'].pop(WEIGHT)),
+    'swapped, of other shape': (RESHAPED, lambda c: swap(c, WEIGHT, OTHER), DIGEST),
+    'a missing key': (
+        f'does not match the model of this config.*1 of the model missing in it: {WEIGHT}',
+        lambda c: c['state_dict'].pop(WEIGHT),
+        DIGEST,
+    ),
     'another number': (DIGEST, lambda c: change(c, WEIGHT, lambda t: t.clone().index_fill_(0, torch.tensor(3), 7))),
-    'int8': (DIGEST, lambda c: change(c, WEIGHT, torch.Tensor.char)),
-    'bool': (DIGEST, lambda c: change(c, WEIGHT, torch.Tensor.bool)),
-    'complex64': (DIGEST, lambda c: change(c, WEIGHT, lambda t: t.to(torch.complex64))),
-    'nan': (NOT_FINITE.format(WEIGHT), lambda c: change(c, WEIGHT, lambda t: t / 0 * 0, as_written=True)),
-    'inf': (NOT_FINITE.format(OTHER), lambda c: change(c, OTHER, lambda t: t / 0, as_written=True)),
+    'int8': (RETYPED, lambda c: change(c, WEIGHT, torch.Tensor.char), DIGEST),
+    'bool': (RETYPED, lambda c: change(c, WEIGHT, torch.Tensor.bool), DIGEST),
+    'complex64': (RETYPED, lambda c: change(c, WEIGHT, lambda t: t.to(torch.complex64)), DIGEST),
+    'nan': (NOT_FINITE.format(WEIGHT), lambda c: change(c, WEIGHT, lambda t: t / 0 * 0)),
+    'inf': (NOT_FINITE.format(OTHER), lambda c: change(c, OTHER, lambda t: t / 0)),
     'nan in the averages': (
         NOT_FINITE.format(f'ema_state_dict module.{WEIGHT}'),
         lambda c: c['ema_state_dict'].update({f'module.{WEIGHT}': torch.tensor([1.0, float('nan')])}),
@@ -167,10 +188,8 @@ def swap(content, a, b):
     weights[a], weights[b] = weights[b], weights[a]
 
 
-def change(content, name, function, as_written=False):
+def change(content, name, function):
     content['state_dict'][name] = function(content['state_dict'][name])
-    if as_written:
-        del content['meta']['weights_digest']
 
 
 def copied(content):
@@ -178,13 +197,13 @@ def copied(content):
 
 
 @pytest.mark.parametrize('name', CHANGES)
-def test_changed_content(folder, content, name, monkeypatch):
-    reason, make = CHANGES[name]
+def test_changed_content(folder, model, content, name, monkeypatch):
+    reason, make, *for_resume = CHANGES[name]
     changed = copied(content)
     make(changed)
     (folder / 'victim').touch()
     monkeypatch.chdir(folder)
-    require_refused(folder, saved(changed), reason)
+    require_refused(folder, model, saved(changed), reason, *for_resume)
     assert (folder / 'victim').exists()
 
 
@@ -198,28 +217,14 @@ def test_changed_content(folder, content, name, monkeypatch):
     ],
     ids=['empty', 'web page', 'zeros', 'text'],
 )
-def test_other_content(folder, data, reason):
-    require_refused(folder, data, reason)
+def test_other_content(folder, model, data, reason):
+    require_refused(folder, model, data, reason)
 
 
 @pytest.mark.parametrize('magic', [b'XX', b'\0\0\0\0'])
-def test_overwritten_magic_number(folder, whole, magic):
+def test_overwritten_magic_number(folder, model, whole, magic):
     reason = 'is damaged: its first bytes are not those of the zip file that the rest is'
-    require_refused(folder, magic + whole[len(magic) :], reason)
-
-
-@pytest.mark.parametrize('name', ['int8', 'bool', 'complex64', 'swapped, of other shape'])
-def test_without_a_digest_the_model_decides(content, tiny_model, name):
-    changed = copied(content)
-    CHANGES[name][1](changed)
-    del changed['meta']['weights_digest']
-    words = (
-        f'1 tensors of another kind of number than the model of this config: {WEIGHT}'
-        if name in ('int8', 'bool', 'complex64')
-        else '2 of another shape: '
-    )
-    with pytest.raises(InputError, match=words):
-        Checkpoint('a.pth', changed).require_match(tiny_model)
+    require_refused(folder, model, magic + whole[len(magic) :], reason)
 
 
 def test_flips_outside_of_the_content(folder, whole, parts):

@@ -28,12 +28,15 @@ class BenchmarkSettings:
         baseline_keeps_memory (bool): Apply :mod:`mmtranspose.compat.keep_memory` to the baseline too.
         checkpointing (bool): ``train-step``: ours computes the encoder again in the backward pass (``neck.with_cp``).
         direction (str): ``explanation``: ``'dependency'`` or ``'affect'``.
-        images (str | None): ``end-to-end``, ``loading``, ``evaluating``: a folder of images; None draws synthetic
-            people.
+        images (str | None): ``end-to-end``, ``loading``, ``evaluating``, ``resume``: a folder of images; None draws
+            synthetic people.
         bboxes (str | None): A folder with the bounding boxes NAME.json of each image NAME.*; given with ``images``.
         num_images (int): Number of images that are drawn.
         people (int): Bounding boxes in each drawn image.
         allow_non_finite (bool): Accept a checkpoint with weights that are NaN or infinite.
+        steps (int): ``resume``: steps of an epoch, which a call trains.
+        epoch_samples (int | None): ``resume``: samples of an epoch in a real training, of whose time the share of
+            checkpoints is computed.
 
     Raises:
         InputError: A number is too small, a name is unknown, or the device is not there.
@@ -55,9 +58,11 @@ class BenchmarkSettings:
     num_images: int = 8
     people: int = 8
     allow_non_finite: bool = False
+    steps: int = 10
+    epoch_samples: int | None = None
 
     def __post_init__(self) -> None:
-        least = dict(repeats=1, warmup=0, threads=1, num_images=1, people=1)
+        least = dict(repeats=1, warmup=0, threads=1, num_images=1, people=1, steps=1, epoch_samples=1)
         for name, value in least.items():
             require_at_least(f'--{name.replace("_", "-")}', getattr(self, name), value)
         require_device(self.device)

@@ -15,10 +15,12 @@ class Task(NamedTuple):
     Args:
         run: Does the work once; this call is what is timed.
         outputs: Turns the result of ``run`` into small arrays by name, which are compared between candidates.
+        parts: Returns the seconds of parts of the work by name, an entry for each call so far.
     """
 
     run: Callable[[], Any]
     outputs: Callable[[Any], dict[str, np.ndarray]]
+    parts: Callable[[], dict[str, list[float]]] = dict
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Candidate:
         device (str): ``'cpu'`` or ``'cuda:0'``.
         keep_memory (bool): Apply :mod:`mmtranspose.compat.keep_memory`, as our command lines do.
         tolerances (dict[str, Tolerance]): How far each output may lie from the reference.
+        starts_processes (bool): The process starts others, as a data loader does.
     """
 
     name: str
@@ -64,3 +67,4 @@ class Candidate:
     device: str = 'cpu'
     keep_memory: bool = True
     tolerances: dict[str, Tolerance] = field(default_factory=dict)
+    starts_processes: bool = False

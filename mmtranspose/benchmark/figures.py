@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from mmtranspose.benchmark.added_time import resume_lines
 from mmtranspose.files.text_tables import table_lines
 
 
@@ -73,14 +74,19 @@ def ratio(numerator: Sequence[float], denominator: Sequence[float]) -> Ratio:
 
 def benchmark_lines(result: dict[str, Any]) -> list[str]:
     """The table of a result of :func:`run_benchmark`, then the machine and its fastest matrix products."""
+    if result['mode'] == 'resume':
+        return [*resume_lines(result['rows']), '', _machine_line(result)]
     head = ['candidate', 'batch', 'median ms', '(quartiles)', f'{result["unit"]}/s', 'speed-up', '(quartiles)']
     head += ['peak MiB', 'ratio', 'difference']
     if result['mode'] == 'forward':
         head += ['GFLOP', 'GFLOP/s', 'of matmul']
-    machine = ', '.join(f'{name} {value}' for name, value in result['machine'].items())
     peaks = [f'{dtype} {peak / 1e9:.0f}' for dtype, peak in result.get('matmul_flops', {}).items()]
     matmul = [f'fastest matrix product, GFLOP/s: {", ".join(peaks)}'] if peaks else []
-    return [*table_lines([head, *map(_cells, result['rows'])]), '', f'machine: {machine}', *matmul]
+    return [*table_lines([head, *map(_cells, result['rows'])]), '', _machine_line(result), *matmul]
+
+
+def _machine_line(result: dict[str, Any]) -> str:
+    return f'machine: {", ".join(f"{name} {value}" for name, value in result["machine"].items())}'
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -23,12 +23,14 @@ class Measurement:
         differences (dict[str, float]): Difference of each output from the reference (see :class:`Tolerance`).
         seconds (list[float]): Time of each round that counts.
         peak_mib (float): Growth of its process's peak memory since before the first call, in MiB.
+        parts (dict[str, list[float]]): Seconds of parts of its work in the same rounds.
     """
 
     first_seconds: float
     differences: dict[str, float]
     seconds: list[float] = field(default_factory=list)
     peak_mib: float = float('nan')
+    parts: dict[str, list[float]] = field(default_factory=dict)
 
 
 def measure(
@@ -77,6 +79,7 @@ def measure(
                 bar.update()
             for name, worker in workers.items():
                 found[name].peak_mib = worker.peak_mib()
+                found[name].parts = {part: seconds[-repeats:] for part, seconds in worker.parts().items()}
         for candidate in candidates if peak_processes else ():
             bar.set_description(f'{title} memory of {candidate.name}'.strip())
             peaks = []

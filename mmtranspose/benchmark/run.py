@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,10 +21,12 @@ from mmtranspose.benchmark.modes.end_to_end import end_to_end_candidates
 from mmtranspose.benchmark.modes.evaluation import evaluating_candidates, loading_candidates
 from mmtranspose.benchmark.modes.explanation import explanation_candidates
 from mmtranspose.benchmark.modes.forward import forward_candidates
+from mmtranspose.benchmark.modes.resume import CHECKPOINT, STEP, WORKS, resume_candidates
 from mmtranspose.benchmark.modes.train_step import train_step_candidates
 from mmtranspose.benchmark.multiply_accumulates import count
 from mmtranspose.crops.boxes import load_bboxes
 from mmtranspose.errors import require_at_least
+from mmtranspose.loading.config import load_config
 
 
 class Mode(NamedTuple):
@@ -35,11 +38,14 @@ class Mode(NamedTuple):
         unit: What a call handles ``batch_size`` of.
         peak_processes: On a CPU, see :func:`measure`. It is more than 0 where the peaks are close to each other, since
             resident sizes vary by run.
+        works: What a call does one after another, each compared by itself: names of parts that the tasks measure. Parts
+            whose names begin with that of a work belong to it. Empty: whole calls are compared.
     """
 
     candidates: Callable[[BenchmarkSettings, int, Path], list[Candidate]]
     unit: str
     peak_processes: int = 0
+    works: tuple[str, ...] = ()
 
 
 MODES = {
@@ -51,6 +57,7 @@ MODES = {
     'end-to-end': Mode(end_to_end_candidates, 'people'),
     'loading': Mode(loading_candidates, 'people'),
     'evaluating': Mode(evaluating_candidates, 'people'),
+    'resume': Mode(resume_candidates, 'images', works=WORKS),
 }
 
 
@@ -72,7 +79,10 @@ def run_benchmark(mode: str, settings: BenchmarkSettings, batch_sizes: Sequence[
         - ``speedup``: baseline / candidate (ratio of the medians, quartiles of the rounds' ratios),
         - ``peak_mib``, and ``memory_ratio``: candidate / baseline,
         - ``differences`` of the outputs from the first candidate that has them, the baseline for most,
-        - in ``forward`` also ``flop`` (of a call), ``flops`` (achieved, FLOP/s) and ``matmul_share``.
+        - in ``forward`` also ``flop`` (of a call), ``flops`` (achieved, FLOP/s) and ``matmul_share``,
+        - in ``resume`` also ``work`` (``'step'``, ``'checkpoint'``, ``'reading'``; ``per_second`` counts checkpoints in
+          the last two), ``parts`` (what ours adds to it, by name, in seconds), and with ``epoch_samples``
+          ``training_share`` of our checkpoints: the time that they take beyond mmengine's / the time of all steps.
 
     Raises:
         InputError: A batch size is below 1; config, checkpoint, device, images or boxes cannot be used; or memory ran
@@ -87,11 +97,13 @@ def run_benchmark(mode: str, settings: BenchmarkSettings, batch_sizes: Sequence[
         result = dict(mode=mode, unit=MODES[mode].unit, settings=asdict(settings), machine=machine, rows=rows)
         if mode == 'forward':
             result['matmul_flops'] = _add_flops(settings, rows)
+        if mode == 'resume' and settings.epoch_samples is not None:
+            _add_training_share(settings, settings.epoch_samples, rows)
     return result
 
 
 def _compare(mode: str, settings: BenchmarkSettings, batch: int, folder: Path) -> list[dict[str, Any]]:
-    build, _, peak_processes = MODES[mode]
+    build, _, peak_processes, works = MODES[mode]
     found = measure(
         build(settings, batch, folder),
         settings.repeats,
@@ -101,6 +113,22 @@ def _compare(mode: str, settings: BenchmarkSettings, batch: int, folder: Path) -
         peak_processes if settings.device == 'cpu' else 0,
     )
     done = batch if mode != 'end-to-end' else sum(len(load_bboxes(boxes)) for _, boxes in image_files(settings, folder))
+    return _work_rows(found, works, batch, done) if works else _rows(found, batch, done)
+
+
+def _work_rows(found: dict[str, Measurement], works: Sequence[str], batch: int, done: int) -> list[dict[str, Any]]:
+    """Rows of each of the works that a call consists of, with what is added to that work as ``parts``."""
+    rows = []
+    for work in works:
+        only = {name: replace(one, seconds=one.parts[work]) for name, one in found.items()}
+        for row in _rows(only, batch, done if work == works[0] else 1):
+            parts = found[row['candidate']].parts
+            added = [part for part in parts if part.startswith(work) and part not in works]
+            rows.append(dict(row, work=work, parts={part: spread(parts[part])._asdict() for part in added}))
+    return rows
+
+
+def _rows(found: dict[str, Measurement], batch: int, done: int) -> list[dict[str, Any]]:
     baseline = found['baseline']
     return [dict(candidate=name, batch_size=batch, **figures(one, baseline, done)) for name, one in found.items()]
 
@@ -136,3 +164,15 @@ def _add_flops(settings: BenchmarkSettings, rows: list[dict[str, Any]]) -> dict[
         row['flops'] = row['flop'] / row['seconds']['median']
         row['matmul_share'] = row['flops'] / peaks[precisions[row['candidate']]]
     return peaks
+
+
+def _add_training_share(settings: BenchmarkSettings, samples: int, rows: list[dict[str, Any]]) -> None:
+    """Add to our checkpoints their share of a training that writes them at the config's interval."""
+    hook = load_config(settings.config).default_hooks.checkpoint
+    medians = {(row['batch_size'], row['candidate'], row['work']): row['seconds']['median'] for row in rows}
+    for row in rows:
+        if row['work'] == CHECKPOINT and row['candidate'] != 'baseline':
+            batch = row['batch_size']
+            steps = hook.interval * (math.ceil(samples / batch) if hook.get('by_epoch', True) else 1)
+            beyond = row['seconds']['median'] - medians[batch, 'baseline', CHECKPOINT]
+            row['training_share'] = beyond / (steps * medians[batch, 'baseline', STEP])

@@ -63,7 +63,8 @@ class Worker:
         self.name = candidate.name
         context = multiprocessing.get_context('spawn')
         self._connection, end = context.Pipe()
-        self._process = context.Process(target=serve, args=(end, candidate, threads, returns_memory), daemon=True)
+        daemon = not candidate.starts_processes  # Python lets daemons start none
+        self._process = context.Process(target=serve, args=(end, candidate, threads, returns_memory), daemon=daemon)
         self._process.start()
         end.close()
         try:
@@ -86,6 +87,10 @@ class Worker:
         """Growth of the process's peak memory since before the first call, in MiB."""
         return self._ask('peak')
 
+    def parts(self) -> dict[str, list[float]]:
+        """Seconds of parts of the work by name, an entry for each call from the first on."""
+        return self._ask('parts')
+
     def close(self) -> None:
         """End the process. It leaves by itself when the connection closes, unless it is busy."""
         self._connection.close()
@@ -93,7 +98,7 @@ class Worker:
         self._process.terminate()
         self._process.join()
 
-    def _ask(self, command: str) -> float:
+    def _ask(self, command: str) -> Any:
         with contextlib.suppress(BrokenPipeError):  # the process died: _receive reads its last words
             self._connection.send(command)
         return self._receive()
@@ -120,10 +125,11 @@ class Worker:
 def serve(
     connection: Connection, candidate: Candidate, threads: int | None = None, returns_memory: bool = False
 ) -> None:
-    """Build a candidate, run it once, and answer ``'run'`` and ``'peak'`` until the connection closes.
+    """Build a candidate, run it once, and answer ``'run'``, ``'peak'`` and ``'parts'`` until the connection closes.
 
     This is the main function of a worker's process. The first message that it sends is a :class:`Ready`, the answers
-    to ``'run'`` are seconds, those to ``'peak'`` MiB; a :class:`Failure` is the last message.
+    to ``'run'`` are seconds, those to ``'peak'`` MiB, those to ``'parts'`` seconds by name; a :class:`Failure` is the
+    last message.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
@@ -140,7 +146,8 @@ def serve(
 
 
 def _serve(connection: Connection, candidate: Candidate, threads: int | None, returns_memory: bool) -> None:
-    warnings.filterwarnings('ignore', message='The metainfo config file')  # as in commands.command_line.run
+    for message in ('The metainfo config file', "'pin_memory' argument is set as true"):  # as in command_line.run
+        warnings.filterwarnings('ignore', message=message)
     MMLogger.get_current_instance().setLevel('WARNING')  # the parent shows a progress bar
     if threads is not None:
         torch.set_num_threads(threads)
@@ -156,8 +163,11 @@ def _serve(connection: Connection, candidate: Candidate, threads: int | None, re
     seconds, result = timed(task.run, candidate.device)
     connection.send(Ready(seconds, task.outputs(result)))
     del result
+    answers: dict[str, Callable[[], Any]] = dict(
+        run=lambda: timed(task.run, candidate.device)[0], peak=lambda: memory.mib, parts=task.parts
+    )
     while True:
-        connection.send(timed(task.run, candidate.device)[0] if connection.recv() == 'run' else memory.mib)
+        connection.send(answers[connection.recv()]())
 
 
 def timed(run: Callable[[], Any], device: str) -> tuple[float, Any]:

@@ -34,6 +34,7 @@ mmtranspose benchmark transpose-h-a6 forward --batch-size 1 8 --dtype fp32 --com
   mmtranspose benchmark transpose-h-s explanation --direction affect
   mmtranspose benchmark transpose-r-a3 decode --batch-size 64
   mmtranspose benchmark transpose-r-a3 end-to-end --num-images 8 --people 8
+  mmtranspose benchmark transpose-r-a3 resume --batch-size 8 --steps 4 --epoch-samples 149813
 
 columns: median time of a call in milliseconds; speed-up = baseline / candidate (of the medians, and quartiles of the
 rounds' ratios); peak MiB = growth of the process's peak memory since before its first call, ratio = candidate /
@@ -83,6 +84,15 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
     add('loading', what, _common(64), keeping, images)
     what = "an evaluation's main process without the network: normalising, decoding, packing"
     add('evaluating', what, _common(64), keeping, images)
+    what = "exact resume, guard of losses and verified checkpoints in a training run, beside mmengine's own"
+    resume = add('resume', what, _common(16), images)
+    resume.add_argument('--steps', type=int, default=10, metavar='N', help='steps of an epoch (default: 10)')
+    resume.add_argument(
+        '--epoch-samples',
+        type=int,
+        metavar='N',
+        help="samples of an epoch in the real training: also tell the checkpoints' share of its time",
+    )
 
 
 def _common(batch_size: int, repeats: int = 10, warmup: int = 2) -> argparse.ArgumentParser:

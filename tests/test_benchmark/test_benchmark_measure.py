@@ -59,7 +59,7 @@ class FakeWorker:
     peaks = itertools.count(7)
 
     def __init__(self, candidate, threads, returns_memory=False):
-        self.name, self.times = candidate.name, iter(candidate.arguments['times'])
+        self.name, self.times, self.done = candidate.name, iter(candidate.arguments['times']), []
         self.outputs, self.first_seconds = dict(value=np.array(candidate.arguments['value'])), 100.0
         self.calls.append(f'build {self.name}{"" if candidate.keep_memory else ", freeing memory"}')
         assert not (candidate.keep_memory and returns_memory)
@@ -72,10 +72,14 @@ class FakeWorker:
 
     def run(self):
         self.calls.append(self.name)
-        return next(self.times)
+        self.done.append(next(self.times))
+        return self.done[-1]
 
     def peak_mib(self):
         return float(next(self.peaks))
+
+    def parts(self):
+        return dict(half=[50.0] + [seconds / 2 for seconds in self.done])
 
 
 def fake_candidates(*values):
@@ -98,6 +102,9 @@ class TestMeasure:
         builds, closes = [f'build {name}' for name in 'abc'], [f'close {name}' for name in 'cba']
         assert FakeWorker.calls == [*builds, *'abcabcabc', *closes]
         assert [one.seconds for one in found.values()] == [[1, 2], [11, 12], [21, 22]]
+        assert [one.parts for one in found.values()] == [dict(half=[0.5, 1])] + [
+            dict(half=[n, n + 0.5]) for n in (5.5, 10.5)
+        ]
         assert found['b'].differences == dict(value=0.0625)
         assert found['c'].peak_mib == 9 and found['c'].first_seconds == 100
         output = capsys.readouterr()

@@ -55,6 +55,9 @@ class Here:
     def peak_mib(self):
         return self.memory.mib + 1
 
+    def parts(self):
+        return self.task.parts()
+
 
 @pytest.fixture
 def here(monkeypatch):
@@ -162,6 +165,20 @@ def test_end_to_end(here, figures):
     assert set(result['rows'][1]['differences']) == {'keypoints', 'scores'}
 
 
+def test_resume(here, figures):
+    flags = ('--batch-size', '2', '--steps', '3', '--num-images', '1', '--people', '2', '--epoch-samples', '9')
+    result, printed = figures('resume', *flags, candidates=('baseline', 'ours') * 3)
+    rows = {(row['work'], row['candidate']): row for row in result['rows']}
+    assert [work for work, _ in rows] == ['step'] * 2 + ['checkpoint'] * 2 + ['reading'] * 2
+    assert [len(row['parts']) for row in result['rows']] == [0, 5, 0, 3, 0, 3]
+    assert all(row['differences'] == (dict(samples=0) if row['candidate'] == 'ours' else {}) for row in result['rows'])
+    assert rows['step', 'ours']['per_second'] == pytest.approx(2 / rows['step', 'ours']['seconds']['median'])
+    seconds = {key: row['seconds']['median'] for key, row in rows.items()}
+    share = (seconds['checkpoint', 'ours'] - seconds['checkpoint', 'baseline']) / (5 * seconds['step', 'baseline'])
+    assert rows['checkpoint', 'ours']['training_share'] == pytest.approx(share)  # 9 samples make 5 steps
+    assert 'step (loader), together' in printed and 'of the time of all steps' in printed
+
+
 def test_end_to_end_of_given_images(here, figures, people, tmp_path):
     for index in (1, 2):
         name = f'{index:012}'
@@ -189,6 +206,8 @@ def test_figures():
         (['decode', '--repeats', '0'], '--repeats=0 must be at least 1'),
         (['forward', '--threads', '0'], '--threads=0 must be'),
         (['end-to-end', '--people', '0'], '--people=0 must be'),
+        (['resume', '--steps', '0'], '--steps=0 must be at least 1'),
+        (['resume', '--epoch-samples', '0'], '--epoch-samples=0 must be at least 1'),
         (['forward', '--device', 'cuda:77'], 'device cuda:77 is not there: this PyTorch sees'),
         (['forward', '--device', 'gpu'], 'device gpu is unknown; use cpu, cuda:0'),
         (['decode', '--checkpoint', 'none.pth'], 'none.pth'),

@@ -53,11 +53,21 @@ def here(monkeypatch):
 
 @pytest.mark.parametrize('keep', [True, False])
 def test_serving(here, keep):
-    lines = Lines('run', 'peak', 'run')
+    lines = Lines('run', 'peak', 'parts', 'run')
     serve(lines, Candidate('taker', build_memory, dict(mib=1, calls=3, end='fails'), keep_memory=keep), 1)
-    (first, outputs), *rest = lines.sent
-    assert outputs == dict(number=1, threads=1) and len(rest) == 3 and all(value > 0 for value in (first, *rest))
+    (first, outputs), run, peak, parts, again = lines.sent
+    assert outputs == dict(number=1, threads=1) and all(value > 0 for value in (first, run, peak, again))
+    assert parts == {}
     assert here.apply.called == keep
+
+
+@pytest.mark.parametrize('starts', [True, False])
+def test_only_processes_that_start_none_are_daemons(monkeypatch, starts):
+    context = MagicMock()
+    context.Pipe.return_value = MagicMock(recv=lambda: (1.0, {})), MagicMock()
+    monkeypatch.setattr('multiprocessing.get_context', lambda method: context)
+    Worker(Candidate('loader', None, starts_processes=starts))
+    assert context.Process.call_args.kwargs['daemon'] is not starts
 
 
 @pytest.mark.parametrize('returns', [True, False])

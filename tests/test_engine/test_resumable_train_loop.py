@@ -84,6 +84,28 @@ def test_a_key_gives_the_same_numbers_and_another_key_others():
     assert not set(first) & set(other)
 
 
+@pytest.mark.parametrize(
+    ('device', 'in_use', 'called'),
+    [('cpu', False, []), ('cuda', False, []), ('cuda', True, ['GPUs']), ('npu', False, ['all devices'])],
+)
+def test_devices_that_are_in_use_are_seeded(monkeypatch, device, in_use, called):
+    python, numpy, pytorch = np.random.SeedSequence((1, 2, 3)).generate_state(3).tolist()
+    random.seed(python), np.random.seed(numpy), torch.manual_seed(pytorch)
+    expected, seeds = draws(), {}
+
+    def seed_all(seed):
+        seeds['all devices'] = seed
+        torch.default_generator.manual_seed(seed)
+
+    monkeypatch.setattr('mmtranspose.engine.loops.resumable_loader.get_device', lambda: device)
+    monkeypatch.setattr(torch.cuda, 'is_initialized', lambda: in_use)
+    monkeypatch.setattr(torch.cuda, 'manual_seed_all', lambda seed: seeds.update(GPUs=seed))
+    monkeypatch.setattr(torch, 'manual_seed', seed_all)
+    seed_random_states(1, 2, 3)
+    assert draws() == expected
+    assert seeds == dict.fromkeys(called, pytorch)
+
+
 def test_an_index_pickles_with_what_seeds_its_sample():
     index = pickle.loads(pickle.dumps(SampleIndex(5, seed=8, epoch=3)))
     assert (index, index.seed, index.epoch, index + 1) == (5, 8, 3, 6)

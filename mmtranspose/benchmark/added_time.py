@@ -53,5 +53,5 @@ def _cells(name: str, seconds: float, step: float) -> list[str]:
 
 
 def _share(row: dict[str, Any]) -> str:
-    share = row['training_share']
-    return f"checkpoints at the config's interval, beyond mmengine's: {share:.4%} of the time of all steps"
+    share = f'{100 * row["training_share"]:.2g}%'
+    return f"checkpoints at the config's interval, beyond mmengine's: {share} of the time of all steps"

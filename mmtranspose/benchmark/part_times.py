@@ -31,10 +31,12 @@ class Part(NamedTuple):
     Attributes:
         functions (tuple[Function, ...]): Their time counts.
         without (tuple[Function, ...]): Functions that these call and whose time does not count.
+        cpu (bool): Whether CPU time counts, without the time in which the system lets other processes run.
     """
 
     functions: tuple[Function, ...]
     without: tuple[Function, ...] = ()
+    cpu: bool = False
 
 
 class PartTimes:
@@ -67,14 +69,15 @@ class PartTimes:
 
     def _timed(self, name: str, sign: int, function: Callable) -> Callable:
         seconds = self._seconds[name]
+        clock = time.thread_time if self._parts[name].cpu else time.perf_counter
 
         @functools.wraps(function)
         def timed(*args: Any, **kwargs: Any) -> Any:
-            start = time.perf_counter()
+            start = clock()
             try:
                 return function(*args, **kwargs)
             finally:
-                spent = time.perf_counter() - start
+                spent = clock() - start
                 with seconds.get_lock():
                     seconds.value += sign * spent
 

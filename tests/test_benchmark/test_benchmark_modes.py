@@ -176,7 +176,7 @@ def test_resume(here, figures):
     seconds = {key: row['seconds']['median'] for key, row in rows.items()}
     share = (seconds['checkpoint', 'ours'] - seconds['checkpoint', 'baseline']) / (5 * seconds['step', 'baseline'])
     assert rows['checkpoint', 'ours']['training_share'] == pytest.approx(share)  # 9 samples make 5 steps
-    assert 'step (loader), together' in printed and 'of the time of all steps' in printed
+    assert 'step (CPU of loader), together' in printed and 'of the time of all steps' in printed
 
 
 def test_end_to_end_of_given_images(here, figures, people, tmp_path):

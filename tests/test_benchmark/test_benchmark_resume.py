@@ -36,7 +36,8 @@ def clock(monkeypatch):
     """The time that parts are measured by; it passes only by ``clock.pass_by``."""
     clock = SimpleNamespace(now=0.0)
     clock.pass_by = lambda seconds: setattr(clock, 'now', clock.now + seconds)
-    monkeypatch.setattr(part_times, 'time', SimpleNamespace(perf_counter=lambda: clock.now))
+    clocks = SimpleNamespace(perf_counter=lambda: clock.now, thread_time=lambda: clock.now / 8)
+    monkeypatch.setattr(part_times, 'time', clocks)
     return clock
 
 
@@ -58,7 +59,14 @@ class TestPartTimes:
     @pytest.fixture
     def times(self, work):
         outer, inner = Function(work, 'outer'), Function(work, 'inner')
-        return PartTimes(dict(both=Part((outer,)), own=Part((outer,), (inner,)), each=Part((outer, inner))))
+        return PartTimes(
+            dict(
+                both=Part((outer,)),
+                own=Part((outer,), (inner,)),
+                each=Part((outer, inner)),
+                cpu=Part((outer,), cpu=True),
+            )
+        )
 
     def test_sums(self, work, times):
         with times.measured():
@@ -66,14 +74,14 @@ class TestPartTimes:
             work.outer()
             work.inner()
         work.outer()
-        assert times.take() == dict(both=14, own=5, each=23)  # own: the third call of inner counts against it
-        assert times.take() == dict(both=0, own=0, each=0)
+        assert times.take() == dict(both=14, own=5, each=23, cpu=1.75)  # own: the third call of inner counts against it
+        assert times.take() == dict.fromkeys(('both', 'own', 'each', 'cpu'), 0)
 
     def test_errors(self, work, times):
         before = vars(work).copy()
         with pytest.raises(IndexError), times.measured():
             work.outer(fail=True)
-        assert times.take() == dict(both=7, own=4, each=10)
+        assert times.take() == dict(both=7, own=4, each=10, cpu=7 / 8)
         assert vars(work) == before
 
     def test_forked_processes(self, work, times):
@@ -86,7 +94,7 @@ class TestPartTimes:
             process = multiprocessing.get_context('fork').Process(target=lambda: work.outer())
             process.start()
             process.join()
-        assert times.take() == dict(both=7, own=4, each=10)
+        assert times.take() == dict(both=7, own=4, each=10, cpu=7 / 8)
 
 
 @pytest.fixture
@@ -158,7 +166,7 @@ def test_parts_are_those_of_a_step(build, clock, monkeypatch):
         monkeypatch.setattr(owner, name, lambda *a, _f=function, _s=seconds: clock.pass_by(_s) or _f(*a))
     parts = build('ours').calls[0]
     assert parts['step: seeding'] == 5
-    assert parts['step (loader): seeding of samples'] == BATCH * 7
+    assert parts['step (CPU of loader): seeding of samples'] == BATCH * 7 / 8
     assert parts['checkpoint: digest'] == 11
     assert parts['reading: check sums'] == 13
     assert parts['checkpoint: numbers are finite'] > parts['reading: numbers are finite'] > 1  # Adam's, too
@@ -239,5 +247,5 @@ def test_tables():
         'step, together            0.040     0.040%',
         'step (loader), together   1.000     1.000%',
         'checkpoint, together     50.000    50.000%',
-        "checkpoints at the config's interval, beyond mmengine's: 0.1230% of the time of all steps",
+        "checkpoints at the config's interval, beyond mmengine's: 0.12% of the time of all steps",
     ]

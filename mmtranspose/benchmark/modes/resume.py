@@ -32,7 +32,7 @@ from mmtranspose.errors import InputError
 from mmtranspose.loading.checkpoint import Checkpoint
 
 STEP, CHECKPOINT, READING = WORKS = ('step', 'checkpoint', 'reading')
-LOADER = f'{STEP} (loader)'  # in the processes that load a step's samples, beside the steps
+LOADER = f'{STEP} (CPU of loader)'  # of the processes that load a step's samples, beside the steps
 INDICES = f'{LOADER}: indices with seeds'  # made, sent, received
 ADDED = {
     f'{STEP}: seeding': Part((Function(ResumableTrainLoop, 'run_iter'),), (Function(EpochBasedTrainLoop, 'run_iter'),)),
@@ -40,7 +40,7 @@ ADDED = {
         (Function(ResumableCheckpointHook, 'after_train_iter'),), (Function(CheckpointHook, 'after_train_iter'),)
     ),
     f'{STEP}: guard of losses': Part((Function(LossGuard, 'check'),)),
-    f'{LOADER}: seeding of samples': Part((Function(resumable_loader, 'seed_random_states'),)),
+    f'{LOADER}: seeding of samples': Part((Function(resumable_loader, 'seed_random_states'),), cpu=True),
     f'{CHECKPOINT}: numbers are finite': Part((Function(resumable_checkpoint_hook, 'require_finite_state'),)),
     f'{CHECKPOINT}: digest': Part((Function(resumable_checkpoint_hook, 'weights_digest'),)),
     f'{CHECKPOINT}: flushed, read back': Part(

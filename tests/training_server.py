@@ -6,6 +6,7 @@ the process's number or its exit status. Tests use :class:`TrainingServer`.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -127,6 +128,7 @@ def _train(request: dict) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
+        atexit._run_exitfuncs()  # as Python does at its end: waits for the workers of loaders
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
@@ -154,7 +156,7 @@ def _plan_death(die_at: list | None) -> None:
         if not number:
             os.kill(main, signal.SIGKILL)
         elif left == 0:
-            os.killpg(main, number[0])
+            subprocess.run(['kill', f'-{number[0]}', '--', f'-{main}'])  # by another process
 
     main = os.getpid()
     os.setpgrp()

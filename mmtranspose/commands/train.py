@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from mmtranspose.commands.command_line import add_runner_arguments, parse
-from mmtranspose.engine.preemption import signals_restored
+from mmtranspose.engine.preemption import preempted_by_signals
 from mmtranspose.engine.runner_setup import build_runner, train_config
 from mmtranspose_cli.parser import command_parser
 
@@ -41,10 +41,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="scale the learning rate by the batch size, relative to the config's base batch size",
     )
     add_runner_arguments(arguments)
-    cfg = train_config(parse(arguments, argv))
-    runner = build_runner(cfg, ('train_dataloader', 'val_dataloader'))
-    with signals_restored():
-        runner.train()
+    args = parse(arguments, argv)
+    with preempted_by_signals():
+        build_runner(train_config(args), ('train_dataloader', 'val_dataloader')).train()
 
 
 def minutes(text: str) -> float:

@@ -133,10 +133,16 @@ def _tensors(checkpoint: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
         for name, value in (checkpoint.get(part) or {}).items():
             if isinstance(value, Tensor):
                 yield name if part == 'state_dict' else f'{part} {name}', value
-    for index, state in ((checkpoint.get('optimizer') or {}).get('state') or {}).items():
-        for name, value in state.items():
-            if isinstance(value, Tensor):
-                yield f'optimizer {index}.{name}', value
+    yield from _nested(checkpoint.get('optimizer'), 'optimizer')
+
+
+def _nested(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
+    """The tensors in dicts and lists, by their path: with several optimisers there is one more level."""
+    if isinstance(value, Tensor):
+        yield name, value
+    elif isinstance(value, (dict, list, tuple)):
+        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _nested(one, f'{name}.{key}')
 
 
 def _samples(runner: Runner, batch: int) -> str:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import torch
 from mmengine.dist import get_world_size
-from mmengine.registry import FUNCTIONS
 from torch import Tensor, distributed
+from torch.utils.data import DataLoader
+
+from mmtranspose.errors import Preempted
 
 # Slurm sends SIGTERM before it kills a job (SIGUSR1 by --signal=USR1@120); spot machines send SIGTERM.
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1') if hasattr(signal, name))  # not on Windows
 
 
 class PreemptionSignals:
@@ -46,28 +50,52 @@ class PreemptionSignals:
 
 
 @contextmanager
-def signals_restored() -> Iterator[None]:
-    """Finally give the signals the handlers that they have now, if a training that failed left its own."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+def preempted_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGUSR1 end the process with status 75 where no training notes them; then restore the handlers.
+
+    Before the first step there is nothing to save, and a training that has ended is saved.
+    """
+    received = False
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  Python's arguments
+        nonlocal received
+        received = True
+        raise Preempted
+
+    before = {number: signal.signal(number, end) for number in SIGNALS}
     try:
         yield
+    except Exception:
+        if received:  # mmengine makes a SyntaxError of whatever comes while it lays out a config
+            raise Preempted from None
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-@FUNCTIONS.register_module()
-def ignore_preemption(
-    worker_id: int,  # noqa: ARG001  PyTorch's argument
-    _scope_: str | None = None,  # noqa: ARG001  mmengine writes it into configs that others are built on
-) -> None:
-    """Let a worker of a data loader ignore SIGTERM and SIGUSR1; use it as the loader's ``worker_init_fn``.
+def spare_workers(loader: DataLoader) -> None:
+    """Let the workers that a data loader starts from now on ignore SIGTERM and SIGUSR1 of others than this process.
 
     Slurm signals every process of a job. A worker that ended at once would take the training with it before the
-    checkpoint is written. Workers end when the training tells them to, or is gone.
+    checkpoint is written. At its end Python terminates the workers that are left and waits for them; they obey.
+    (Without effect on macOS and Windows, which do not tell who sent a signal.)
     """
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, 'sigwaitinfo'):
+        loader.worker_init_fn = partial(_spared, loader.worker_init_fn)
+
+
+def _spared(initialise: Callable[[int], None] | None, worker: int) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    threading.Thread(target=_obey_parent, daemon=True).start()
+    if initialise is not None:
+        initialise(worker)
+
+
+def _obey_parent() -> None:
+    while signal.sigwaitinfo(SIGNALS).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 class Agreement:

@@ -20,7 +20,7 @@ from mmtranspose.files.output_paths import require_output_file, require_writable
 from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.loading.config import load_config, merge_options, require_model
 from mmtranspose.loading.data_files import check_data
-from mmtranspose.loading.resuming import find_resumable
+from mmtranspose.loading.resuming import find_resumable, warn_of_newer
 from mmtranspose.models.data_preprocessors import TransPoseDataPreprocessor
 from mmtranspose.models.heads import TransPoseHead
 from mmtranspose.models.unwrapping import unwrapped
@@ -100,6 +100,8 @@ def train_config(args: argparse.Namespace) -> Config:
             raise InputError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')
         cfg.auto_scale_lr.enable = True
     merge_options(cfg, args.cfg_options)  # again, so that options override flags, as in MMPose's tools
+    if args.resume not in (None, 'auto'):
+        warn_of_newer(args.resume, _checkpoint_folder(cfg))
     if args.resume == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
         found = find_resumable(_checkpoint_folder(cfg))
         cfg.resume = found is not None

@@ -66,20 +66,39 @@ def find_resumable(work_dir: PathLike) -> Path | None:
     return None
 
 
-def _newest_first(paths: Sequence[Path]) -> list[Path]:
-    """Sort checkpoints by their steps; those that cannot be read by the number in their names."""
-    steps = {path: _step(path) for path in paths}
-    per_epoch = max((step[0] / step[1] for step in steps.values() if step and step[1]), default=1.0)
-    return sorted(paths, key=lambda path: steps[path] or _step_in_name(path.name, per_epoch), reverse=True)
+def warn_of_newer(path: PathLike, work_dir: PathLike) -> None:
+    """Log a warning if a training that is resumed from one checkpoint has newer ones in its work directory.
+
+    Args:
+        path (str | Path): The checkpoint.
+        work_dir (str | Path): The folder that the training will write its checkpoints to.
+    """
+    steps = trained(Path(path))
+    files = [file for file in sorted(Path(work_dir).glob('*.pth')) if REGULAR.fullmatch(file.name)]
+    newer = [file.name for file in files if steps is not None and (trained(file) or steps) > steps]
+    if newer:
+        _log(
+            f'resuming from {path}, though {", ".join(newer)} in {work_dir} is newer: this run replaces files of the '
+            'same name, and --resume without a file goes on from the newest. To keep both runs, give this one another '
+            '--work-dir',
+            logging.WARNING,
+        )
 
 
-def _step(path: Path) -> tuple[float, float] | None:
+def trained(path: Path) -> tuple[float, float] | None:
     """The steps and epochs that a checkpoint says were trained; its tensors are not read. None if it does not say."""
     try:
         meta = torch.load(path, map_location='meta', mmap=True, weights_only=True)['meta']
         return float(meta['iter']), float(meta['epoch'])
     except Exception:  # several types, depending on the damage; why is said when it is read in full
         return None
+
+
+def _newest_first(paths: Sequence[Path]) -> list[Path]:
+    """Sort checkpoints by their steps; those that cannot be read by the number in their names."""
+    steps = {path: trained(path) for path in paths}
+    per_epoch = max((step[0] / step[1] for step in steps.values() if step and step[1]), default=1.0)
+    return sorted(paths, key=lambda path: steps[path] or _step_in_name(path.name, per_epoch), reverse=True)
 
 
 def _step_in_name(name: str, per_epoch: float) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
 from mmengine.logging import MessageHub, MMLogger
-from mmengine.runner import Runner
+from mmengine.runner import Runner, ValLoop
 from mmpose.registry import DATA_SAMPLERS
 from mmpose.visualization import PoseLocalVisualizer
 from torch.utils.data import DataLoader
@@ -199,13 +199,35 @@ def test_numbers_below_one(runner, name):
         _ = runner(name, **{f'train_cfg.{name}': 0}).train_loop
 
 
-def test_an_epoch_that_is_cut_in_another_way_starts_over(runner):
+@pytest.mark.parametrize(
+    ('changes', 'done'),
+    [
+        ({}, 2),
+        (dict(layout=[7, 1, 1]), 0),  # another batch size: the epoch starts over
+        (dict(layout=[7, 2, 2], batches=0, of=2), 0),
+        (dict(layout=[7, 1, 1], batches=7, of=7), 4),  # a whole epoch stays one
+    ],
+)
+def test_where_in_its_epoch_a_run_goes_on(runner, changes, done):
     loop = runner('cut').train_loop
-    samples = len(loop.dataloader.dataset)
-    loop.resume_at(dict(batches=2, layout=[samples, 2, 1]))
-    assert loop.done == 2
-    loop.resume_at(dict(batches=2, layout=[samples, 1, 1]))
-    assert loop.done == 0
+    position = loop.position(batches=2)
+    assert position == dict(batches=2, of=4, layout=[7, 2, 1], validated=False)
+    loop.resume_at({**position, **changes})
+    assert loop.done == done
+
+
+@pytest.mark.parametrize(
+    ('epoch', 'batches', 'validated', 'validations'),
+    [(2, 0, False, 1), (2, 0, True, 0), (2, 1, False, 0), (1, 0, False, 0), (3, 0, False, 1), (0, 0, False, 0)],
+)
+def test_a_validation_is_made_up_for_if_it_is_missing(runner, epoch, batches, validated, validations):
+    loop, runs = runner('missed', **{'train_cfg.max_epochs': 3, 'train_cfg.val_interval': 2}).train_loop, []
+    loop.runner._val_loop = ValLoop.__new__(ValLoop)
+    loop.runner._val_loop.run = lambda: runs.append(1)
+    loop._epoch = epoch
+    loop.resume_at(loop.position(batches, validated))
+    loop.run_missed_validation()
+    assert len(runs) == validations
 
 
 def test_samples_of_a_batch_by_name(runner):

@@ -6,7 +6,6 @@ train_dataloader = dict(
     persistent_workers=True,
     pin_memory=True,
     collate_fn=dict(type='tensor_collate'),
-    worker_init_fn=dict(type='ignore_preemption'),
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(data_mode=data_mode),
 )
@@ -16,7 +15,6 @@ val_dataloader = dict(
     persistent_workers=True,
     pin_memory=True,
     collate_fn=dict(type='tensor_collate', keep_samples=True),
-    worker_init_fn=dict(type='ignore_preemption'),
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(data_mode=data_mode, test_mode=True),

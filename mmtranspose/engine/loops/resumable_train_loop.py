@@ -66,6 +66,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             require_at_least(f'train_cfg.{name}', value, 1)
         super().__init__(runner, resumable_loader(dataloader), max_epochs, val_begin, val_interval, dynamic_intervals)
         self.done = 0  # batches of this epoch that were trained before the run was broken off
+        self.validated = False  # before the run was broken off, after its last epoch
         self.diff_rank_seed = bool((runner.cfg.get('randomness') or {}).get('diff_rank_seed'))
 
     @property
@@ -83,29 +84,32 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         """How the epochs of this run are cut into steps."""
         return Layout(len(self.dataloader.dataset), self.dataloader.batch_size, get_world_size())
 
-    def position(self, batches: int) -> dict[str, Any]:
+    def position(self, batches: int, validated: bool = False) -> dict[str, Any]:
         """Describe the place in an epoch, for a checkpoint.
 
         Args:
             batches (int): Batches of the current epoch that were trained.
+            validated (bool): Whether the validation after the epoch before is done.
         """
-        return dict(batches=batches, layout=list(self.layout))
+        return dict(batches=batches, of=len(self.dataloader), layout=list(self.layout), validated=validated)
 
     def resume_at(self, position: dict[str, Any]) -> None:
         """Go on from a place in an epoch; call it before the loop runs.
 
         Args:
-            position (dict): From :meth:`position`. If the epochs of that run were cut into steps in another way, the
-                epoch starts over, and the log says so.
+            position (dict): From :meth:`position`. If the epochs of that run were cut into steps in another way, an
+                epoch that is not complete starts over, and the log says so.
         """
-        then = Layout(*position['layout'])
+        batches, then = position['batches'], Layout(*position['layout'])
+        self.validated = batches > 0 or position['validated']
+        complete = batches == position['of']
         if then == self.layout:
-            self.done = position['batches']
+            self.done = batches
         else:
-            self.done = 0
+            self.done = len(self.dataloader) if complete else 0
+            starts_over = ', and its current epoch starts over' if batches and not complete else ''
             print_log(
-                f'resumed with {self.layout} after {then}: the run is not continued exactly'
-                + (', and its current epoch starts over' if position['batches'] else ''),
+                f'resumed with {self.layout} after {then}: the run is not continued exactly{starts_over}',
                 logger='current',
                 level=logging.WARNING,
             )
@@ -130,7 +134,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         """Validate if the run was broken off between the end of an epoch and the validation that follows it."""
         self._decide_current_val_interval()
         is_due = self.epoch >= self.val_begin and (self.epoch % self.val_interval == 0 or self.epoch == self.max_epochs)
-        if self.runner.val_loop is not None and self.epoch > 0 and self.done == 0 and is_due:
+        if self.runner.val_loop is not None and self.epoch > 0 and is_due and not self.validated:
             self.runner.val_loop.run()
 
     def sample_names(self, batch: int) -> list[str]:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import MessageHub, MMLogger
+from training_server import TrainingServer
 
 import mmtranspose  # noqa: F401  (before mmpose: puts the work-arounds in place)
 from mmtranspose.datasets.synthetic import generate_dataset
@@ -120,6 +121,14 @@ def write_tiny_config(people: Path, path: Path) -> None:
             if 'encoder' in step:
                 step['encoder'] = codec
     cfg.dump(str(path))
+
+
+@pytest.fixture(scope='session')
+def server():
+    """Starts trainings, and functions of tests in several processes, at once."""
+    server = TrainingServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope='session')

@@ -1,4 +1,4 @@
-"""A process that has imported everything and forks one training after the other, so that each starts at once.
+"""A process that has imported everything and forks one training or test after the other, so that each starts at once.
 
 ``python tests/training_server.py`` reads requests from standard input, one JSON object a line, and answers each with
 the process's number or its exit status. Tests use :class:`TrainingServer`.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import atexit
 import gc
+import importlib
+import inspect
 import json
 import os
 import signal
@@ -24,7 +26,7 @@ WRITES = ('replace', 'fsync', 'unlink', 'remove')  # of os: the moments of writi
 
 
 class TrainingServer:
-    """Client of the server: starts trainings and waits for them."""
+    """Client of the server: starts trainings, or functions of tests, in one or more processes and waits for them."""
 
     def __init__(self) -> None:
         environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
@@ -44,20 +46,24 @@ class TrainingServer:
             ranks: Processes that train together.
             log: File for what they print.
         """
-        arguments = [str(argument) for argument in argv]
-        environment, pids = {}, []
-        if ranks > 1:
-            with socket.socket() as free:
-                free.bind(('127.0.0.1', 0))
-                environment = dict(
-                    MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free.getsockname()[1]), WORLD_SIZE=str(ranks)
-                )
-            arguments += ['--launcher', 'pytorch']
-        for rank in range(ranks):
-            own = {**environment, 'RANK': str(rank), 'LOCAL_RANK': str(rank)} if ranks > 1 else {'LOCAL_RANK': '0'}
-            request = dict(argv=arguments, environ=own, die_at=None if rank else die_at, log=str(log))
-            pids.append(self._ask(request))
-        return pids
+        arguments = [str(argument) for argument in argv] + ['--launcher', 'pytorch'] * (ranks > 1)
+        return self._start(ranks, die_at, argv=arguments, log=str(log))
+
+    def call(self, function: Callable, *arguments: object, ranks: int, log: Path) -> None:
+        """Call a function of a test file in several processes, which it can let join a process group.
+
+        Args:
+            function: At the top of its file.
+            *arguments: Numbers, strings, lists or dicts of them.
+            ranks: Processes.
+            log: File for what they print.
+
+        Raises:
+            AssertionError: The function failed in a process.
+        """
+        called = [inspect.getfile(function), function.__name__, arguments]
+        statuses = self.wait(self._start(ranks, None, call=called, log=str(log)))
+        assert statuses == [0] * ranks, log.read_text()
 
     def wait(self, pids: list[int]) -> list[int]:
         """Wait for processes and return their exit statuses; that of a process killed by signal N is -N."""
@@ -66,6 +72,19 @@ class TrainingServer:
     def train(self, *argv: object, **options: Any) -> list[int]:
         """:meth:`start` and :meth:`wait`."""
         return self.wait(self.start(*argv, **options))
+
+    def _start(self, ranks: int, die_at: list | None, **request: Any) -> list[int]:
+        environment, pids = {}, []
+        if ranks > 1:
+            with socket.socket() as free:
+                free.bind(('127.0.0.1', 0))
+                environment = dict(
+                    MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free.getsockname()[1]), WORLD_SIZE=str(ranks)
+                )
+        for rank in range(ranks):
+            own = {**environment, 'RANK': str(rank), 'LOCAL_RANK': str(rank)} if ranks > 1 else {'LOCAL_RANK': '0'}
+            pids.append(self._ask(dict(request, environ=own, die_at=None if rank else die_at)))
+        return pids
 
     def close(self) -> None:
         """End the server."""
@@ -105,12 +124,12 @@ def serve() -> None:
         else:
             answer = os.fork()
             if answer == 0:
-                _train(request)
+                _become(request)
         print(answer, flush=True)
 
 
-def _train(request: dict) -> None:
-    """Become the training; never returns."""
+def _become(request: dict) -> None:
+    """Become the training or the function; never returns."""
     from mmtranspose.commands import train
     from mmtranspose.commands.command_line import run
 
@@ -121,8 +140,14 @@ def _train(request: dict) -> None:
     os.environ.update(request['environ'])
     status = 1
     try:
-        _plan_death(request['die_at'])
-        run(train.main, request['argv'])
+        if 'call' in request:
+            file, name, arguments = request['call']
+            sys.path.insert(0, os.path.dirname(file))
+            getattr(importlib.import_module(Path(file).stem), name)(*arguments)
+            status = 0
+        else:
+            _plan_death(request['die_at'])
+            run(train.main, request['argv'])
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(bool(end.code))
     except BaseException:

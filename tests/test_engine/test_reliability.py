@@ -28,13 +28,6 @@ LEFT = {'epoch_3.pth', f'epoch_{EPOCHS}.pth', 'best_coco_AP_epoch_2.pth', 'last_
 
 
 @pytest.fixture(scope='module')
-def server():
-    server = TrainingServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope='module')
 def config(tiny_config, tmp_path_factory):
     """The tiny config with dropout, augmentation, moving averages and validations."""
     path = tmp_path_factory.mktemp('config') / 'hard.py'

@@ -104,12 +104,8 @@ VALUES = [
     *(datetime.datetime(2024, 2, 29, 1, 2, 3, 4, datetime.timezone.utc), datetime.date(2024, 2, 29)),
     *(datetime.time(1, 2), datetime.timedelta(1, 2), argparse.Namespace(a=[1]), types.SimpleNamespace(a=[1])),
     *(np.float32, np.dtype('f4'), np.str_('a'), np.bool_(True), np.datetime64('2024-02-29'), np.complex128(1j)),
-    *(
-        [int, float, bool, str, bytes, list, tuple, dict, set],
-        torch.float16,
-        torch.Size([1, 2]),
-        random.Random(0).getstate(),
-    ),
+    *([int, float, bool, str, bytes, list, tuple, dict, set], torch.float16, torch.Size([1, 2])),
+    random.Random(0).getstate(),
 ]
 
 

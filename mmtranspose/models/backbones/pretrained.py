@@ -12,6 +12,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
 from mmtranspose.compat.bare_state_dict import state_dict_of
+from mmtranspose.compat.checkpoint_files import DamagedFileError
 from mmtranspose.errors import InputError, reason
 from mmtranspose_cli.terminal import printable
 
@@ -42,7 +43,7 @@ def require_pretrained(backbone: BaseModule, later: Sequence[str]) -> None:
 def _load(checkpoint: str, prefix: str) -> dict[str, Tensor]:
     try:
         content = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+    except (OSError, EOFError, RuntimeError, UnpicklingError, DamagedFileError) as error:
         raise InputError(
             f'backbone.init_cfg: {checkpoint} cannot be loaded ({reason(error)}); give the path of a file, or '
             'init_cfg=None to start from nothing'

@@ -24,7 +24,7 @@ from mmtranspose.engine.loops.resumable_loader import (
     resumable_loader,
     seed_random_states,
 )
-from mmtranspose.errors import InputError
+from mmtranspose.errors import InputError, TrainingError
 
 
 class Draws:
@@ -239,3 +239,10 @@ def test_samples_of_a_batch_by_name(runner):
     order = list(DefaultSampler(loop.dataloader.dataset, shuffle=True, seed=0))
     infos = [loop.dataloader.dataset.get_data_info(index) for index in order[4:6]]
     assert loop.sample_names(2) == [f'{info["img_path"]} (id {info["id"]})' for info in infos]
+
+
+def test_a_learning_rate_beyond_float32(runner):
+    adam = dict(type='Adam', lr=1e38, fused=False)
+    run = runner('beyond', optim_wrapper=dict(optimizer=adam), param_scheduler=None)
+    with pytest.raises(TrainingError, match=r'stopped at step 1: its learning rate is too large.*optim_wrapper\.opt'):
+        run.train()

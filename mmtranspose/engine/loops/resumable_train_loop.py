@@ -11,7 +11,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpose.registry import LOOPS
 
 from mmtranspose.engine.loops.resumable_loader import STEPS, ResumableSampler, resumable_loader, seed_random_states
-from mmtranspose.errors import require_at_least
+from mmtranspose.errors import TrainingError, require_at_least
 
 
 class Layout(NamedTuple):
@@ -126,9 +126,20 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         Args:
             idx (int): Of the batch among those that this process has loaded in this epoch.
             data_batch (Any): The batch.
+
+        Raises:
+            TrainingError: The learning rate is so large that PyTorch cannot represent the update.
         """
         seed_random_states(STEPS, self.seed, self.iter, get_rank())
-        super().run_iter(self.done + idx, data_batch)
+        try:
+            super().run_iter(self.done + idx, data_batch)
+        except RuntimeError as error:
+            if 'converted to type float without overflow' not in str(error):
+                raise
+            raise TrainingError(
+                f'training stopped at step {self.iter + 1}: its learning rate is too large for float32; lower '
+                'optim_wrapper.optimizer.lr'
+            ) from error
 
     def run_missed_validation(self) -> None:
         """Validate if the run was broken off between the end of an epoch and the validation that follows it."""

@@ -121,7 +121,9 @@ def test_workers_ignore_signals_of_others_and_obey_their_parent(initialise):
     (process,) = (child for child in multiprocessing.active_children() if child.pid == worker)
     process.terminate()  # as Python does at its end, which then waits
     process.join(5)
-    assert process.exitcode == 0
+    status = process.exitcode
+    process.kill()
+    assert status == 0
 
 
 def test_one_process_hears_at_once():

@@ -51,8 +51,8 @@ def unbroken(server, config, tmp_path_factory):
     return unbroken
 
 
-def end_of(work_dir: Path) -> dict:
-    checkpoint = torch.load(work_dir / f'epoch_{EPOCHS}.pth', weights_only=True)
+def end_of(work_dir: Path, name: str = f'epoch_{EPOCHS}.pth') -> dict:
+    checkpoint = torch.load(work_dir / name, weights_only=True)
     return {part: checkpoint[part] for part in TRAINED}
 
 
@@ -89,7 +89,8 @@ class Run:
                 os.kill(pid, by)
         elif die_at is not None and self.ranks > 1:
             self.statuses += self.server.wait(pids[:1])
-            os.kill(pids[1], signal.SIGKILL)  # as torchrun does
+            for pid in pids[1:]:
+                os.kill(pid, signal.SIGKILL)  # as torchrun does
             self.server.wait(pids[1:])
             return self.statuses[-1]
         self.statuses += self.server.wait(pids)[:1]
@@ -143,6 +144,20 @@ def test_two_processes_killed(server, config, unbroken, tmp_path, options):
     for die_at in (['step', 2], ['write', 13], ['step', 3]):
         assert run.live(die_at) == -signal.SIGKILL, run.log.read_text()[-3000:]
     assert differences(run.finish(), unbroken(2)) == []
+
+
+def test_three_processes_killed(server, config, tmp_path):
+    """They need ``find_unused_parameters``, with which gradients are summed in one order; docs/reliability.md."""
+    options = ('--cfg-options', 'find_unused_parameters=True', 'train_cfg.max_epochs=2')
+    ends = []
+    for name, kills in (('unbroken', []), ('killed', [['step', 3]])):  # in the second epoch
+        run = Run(server, config, tmp_path / name, ranks=3, options=options)
+        run.log.parent.mkdir()
+        for die_at in kills:
+            assert run.live(die_at) == -signal.SIGKILL, run.log.read_text()[-3000:]
+        assert run.live() == 0, run.log.read_text()[-3000:]
+        ends.append(end_of(run.work_dir, 'epoch_2.pth'))
+    assert differences(*ends) == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 
 from mmtranspose.errors import InputError
 from mmtranspose.loading import resuming
-from mmtranspose.loading.resuming import find_resumable
+from mmtranspose.loading.resuming import find_resumable, warn_of_newer
 from mmtranspose.loading.weights_comparison import weights_digest
 
 PER_EPOCH = 4
@@ -163,3 +163,22 @@ def test_files_of_old_torch(tmp_path):
 def test_one_of_several_processes_says_it(tmp_path, logged, monkeypatch, variable, rank, count):
     monkeypatch.setenv(variable, rank)
     assert find_resumable(tmp_path) is None and len(logged) == count
+
+
+@pytest.mark.parametrize(
+    ('resumed', 'named'),
+    [
+        ('epoch_1.pth', 'epoch_2.pth, mid_epoch.pth'),
+        ('epoch_2.pth', 'mid_epoch.pth'),
+        ('mid_epoch.pth', None),
+        ('x', None),
+    ],
+)
+def test_newer_checkpoints_than_the_one_that_was_asked_for(tmp_path, logged, resumed, named):
+    for name in ('epoch_1.pth', 'epoch_2.pth', 'best_a_epoch_2.pth'):
+        write(tmp_path, name)
+    write(tmp_path, 'mid_epoch.pth', epoch=2, iter=9)
+    write(tmp_path, 'epoch_7.pth', 'truncated')
+    warn_of_newer(tmp_path / resumed, tmp_path)
+    assert len(logged) == (named is not None)
+    assert not logged or f'resuming from {tmp_path}/{resumed}, though {named} in {tmp_path} is newer: ' in logged[0]

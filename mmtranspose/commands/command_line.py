@@ -57,10 +57,11 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
     except BrokenPipeError:  # whoever read the output has gone: `... | head`
         _drop_output()
         sys.exit(FAILED)
-    except KeyboardInterrupt:
-        print('interrupted', file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    except Exception as error:
+    except (KeyboardInterrupt, Exception) as error:
+        # mmengine makes a SyntaxError of a Ctrl-C that comes while it lays out a config, as for each checkpoint.
+        if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
+            print('interrupted', file=sys.stderr)
+            sys.exit(INTERRUPTED)
         status, message = _told(error, main.__module__.rpartition('.')[2])
         if message is None:
             raise

@@ -61,6 +61,16 @@ class TestRun:
         assert ends_with(lambda argv: fail(KeyboardInterrupt())) == 130
         assert capsys.readouterr().err == 'interrupted\n'
 
+    def test_an_interruption_that_became_an_error(self, kept, capsys):
+        def lay_out(argv):
+            try:
+                raise KeyboardInterrupt
+            except BaseException:  # as mmengine's Config.pretty_text
+                raise SyntaxError('Failed to format the config file')  # noqa: B904
+
+        assert ends_with(lay_out) == 130
+        assert capsys.readouterr().err == 'interrupted\n'
+
     @pytest.mark.parametrize('error', [ValueError, KeyError, RuntimeError])
     def test_faults_of_the_program_keep_their_traceback(self, kept, error):
         with pytest.raises(error, match='bug'):

@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import inf, nan
 from typing import NoReturn
 
 import numpy as np
@@ -116,12 +117,25 @@ def share(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: The text is something else.
     """
+    return _number(text, lambda value: 0 <= value <= 1, 'a number from 0 to 1')
+
+
+def minutes(text: str) -> float:
+    """Parse an argument that is a number of minutes above 0.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is something else.
+    """
+    return _number(text, lambda value: 0 < value < inf, 'a number of minutes above 0')
+
+
+def _number(text: str, is_allowed: Callable[[float], bool], kind: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f'{text} is not a number from 0 to 1')
+        value = nan
+    if not is_allowed(value):
+        raise argparse.ArgumentTypeError(f'{text} is not {kind}')
     return value
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 
-from mmtranspose.commands.command_line import add_runner_arguments, parse
+from mmtranspose.commands.command_line import add_runner_arguments, minutes, parse
 from mmtranspose.engine.preemption import preempted_by_signals
 from mmtranspose.engine.runner_setup import build_runner, train_config
 from mmtranspose_cli.parser import command_parser
@@ -44,18 +43,3 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse(arguments, argv)
     with preempted_by_signals():
         build_runner(train_config(args), ('train_dataloader', 'val_dataloader')).train()
-
-
-def minutes(text: str) -> float:
-    """Parse an argument that is a number of minutes above 0.
-
-    Raises:
-        argparse.ArgumentTypeError: The text is something else.
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text} is not a number of minutes above 0')
-    return value

@@ -239,6 +239,8 @@ def test_samples_of_a_batch_by_name(runner):
     order = list(DefaultSampler(loop.dataloader.dataset, shuffle=True, seed=0))
     infos = [loop.dataloader.dataset.get_data_info(index) for index in order[4:6]]
     assert loop.sample_names(2) == [f'{info["img_path"]} (id {info["id"]})' for info in infos]
+    loop.dataloader.dataset.__dict__['dataset'] = Draws()  # a dataset that does not say what its samples are
+    assert loop.sample_names(2) == [f'sample {index} (id unknown)' for index in order[4:6]]
 
 
 def test_a_learning_rate_beyond_float32(runner):

@@ -156,7 +156,9 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         """
         first = (batch - self.done) * self.layout.batch_size
         indices = self.sampler.handed_out[first : first + self.layout.batch_size]
-        infos = [self.dataloader.dataset.get_data_info(index) for index in indices]
+        info_of = getattr(self.dataloader.dataset, 'get_data_info', None)  # of mmengine's datasets
+        infos = [{} if info_of is None else info_of(index) for index in indices]
         return [
-            f'{info.get("img_path", index)} (id {info.get("id", "unknown")})' for index, info in zip(indices, infos)
+            f'{info.get("img_path", f"sample {index}")} (id {info.get("id", "unknown")})'
+            for index, info in zip(indices, infos)
         ]

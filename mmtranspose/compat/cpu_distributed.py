@@ -1,7 +1,8 @@
 """Train and test in several processes without a GPU.
 
 Fault: mmengine's ``init_dist`` selects a CUDA device for every backend, which fails on a machine without one, and its
-configs ask for nccl.
+configs ask for nccl. And a process may abort ("terminate called without an active exception") when it ends right after
+a collective: a thread of gloo then still gives back the collective's tensors, for which it needs the interpreter.
 Versions: mmengine <= 0.10.7.
 Can go: when ``init_dist(launcher='pytorch', backend='gloo')`` works on a CPU.
 """
@@ -9,6 +10,7 @@ Can go: when ``init_dist(launcher='pytorch', backend='gloo')`` works on a CPU.
 from __future__ import annotations
 
 import atexit
+import time
 
 import torch
 from mmengine.config import Config
@@ -32,9 +34,10 @@ def init_process_group(launcher: str) -> bool:
 
 
 def _leave() -> None:
-    # gloo's threads abort a process that ends while they run.
     if distributed.is_initialized():
         distributed.destroy_process_group()
+        # DDP keeps the group's threads alive, so they cannot be joined: let them finish what they hold.
+        time.sleep(0.2)
 
 
 def wrap_on_cpu(cfg: Config) -> None:

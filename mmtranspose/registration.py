@@ -10,7 +10,16 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.registry import FUNCTIONS
-from mmpose.registry import HOOKS, KEYPOINT_CODECS, LOOPS, MODELS, OPTIM_WRAPPERS, TRANSFORMS
+from mmpose.registry import (
+    DATASETS,
+    HOOKS,
+    KEYPOINT_CODECS,
+    LOOPS,
+    METRICS,
+    MODELS,
+    OPTIM_WRAPPERS,
+    TRANSFORMS,
+)
 
 from mmtranspose.compat import auto_resume
 from mmtranspose.compat.patching import replace_once, when_imported
@@ -23,6 +32,8 @@ LOCATIONS = (  # a registry, MMPose's or mmengine's modules for it, ours
     (MODELS, 'mmpose.models', 'mmtranspose.models'),
     (KEYPOINT_CODECS, 'mmpose.codecs', 'mmtranspose.codecs'),
     (TRANSFORMS, 'mmpose.datasets', 'mmtranspose.datasets.transforms'),
+    (DATASETS, 'mmpose.datasets', 'mmtranspose.datasets.lspet_dataset'),
+    (METRICS, 'mmpose.evaluation', 'mmtranspose.engine.metrics'),
     (OPTIM_WRAPPERS, 'mmpose.engine', 'mmtranspose.engine.optim'),
     (FUNCTIONS, 'mmengine.dataset', 'mmtranspose.datasets.collate'),
     (FUNCTIONS, 'mmengine.dataset', 'mmtranspose.engine.preemption'),

@@ -18,6 +18,7 @@ from mmengine.fileio import load
 from mmengine.infer import BaseInferencer
 
 from mmtranspose.loading.closest_model import build_empty
+from mmtranspose.loading.data_files import leaf_datasets
 
 # Configs that are in no metafile: a template for one's own data, and the test-dev configs, which test the models of the
 # configs without '-test-dev' in their name
@@ -35,12 +36,13 @@ DATASETS = {
     'CocoWholeBodyDataset': 'COCO-WholeBody',
     'MpiiDataset': 'MPII',
     'AicDataset': 'AI Challenger',
+    'LspetDataset': 'LSPET',
     'CrowdPoseDataset': 'CrowdPose',
     'OCHumanDataset': 'OCHuman',
     'AP10KDataset': 'AP-10K',
     'OneHand10KDataset': 'OneHand10K',
 }
-BORROWED_FORMATS = {'data/synthetic': 'Synthetic people', 'data/lspet': 'LSPET'}  # read by another dataset's class
+BORROWED_FORMATS = dict.fromkeys(('data/synthetic', 'data/drawn'), 'Synthetic people')  # read by CocoDataset
 
 COLUMNS = {'AP50': 'AP@0.5', 'AP75': 'AP@0.75', 'AP(M)': 'AP (M)', 'AP(L)': 'AP (L)'}
 METRICS = ('AP', 'AP@0.5', 'AP@0.75', 'AP (M)', 'AP (L)', 'AR')
@@ -141,8 +143,9 @@ class TestMetafiles:
     @pytest.mark.parametrize('name', MODELS)
     def test_metadata_agrees_with_the_config(self, name):
         cfg, metadata = config(name), MODELS[name]['Metadata']
-        dataset = cfg.train_dataloader.dataset
-        trained_on = [BORROWED_FORMATS.get(dataset.data_root.rstrip('/'), DATASETS[dataset.type])]
+        datasets = [dataset for dataset, _ in leaf_datasets(cfg.train_dataloader.dataset)]
+        trained_on = [BORROWED_FORMATS.get(one.data_root.rstrip('/'), DATASETS[one.type]) for one in datasets]
+        trained_on = list(dict.fromkeys(trained_on))
         if cfg.get('load_from'):
             (start,) = [model for model in RELEASED.values() if model['Weights'] == cfg.load_from]
             trained_on.insert(0, start['Metadata']['Training Data'])
@@ -315,7 +318,12 @@ def preprocess(key, *arguments):
 
 class TestDatasets:
     def test_index_is_of_data_that_configs_use(self):
-        used = {config(name).train_dataloader.dataset.data_root.rstrip('/') for name in CONFIGS if name != TEMPLATE}
+        used = {
+            dataset.data_root.rstrip('/')
+            for name in CONFIGS
+            for dataset, _ in leaf_datasets(config(name).train_dataloader.dataset)
+            if name != TEMPLATE
+        }
         assert set(INDEX) == set(DELIVERED)
         for key, entry in INDEX.items():
             assert sorted(entry) == ['data_root', 'dataset', 'download_root', 'script']
@@ -328,9 +336,9 @@ class TestDatasets:
         wanted = set()
         for name in CONFIGS:
             for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-                dataset = config(name)[loader].dataset
-                if dataset.data_root.rstrip('/') == INDEX[key]['data_root']:
-                    wanted |= {dataset.ann_file.split('/')[0], dataset.data_prefix.img.split('/')[0]} - {''}
+                for dataset, _ in leaf_datasets(config(name)[loader].dataset):
+                    if dataset.data_root.rstrip('/') == INDEX[key]['data_root']:
+                        wanted |= {dataset.ann_file.split('/')[0], dataset.data_prefix.img.split('/')[0]} - {''}
         assert 'annotations' in wanted and wanted <= folders
 
     @needs_linux

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from mmengine.config import Config, ConfigDict
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 from scipy.io import savemat
+
+from mmtranspose.loading.data_files import leaf_datasets
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 WIDTH, HEIGHT = 160, 128
@@ -51,7 +54,9 @@ class Person:
 def metainfo(dataset: ConfigDict) -> dict:
     """A dataset's metainfo, parsed; its files are not read."""
     key = repr((dataset.type, dataset.get('metainfo')))
-    if key not in PARSED:
+    if key not in PARSED and 'datasets' in dataset:
+        PARSED[key] = parse_pose_metainfo(dataset.metainfo)
+    elif key not in PARSED:
         PARSED[key] = DATASETS.build(dict(dataset, lazy_init=True, pipeline=[])).metainfo
     return PARSED[key]
 
@@ -60,20 +65,32 @@ def write_datasets(cfg: Config) -> dict[str, list[Person]]:
     """Write all files that the data loaders of a config name.
 
     Returns:
-        dict: The people by the loader's name; loaders with the same annotation file share them.
+        dict: The people by the loader's name; loaders with the same annotation file share them. Their keypoints are
+        the network's.
     """
     written, people = {}, {}
-    for number, name in enumerate(LOADERS):
-        dataset = cfg[name].dataset
-        path = Path(dataset.data_root, dataset.ann_file)
-        if path not in written:
-            written[path] = list(_people(dataset, first=10 * number + 1))
-            _write_images(dataset, written[path])
-            WRITERS.get(dataset.type, _write_coco)(dataset, path, written[path])
-        if dataset.get('bbox_file'):
-            _write_detections(Path(dataset.bbox_file), written[path])
-        people[name] = written[path]
+    for name in LOADERS:
+        people[name] = []
+        for dataset, steps in leaf_datasets(cfg[name].dataset):
+            path = Path(dataset.data_root, dataset.ann_file)
+            if path not in written:
+                written[path] = list(_people(dataset, first=10 * len(written) + 1))
+                _write_images(dataset, written[path])
+                WRITERS.get(dataset.type, _write_coco)(dataset, path, written[path])
+            if dataset.get('bbox_file'):
+                _write_detections(Path(dataset.bbox_file), written[path])
+            people[name] += [_converted(person, steps.get('KeypointConverter')) for person in written[path]]
     return people
+
+
+def _converted(person: Person, converter: ConfigDict | None) -> Person:
+    """A person with the keypoints of the network, which a ``KeypointConverter`` renumbers."""
+    if converter is None:
+        return person
+    keypoints, labelled = np.zeros((converter.num_keypoints, 2)), np.zeros(converter.num_keypoints, bool)
+    for source, target in converter.mapping:
+        keypoints[target], labelled[target] = person.keypoints[source], person.labelled[source]
+    return replace(person, keypoints=keypoints, labelled=labelled)
 
 
 def _people(dataset: ConfigDict, first: int) -> Iterator[Person]:

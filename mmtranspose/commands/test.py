@@ -14,10 +14,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     arguments = command_parser(
         'test',
-        "Evaluate a pose model on the test set of its config, with the options of MMPose's tools/test.py.",
+        "Evaluate a pose model on its config's test or validation set, with the options of MMPose's tools/test.py.",
         'mmtranspose test transpose-r-a3 tp_r_256x192_enc3_d256_h1024_mh8.pth --out metrics.json',
     )
     add_model(arguments)
+    arguments.add_argument(
+        '--split',
+        choices=['val', 'test'],
+        default='test',
+        help="evaluate on the config's test set, or on its validation set with its metrics (default: test)",
+    )
     arguments.add_argument('--out', metavar='FILE', help='write the metrics to FILE (.json, .yaml or .pkl)')
     arguments.add_argument(
         '--dump', metavar='FILE', help='write the predictions to FILE (.pkl), for a later evaluation'

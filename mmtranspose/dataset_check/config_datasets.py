@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mmengine.config import Config, ConfigDict
@@ -12,6 +12,7 @@ from mmpose.registry import DATASETS
 
 from mmtranspose.errors import InputError
 from mmtranspose.loading.config import LOADERS
+from mmtranspose.loading.data_files import leaf_datasets
 
 SPLITS = tuple(name.removesuffix('_dataloader') for name in LOADERS)
 # Options of datasets in test mode alone; the check reads every dataset as training does, annotations included
@@ -67,7 +68,7 @@ def datasets_of(cfg: Config, splits: Sequence[str] | None = None) -> list[Config
         loader = cfg.get(f'{split}_dataloader')
         if not loader or 'dataset' not in loader:
             raise InputError(f'the config has no {split}_dataloader with a dataset; leave {split} out of --split')
-        for leaf, steps in _leaves(loader.dataset, {}):
+        for leaf, steps in leaf_datasets(loader.dataset):
             box_files = [leaf.bbox_file] if leaf.get('bbox_file') else []
             _add(found, ConfigDataset([split], _build(leaf, split), steps, box_files))
     if not found:
@@ -83,16 +84,6 @@ def _add(found: dict[tuple, ConfigDataset], one: ConfigDataset) -> None:
         first.splits += [split for split in one.splits if split not in first.splits]
         first.steps = {**one.steps, **first.steps}
         first.box_files += [file for file in one.box_files if file not in first.box_files]
-
-
-def _leaves(dataset: ConfigDict, outer: dict) -> Iterator[tuple[ConfigDict, dict]]:
-    """The datasets inside a wrapper, or the dataset itself, with the pipeline steps of all that is around it."""
-    steps = {**outer, **{step['type']: step for step in dataset.get('pipeline') or []}}
-    inner = dataset.get('datasets') or ([dataset.dataset] if 'dataset' in dataset else [])
-    for one in inner:
-        yield from _leaves(one, steps)
-    if not inner:
-        yield dataset, steps
 
 
 def _build(dataset: ConfigDict, split: str) -> BaseDataset:

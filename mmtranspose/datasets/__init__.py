@@ -1,1 +1,1 @@
-"""Data for training: synthetic people, transforms of samples, and batches. All other datasets come from MMPose."""
+"""Data for training: synthetic people, LSPET, transforms of samples, batches. Other datasets come from MMPose."""

@@ -14,6 +14,8 @@ from mmpose.evaluation.metrics import (
     PCKAccuracy,
 )
 
+from mmtranspose.engine.metrics import TorsoPCK
+
 # As in MMPose 1.3.2
 COCO = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)', 'AR', 'AR .5', 'AR .75', 'AR (M)', 'AR (L)')
 CROWD = ('AP', 'AP .5', 'AP .75', 'AR', 'AR .5', 'AR .75', 'AP(E)', 'AP(M)', 'AP(H)')
@@ -23,7 +25,7 @@ PCK = dict(bbox='PCK', head='PCKh', torso='tPCK')
 
 
 def metric_names(evaluator: Evaluator) -> list[str] | None:
-    """The names of the metrics that an evaluator gives; None if one of its metrics is not MMPose's own."""
+    """The names of the metrics that an evaluator gives; None if one of its metrics is neither MMPose's nor ours."""
     if type(evaluator) is not Evaluator:
         return None
     names: list[str] = []
@@ -42,6 +44,8 @@ def _own_names(metric: BaseMetric) -> tuple[str, ...] | None:
         return ()
     if kind in (CocoMetric, CocoWholeBodyMetric):
         return CROWD if kind is CocoMetric and metric.iou_type == 'keypoints_crowd' else COCO
+    if kind is TorsoPCK:
+        return metric.names
     if kind is PCKAccuracy:
         return tuple(PCK[item] for item in items)
     if kind is MpiiPCKAccuracy:

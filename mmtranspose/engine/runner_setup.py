@@ -135,13 +135,17 @@ def test_config(args: argparse.Namespace) -> Config:
 
     Args:
         args (argparse.Namespace): As for :func:`runner_config`, with ``checkpoint``, ``badcase``, ``accelerate``,
-            ``out``, ``dump``, ``allow_non_finite``.
+            ``out``, ``dump``, ``split``, ``allow_non_finite``.
 
     Raises:
         InputError: The config cannot be read, or an option does not fit it.
     """
     cfg = runner_config(args)
     cfg.load_from = args.checkpoint
+    if args.split == 'val':
+        if not (cfg.get('val_dataloader') and cfg.get('val_evaluator')):
+            raise InputError('--split val: the config has no val_dataloader or no val_evaluator')
+        cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
     if args.badcase:
         badcase = _default_hook(cfg, 'badcase', 'BadCaseAnalysisHook')
         badcase.update(enable=True, show=args.show, wait_time=args.wait_time, interval=args.interval)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,27 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
     num_keypoints = cfg.model.get('head', {}).get('out_channels')
     for name in loaders:
         dataset = (cfg.get(name) or {}).get('dataset')
-        if dataset is not None and 'ann_file' in dataset:
-            _check_dataset(name, dataset, num_keypoints)
+        for leaf, steps in leaf_datasets(dataset) if dataset is not None else ():
+            if 'ann_file' in leaf:
+                _check_dataset(name, leaf, None if 'KeypointConverter' in steps else num_keypoints)
+
+
+def leaf_datasets(dataset: ConfigDict, outer: dict[str, Any] | None = None) -> Iterator[tuple[ConfigDict, dict]]:
+    """Find the datasets inside wrappers such as ``CombinedDataset``, which read files themselves.
+
+    Args:
+        dataset (ConfigDict): The config of a dataset, a wrapper or not.
+        outer (dict | None): Pipeline steps, by type, of what is around it.
+
+    Yields:
+        tuple[ConfigDict, dict]: The config of each, and the pipeline steps, by type, of it and all that is around it.
+    """
+    steps = {**(outer or {}), **{step['type']: step for step in dataset.get('pipeline') or []}}
+    inner = dataset.get('datasets') or ([dataset.dataset] if 'dataset' in dataset else [])
+    for one in inner:
+        yield from leaf_datasets(one, steps)
+    if not inner:
+        yield dataset, steps
 
 
 def _check_dataset(loader: str, dataset: ConfigDict, num_keypoints: int | None) -> None:

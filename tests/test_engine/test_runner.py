@@ -140,6 +140,20 @@ class TestFlagsAreMMPoses:
 
 
 class TestWhatFlagsDo:
+    def test_validation_set(self, tiny_config, monkeypatch):
+        options = ('--cfg-options', 'test_dataloader.batch_size=3', 'val_dataloader.dataset.ann_file=validation.json')
+        cfg = ours('test', monkeypatch, tiny_config, 'x.pth', *options)
+        assert (cfg.test_dataloader.batch_size, cfg.val_dataloader.dataset.ann_file) == (3, 'validation.json')
+        assert cfg.test_dataloader.dataset.ann_file != 'validation.json'
+        cfg = ours('test', monkeypatch, tiny_config, 'x.pth', '--split', 'val', *options)
+        assert (cfg.test_dataloader.batch_size, cfg.test_dataloader.dataset.ann_file) == (3, 'validation.json')
+        assert cfg.test_evaluator == cfg.val_evaluator
+
+    def test_no_validation_set(self, tiny_config, monkeypatch):
+        options = ('--cfg-options', 'val_dataloader=None', 'val_cfg=None', 'val_evaluator=None')
+        with pytest.raises(InputError, match='--split val: the config has no val_dataloader'):
+            ours('test', monkeypatch, tiny_config, 'x.pth', '--split', 'val', *options)
+
     def test_default_work_directory(self, tiny_config, monkeypatch):
         assert Path(ours('train', monkeypatch, tiny_config).work_dir) == Path('work_dirs/tiny')
 

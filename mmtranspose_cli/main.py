@@ -27,6 +27,7 @@ COMMANDS = {
     'list': 'list the models that come with mmtranspose',
     'check-dataset': "look for mistakes in the annotations and images of a config's dataset",
     'convert': "convert the authors' weights to an MMPose checkpoint",
+    'publish': 'write the weights of a training as a small file to share',
     'doctor': 'find out what is wrong with this environment and how to cure it',
     'demo': 'train a small model on synthetic people, evaluate it and show what its predictions depend on',
     'demo-detector': 'train a person detector on the synthetic people of the demo',

@@ -12,7 +12,13 @@ import numpy as np
 from mmtranspose.app import Explorer
 from mmtranspose.app.opened_image import folder_images
 from mmtranspose.app.server import require_gradio, serve
-from mmtranspose.commands.command_line import add_allow_non_finite, add_allow_partial, add_model, sigterm_as_interrupt
+from mmtranspose.commands.command_line import (
+    add_allow_non_finite,
+    add_allow_partial,
+    add_model,
+    parse,
+    sigterm_as_interrupt,
+)
 from mmtranspose.crops.boxes import whole_image
 from mmtranspose.detection import PersonDetector
 from mmtranspose.errors import InputError
@@ -64,7 +70,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument('--examples', metavar='DIR', help='folder with images to choose from (its first 24)')
     add_allow_partial(arguments)
     add_allow_non_finite(arguments)
-    args = arguments.parse_args(argv)
+    args = parse(arguments, argv)
     if not 0 <= args.port <= 65535:
         raise InputError(f'--port {args.port}: ports are numbered from 0 to 65535')
     if args.bboxes and args.det_config:

@@ -21,6 +21,7 @@ from mmtranspose.commands.machine_errors import lost_peer, machine_error, origin
 from mmtranspose.compat import keep_memory
 from mmtranspose.crops.boxes import load_bboxes, whole_image
 from mmtranspose.errors import FAILED, INTERRUPTED, MISTAKE, InputError, Preempted, TrainingError
+from mmtranspose.loading.zoo import default_weights
 from mmtranspose.media import read_image
 from mmtranspose_cli.terminal import escape_messages, print_error
 
@@ -143,7 +144,10 @@ def add_model(arguments: argparse.ArgumentParser) -> None:
     """Add the arguments of a trained model: config and checkpoint."""
     arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
     arguments.add_argument(
-        'checkpoint', help="checkpoint file or URL, .pth or .safetensors; the authors' released files are accepted, too"
+        'checkpoint',
+        nargs='?',
+        help="checkpoint file or URL, .pth or .safetensors; the authors' released files are accepted, too (default: "
+        'the weights that the model has in `mmtranspose list`)',
     )
 
 
@@ -212,18 +216,26 @@ def add_allow_non_finite(arguments: argparse.ArgumentParser) -> None:
 
 
 def parse(arguments: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the command line; ``--local-rank`` sets ``LOCAL_RANK`` where the launcher did not.
+    """Parse the command line of a command with :func:`add_model` or :func:`add_launcher`.
+
+    Without a checkpoint the model's own weights are taken; ``--local-rank`` sets ``LOCAL_RANK`` where the launcher did
+    not.
 
     Raises:
-        InputError: ``--launcher`` names a program that has not started this process.
+        InputError: No checkpoint is named and the model comes without weights, or ``--launcher`` names a program that
+            has not started this process.
     """
     args = arguments.parse_args(argv)
-    variable, command = STARTED_BY.get(getattr(args, 'launcher', 'none'), ('', ''))
+    if 'checkpoint' in args and args.checkpoint is None:
+        args.checkpoint = default_weights(args.config)
+    if 'launcher' not in args:
+        return args
+    variable, command = STARTED_BY.get(args.launcher, ('', ''))
     if variable and variable not in os.environ:
         raise InputError(
             f'--launcher {args.launcher} is for processes that another program starts, which sets {variable}: {command}'
         )
-    os.environ.setdefault('LOCAL_RANK', str(getattr(args, 'local_rank', 0)))
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
 
 

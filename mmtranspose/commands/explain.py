@@ -10,6 +10,7 @@ from mmtranspose.commands.command_line import (
     add_allow_non_finite,
     add_allow_partial,
     add_image_and_bboxes,
+    parse,
     read_image_and_bboxes,
     share,
 )
@@ -70,7 +71,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument('--device', default='cpu', help='cpu (default), cuda:0, ...')
     add_allow_partial(arguments)
     add_allow_non_finite(arguments)
-    return arguments.parse_args(argv)
+    return parse(arguments, argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -11,6 +11,7 @@ from mmtranspose.commands.command_line import (
     add_allow_partial,
     add_cfg_options,
     add_model,
+    parse,
     share,
     sigterm_as_interrupt,
     whole_number,
@@ -198,7 +199,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add_cfg_options(arguments)
     add_allow_partial(arguments)
     add_allow_non_finite(arguments)
-    return arguments.parse_args(argv)
+    return parse(arguments, argv)
 
 
 def require_usable(args: argparse.Namespace) -> None:

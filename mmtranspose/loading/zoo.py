@@ -1,9 +1,9 @@
 """The zoo: the models and configs that come with the package, by name.
 
-Metafiles (YAML beside the configs, as in OpenMMLab's projects) list the models with their names, results and, for some,
-the URL of weights that the authors of TransPose released. Configs and metafiles lie in ``mmtranspose/.mim``, where
-OpenMMLab's tools look for them: real files in an installed wheel, links to ``configs``, ``tools``, ``model-index.yml``
-and ``dataset-index.yml`` in a checkout.
+Metafiles (YAML beside the configs, as in OpenMMLab's projects) list the models with their names, results and, for
+some, their weights: a file of this package, or the URL of what the authors of TransPose released. Configs and metafiles
+lie in ``mmtranspose/.mim``, where OpenMMLab's tools look for them: real files in an installed wheel, links to
+``configs``, ``tools``, ``model-index.yml`` and ``dataset-index.yml`` in a checkout.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def models() -> list[dict[str, Any]]:
 
     Returns:
         list[dict]: The entries of the metafiles (``Name``, ``Alias``, ``Metadata``, ``Results``, ...) with two changes:
-        ``Config`` is absolute, and ``Weights`` is None for a model without weights.
+        ``Config`` and, if they are a file, ``Weights`` are absolute, and ``Weights`` is None for a model without.
 
     Raises:
         InputError: The index is missing, so the installation is not whole.
@@ -34,7 +34,13 @@ def models() -> list[dict[str, Any]]:
     if not index.is_file():
         raise InputError(f'{index} is missing: install mmtranspose again')
     entries = [entry for metafile in load(str(index))['Import'] for entry in load(str(MIM / metafile))['Models']]
-    return [{'Weights': None, **entry, 'Config': str(MIM / entry['Config'])} for entry in entries]
+    return [
+        {**entry, 'Config': str(MIM / entry['Config']), 'Weights': _place(entry.get('Weights'))} for entry in entries
+    ]
+
+
+def _place(weights: str | None) -> str | None:
+    return weights if weights is None or '://' in weights else str(MIM / weights)
 
 
 def names_of(model: dict[str, Any]) -> list[str]:
@@ -64,6 +70,26 @@ def find_config(name: str) -> str:
     close = difflib.get_close_matches(wanted.lower(), known, n=3, cutoff=0.5)
     hint = f'did you mean {", ".join(close)}?' if close else '`mmtranspose list` shows those that there are'
     raise InputError(f'config {name} does not exist, neither as a file nor as a model of mmtranspose; {hint}')
+
+
+def default_weights(config: PathLike) -> str:
+    """Find the weights that come with a model, for whoever names no checkpoint.
+
+    Args:
+        config (str | Path): As for :func:`find_config`.
+
+    Returns:
+        str: A file of this package, or a URL.
+
+    Raises:
+        InputError: There are none; or the config is a file of somebody else's.
+    """
+    path = Path(config)
+    wanted = str(path.resolve()) if path.is_file() else find_config(str(config))
+    for model in models():
+        if model['Weights'] is not None and Path(model['Config']).resolve() == Path(wanted).resolve():
+            return model['Weights']
+    raise InputError(f'{config} comes without weights: name a checkpoint after the config')
 
 
 def relative(config: PathLike) -> str:

@@ -17,7 +17,7 @@ from conftest import ROOT
 from mmengine.fileio import load
 from mmengine.infer import BaseInferencer
 
-from mmtranspose.commands.test import main as test_command
+from mmtranspose.commands.test import main as evaluate
 from mmtranspose.errors import InputError
 from mmtranspose.loading import zoo
 from mmtranspose.loading.closest_model import build_empty
@@ -190,26 +190,28 @@ class TestDefaultWeights:
     @pytest.mark.parametrize('name', RELEASED)
     def test_by_name_and_by_file(self, name):
         model = MODELS[name]
-        for config in (name, model['Alias'][0], ROOT / model['Config'], str(ROOT / model['Config'])):
-            assert zoo.default_weights(config) == model['Weights']
+        for given in (name, model['Alias'][0], ROOT / model['Config'], str(ROOT / model['Config'])):
+            assert zoo.default_weights(given) == model['Weights']
 
     def test_none(self, tmp_path):
         copy = tmp_path / Path(MODELS['td-hm_transpose-r-a3_1xb28-230e_coco-256x192']['Config']).name
         copy.write_text('')  # somebody's own config, though of a name that we have
-        for config in ('transpose-r-tiny_synthetic', str(copy)):
+        for given in ('transpose-r-tiny_synthetic', str(copy)):
             with pytest.raises(InputError, match='comes without weights: name a checkpoint after the config'):
-                zoo.default_weights(config)
+                zoo.default_weights(given)
 
     def test_files_of_the_package_are_found_in_it(self, monkeypatch):
-        monkeypatch.setattr(zoo, 'load', lambda path: dict(Import=['x'], Models=[dict(Config='a.py', Weights='b.pth')]))
+        monkeypatch.setattr(
+            zoo, 'load', lambda path: {'Import': ['x'], 'Models': [{'Config': 'a.py', 'Weights': 'b.pth'}]}
+        )
         assert zoo.models() == [dict(Config=str(zoo.MIM / 'a.py'), Weights=str(zoo.MIM / 'b.pth'))]
 
     def test_a_command_without_a_checkpoint(self, monkeypatch):
         monkeypatch.setattr('mmtranspose.commands.test.test_config', lambda args: pytest.fail(args.checkpoint))
         with pytest.raises(pytest.fail.Exception, match='tp_r_256x192_enc3_d256_h1024_mh8.pth'):
-            test_command(['transpose-r-a3'])
+            evaluate(['transpose-r-a3'])
         with pytest.raises(InputError, match='transpose-r-tiny_synthetic comes without weights'):
-            test_command(['transpose-r-tiny_synthetic'])
+            evaluate(['transpose-r-tiny_synthetic'])
 
 
 class TestTables:

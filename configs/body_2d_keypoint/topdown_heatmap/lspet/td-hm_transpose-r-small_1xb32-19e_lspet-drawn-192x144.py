@@ -42,7 +42,7 @@ train_pipeline = [
     dict(type='YOLOXHSVRandomAug', hue_delta=8, saturation_delta=60, value_delta=50),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='RandomFlip', direction='horizontal'),
-    dict(type='RandomHalfBody', min_total_keypoints=9, prob=0.15),
+    dict(type='RandomHalfBody', min_total_keypoints=9, prob=0.35),
     dict(type='ClippedRandomBBoxTransform', scale_std=0.3, rotate_std=45.0, rotate_prob=0.8),
     dict(type='UnbiasedTopdownAffine', input_size=codec['input_size']),
     dict(type='KeypointTarget'),

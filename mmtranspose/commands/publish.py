@@ -13,9 +13,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     arguments = command_parser(
         'publish',
-        'Write the weights of a trained checkpoint to a .safetensors file, in half precision and without optimiser, '
-        'logs and paths of this machine; every command loads it. How little '
-        'the results change, `mmtranspose test` says.',
+        'Write the weights of a trained checkpoint to a .safetensors file that every command loads: in half precision, '
+        'and without optimiser, logs and paths of this machine. Compare both by `mmtranspose test`.',
         'mmtranspose publish work_dirs/my_config/best_coco_AP_epoch_45.pth my_model.safetensors',
     )
     arguments.add_argument('checkpoint', help='checkpoint of a training')

@@ -50,7 +50,7 @@ def publish(source: PathLike, output: PathLike, half: bool = True) -> Path:
 
 
 def _stored(name: str, value: Tensor, half: bool) -> Tensor:
-    value = value.detach().contiguous().clone(memory_format=torch.contiguous_format)
+    value = value.detach().clone(memory_format=torch.contiguous_format)
     if not half or not value.is_floating_point():
         return value
     smaller = value.half()

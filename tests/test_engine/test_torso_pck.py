@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from mmengine.evaluator import Evaluator
-from mmpose.registry import DATASETS, METRICS
+from mmpose.registry import METRICS
 
 from mmtranspose.engine.metric_names import metric_names
 from mmtranspose.engine.metrics import TorsoPCK
@@ -108,15 +108,3 @@ def test_names_are_known_before():
     names = metric_names(evaluator)
     assert names[:2] == ['torso/PCK', 'torso/shoulder PCK'] and names[-1] == 'torso/upside-down PCK'
     assert len(names) == 1 + 6 + 3
-
-
-def test_lspet_is_aics_order_with_its_own_spread():
-    lspet, aic = (DATASETS.build(dict(type=kind, lazy_init=True)).metainfo for kind in ('LspetDataset', 'AicDataset'))
-    for same in ('keypoint_id2name', 'flip_indices', 'upper_body_ids', 'lower_body_ids', 'num_keypoints'):
-        assert lspet[same] == aic[same], same
-    assert {frozenset(link) for link in lspet['skeleton_links']} == {frozenset(link) for link in aic['skeleton_links']}
-    coco = DATASETS.build(dict(type='CocoDataset', lazy_init=True)).metainfo
-    for number, name in lspet['keypoint_id2name'].items():
-        if name in coco['keypoint_name2id']:
-            assert lspet['sigmas'][number] == coco['sigmas'][coco['keypoint_name2id'][name]]
-    assert (lspet['sigmas'] > 2 * aic['sigmas']).all()

@@ -37,6 +37,25 @@ class TestCheckData:
         with pytest.raises(InputError, match=f'annotation file of train_dataloader {path} does not exist'):
             check_data(cfg, LOADERS)
 
+    @pytest.mark.parametrize('wrapper', ['CombinedDataset', 'RepeatDataset'])
+    def test_missing_annotations_of_a_wrapped_dataset(self, cfg, tmp_path, wrapper):
+        inner = cfg.train_dataloader.dataset
+        wrapped = dict(datasets=[inner]) if wrapper == 'CombinedDataset' else dict(dataset=inner)
+        cfg.train_dataloader.dataset = dict(type=wrapper, **wrapped)
+        check_data(cfg, LOADERS)
+        path = tmp_path / 'annotations' / 'person_keypoints_train.json'
+        path.unlink()
+        with pytest.raises(InputError, match=f'annotation file of train_dataloader {path} does not exist'):
+            check_data(cfg, LOADERS)
+
+    def test_keypoints_of_a_file_that_a_converter_renumbers(self, cfg):
+        cfg.model.head.out_channels = 5
+        with pytest.raises(InputError, match='has 17 keypoints, but the head predicts 5'):
+            check_data(cfg, ('train_dataloader',))
+        step = dict(type='KeypointConverter', num_keypoints=5, mapping=[(i, i) for i in range(5)])
+        cfg.train_dataloader.dataset.pipeline.insert(0, step)
+        check_data(cfg, ('train_dataloader',))
+
     @pytest.mark.parametrize('content', [b'', b'{"images": [', b'<html>', b'\xff\xd8\xff\xe0'])
     def test_annotations_that_are_not_json(self, cfg, tmp_path, content):
         path = tmp_path / 'annotations' / 'person_keypoints_val.json'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from mmtranspose.errors import InputError
@@ -61,3 +62,20 @@ def read_categories(annotations: dict[str, Any], path: PathLike) -> list[dict[st
         if not isinstance(one.get('keypoints') or [], list):
             raise InputError(f'{where}[{index}] has keypoints={one["keypoints"]!r:.40}; a list of names is wanted')
     return categories
+
+
+def carried_categories(annotations: dict[str, Any]) -> list[int | str]:
+    """List the ids of the categories that people carry in an annotation file, the most frequent first.
+
+    Exporting tools give people any category id (CVAT 1, Label Studio 0, coco-annotator a large number), and an id in
+    ``categories`` need not be carried by anybody. Where annotations have keypoints, the others do not count.
+
+    Args:
+        annotations (dict): The file's content; entries that are malformed do not count.
+    """
+    entries = annotations.get('annotations')
+    entries = [one for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
+    people = [one for one in entries if one.get('keypoints')] or entries
+    ids = [one.get('category_id') for one in people]
+    counts = Counter(one for one in ids if isinstance(one, (int, str)) and not isinstance(one, bool))
+    return [one for one, _ in counts.most_common()]

@@ -17,7 +17,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1] / 'mmtranspose'
 # What every room may import; all but the first row import nothing else of ours.
 VOCABULARY = {'errors', 'typing', 'keypoint_names', 'version', 'compat', 'files'}
-PROGRAMS = {'dataset_check', 'dataset_explanation', 'benchmark', 'app', 'demo'}
+PROGRAMS = {'dataset_explanation', 'benchmark', 'app', 'demo'}
 # Room: rooms that it may import beside the vocabulary. From the ground up.
 ROOMS = {
     'compat': set(),
@@ -32,6 +32,7 @@ ROOMS = {
     'datasets': {'codecs'},
     'crops': {'datasets'},
     'loading': {'models'},
+    'dataset_check': {'loading', 'media'},
     'acceleration': {'models'},
     'deployment': {'models', 'codecs', 'crops', 'loading'},
     'explain': {'models', 'codecs', 'crops', 'media'},
@@ -39,7 +40,7 @@ ROOMS = {
     'inference': {'crops', 'detection', 'acceleration', 'deployment', 'explain', 'media', 'models'},
     'visualization': {'explain'},
     'results': {'inference', 'visualization', 'explain', 'media'},
-    'engine': {'loading', 'explain', 'visualization', 'acceleration', 'models', 'crops'},
+    'engine': {'loading', 'dataset_check', 'explain', 'visualization', 'acceleration', 'models', 'crops'},
 }
 LIBRARY = set(ROOMS)
 ROOMS |= dict.fromkeys(PROGRAMS, LIBRARY)

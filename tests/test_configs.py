@@ -20,10 +20,11 @@ from mmpose.visualization import PoseLocalVisualizer
 from tiny_datasets import LOADERS, metainfo, write_datasets
 
 from mmtranspose.dataset_check import check_dataset
+from mmtranspose.dataset_check.before_run import check_data
+from mmtranspose.dataset_check.config_datasets import leaf_datasets
 from mmtranspose.engine.config_check import check_run
 from mmtranspose.engine.config_values import check_values
 from mmtranspose.loading.config import move_data_root
-from mmtranspose.loading.data_files import check_data, leaf_datasets
 
 DETECTOR = ROOT / 'configs/person_detection/rtmdet_tiny_1xb8-4e_synthetic-128x128.py'
 NAME = re.compile(

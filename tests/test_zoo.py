@@ -18,10 +18,10 @@ from mmengine.fileio import load
 from mmengine.infer import BaseInferencer
 
 from mmtranspose.commands.test import main as evaluate
+from mmtranspose.dataset_check.config_datasets import leaf_datasets
 from mmtranspose.errors import InputError
 from mmtranspose.loading import zoo
 from mmtranspose.loading.closest_model import build_empty
-from mmtranspose.loading.data_files import leaf_datasets
 
 # Configs that are in no metafile: a template for one's own data, and the test-dev configs, which test the models of the
 # configs without '-test-dev' in their name

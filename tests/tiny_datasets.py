@@ -14,7 +14,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 from scipy.io import savemat
 
-from mmtranspose.loading.data_files import leaf_datasets
+from mmtranspose.dataset_check.config_datasets import leaf_datasets
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 WIDTH, HEIGHT = 160, 128

@@ -168,6 +168,11 @@ def add_runner_arguments(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument(
         '--wait-time', type=float, default=1, help='seconds for which each image is shown (default: 1)'
     )
+    arguments.add_argument(
+        '--no-data-check',
+        action='store_true',
+        help='do not check annotations, boxes and images first, as `mmtranspose check-dataset` does more thoroughly',
+    )
     add_cfg_options(arguments)
     add_allow_partial(arguments)
     add_launcher(arguments)

@@ -27,18 +27,21 @@ def apply() -> None:
         )
     from mmtranspose.compat import (
         atomic_write,
+        byte_order_mark,
         checkpoint_files,
         inferencer_collate,
         installed_path,
         mmcv_ops,
         safe_globals,
         safetensors_files,
+        windows_paths,
     )
 
-    for fault in (mmcv_ops, safe_globals, atomic_write, installed_path):
+    for fault in (mmcv_ops, safe_globals, atomic_write, installed_path, byte_order_mark):
         fault.apply()
     for fault in (checkpoint_files, safetensors_files):
         when_imported('mmengine.runner.checkpoint', fault.apply)
+    when_imported('mmpose.datasets.datasets.base.base_coco_style_dataset', windows_paths.apply)
     when_imported('mmengine.runner.runner', apply_to_runner)
     when_imported('mmengine.infer.infer', inferencer_collate.apply)
 

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import os.path as osp
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from mmengine.dataset import BaseDataset
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 
+from mmtranspose.compat.windows_paths import found_path
 from mmtranspose.dataset_check.annotations import UNKNOWN_SIZE, AnnotatedImage, AnnotatedPerson, Annotations
-from mmtranspose.dataset_check.entry_fields import are_numbers, described, is_number, well_formed
+from mmtranspose.dataset_check.entry_fields import are_numbers, described, is_box, is_number, size_fault, well_formed
 from mmtranspose.dataset_check.problems import Problem
 from mmtranspose.errors import InputError
 from mmtranspose.files.coco_format import read_categories
 from mmtranspose.files.json_files import read_json
 
+# What a dataset class raises for an entry that it cannot read
+UNREADABLE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 
-def read_annotations(dataset: BaseDataset, may_list_images_only: bool = False) -> Annotations:
+
+def read_annotations(dataset: BaseCocoStyleDataset, may_list_images_only: bool = False) -> Annotations:
     """Read a dataset's annotation file.
 
-    COCO's format is read entry by entry, so that a faulty entry is named and the others are still looked at. A dataset
-    class with a reader of its own, such as MPII's, reads the file as a whole.
+    COCO's format is read entry by entry, each by the dataset class itself, so that a faulty entry is named and the
+    others are still looked at. A dataset class with a reader of its own, such as MPII's, reads the file as a whole.
 
     Args:
-        dataset (BaseDataset): MMPose's dataset, not loaded.
+        dataset (BaseCocoStyleDataset): MMPose's dataset, not loaded.
         may_list_images_only (bool): The file may have no annotations, as COCO's test-dev.
 
     Raises:
@@ -38,8 +43,11 @@ def read_annotations(dataset: BaseDataset, may_list_images_only: bool = False) -
     return found
 
 
-def _read_whole(dataset: BaseDataset, found: Annotations) -> None:
-    read_json(Path(dataset.ann_file), 'annotation file')
+def _read_whole(dataset: BaseCocoStyleDataset, found: Annotations) -> None:
+    if Path(dataset.ann_file).suffix == '.json':
+        found.content = read_json(Path(dataset.ann_file), 'annotation file')
+    elif not Path(dataset.ann_file).exists():
+        raise InputError(f'annotation file {dataset.ann_file} does not exist')
     try:
         people, images = dataset._load_annotations()
     except Exception as error:
@@ -51,10 +59,10 @@ def _read_whole(dataset: BaseDataset, found: Annotations) -> None:
     found.images = [AnnotatedImage(one['img_id'], one['img_path']) for one in images]
     found.num_entries = len(people)
     for info in people:
-        _add_person(info, dataset, found)
+        _add_person(info, bool(dataset._is_valid_instance(info)), found)
 
 
-def _read_coco(dataset: BaseDataset, found: Annotations, may_list_images_only: bool) -> None:
+def _read_coco(dataset: BaseCocoStyleDataset, found: Annotations, may_list_images_only: bool) -> None:
     content = read_json(Path(dataset.ann_file), 'annotation file')
     content = content if isinstance(content, dict) else {}
     if may_list_images_only and content and 'annotations' not in content:
@@ -62,91 +70,155 @@ def _read_coco(dataset: BaseDataset, found: Annotations, may_list_images_only: b
     for key in ('images', 'annotations'):
         if not isinstance(content.get(key), list):
             raise InputError(f'annotation file {dataset.ann_file} is not in COCO format: it has no list "{key}"')
-    found.categories = read_categories(content, dataset.ann_file)
+    found.content = content
+    found.categories = read_categories(content, dataset.ann_file) if 'categories' in content else None
     found.num_entries = len(content['annotations'])
-    images = {}
+    images: dict[Any, dict] = {}
     for image in well_formed(content['images'], 'images', found.problems):
-        path = osp.join(dataset.data_prefix.get('img', ''), image['file_name'])
-        found.images.append(AnnotatedImage(image['id'], path, (image['width'], image['height'])))
+        path = found_path(osp.join(dataset.data_prefix.get('img', ''), image['file_name']))
+        size = UNKNOWN_SIZE if size_fault(image) else (image['width'], image['height'])
+        found.images.append(AnnotatedImage(image['id'], path, size))
         images[image['id']] = dict(image, img_id=image['id'], img_path=path)
+    _count_twice(found, content)
     for entry in well_formed(content['annotations'], 'annotations', found.problems):
         if entry['image_id'] not in images:
             text = f'annotation {entry["id"]}: image_id {entry["image_id"]!r}'
             found.problems.append(Problem('image-unknown', text))
+            found.dropped['of an unknown image'] += 1
             continue
-        if not is_number(entry.get('area')):
-            found.without_area.append((entry['id'], entry['image_id']))
-        _read_person(entry, images[entry['image_id']], dataset, found)
+        if entry['image_id'] % dataset.sample_interval:
+            found.dropped['between two images that sample_interval takes'] += 1
+        else:
+            _read_person(entry, images[entry['image_id']], dataset, found)
 
 
-def _read_person(entry: dict, image: dict, dataset: BaseDataset, found: Annotations) -> None:
-    where, crowd = f'annotation {entry["id"]}', bool(entry.get('iscrowd'))
-    fault = _fault(entry, found.num_keypoints)
-    if fault is not None and crowd:
-        found.dropped['crowd'] += 1
-        return
-    if fault is not None:
-        kind, text = fault
-        found.problems.append(Problem(kind, f'{where}: {text}'))
-        if kind in ('keypoints-missing', 'box-missing'):
-            found.dropped[text] += 1
+def _count_twice(found: Annotations, content: dict) -> None:
+    """Report ids that several entries have: pycocotools keeps only the last entry of an id."""
+    of_entries = (one.get('id') for one in content['annotations'] if isinstance(one, dict))
+    for what, counts in (
+        ('image id', Counter(image.id for image in found.images)),
+        ('annotation id', Counter(id for id in of_entries if isinstance(id, (int, float, str)))),
+    ):
+        twice = {value: count for value, count in counts.items() if count > 1}
+        found.problems += [Problem('duplicate-id', f'{what} {value}: {count} times') for value, count in twice.items()]
+
+
+def _read_person(entry: dict, image: dict, dataset: BaseCocoStyleDataset, found: Annotations) -> None:
+    where = f'annotation {entry["id"]}'
+    crowd = entry.get('iscrowd')
+    if crowd not in (0, 1, None):
+        found.problems.append(Problem('iscrowd', f'{where}: iscrowd {crowd!r:.40}'))
         return
     try:
         # MMPose copies the segmentation of every person, and nothing here needs it
         info = dataset.parse_data_info(dict(raw_ann_info=dict(entry, segmentation=[]), raw_img_info=image))
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-        reason = f'{type(error).__name__}: {error}'
-        found.problems.append(Problem('entry-malformed', f'{where}: {type(dataset).__name__} fails with {reason}'))
+        used = bool(info) and bool(dataset._is_valid_instance(info))
+    except UNREADABLE as error:
+        kind, text = _fault(entry, image, dataset, error)
+        found.problems.append(Problem(kind, f'{where}: {text}'))
         return
     if info:
-        _add_person(info, dataset, found, (image['width'], image['height']), entry)
-    else:
-        found.dropped[f'refused by {type(dataset).__name__}'] += 1
+        _add_person(info, used, found, image, entry)
+        return
+    missing = [name for name in ('keypoints', 'bbox') if name not in entry]
+    if not crowd and missing == ['bbox'] and _labelled(entry['keypoints']):
+        found.problems.append(Problem('box-missing', f'{where}: no bbox'))
+    if not crowd and missing and missing[0] == 'keypoints':
+        found.problems.append(Problem('keypoints-missing', f'{where}: no keypoints'))
+    reason = f'no {missing[0]}' if missing else f'refused by {type(dataset).__name__}'
+    found.dropped['crowd' if crowd else reason] += 1
 
 
-def _fault(entry: dict, num_keypoints: int) -> tuple[str, str] | None:
-    """The kind of problem, and its words, where MMPose cannot read an annotation's keypoints or box."""
-    flat, box = entry.get('keypoints'), entry.get('bbox')
-    if flat is None:
-        return 'keypoints-missing', 'no keypoints'
-    if not are_numbers(flat) or len(flat) % 3:
-        return 'keypoints-length', f'keypoints has {described(flat)}, not 3 x {num_keypoints} numbers'
-    if box is None:
-        return 'box-missing', 'no bbox'
-    if not are_numbers(box) or len(box) != 4 or not np.isfinite(box).all():
+def _fault(entry: dict, image: dict, dataset: BaseCocoStyleDataset, error: Exception) -> tuple[str, str]:
+    """The kind of problem, and its words, where the dataset class failed to read an annotation."""
+    flat, box, num = entry.get('keypoints'), entry.get('bbox'), dataset.metainfo['num_keypoints']
+    if size_fault(image):
+        return 'entry-malformed', f'{size_fault(image)}'
+    if 'bbox' in entry and not (are_numbers(box) and len(box) == 4):  # type: ignore[arg-type]
         return 'box-malformed', f'bbox {box!r:.80}'
-    return None
+    if 'keypoints' in entry and (not are_numbers(flat) or len(flat) % 3 or not flat):  # type: ignore[arg-type]
+        return 'keypoints-length', f'keypoints has {described(flat)}, not 3 x {num} numbers'
+    return 'entry-malformed', f'{type(dataset).__name__} fails with {type(error).__name__}: {error}'
+
+
+def _labelled(flat: Any) -> bool:
+    """Whether a keypoint is labelled, by its flag."""
+    return are_numbers(flat) and any(flag > 0 for flag in flat[2::3])
 
 
 def _add_person(
-    info: dict,
-    dataset: BaseDataset,
-    found: Annotations,
-    image_size: tuple[float, float] = UNKNOWN_SIZE,
-    entry: dict | None = None,
+    info: dict, used: bool, found: Annotations, image: dict | None = None, entry: dict | None = None
 ) -> None:
-    """Add a person from what MMPose makes of an annotation; ``entry`` is the annotation in COCO's format, if any."""
+    """Add a person from what MMPose makes of an annotation.
+
+    Args:
+        info (dict): What the dataset class made of it.
+        used (bool): Whether the dataset class uses the person.
+        found (Annotations): Is added to.
+        image (dict | None): The image's entry in COCO's format, if any.
+        entry (dict | None): The annotation in COCO's format, if any.
+    """
     where = f'annotation {info["id"]}'
     points = np.asarray(info['keypoints'], np.float64)[0]
-    if len(points) != found.num_keypoints:
-        text = f'{where}: {len(points)} keypoints, metainfo has {found.num_keypoints}'
-        found.problems.append(Problem('keypoints-length', text))
-        return
+    visible = np.array(info['keypoints_visible'], np.float64)[0]
+    visible = visible if visible.ndim == 1 else visible.min(1)
     if info.get('iscrowd'):
         found.dropped['crowd'] += 1
         return
-    visible = np.array(info['keypoints_visible'], np.float64).reshape(-1)
-    x1, y1, x2, y2 = info['bbox'][0].tolist()
+    if len(points) != found.num_keypoints:
+        if used or (visible > 0).any():
+            text = f'{where}: {len(points)} keypoints, metainfo has {found.num_keypoints}'
+            found.problems.append(Problem('keypoints-length', text))
+        else:
+            found.dropped['no labelled keypoint'] += 1
+        return
+    x1, y1, x2, y2 = (float(value) for value in info['bbox'][0])
     box, stated, flagged = (x1, y1, x2 - x1, y2 - y1), np.nan, np.nan
-    if entry is not None:
-        flags = np.array(entry['keypoints'][2::3], np.float64)
-        visible[: len(flags)] = flags  # MMPose makes 1 of 2
-        box, stated, flagged = entry['bbox'], entry.get('num_keypoints', np.nan), np.count_nonzero(flags > 0)
-    used = bool(dataset._is_valid_instance(info))
+    size = UNKNOWN_SIZE
+    if image is not None and entry is not None:
+        if size_fault(image) and (visible > 0).any():
+            found.problems.append(Problem('entry-malformed', f'{where}: {size_fault(image)}'))
+            return
+        size = UNKNOWN_SIZE if size_fault(image) else (image['width'], image['height'])
+        stated = entry.get('num_keypoints', np.nan)
+        visible, flagged = _flags(entry, points, visible)
+        box = _own_box(entry, (x1, y1, x2, y2), size, box)
+    if used and not np.isfinite(box).all():
+        found.problems.append(Problem('box-malformed', f'{where}: bbox {list(box)}'))
+        return
     if not used:
         found.dropped['labelled, but unusable' if (visible > 0).any() else 'no labelled keypoint'] += 1
     if not is_number(stated):
         found.problems.append(Problem('num-keypoints', f'{where}: num_keypoints {stated!r:.40}, not a number'))
         stated = np.nan
     keypoints = np.column_stack((points, visible))
-    found.people.append(AnnotatedPerson(info['id'], info['img_id'], keypoints, box, image_size, used, stated, flagged))
+    found.people.append(AnnotatedPerson(info['id'], info['img_id'], keypoints, box, size, used, stated, flagged))
+
+
+def _flags(entry: dict, points: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, float]:
+    """The flags (K,) as the file has them, where MMPose makes 1 of 2, and how many of them are above 0.
+
+    Dataset classes may put other keypoints of an annotation after those of its field ``keypoints``, or in their place:
+    then MMPose's values stay, and the count is NaN.
+    """
+    try:
+        raw = np.array(entry.get('keypoints'), np.float64).reshape(-1, 3)
+    except (TypeError, ValueError):
+        return visible, np.nan
+    if len(raw) > len(points) or not np.array_equal(raw[:, :2].astype(np.float32), points[: len(raw)], equal_nan=True):
+        return visible, np.nan
+    flags = visible.copy()
+    flags[: len(raw)] = raw[:, 2]
+    return flags, np.count_nonzero(raw[:, 2] > 0)
+
+
+def _own_box(entry: dict, corners: tuple, size: tuple, box: tuple) -> tuple:
+    """The box (x, y, w, h) as the file has it, before MMPose clips it to the image; ``box`` if it is another one's."""
+    given = entry.get('bbox')
+    if not is_box(given):
+        return tuple(given) if are_numbers(given) and len(given) == 4 else box  # type: ignore[arg-type]
+    x, y, w, h = given  # type: ignore[misc]
+    right, bottom = size[0] - 1, size[1] - 1
+    clipped = (np.clip((x, x + w), 0, right), np.clip((y, y + h), 0, bottom))
+    same = np.allclose((clipped[0][0], clipped[1][0], clipped[0][1], clipped[1][1]), corners, atol=1e-2)
+    return (x, y, w, h) if same else box

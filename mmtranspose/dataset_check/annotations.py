@@ -64,12 +64,12 @@ class Annotations:
         num_keypoints (int): K.
         people (list[AnnotatedPerson]): N people, in the order of the file.
         images (list[AnnotatedImage]): All images of the file, with people or without.
-        categories (list[dict] | None): The file's categories; None for a format without any.
+        categories (list[dict] | None): The file's categories; None for a file without any.
         num_entries (int): Annotations in the file, readable or not.
         lists_images_only (bool): The file has no annotations at all, as COCO's test-dev.
         dropped (Counter[str]): Number of people that MMPose drops, by reason.
-        without_area (list[tuple[Hashable, Hashable]]): (id, image_id) of all annotations without an area, crowds and
-            dropped people included.
+        content (object): What the JSON file holds; None for another format.
+        box_image_ids (set[Hashable]): Ids of the images that a file of detector boxes has boxes of.
         problems (list[Problem]): What could not be read.
     """
 
@@ -80,7 +80,8 @@ class Annotations:
     num_entries: int = 0
     lists_images_only: bool = False
     dropped: Counter[str] = field(default_factory=Counter)
-    without_area: list[tuple[Hashable, Hashable]] = field(default_factory=list)
+    content: object = None
+    box_image_ids: set[Hashable] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
     @cached_property
@@ -113,6 +114,10 @@ class Annotations:
         """(N,): number of keypoints in the file with a flag above 0, NaN where the file has no flags."""
         return np.array([one.flagged_count for one in self.people], np.float64)
 
+    def forget_content(self) -> None:
+        """Release the file's content, which takes far more memory than the arrays."""
+        self.content = None
+
     @property
     def labelled(self) -> np.ndarray:
         """(N, K) bool: the flag is above 0."""
@@ -127,6 +132,11 @@ class Annotations:
     def image_ids_with_people(self) -> list[Hashable]:
         """Ids, each once, of the images with somebody whom MMPose uses."""
         return list(dict.fromkeys(one.image_id for one in self.people if one.used))
+
+    @property
+    def predicted_image_ids(self) -> set[Hashable]:
+        """Ids of the images that an evaluation has predictions for."""
+        return {*self.image_ids_with_people, *self.box_image_ids}
 
     def person(self, index: int) -> str:
         """The words by which messages name a person, given by the number from 0 to N - 1."""

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from mmtranspose.dataset_check.annotations import Annotations
+from mmtranspose.dataset_check.coordinates import outside_image
 from mmtranspose.dataset_check.problems import Problem
 
 HALF = 0.5  # a box with this share or less of its area inside the image is reported
 FAR = 0.5  # a visible keypoint farther from the box than this share of the box's longer side is reported
-MOSTLY_OUTSIDE = 0.2  # if this share of people have keypoints outside the image, the coordinates are not its pixels
-LARGEST_FRACTION = 1.5  # coordinates up to this are fractions of the image, not pixels
 
 
 def check_boxes(found: Annotations) -> Iterator[Problem]:
@@ -47,16 +46,19 @@ def inside_share(boxes: np.ndarray, image_sizes: np.ndarray) -> np.ndarray:
 
 
 def check_keypoints(found: Annotations, names: list[str]) -> Iterator[Problem]:
-    """Check that flags are 0, 1 or 2, and that labelled keypoints are finite, in the image and near the box.
+    """Check flags, and that labelled keypoints are finite, in the image and near the box.
 
     Args:
         found (Annotations): The file's content.
         names (list[str]): Names of the K keypoints.
     """
     flags, points = found.keypoints[..., 2], found.keypoints[..., :2]
-    not_finite = ~np.isfinite(points).all(2) & found.labelled
+    not_finite = ~np.isfinite(points).all(2) & found.used[:, None]
+    no_flag = ~(flags >= 0)  # true for NaN too
+    weights = (flags > 0) & (flags < 1)  # as MMPose's CocoWholeBodyHandDataset has them
     origin = (points == 0).all(2) & found.labelled
-    yield from _one_a_person('visibility', ~np.isin(flags, (0, 1, 2)), found, names)
+    yield from _one_a_person('visibility', no_flag, found, names)
+    yield from _one_a_person('visibility-unusual', ~np.isin(flags, (0, 1, 2)) & ~no_flag & ~weights, found, names)
     yield from _one_a_person('keypoints-not-finite', not_finite, found, names)
     yield from _one_a_person('keypoint-at-origin', origin, found, names)
     yield from _one_a_person('keypoint-outside', outside_image(found), found, names)
@@ -72,13 +74,6 @@ def _one_a_person(kind: str, mask: np.ndarray, found: Annotations, names: list[s
         yield Problem(kind, f'{found.person(index)}: keypoint {k} ({names[k]}) {x:g}, {y:g}, {flag:g}{more}')
 
 
-def outside_image(found: Annotations) -> np.ndarray:
-    """Mark labelled keypoints more than a pixel outside the image, (N, K) bool; none where its size is unknown."""
-    points = found.keypoints[..., :2]
-    outside = (points < -1).any(2) | (points > found.image_sizes[:, None]).any(2)
-    return outside & found.labelled & np.isfinite(found.image_sizes).all(1)[:, None]
-
-
 def far_from_box(found: Annotations) -> np.ndarray:
     """Mark visible keypoints farther from a non-empty box than ``FAR`` of its longer side, (N, K) bool."""
     points, boxes = found.keypoints[..., :2], found.boxes[:, None]
@@ -86,22 +81,11 @@ def far_from_box(found: Annotations) -> np.ndarray:
     return found.visible & (gap > FAR * found.boxes[:, 2:].max(1, keepdims=True)) & (boxes[..., 2:] > 0).all(2)
 
 
-def check_coordinates(found: Annotations) -> Iterator[Problem]:
-    """Check that coordinates are pixels of the images: not fractions of 1, not pixels of images of another size."""
-    labelled = found.labelled.any(1)
-    if not labelled.any():
-        return
-    largest = np.nanmax(np.where(found.labelled, found.keypoints[..., :2].max(2), np.nan))
-    if largest <= LARGEST_FRACTION:
-        yield Problem('coordinates', f'no labelled coordinate is above {largest:g}: fractions of the image?')
-    outside = outside_image(found).any(1)[labelled]
-    if outside.mean() >= MOSTLY_OUTSIDE:
-        text = f'{outside.sum()} of {len(outside)} people have keypoints outside their image'
-        yield Problem('coordinates', f'{text}: of another image size?')
-
-
 def check_counts(found: Annotations) -> Iterator[Problem]:
-    """Check that ``num_keypoints`` is the number of flags above 0, and that MMPose drops nobody who is labelled."""
+    """Check that ``num_keypoints`` is the number of flags above 0, and that MMPose drops nobody who is labelled.
+
+    If nobody is left, the reasons are counted.
+    """
     wrong = np.isfinite(found.stated_counts) & (found.stated_counts != found.flagged_counts)
     usable = found.labelled.any(1) & (found.boxes[:, 2:] > 0).all(1)
     dropped = usable & ~found.used & (found.stated_counts == 0)
@@ -110,4 +94,13 @@ def check_counts(found: Annotations) -> Iterator[Problem]:
         text = f'num_keypoints {found.stated_counts[index]:g}, {found.flagged_counts[index]:g} flags above 0'
         yield Problem(kind, f'{found.person(index)}: {text}')
     if not found.used.any():
-        yield Problem('no-people', f'{len(found.images)} images, {len(found.people)} people, none that MMPose uses')
+        reasons = ', '.join(f'{count} {reason}' for reason, count in found.dropped.items())
+        unreadable = found.num_entries - len(found.people) - found.dropped.total() + _counted_as_people(found)
+        parts = [part for part in (reasons, f'{unreadable} that cannot be read' if unreadable > 0 else '') if part]
+        text = f'{len(found.images)} images, {found.num_entries} annotations{": " * bool(parts)}{", ".join(parts)}'
+        yield Problem('no-people', text)
+
+
+def _counted_as_people(found: Annotations) -> int:
+    """People who are dropped, and are therefore counted among the dropped as well as among the people."""
+    return int((~found.used).sum())

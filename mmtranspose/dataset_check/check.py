@@ -7,17 +7,20 @@ from collections.abc import Iterator, Sequence
 from mmengine.config import Config
 
 from mmtranspose.dataset_check.annotation_file import read_annotations
-from mmtranspose.dataset_check.annotations import AnnotatedImage, Annotations
-from mmtranspose.dataset_check.boxes_and_keypoints import check_boxes, check_coordinates, check_counts, check_keypoints
+from mmtranspose.dataset_check.annotations import Annotations
+from mmtranspose.dataset_check.boxes_and_keypoints import check_boxes, check_counts, check_keypoints
 from mmtranspose.dataset_check.config_datasets import ConfigDataset, datasets_of
-from mmtranspose.dataset_check.evaluation_needs import check_areas, check_box_file
+from mmtranspose.dataset_check.coordinates import check_box_form, check_coordinates
+from mmtranspose.dataset_check.detection_file import check_box_file
+from mmtranspose.dataset_check.evaluation_needs import check_evaluation
 from mmtranspose.dataset_check.findings import Report
 from mmtranspose.dataset_check.image_files import (
     check_copies,
-    check_duplicates,
+    check_files,
     check_images,
     check_leak,
     check_same_images,
+    check_twice,
     spread_evenly,
 )
 from mmtranspose.dataset_check.keypoint_definition import (
@@ -25,12 +28,12 @@ from mmtranspose.dataset_check.keypoint_definition import (
     check_definition,
     check_half_body,
     check_head,
-    check_sigmas,
     check_swap,
 )
 from mmtranspose.dataset_check.left_right import check_people, check_swapped
 from mmtranspose.dataset_check.problems import Problem
 from mmtranspose.errors import require_at_least
+from mmtranspose.files.coco_format import carried_categories
 from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.typing import DatasetMeta
 
@@ -43,17 +46,19 @@ def check_dataset(
     num_workers: int | None = None,
     num_examples: int = 3,
     progress: bool = False,
+    only_known: bool = False,
 ) -> Report:
     """Look for mistakes in the annotations and images that a config names.
 
     Args:
         cfg (Config): From :func:`mmtranspose.loading.config.load_config`.
         splits (Sequence[str] | None): Of ``'train'``, ``'val'``, ``'test'``; None: all that the config has.
-        images (bool): Read the images too.
+        images (bool): Look at the images too.
         max_images (int | None): Number of images to read of each split, spread evenly; None: all.
         num_workers (int | None): Threads that read images; None: one for each core.
         num_examples (int): Examples of a kind of problem that the report keeps.
         progress (bool): Show a progress bar while images are read.
+        only_known (bool): Leave out datasets whose class is unknown to this check, instead of refusing them.
 
     Raises:
         InputError: A number is too small, a split or dataset of the config cannot be used, or an annotation file
@@ -64,36 +69,48 @@ def check_dataset(
     require_at_least('num_examples', num_examples, 0)
     report = Report(num_examples)
     out_channels = (cfg.get('model') or {}).get('head', {}).get('out_channels')
-    annotated: list[tuple[ConfigDataset, list[AnnotatedImage]]] = []
-    for dataset in datasets_of(cfg, splits):
+    annotated: list[tuple[ConfigDataset, Annotations]] = []
+    for dataset in datasets_of(cfg, splits, only_known):
         found = read_annotations(dataset.dataset, may_list_images_only=bool(dataset.box_files))
         report.add_split(dataset, found)
         report.add(dataset.name, _annotation_problems(dataset, found, out_channels))
-        report.add(dataset.name, check_areas(cfg, dataset, found))
-        annotated.append((dataset, found.images))
+        report.add(dataset.name, check_evaluation(cfg, dataset, found))
+        if 'train' in dataset.splits and len(dataset.splits) > 1:
+            report.add(dataset.name, [Problem('same-file', f'{dataset.name} use {dataset.ann_file}')])
+        found.forget_content()
+        annotated.append((dataset, found))
     digests: dict[str, dict[str, bytes]] = {}
-    for dataset, listed in annotated if images else []:
-        chosen = spread_evenly(listed, max_images)
-        problems, digests[dataset.name] = check_images(chosen, num_workers, f'images of {dataset.name}', progress)
+    for dataset, found in annotated if images else []:
+        there, problems = check_files(found)
+        report.add(dataset.name, problems)
+        chosen = spread_evenly(there, max_images)
+        problems, digests[dataset.name] = check_images(
+            chosen, found.predicted_image_ids, num_workers, f'images of {dataset.name}', progress
+        )
         report.add(dataset.name, problems)
         report.add(dataset.name, check_same_images(digests[dataset.name]))
-    for dataset, listed in annotated:
-        for other, other_listed in annotated:
-            if 'train' in dataset.splits and 'train' not in other.splits:
-                report.add(other.name, check_leak(listed, other_listed))
-                report.add(other.name, check_copies(digests.get(dataset.name, {}), digests.get(other.name, {})))
+    _check_leaks(report, annotated, digests)
     return report
+
+
+def _check_leaks(
+    report: Report, annotated: list[tuple[ConfigDataset, Annotations]], digests: dict[str, dict[str, bytes]]
+) -> None:
+    for dataset, found in annotated:
+        for other, other_found in annotated:
+            if 'train' in dataset.splits and 'train' not in other.splits:
+                report.add(other.name, check_leak(found.images, other_found.images))
+                report.add(other.name, check_copies(digests.get(dataset.name, {}), digests.get(other.name, {})))
 
 
 def _annotation_problems(dataset: ConfigDataset, found: Annotations, out_channels: int | None) -> Iterator[Problem]:
     meta = dataset.dataset.metainfo
-    yield from check_definition(meta)
+    yield from check_definition(meta, dataset.steps)
     yield from check_swap(meta)
     yield from check_half_body(meta, dataset.steps)
-    yield from check_sigmas(meta)
     yield from check_head(dataset.num_outputs, out_channels)
     yield from found.problems
-    yield from check_duplicates(found)
+    yield from check_twice(found)
     for path in dataset.box_files:
         yield from check_box_file(path, found)
     if not found.lists_images_only:
@@ -102,11 +119,12 @@ def _annotation_problems(dataset: ConfigDataset, found: Annotations, out_channel
 
 def _people_problems(found: Annotations, meta: DatasetMeta) -> Iterator[Problem]:
     names = keypoint_names(meta)
-    if found.categories is not None:
-        yield from check_categories(found.categories, meta, found.num_keypoints if found.people else 0)
+    if found.categories is not None and isinstance(found.content, dict):
+        yield from check_categories(found.categories, carried_categories(found.content), meta)
     yield from check_boxes(found)
     yield from check_keypoints(found, names)
     yield from check_coordinates(found)
+    yield from check_box_form(found)
     yield from check_counts(found)
     yield from check_people(found, names)
     yield from check_swapped(found, names)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
+from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.registry import DATASETS
 
 from mmtranspose.errors import InputError
 from mmtranspose.loading.config import LOADERS
-from mmtranspose.loading.data_files import leaf_datasets
 
 SPLITS = tuple(name.removesuffix('_dataloader') for name in LOADERS)
 # Options of datasets in test mode alone; the check reads every dataset as training does, annotations included
@@ -25,13 +25,13 @@ class ConfigDataset:
 
     Attributes:
         splits (list[str]): Of ``'train'``, ``'val'``, ``'test'``: those that use it.
-        dataset (BaseDataset): MMPose's dataset, not loaded.
+        dataset (BaseCocoStyleDataset): MMPose's dataset, not loaded.
         steps (dict[str, dict]): The steps of its pipeline by type.
         box_files (list[str]): Files of detector boxes.
     """
 
     splits: list[str]
-    dataset: BaseDataset
+    dataset: BaseCocoStyleDataset
     steps: dict[str, dict]
     box_files: list[str]
 
@@ -52,26 +52,55 @@ class ConfigDataset:
         return converter['num_keypoints'] if converter else self.dataset.metainfo['num_keypoints']
 
 
-def datasets_of(cfg: Config, splits: Sequence[str] | None = None) -> list[ConfigDataset]:
+def leaf_datasets(dataset: ConfigDict, outer: dict[str, Any] | None = None) -> Iterator[tuple[ConfigDict, dict]]:
+    """Find the datasets inside wrappers such as ``CombinedDataset``, which read files themselves.
+
+    Args:
+        dataset (ConfigDict): The config of a dataset, a wrapper or not.
+        outer (dict | None): Pipeline steps, by type, of what is around it.
+
+    Yields:
+        tuple[ConfigDict, dict]: The config of each, and the pipeline steps, by type, of it and all that is around it.
+    """
+    steps = {**(outer or {}), **{step['type']: step for step in dataset.get('pipeline') or []}}
+    inner = dataset.get('datasets') or ([dataset.dataset] if 'dataset' in dataset else [])
+    for one in inner:
+        yield from leaf_datasets(one, steps)
+    if not inner:
+        yield dataset, steps
+
+
+def datasets_of(cfg: Config, splits: Sequence[str] | None = None, only_known: bool = False) -> list[ConfigDataset]:
     """Build the datasets of a config, without loading them; wrappers such as ``CombinedDataset`` are opened.
 
     Args:
         cfg (Config): The config.
         splits (Sequence[str] | None): Of ``'train'``, ``'val'``, ``'test'``; None: those whose loaders the config has.
+        only_known (bool): Leave out datasets whose class has nothing of MMPose's for annotation files, and splits
+            without a data loader, instead of refusing them.
 
     Raises:
-        InputError: A split has no loader, or MMPose cannot build its dataset.
+        InputError: A split has no loader, or MMPose cannot build its dataset, or its class is unknown to this check.
     """
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     found: dict[tuple, ConfigDataset] = {}
     for split in splits or [split for split in SPLITS if cfg.get(f'{split}_dataloader')]:
         loader = cfg.get(f'{split}_dataloader')
         if not loader or 'dataset' not in loader:
+            if only_known:
+                continue
             raise InputError(f'the config has no {split}_dataloader with a dataset; leave {split} out of --split')
         for leaf, steps in leaf_datasets(loader.dataset):
+            built = _build(leaf, split)
             box_files = [leaf.bbox_file] if leaf.get('bbox_file') else []
-            _add(found, ConfigDataset([split], _build(leaf, split), steps, box_files))
-    if not found:
+            if isinstance(built, BaseCocoStyleDataset):
+                _add(found, ConfigDataset([split], built, steps, box_files))
+            elif not only_known:
+                raise InputError(
+                    f'{split}_dataloader.dataset ({type(built).__name__}) cannot be checked: it is no '
+                    'BaseCocoStyleDataset of MMPose, which reads people from an annotation file'
+                )
+    if not found and not only_known:
         raise InputError('the config has no data loader with a dataset')
     return list(found.values())
 
@@ -86,9 +115,12 @@ def _add(found: dict[tuple, ConfigDataset], one: ConfigDataset) -> None:
         first.box_files += [file for file in one.box_files if file not in first.box_files]
 
 
-def _build(dataset: ConfigDict, split: str) -> BaseDataset:
+def _build(dataset: ConfigDict, split: str) -> Any:
     options = {key: value for key, value in dataset.items() if key not in TEST_MODE_OPTIONS}
     try:
+        kind = DATASETS.get(dataset.type) if isinstance(dataset.get('type'), str) else dataset.get('type')
+        if kind is not None and not (isinstance(kind, type) and issubclass(kind, BaseCocoStyleDataset)):
+            return kind  # of another sort, which takes other options
         built = DATASETS.build(dict(options, pipeline=[], lazy_init=True))
     except KeyError as error:  # a name in swap or skeleton_info, or a registry's sentence
         raise InputError(f'{split}_dataloader.dataset: {error} is not known; correct type or metainfo') from error

@@ -1,15 +1,16 @@
-"""Tell which entries of an annotation file have the fields, of the types, that MMPose can read."""
+"""Tell which entries of an annotation file have the fields, of the types, that MMPose and pycocotools can read."""
 
 from __future__ import annotations
 
+import math
 import sys
 
 from mmtranspose.dataset_check.problems import Problem
 
-# The fields of every entry and their types. MMPose computes `image id % sample_interval`, for which text will not do
+# The fields that every entry needs. MMPose computes `image id % sample_interval`, for which text will not do
 FIELDS = dict(
-    images=dict(id='whole number', file_name='text', width='number', height='number'),
-    annotations=dict(id='number', image_id='number', category_id='number or text'),
+    images=dict(id='whole number', file_name='text'),
+    annotations=dict(id='number or text', image_id='number or text', category_id='number, text or null'),
 )
 
 
@@ -18,9 +19,19 @@ def is_number(value: object) -> bool:
     return isinstance(value, float) or (isinstance(value, int) and abs(value) <= sys.float_info.max)
 
 
+def is_finite(value: object) -> bool:
+    """Whether a value is a number, and neither infinite nor NaN."""
+    return is_number(value) and math.isfinite(value)  # type: ignore[arg-type]
+
+
 def are_numbers(value: object) -> bool:
     """Whether a value is a list of numbers."""
     return isinstance(value, (list, tuple)) and all(is_number(one) for one in value)
+
+
+def is_box(value: object) -> bool:
+    """Whether a value is a list of four finite numbers."""
+    return isinstance(value, (list, tuple)) and len(value) == 4 and all(is_finite(one) for one in value)
 
 
 def described(value: object) -> str:
@@ -56,12 +67,22 @@ def _fault(entry: object, fields: dict[str, str]) -> str | None:
     if missing:
         return f'(id {entry.get("id")!r:.40}) has no {", ".join(missing)}'
     wrong = [name for name, kind in fields.items() if not _is(entry[name], kind)]
-    return f'has {wrong[0]}={entry[wrong[0]]!r:.40}' if wrong else None
+    return f'has {wrong[0]}={entry[wrong[0]]!r:.40}; a {fields[wrong[0]]} is wanted' if wrong else None
 
 
 def _is(value: object, kind: str) -> bool:
-    if kind in ('text', 'number or text') and isinstance(value, str):
-        return True
-    if kind == 'text' or isinstance(value, bool):
+    if isinstance(value, str) or value is None:
+        return ('text' in kind and value is not None) or ('null' in kind and value is None)
+    if kind == 'text' or isinstance(value, bool) or not is_finite(value):
         return False
-    return isinstance(value, int) if kind == 'whole number' else is_number(value)
+    return kind != 'whole number' or float(value) % 1 == 0  # type: ignore[arg-type]
+
+
+def size_fault(image: dict) -> str | None:
+    """What is wrong with an image's width and height, which every person's box is clipped to; None if nothing is."""
+    for name in ('width', 'height'):
+        value = image.get(name)
+        if isinstance(value, bool) or not is_finite(value) or value <= 0:  # type: ignore[operator]
+            said = f'has {name}={value!r:.40}; a positive number is wanted' if name in image else f'has no {name}'
+            return f'image {image["id"]} {said}'
+    return None

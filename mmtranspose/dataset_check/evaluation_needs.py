@@ -1,35 +1,50 @@
-"""Check what evaluation reads besides keypoints: areas of annotations, and files of detector boxes."""
+"""Check what MMPose's ``CocoMetric`` and its like read from the ground truth: without it AP is wrong or impossible."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any
 
+import numpy as np
 from mmengine.config import Config
 from mmpose.evaluation import CocoMetric
+from mmpose.evaluation.metrics import CocoWholeBodyMetric
 from mmpose.registry import METRICS
 
 from mmtranspose.dataset_check.annotations import Annotations
 from mmtranspose.dataset_check.config_datasets import ConfigDataset
+from mmtranspose.dataset_check.entry_fields import are_numbers, described, is_box, is_finite, well_formed
+from mmtranspose.dataset_check.keypoint_definition import check_sigmas
 from mmtranspose.dataset_check.problems import Problem
-from mmtranspose.errors import InputError
+from mmtranspose.files.coco_format import read_categories
 from mmtranspose.files.json_files import read_json
-from mmtranspose.loading.data_files import check_detections
 
-PERSON = 1  # MMPose takes detector boxes of this category_id, and no other
+PARTS = ('foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')  # fields of whole bodies
+MOST_OF_BOX = 1.5  # an area above this many times its box is wrong: a body lies in its box, but for what is rounded
+LEAST_OF_BOX = 0.005  # an area below this share of its box is wrong
+USUAL_OF_BOX = (0.1, 1.05)  # the median of a file's areas lies between these shares of their boxes
+MOST_OF_SEGMENTATION = 1.5  # the median area and the median segmentation differ by no more than this factor
+MIN_PEOPLE = 3  # fewer people than this have no median to speak of
 
 
-def check_areas(cfg: Config, dataset: ConfigDataset, found: Annotations) -> Iterator[Problem]:
-    """Check that annotations have an area where ``CocoMetric`` divides by it.
+def check_evaluation(cfg: Config, dataset: ConfigDataset, found: Annotations) -> Iterator[Problem]:
+    """Check that the metrics of a dataset's splits find in the ground truth what they read.
 
-    It does so for every annotation, dropped by MMPose or not, of an image with predictions.
+    Args:
+        cfg (Config): The config.
+        dataset (ConfigDataset): A dataset of it.
+        found (Annotations): The content of its annotation file.
     """
-    if any(_reads_area(metric, dataset.ann_file) for metric in _metrics(cfg, dataset.splits)):
-        predicted = set(found.image_ids_with_people)
-        for id, image_id in found.without_area:
-            if image_id in predicted:
-                yield Problem('area-missing', f'annotation {id}')
+    seen: list[dict] = []
+    for metric in _metrics(cfg, dataset.splits):
+        kind = metric.get('type')
+        kind = METRICS.get(kind) if isinstance(kind, str) else kind
+        if not isinstance(kind, type) or not issubclass(kind, CocoMetric) or metric.get('format_only'):
+            continue
+        if metric not in seen:  # of val and of test
+            seen.append(metric)
+            yield from _check_metric(metric, kind, dataset, found)
 
 
 def _metrics(cfg: Config, splits: list[str]) -> Iterator[dict]:
@@ -38,39 +53,113 @@ def _metrics(cfg: Config, splits: list[str]) -> Iterator[dict]:
         yield from [evaluator] if isinstance(evaluator, dict) else evaluator
 
 
-def _reads_area(metric: dict, ann_file: str) -> bool:
-    kind = metric.get('type')
-    kind = METRICS.get(kind) if isinstance(kind, str) else kind
-    if not isinstance(kind, type) or not issubclass(kind, CocoMetric):
-        return False
-    own_file = metric.get('ann_file')
-    if own_file and Path(own_file).resolve() != Path(ann_file).resolve():
-        return False
-    return bool(metric.get('use_area', True) and not metric.get('format_only'))
+def _check_metric(metric: dict, kind: type, dataset: ConfigDataset, found: Annotations) -> Iterator[Problem]:
+    yield from check_sigmas(dataset.dataset.metainfo)
+    own, content = metric.get('ann_file'), found.content
+    if own is not None and Path(own).resolve() != Path(dataset.ann_file).resolve():
+        content = read_json(own, "annotation file of the evaluator's CocoMetric")
+    where = f'{own or dataset.ann_file} has no'
+    if not isinstance(content, dict) or not isinstance(content.get('images'), list):
+        yield Problem('evaluation-file', f'{where} list "images"')
+    elif found.lists_images_only or not isinstance(content.get('annotations'), list):
+        yield Problem('evaluation-file', f'{where} list "annotations"')
+    elif not content.get('categories'):
+        yield Problem('evaluation-file', f'{where} categories')
+    else:
+        yield from _check_content(content, own or dataset.ann_file, metric, kind, found)
 
 
-def check_box_file(path: str, found: Annotations) -> Iterator[Problem]:
-    """Check a file of detector boxes: its format, its scores, and that every image with labelled people has a box.
+def _check_content(content: dict, path: str, metric: dict, kind: type, found: Annotations) -> Iterator[Problem]:
+    """Check a file of COCO's format, which has images, annotations and categories."""
+    images = [one for one in content['images'] if isinstance(one, dict) and isinstance(one.get('id'), (int, float))]
+    ids = {one['id'] for one in images}
+    predicted = found.predicted_image_ids
+    for image_id in predicted:
+        if image_id not in ids:
+            yield Problem('evaluation-image', f'image {image_id} is not in {path}')
+    crowd_pose = metric.get('iou_type') == 'keypoints_crowd'
+    if crowd_pose and any('crowdIndex' not in one for one in images):
+        yield Problem('evaluation-file', f'{path} has images without crowdIndex, by which keypoints_crowd groups them')
+    fields = (*(('num_keypoints',) if crowd_pose else ()), *(PARTS if issubclass(kind, CocoWholeBodyMetric) else ()))
+    listed = {category['id'] for category in read_categories(content, path)}
+    use_area, compared = metric.get('use_area', True), []
+    for entry in well_formed(content['annotations'], 'annotations', []):
+        if entry['image_id'] not in ids:
+            continue
+        person = _is_person(entry)
+        if entry['category_id'] not in listed:
+            if person:
+                yield Problem('category-unlisted', f'annotation {entry["id"]}: category_id {entry["category_id"]!r}')
+            continue
+        yield from _check_entry(entry, fields, found.num_keypoints, entry['image_id'] in predicted)
+        if use_area:
+            yield from _check_area(entry, person, entry['image_id'] in predicted)
+            compared += [entry] if person and is_finite(entry.get('area')) else []
+    yield from _check_areas(compared)
+
+
+def _is_person(entry: dict) -> bool:
+    """Whether an annotation counts in AP: a keypoint is labelled, and it is no crowd."""
+    flat = entry.get('keypoints')
+    return not entry.get('iscrowd') and are_numbers(flat) and any(flag > 0 for flag in flat[2::3])  # type: ignore[index]
+
+
+def _check_entry(entry: dict, fields: tuple[str, ...], num_keypoints: int, predicted: bool) -> Iterator[Problem]:
+    """Check what is read of every annotation, and what is read of those in images with predictions."""
+    where, flat = f'annotation {entry["id"]}', entry.get('keypoints')
+    missing = [name for name in ('keypoints', *fields) if name not in entry]
+    if missing:
+        yield Problem('evaluation-fields', f'{where} has no {", ".join(missing)}')
+        return
+    wholly = num_keypoints if not set(PARTS) & set(fields) else len(flat or ()) // 3
+    if not are_numbers(flat) or (_is_person(entry) and len(flat) != 3 * wholly):  # type: ignore[arg-type]
+        yield Problem('evaluation-fields', f'{where}: keypoints has {described(flat)}, not 3 x {wholly} numbers')
+    elif predicted and not is_box(entry.get('bbox')):
+        yield Problem('evaluation-fields', f'{where}: bbox {entry.get("bbox")!r:.80}')
+
+
+def _check_area(entry: dict, person: bool, predicted: bool) -> Iterator[Problem]:
+    """Check the area by which ``CocoMetric`` divides distances, against the box."""
+    where, area, box = f'annotation {entry["id"]}', entry.get('area'), entry.get('bbox')
+    if 'area' not in entry:
+        if predicted:
+            yield Problem('area-missing', where)
+    elif isinstance(area, bool) or not is_finite(area):
+        yield Problem('area', f'{where}: area {area!r:.40}, not a number')
+    elif person and area <= 0:  # type: ignore[operator]
+        yield Problem('area', f'{where}: area {area:g}')
+    elif person and is_box(box) and min(box[2:]) > 0:  # type: ignore[index]
+        share = area / (box[2] * box[3])  # type: ignore[index, operator]
+        if not LEAST_OF_BOX <= share <= MOST_OF_BOX:
+            size = f'{box[2]:g} x {box[3]:g}'  # type: ignore[index]
+            yield Problem('area', f'{where}: area {area:g}, which is {share:.3g} of its box of {size}')
+
+
+def _check_areas(people: list[dict]) -> Iterator[Problem]:
+    """Check a file's areas as a whole: a factor that all of them have in common shows in their median."""
+    shares = [one['area'] / (one['bbox'][2] * one['bbox'][3]) for one in people if _has_size(one.get('bbox'))]
+    if len(shares) >= MIN_PEOPLE:
+        low, high = USUAL_OF_BOX
+        median = float(np.median(shares))
+        if not low <= median <= high:
+            text = f'the median area is {median:.3g} of its box; {low:g} to {high:g} is usual'
+            yield Problem('areas', text)
+    ratios = [one['area'] / drawn for one in people if (drawn := polygon_area(one.get('segmentation'))) > 0]
+    if len(ratios) >= MIN_PEOPLE and not 1 / MOST_OF_SEGMENTATION <= np.median(ratios) <= MOST_OF_SEGMENTATION:
+        yield Problem('areas', f'the median area is {np.median(ratios):.3g} of the segmentation that it should be')
+
+
+def _has_size(box: Any) -> bool:
+    return is_box(box) and min(box[2:]) > 0
+
+
+def polygon_area(segmentation: Any) -> float:
+    """The area of the polygons of a segmentation, in square pixels; 0 where it is no list of polygons.
 
     Args:
-        path (str): The file, in COCO's result format.
-        found (Annotations): The annotation file that it belongs to.
+        segmentation (Any): ``[[x, y, x, y, ...], ...]`` in pixels, as COCO writes them.
     """
-    try:
-        check_detections(path, {image.id for image in found.images})
-    except InputError as error:
-        yield Problem('detections', str(error))
-        return
-    boxes = cast(list[dict], read_json(Path(path), 'file of detector boxes'))
-    for index, box in enumerate(boxes):
-        score = box['score']
-        if not isinstance(score, (int, float)) or not 0 <= score <= 1:
-            yield Problem('detection-score', f'{path}: entry {index} has score {score!r:.40}')
-    categories = {box['category_id'] for box in boxes}
-    if PERSON not in categories:
-        yield Problem('detection-category', f'{path}: categories {sorted(categories, key=str)}')
-        return
-    with_box = {box['image_id'] for box in boxes if box['category_id'] == PERSON}
-    for image_id in found.image_ids_with_people:
-        if image_id not in with_box:
-            yield Problem('image-without-box', f'image {image_id}')
+    if not isinstance(segmentation, list) or not all(are_numbers(one) for one in segmentation):
+        return 0.0
+    rings = [np.array(one[: len(one) // 2 * 2], np.float64).reshape(-1, 2) for one in segmentation]
+    return float(sum(abs(np.cross(ring, np.roll(ring, -1, 0)).sum()) / 2 for ring in rings if len(ring) > 2))

@@ -84,9 +84,18 @@ class Report:
 
     def to_text(self) -> str:
         """Give a table of the splits, then the findings, errors first."""
-        lines = [*self._table(), *self._dropped(), '']
+        lines = [*self._table(), *self.left_out(), '']
+        lines += [line for level in ('error', 'warning') for line in self.lines(level)]
+        lines.append(f'{self.count("error")} kinds of errors, {self.count("warning")} kinds of warnings')
+        return '\n'.join(map(printable, lines))
+
+    def lines(self, level: str) -> list[str]:
+        """Describe the findings of a level, ``'error'`` or ``'warning'``, each with its examples."""
+        lines = []
         for finding in self._sorted():
             entry = self._entry(finding)
+            if entry['level'] != level:
+                continue
             of = ''
             if entry['of']:
                 of = f' of {entry["of"]} {_plural(entry["unit"])} ({finding.count / entry["of"]:.2%})'
@@ -94,8 +103,16 @@ class Report:
             lines += [f'    {example}' for example in finding.examples]
             if finding.count > len(finding.examples):
                 lines.append(f'    ... and {finding.count - len(finding.examples)} more')
-        lines.append(f'{self.count("error")} kinds of errors, {self.count("warning")} kinds of warnings')
-        return '\n'.join(map(printable, lines))
+        return lines
+
+    def left_out(self) -> list[str]:
+        """Say of each split how many people MMPose drops, and why."""
+        lines = []
+        for one in self.splits:
+            reasons = ', '.join(f'{count} {reason}' for reason, count in one['dropped'].items())
+            if reasons:
+                lines.append(f'{one["split"]}: MMPose drops of {one["annotations"]} annotations: {reasons}')
+        return lines
 
     def _sorted(self) -> list[Finding]:
         order = list(KINDS)
@@ -121,14 +138,6 @@ class Report:
             for one in self.splits
         ]
         return table_lines([head, *rows], '<')
-
-    def _dropped(self) -> list[str]:
-        lines = []
-        for one in self.splits:
-            reasons = ', '.join(f'{count} {reason}' for reason, count in one['dropped'].items())
-            if reasons:
-                lines.append(f'{one["split"]}: MMPose drops of {one["annotations"]} annotations: {reasons}')
-        return lines
 
 
 def _whole_characters(text: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import os.path as osp
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -27,13 +28,59 @@ def spread_evenly(images: list[AnnotatedImage], most: int | None) -> list[Annota
     return [images[index] for index in np.linspace(0, len(images) - 1, most).astype(int)]
 
 
+def check_files(found: Annotations) -> tuple[list[AnnotatedImage], list[Problem]]:
+    """Check that image files exist, with one look into each folder.
+
+    Returns:
+        tuple: The images that do, and the problems.
+    """
+    needed, there, problems = found.predicted_image_ids, [], []
+    for image in found.images:
+        reason = _why_missing(image.path)
+        if reason is None:
+            there.append(image)
+        else:
+            problems.append(_of_image('image-missing', image, needed, f'({reason})'))
+    _names_in.cache_clear()  # files may come and go before the next check
+    return there, problems
+
+
+def _why_missing(path: str) -> str | None:
+    """Why a file is not there; None if it is, or if its folder cannot be listed."""
+    names = _names_in(osp.dirname(path))
+    if isinstance(names, str):
+        return names
+    return None if names is None or osp.basename(path) in names else os.strerror(errno.ENOENT)
+
+
+@cache
+def _names_in(folder: str) -> frozenset[str] | str | None:
+    """The names in a folder, or why there is no such folder; None if it cannot be listed."""
+    try:
+        return frozenset(os.listdir(folder or '.'))
+    except PermissionError:
+        return None
+    except (OSError, ValueError) as error:  # ValueError: no folder can have such a name
+        return str(getattr(error, 'strerror', None) or error)
+
+
+def _of_image(kind: str, image: AnnotatedImage, needed: Collection[Hashable], text: str) -> Problem:
+    kind = kind if image.id in needed else 'unused-image'
+    return Problem(kind, f'image {image.id}: {image.path} {text}')
+
+
 def check_images(
-    images: list[AnnotatedImage], num_workers: int | None = None, title: str = 'images', progress: bool = False
+    images: list[AnnotatedImage],
+    needed: Collection[Hashable],
+    num_workers: int | None = None,
+    title: str = 'images',
+    progress: bool = False,
 ) -> tuple[list[Problem], dict[str, bytes]]:
     """Read images in parallel, and keep none of them.
 
     Args:
         images (list[AnnotatedImage]): The images to read.
+        needed (Collection[Hashable]): Ids of the images that a run reads.
         num_workers (int | None): Threads (OpenCV decodes outside Python's lock); None: one for each core.
         title (str): Title of the progress bar.
         progress (bool): Show a progress bar.
@@ -43,7 +90,7 @@ def check_images(
     """
     with ThreadPoolExecutor(num_workers or os.cpu_count() or 1) as pool:
         try:
-            checked = pool.map(check_image, images)
+            checked = pool.map(lambda image: check_image(image, needed), images)
             results = list(tqdm(checked, total=len(images), desc=title, unit='image', disable=not progress))
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -52,34 +99,29 @@ def check_images(
     return problems, {image.path: digest for image, (_, digest) in zip(images, results) if digest}
 
 
-def check_image(image: AnnotatedImage) -> tuple[Problem | None, bytes | None]:
+def check_image(image: AnnotatedImage, needed: Collection[Hashable]) -> tuple[Problem | None, bytes | None]:
     """Read and decode one image as training will; returns the problem, if any, and a digest of the file."""
     try:
         content = Path(image.path).read_bytes()
     except (OSError, ValueError) as error:  # ValueError: no file can have such a name
         reason = getattr(error, 'strerror', None) or error
-        return Problem('image-missing', f'image {image.id}: {image.path} ({reason})'), None
+        return _of_image('image-missing', image, needed, f'({reason})'), None
     digest = hashlib.blake2b(content, digest_size=16).digest()
     try:
         h, w = read_image(image.path).shape[:2]
     except InputError:
-        return Problem('image-damaged', f'image {image.id}: {image.path} ({len(content)} bytes)'), digest
+        return _of_image('image-damaged', image, needed, f'({len(content)} bytes)'), digest
     if np.isfinite(image.size).all() and (w, h) != tuple(image.size):
         annotated = 'x'.join(f'{value:g}' for value in image.size)
         return Problem('image-size', f'image {image.id}: {image.path} is {w}x{h}, not {annotated}'), digest
     return None, digest
 
 
-def check_duplicates(found: Annotations) -> Iterator[Problem]:
-    """Check that ids of images, ids of annotations, and file names of images are unique in an annotation file."""
-    for kind, what, counts in (
-        ('duplicate-id', 'image id', Counter(image.id for image in found.images)),
-        ('duplicate-id', 'annotation id', Counter(person.id for person in found.people)),
-        ('duplicate-file', 'file_name', Counter(image.path for image in found.images)),
-    ):
-        for value, count in counts.items():
-            if count > 1:
-                yield Problem(kind, f'{what} {value}: {count} times')
+def check_twice(found: Annotations) -> Iterator[Problem]:
+    """Check that no two images of an annotation file name one file."""
+    for path, count in Counter(image.path for image in found.images).items():
+        if count > 1:
+            yield Problem('duplicate-file', f'file_name {path}: {count} times')
 
 
 def check_same_images(digests: dict[str, bytes]) -> Iterator[Problem]:

@@ -49,20 +49,27 @@ def left_right_pairs(names: Sequence[str]) -> dict[str, tuple[int, int]]:
     return pairs
 
 
-def check_definition(meta: DatasetMeta) -> Iterator[Problem]:
-    """Check that ids count from 0, names are unique, weights are as many as keypoints, and links join two of them."""
+def check_definition(meta: DatasetMeta, steps: dict[str, dict]) -> Iterator[Problem]:
+    """Check that ids count from 0, names are unique, weights are as many as keypoints, and links join two of them.
+
+    Args:
+        meta (DatasetMeta): The dataset's metainfo.
+        steps (dict[str, dict]): The steps of its pipeline by type.
+    """
     num, ids = meta['num_keypoints'], list(meta['keypoint_id2name'])
     if ids != list(range(num)):
         yield Problem('keypoint-definition', f'keypoint_info has the ids {ids}, not 0 to {num - 1} in order')
     if len(meta['keypoint_name2id']) != num:
         yield Problem('keypoint-definition', f'keypoint_info has {num} keypoints but fewer names: a name comes twice')
     if len(meta['dataset_keypoint_weights']) != num:
+        weighs = any(step.get('use_dataset_keypoint_weights') for step in steps.values())
         count = len(meta['dataset_keypoint_weights'])
-        yield Problem('keypoint-definition', f'joint_weights has {count} numbers for {num} keypoints')
+        kind = 'keypoint-definition' if weighs else 'keypoint-weights'
+        yield Problem(kind, f'joint_weights has {count} numbers for {num} keypoints')
     for link in meta['skeleton_links']:
         if len(link) != 2 or link[0] == link[1]:
             text = f'skeleton_info has the link {link}: two different keypoints are wanted'
-            yield Problem('keypoint-definition', text)
+            yield Problem('skeleton-links', text)
 
 
 def check_swap(meta: DatasetMeta) -> Iterator[Problem]:
@@ -88,16 +95,14 @@ def check_half_body(meta: DatasetMeta, steps: dict[str, dict]) -> Iterator[Probl
 
 
 def check_sigmas(meta: DatasetMeta) -> Iterator[Problem]:
-    """Check that sigmas are as many as keypoints, finite, above 0 and below 1."""
+    """Check what ``CocoMetric`` weighs errors by: sigmas are as many as keypoints, finite, above 0 and below 1."""
     sigmas, names = meta['sigmas'], keypoint_names(meta)
-    if len(sigmas) == 0:
-        yield Problem('sigmas-missing', 'metainfo.sigmas is empty')
-    elif len(sigmas) != len(names):
-        yield Problem('sigmas', f'metainfo.sigmas has {len(sigmas)} numbers for {len(names)} keypoints')
-    else:
-        for name, sigma in zip(names, sigmas):
-            if not 0 < sigma < 1:  # false for NaN too
-                yield Problem('sigmas', f'metainfo.sigmas has {np.float64(sigma):.4g} for {name}')
+    if len(sigmas) != len(names):
+        yield Problem('sigmas', f'metainfo.sigmas has {len(sigmas) or "no"} numbers for {len(names)} keypoints')
+        return
+    for name, sigma in zip(names, sigmas):
+        if not 0 < sigma < 1:  # false for NaN too
+            yield Problem('sigmas', f'metainfo.sigmas has {np.float64(sigma):.4g} for {name}')
 
 
 def check_head(num_outputs: int, out_channels: int | None) -> Iterator[Problem]:
@@ -106,27 +111,27 @@ def check_head(num_outputs: int, out_channels: int | None) -> Iterator[Problem]:
         yield Problem('keypoint-count', f'model.head.out_channels is {out_channels}, the dataset has {num_outputs}')
 
 
-def check_categories(categories: list[dict], meta: DatasetMeta, num_laid_out: int) -> Iterator[Problem]:
-    """Compare the annotation file's names of keypoints, and their order, with metainfo's.
+def check_categories(categories: list[dict], carried: list[int | str], meta: DatasetMeta) -> Iterator[Problem]:
+    """Compare the names and the order of keypoints in an annotation file with metainfo's, which is what MMPose uses.
 
-    Only the first difference is named.
+    Only the first difference is named. A category with another number of keypoints tells nothing: dataset classes put
+    other keypoints in their place, or after them.
 
     Args:
         categories (list[dict]): The annotation file's categories.
+        carried (list[int | str]): Ids of the categories that people carry.
         meta (DatasetMeta): The dataset's metainfo.
-        num_laid_out (int): Keypoints that MMPose's dataset class makes of an annotation; a file may name fewer where
-            the class adds others to them.
     """
     names = keypoint_names(meta)
-    named = [category for category in categories if category.get('keypoints')]
+    named = [one for one in categories if one.get('keypoints') and (one['id'] in carried or len(categories) == 1)]
     if not named:
-        yield Problem('keypoint-names-missing', 'no entry of categories has keypoints')
+        yield Problem('keypoint-names-missing', 'no entry of categories that people carry has keypoints')
     for category in named:
-        found, where = category['keypoints'], f'category {category.get("name")!r}'
-        if len(found) > len(names) or (len(found) < len(names) and num_laid_out != len(names)):
-            yield Problem('keypoint-count', f'{where} names {len(found)} keypoints, metainfo {len(names)}')
-        else:
-            yield from _check_order(found, names, where)
+        if len(category['keypoints']) == len(names):
+            yield from _check_order(category['keypoints'], names, f'category {category.get("name")!r}')
+        elif len(category['keypoints']) > len(names):
+            text = f'category {category.get("name")!r} names {len(category["keypoints"])}, metainfo {len(names)}'
+            yield Problem('keypoint-names-number', text)
 
 
 def _check_order(found: list[str], names: list[str], where: str) -> Iterator[Problem]:

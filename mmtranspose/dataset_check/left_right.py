@@ -24,6 +24,7 @@ CLEAR = dict(left_shoulder=0.4, left_hip=0.3)
 ALONG_AXIS = dict(left_shoulder=1.5, left_hip=1.0)
 MIN_LATERAL = 0.1  # distance across the body, in lengths of the axis, below which a pair is edge-on and tells nothing
 MIN_PEOPLE = 5  # fewer people than this prove nothing about a dataset
+CERTAIN = 4.0  # standard deviations of a fair coin from which on training is stopped; 16 people who all disagree
 MANY_PEOPLE = 50  # from this many people on, photographs that show most of them from behind are unusual
 
 
@@ -66,7 +67,8 @@ def check_swapped(found: Annotations, names: list[str]) -> Iterator[Problem]:
         wrong, right = int((agree < 0).sum()), int((agree > 0).sum())
         if more_than_chance(wrong, right):
             text = f'{names[pair[0]]}, {names[pair[1]]}: in {wrong} of {wrong + right} {who}'
-            yield Problem('left-right-swapped', text)
+            certain = more_than_chance(wrong, right, CERTAIN)
+            yield Problem('left-right-swapped' if certain else 'left-right-suspect', text)
 
 
 def _mostly_from_behind(shoulder: np.ndarray) -> Iterator[Problem]:
@@ -75,9 +77,9 @@ def _mostly_from_behind(shoulder: np.ndarray) -> Iterator[Problem]:
         yield Problem('seen-from-behind', f'in {left} of {left + right} people the left shoulder is on the left')
 
 
-def more_than_chance(wrong: int, right: int) -> bool:
-    """Whether ``wrong`` outnumbers ``right`` by two standard deviations of a fair coin."""
-    return wrong + right >= MIN_PEOPLE and wrong - right > 2 * (wrong + right) ** 0.5 - 1e-9
+def more_than_chance(wrong: int, right: int, deviations: float = 2.0) -> bool:
+    """Whether ``wrong`` outnumbers ``right`` by some standard deviations of a fair coin."""
+    return wrong + right >= MIN_PEOPLE and wrong - right > deviations * (wrong + right) ** 0.5 - 1e-9
 
 
 def across(points: np.ndarray, pair: tuple[int, int], up: np.ndarray) -> np.ndarray:

@@ -34,59 +34,83 @@ class Problem(NamedTuple):
 KINDS = {
     # the definition of the keypoints
     'keypoint-definition': Kind('error', '', "the dataset's metainfo contradicts itself; correct it"),
+    'keypoint-weights': Kind('warning', '', 'joint_weights are not as many as keypoints; no step uses them here'),
+    'skeleton-links': Kind('warning', '', 'a line of the skeleton joins two keypoints; it cannot be drawn'),
     'keypoint-swap': Kind('error', '', 'a keypoint is not paired with its mirror image; correct swap in metainfo'),
     'keypoint-pairing': Kind('warning', '', 'a left or right keypoint has no partner; flipped images mislabel it'),
     'half-body': Kind('warning', '', 'RandomHalfBody does nothing without upper and lower keypoints; set their type'),
     'sigmas': Kind('error', '', 'CocoMetric weighs errors by sigmas; give one positive number below 1 a keypoint'),
-    'sigmas-missing': Kind('warning', '', 'metainfo has no sigmas; CocoMetric cannot be used'),
     'keypoint-count': Kind('error', '', 'the numbers of keypoints differ; use the config of this dataset'),
     'keypoint-order': Kind('error', '', 'the file has its keypoints in another order than metainfo; reorder metainfo'),
     'keypoint-names': Kind('warning', '', 'the file calls keypoints by other names than metainfo; compare their order'),
+    'keypoint-names-number': Kind('warning', '', 'the file names more keypoints than metainfo has; compare them'),
     'keypoint-names-missing': Kind('warning', '', 'the file does not name its keypoints; their order was not compared'),
     # what the file holds
     'entry-malformed': Kind('error', 'entry', 'MMPose stops at such an entry; add or correct the field'),
+    'iscrowd': Kind('error', 'person', 'iscrowd is 0 or 1; MMPose drops the person for any other value'),
     'duplicate-id': Kind('error', 'entry', 'MMPose keeps only the last entry of an id; number the entries anew'),
     'duplicate-file': Kind('warning', 'image', 'several images of the annotation file name one file; merge them'),
     'image-unknown': Kind('error', 'person', 'the file has no image of this image_id, so the person is never used'),
     'no-people': Kind('error', '', 'nobody is left to train on or evaluate; see which people MMPose drops'),
+    'same-file': Kind('warning', '', 'the figures of this split are those of training images'),
     'leak': Kind('error', 'image', 'the same image is in train and in another split; remove it from one'),
     'leak-copy': Kind('error', 'image', 'a copy of the image, byte for byte, is in train and in another split'),
     # people
     'keypoints-length': Kind('error', 'person', 'each keypoint of metainfo needs three numbers: x, y and flag'),
     'keypoints-missing': Kind('warning', 'person', 'the annotation has no keypoints field; MMPose drops it silently'),
     'keypoints-not-finite': Kind('error', 'person', 'a coordinate is not finite; the loss becomes NaN'),
-    'visibility': Kind('error', 'person', 'flags are 0 (not labelled), 1 (occluded) or 2 (visible); convert them'),
+    'visibility': Kind('error', 'person', 'flags are 0 (not labelled), 1 (occluded) or 2 (visible), never negative'),
+    'visibility-unusual': Kind('warning', 'person', 'flags are 0, 1 or 2; MMPose takes any other as labelled'),
     'num-keypoints': Kind('warning', 'person', 'num_keypoints is not the number of flags above 0'),
     'labelled-but-dropped': Kind('error', 'person', 'MMPose drops the person although keypoints are labelled'),
     'keypoint-outside': Kind('warning', 'person', 'a labelled keypoint lies outside the image'),
     'keypoint-far': Kind('warning', 'person', "a visible keypoint lies far outside the person's box"),
     'keypoint-at-origin': Kind('warning', 'person', 'a keypoint at (0, 0) is flagged as labelled; flag it 0'),
     'coordinates': Kind('error', '', 'the coordinates are not pixels of these images; rescale them'),
-    'area-missing': Kind(
-        'error', 'person', 'CocoMetric stops without a number as area; add it, or set use_area=False in the evaluator'
-    ),
     'box-missing': Kind('error', 'person', 'MMPose drops a person without a box silently'),
     'box-malformed': Kind('error', 'person', 'a box is four finite numbers x, y, width, height in pixels'),
     'box-empty': Kind('error', 'person', 'MMPose drops a person whose box has no positive width and height'),
     'box-outside': Kind('error', 'person', 'the box lies outside the image; MMPose drops the person'),
     'box-half-outside': Kind('warning', 'person', 'half the box or more lies outside the image; MMPose clips it'),
+    'box-corners': Kind('error', '', 'boxes seem to be x1, y1, x2, y2; convert them to x, y, width, height'),
+    'box-loose': Kind('warning', 'person', "the box is far larger than the person's keypoints"),
+    'box-tight': Kind('warning', 'person', "the box is far smaller than the person's keypoints"),
     'left-right-contradict': Kind(
         'warning', 'person', 'shoulders and hips face opposite directions; left and right may be mixed up'
     ),
     'left-right-swapped': Kind(
         'error', '', 'left and right are swapped throughout; exchange them in the file or in metainfo'
     ),
+    'left-right-suspect': Kind('warning', '', 'left and right may be swapped throughout; look at a few images'),
     'seen-from-behind': Kind(
         'warning', '', 'most people seem to be seen from behind; left and right may be swapped throughout'
     ),
+    # what CocoMetric reads
+    'evaluation-file': Kind('error', '', 'CocoMetric stops without it; add it, or choose another metric'),
+    'evaluation-image': Kind('error', 'image', "the evaluator's annotation file lacks an image that is evaluated"),
+    'evaluation-fields': Kind(
+        'error', 'person', 'CocoMetric stops at such an annotation, crowds included; correct or remove it'
+    ),
+    'category-unlisted': Kind('error', 'person', 'categories lacks this id, and CocoMetric the person; add it'),
+    'area-missing': Kind(
+        'error', 'person', 'CocoMetric stops without a number as area; add it, or set use_area=False in the evaluator'
+    ),
+    'area': Kind(
+        'error',
+        'person',
+        'AP divides by the area (square pixels, about half of the box); correct it, or set '
+        'use_area=False in the evaluator',
+    ),
+    'areas': Kind('error', '', 'AP divides by areas; correct them all, or set use_area=False in the evaluator'),
     # images
     'image-missing': Kind('error', 'image', 'the file does not exist; training stops there'),
+    'unused-image': Kind('warning', 'image', 'the file is missing or damaged, but nobody in it is used'),
     'image-damaged': Kind('error', 'image', 'the file cannot be decoded; training stops there'),
     'image-size': Kind('error', 'image', 'the file has another size than the annotation file says'),
     'duplicate-image': Kind('warning', 'image', 'two files hold the same image, byte for byte'),
     # detector boxes
     'detections': Kind('error', '', 'the file of detector boxes cannot be used'),
     'detection-score': Kind('error', 'detector box', 'a score is a number from 0 to 1'),
-    'detection-category': Kind('error', '', 'MMPose takes boxes of category_id 1 only'),
+    'detection-category': Kind('warning', '', "boxes of other categories than the people's are left out"),
     'image-without-box': Kind('warning', 'image', 'labelled people have no detector box; they cannot be found'),
 }

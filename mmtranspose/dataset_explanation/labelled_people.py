@@ -15,10 +15,10 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from mmtranspose.crops.crop_affine import record_affines
+from mmtranspose.dataset_check.before_run import check_data
 from mmtranspose.errors import InputError
 from mmtranspose.explain import PoseExplanation
 from mmtranspose.keypoint_names import keypoint_index, keypoint_names
-from mmtranspose.loading.data_files import check_data
 from mmtranspose.typing import Batch, DatasetMeta
 
 KEYPOINT_FIELDS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')  # last four: whole bodies

@@ -11,6 +11,8 @@ from mmengine.runner import Runner
 from mmpose.registry import MODELS
 
 from mmtranspose.compat import cpu_distributed
+from mmtranspose.dataset_check.before_run import check_data
+from mmtranspose.dataset_check.findings import Report
 from mmtranspose.engine.config_check import check_run
 from mmtranspose.engine.config_fields import naming_fields
 from mmtranspose.engine.config_values import check_values
@@ -19,11 +21,11 @@ from mmtranspose.errors import InputError
 from mmtranspose.files.output_paths import require_output_file, require_writable
 from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.loading.config import load_config, merge_options, require_model
-from mmtranspose.loading.data_files import check_data
 from mmtranspose.loading.resuming import find_resumable, warn_of_newer
 from mmtranspose.models.data_preprocessors import TransPoseDataPreprocessor
 from mmtranspose.models.heads import TransPoseHead
 from mmtranspose.models.unwrapping import unwrapped
+from mmtranspose_cli.terminal import printable
 
 
 def runner_config(args: argparse.Namespace) -> Config:
@@ -33,7 +35,7 @@ def runner_config(args: argparse.Namespace) -> Config:
 
     Args:
         args (argparse.Namespace): ``config``, ``cfg_options``, ``launcher``, ``work_dir``, ``allow_partial``, ``show``,
-            ``show_dir``, ``wait_time``, ``interval``; those of ``test`` have ``badcase``, too.
+            ``show_dir``, ``wait_time``, ``interval``, ``no_data_check``; those of ``test`` have ``badcase``, too.
 
     Raises:
         InputError: The config cannot be read, or lacks the hook that draws predictions.
@@ -47,6 +49,8 @@ def runner_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = str(Path('work_dirs') / Path(cfg.filename).stem)
     if args.allow_partial:
         cfg.allow_partial = True
+    if args.no_data_check:
+        cfg.data_check = False
     badcase = getattr(args, 'badcase', False)  # the hook of --badcase shows images itself
     if args.show_dir is not None:
         require_writable(args.show_dir, '--show-dir')
@@ -185,7 +189,7 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
     """
     require_writable(cfg.work_dir, '--work-dir')
     check_values(cfg, loaders)
-    check_data(cfg, loaders)
+    found = check_data(cfg, loaders) if cfg.get('data_check', True) else None
     if 'train_dataloader' in loaders:
         _check_batches(cfg)
     if cpu_distributed.init_process_group(cfg.launcher):
@@ -198,8 +202,17 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
         runner = Runner.from_cfg(cfg)
     if load_from is not None:  # a URL is fetched now: only rank 0 does it once there is a process group
         _check_checkpoint(runner, checkpoint or Checkpoint.read(load_from, allowed), cfg)
+    if found is not None:
+        _warn(runner, found)
     check_run(runner, loaders)
     return runner
+
+
+def _warn(runner: Runner, found: Report) -> None:
+    """Log what the check of the data left out, and its warnings."""
+    lines = [*found.left_out(), *found.lines('warning')]
+    if lines:
+        runner.logger.warning('the check of the data found:\n%s', '\n'.join(map(printable, lines)))
 
 
 def _check_batches(cfg: Config) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmtranspose.errors import InputError
 from mmtranspose.typing import PathLike
+
+PERSON = 1  # the category of people in COCO, which detectors and MMPose write
 
 
 def image_entries(content: object, where: str) -> list[tuple[int | str, str]]:
@@ -79,3 +81,46 @@ def carried_categories(annotations: dict[str, Any]) -> list[int | str]:
     ids = [one.get('category_id') for one in people]
     counts = Counter(one for one in ids if isinstance(one, (int, str)) and not isinstance(one, bool))
     return [one for one, _ in counts.most_common()]
+
+
+class PersonBoxes(NamedTuple):
+    """The boxes of people in a file of detector boxes.
+
+    Attributes:
+        boxes (list[dict]): The boxes of people, each with the ``category_id`` that people carry in the annotations.
+        left_out (str): What is left out, in words: ``'12 of 40 boxes are of other categories (3: 12)'``; or empty.
+    """
+
+    boxes: list[dict[str, Any]]
+    left_out: str
+
+
+def person_boxes(detections: list[dict[str, Any]], annotations: object, path: PathLike) -> PersonBoxes:
+    """Select the boxes of people from a file of detector boxes.
+
+    They are of a category that people carry in the annotations. If there are none, and all people carry one category,
+    boxes of category 1 are theirs: so COCO calls people, and so detectors write them.
+
+    Args:
+        detections (list[dict]): Boxes with a ``category_id``.
+        annotations (object): The content of the annotation file; without people in it, the category is 1.
+        path (str | Path): The file of detector boxes, for messages.
+
+    Raises:
+        InputError: There are boxes, but none of them is of a person.
+    """
+    carried = (carried_categories(annotations) if isinstance(annotations, dict) else []) or [PERSON]
+    counts = Counter(one['category_id'] for one in detections)
+    wanted = {category: category for category in carried if category in counts}
+    if not wanted and len(carried) == 1 and PERSON in counts:
+        wanted = {PERSON: carried[0]}
+    boxes = [dict(one, category_id=wanted[one['category_id']]) for one in detections if one['category_id'] in wanted]
+    other = ', '.join(f'{category!r}: {count}' for category, count in counts.items() if category not in wanted)
+    if detections and not boxes:
+        listed = ', '.join(map(repr, carried))
+        raise InputError(
+            f'file of detector boxes {path}: none of its {len(detections)} boxes is of category_id {listed}, which '
+            f'people carry in the annotations; it has {other}'
+        )
+    left_out = f'{len(detections) - len(boxes)} of {len(detections)} boxes are of other categories ({other})'
+    return PersonBoxes(boxes, left_out if other else '')

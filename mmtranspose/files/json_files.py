@@ -12,13 +12,13 @@ from mmtranspose.typing import PathLike
 
 
 def read_json(path: PathLike, what: str) -> object:
-    """Read a JSON file.
+    """Read a JSON file in UTF-8, with a byte order mark or without, or in UTF-16 or UTF-32.
 
     Raises:
         InputError: The file is missing, cannot be read or is not JSON; the message calls it ``what``.
     """
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_bytes())
     except FileNotFoundError:
         raise InputError(f'{what} {path} does not exist') from None
     except OSError as error:

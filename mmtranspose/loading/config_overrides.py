@@ -16,7 +16,7 @@ READ = (
     *('train_cfg', 'val_cfg', 'test_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr'),
     *('val_evaluator', 'test_evaluator', 'default_hooks', 'custom_hooks', 'custom_imports', 'default_scope'),
     *('env_cfg', 'launcher', 'randomness', 'log_processor', 'log_level', 'visualizer', 'experiment_name'),
-    *('load_from', 'resume', 'work_dir', 'allow_partial', 'allow_non_finite', 'data_root'),
+    *('load_from', 'resume', 'work_dir', 'allow_partial', 'allow_non_finite', 'data_root', 'data_check'),
     *('model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'compile'),
     *('activation_checkpointing', 'efficient_conv_bn_eval'),
 )

@@ -6,9 +6,10 @@ import shutil
 import pytest
 from conftest import SYNTHETIC_CONFIG
 
+from mmtranspose.dataset_check.before_run import check_data
+from mmtranspose.dataset_check.detection_file import check_detections
 from mmtranspose.errors import InputError
 from mmtranspose.loading.config import LOADERS, load_config
-from mmtranspose.loading.data_files import check_data, check_detections
 
 
 @pytest.fixture

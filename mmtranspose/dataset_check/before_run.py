@@ -1,0 +1,41 @@
+"""The check of a config's data before a run: that of ``mmtranspose check-dataset``, but few images are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmengine.config import Config
+
+from mmtranspose.dataset_check.check import check_dataset
+from mmtranspose.dataset_check.findings import Report
+from mmtranspose.errors import InputError
+
+IMAGES_READ = 64  # of each split, spread evenly: images of another size than annotated are rarely few
+
+
+def check_data(cfg: Config, loaders: Sequence[str]) -> Report:
+    """Check the data that the data loaders of a config name.
+
+    The annotations are looked at as ``mmtranspose check-dataset`` does; of the images, whether they are there, and a
+    few are read. A dataset of a class that has nothing of MMPose's for annotation files is left out.
+
+    Args:
+        cfg (Config): The config.
+        loaders (Sequence[str]): Of ``'train_dataloader'``, ``'val_dataloader'``, ``'test_dataloader'``; one that the
+            config lacks is left out.
+
+    Returns:
+        Report: What was found; it has warnings at most.
+
+    Raises:
+        InputError: A file is missing or cannot be read, or the data would stop or falsify the run.
+    """
+    splits = [name.removesuffix('_dataloader') for name in loaders]
+    report = check_dataset(cfg, splits, max_images=IMAGES_READ, num_examples=1, only_known=True)
+    if not report.ok():
+        faults = '\n'.join(report.lines('error'))
+        raise InputError(
+            f'the data of config {cfg.filename} cannot be used:\n{faults}\n'
+            '`mmtranspose check-dataset` shows more examples, and the warnings; --no-data-check leaves this check out'
+        )
+    return report

@@ -1,0 +1,81 @@
+"""Check that coordinates are pixels, and boxes x, y, width, height: what exporting tools confuse most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mmtranspose.dataset_check.annotations import Annotations
+from mmtranspose.dataset_check.problems import Problem
+
+MOSTLY_OUTSIDE = 0.2  # if this share of people have keypoints outside the image, the coordinates are not its pixels
+LARGEST_FRACTION = 1.5  # coordinates up to this are fractions of the image, not pixels
+MIN_PEOPLE = 3  # fewer people than this prove nothing about a file
+MOST_PEOPLE = 0.9  # the share of people whose boxes must make sense as corners
+SLACK = 0.1  # keypoints may lie outside a box by this share of its longer side
+MIN_LABELLED = 0.5  # share of a person's keypoints that must be labelled to tell how large the person is
+TOO_LARGE, TOO_SMALL = 4.0, 0.5  # the box's longer side in longer sides of the keypoints' extent
+
+
+def check_coordinates(found: Annotations) -> Iterator[Problem]:
+    """Check that coordinates are pixels of the images: not fractions of 1, not pixels of images of another size."""
+    labelled = found.labelled.any(1)
+    if not labelled.any():
+        return
+    largest = np.nanmax(np.where(found.labelled, found.keypoints[..., :2].max(2), np.nan))
+    if largest <= LARGEST_FRACTION:
+        yield Problem('coordinates', f'no labelled coordinate is above {largest:g}: fractions of the image?')
+    elif found.boxes[labelled].max() <= LARGEST_FRACTION:
+        yield Problem('coordinates', f'no box has a number above {found.boxes[labelled].max():g}: fractions?')
+    outside = outside_image(found).any(1)[labelled]
+    if outside.mean() >= MOSTLY_OUTSIDE:
+        text = f'{outside.sum()} of {len(outside)} people have keypoints outside their image'
+        yield Problem('coordinates', f'{text}: of another image size?')
+
+
+def outside_image(found: Annotations) -> np.ndarray:
+    """Mark labelled keypoints more than a pixel outside the image, (N, K) bool; none where its size is unknown."""
+    points = found.keypoints[..., :2]
+    outside = (points < -1).any(2) | (points > found.image_sizes[:, None]).any(2)
+    return outside & found.labelled & np.isfinite(found.image_sizes).all(1)[:, None]
+
+
+def check_box_form(found: Annotations) -> Iterator[Problem]:
+    """Check that boxes are x, y, width, height and not corners x1, y1, x2, y2; otherwise that they fit their people."""
+    points = np.where(found.labelled[..., None], found.keypoints[..., :2], np.nan)
+    enough = found.labelled.mean(1) >= MIN_LABELLED
+    extent = _extent(points, enough)
+    size = found.boxes[:, 2:].max(1)
+    corners = _are_corners(found, points, enough)
+    if enough.sum() >= MIN_PEOPLE and corners[enough].mean() >= MOST_PEOPLE:
+        text = f'in {corners[enough].sum()} of {enough.sum()} people'
+        yield Problem('box-corners', f'{text}, as in {found.person(int(corners.argmax()))}')
+        return
+    known = enough & found.used & (extent > 0) & (size > 0)
+    for kind, faulty in (('box-loose', size > TOO_LARGE * extent), ('box-tight', size < TOO_SMALL * extent)):
+        for index in np.flatnonzero(faulty & known):
+            text = f'{found.person(index)}: bbox {found.boxes[index].tolist()}, keypoints over {extent[index]:g} pixels'
+            yield Problem(kind, text)
+
+
+def _extent(points: np.ndarray, enough: np.ndarray) -> np.ndarray:
+    """The longer side, in pixels, of what each person's labelled keypoints cover, (N,); 0 for too few of them."""
+    extent = np.zeros(len(points))
+    if enough.any():
+        some = points[enough]
+        extent[enough] = (np.nanmax(some, 1) - np.nanmin(some, 1)).max(1)
+    return extent
+
+
+def _are_corners(found: Annotations, points: np.ndarray, enough: np.ndarray) -> np.ndarray:
+    """Mark the people, (N,) bool, whose box holds their keypoints if read as corners, and otherwise is far too large.
+
+    Far too large: it leaves the image, or is twice as long as with corners.
+    """
+    low, high = found.boxes[:, :2], found.boxes[:, 2:]
+    side = (high - low).max(1)
+    slack = SLACK * side[:, None, None]
+    inside = ~((points < low[:, None] - slack) | (points > high[:, None] + slack)).any((1, 2))
+    leaves = (low + high > found.image_sizes + 1).any(1)
+    return enough & (high > low).all(1) & inside & (leaves | (high.max(1) > 2 * side))

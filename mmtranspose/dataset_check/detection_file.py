@@ -1,0 +1,90 @@
+"""Check a file of detector boxes, in COCO's format of results, which a dataset reads as its ``bbox_file``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmtranspose.dataset_check.annotations import Annotations
+from mmtranspose.dataset_check.entry_fields import is_finite
+from mmtranspose.dataset_check.problems import Problem
+from mmtranspose.errors import InputError
+from mmtranspose.files.coco_format import person_boxes
+from mmtranspose.files.json_files import read_json
+from mmtranspose.typing import PathLike
+
+
+def check_detections(path: PathLike, image_ids: set[int | str] | None = None) -> list[dict[str, Any]]:
+    """Read a file of detector boxes.
+
+    Args:
+        path (str | Path): The file.
+        image_ids (set | None): Of the images in the annotation file; None: not checked.
+
+    Returns:
+        list[dict]: Its boxes: ``image_id``, ``category_id``, ``bbox`` [x, y, w, h] in pixels, ``score``.
+
+    Raises:
+        InputError: The file is missing or is no JSON list of boxes with scores; an id is no whole number or text; a
+            box has no positive, finite size, or belongs to an image that is not in the annotation file.
+    """
+    detections = read_json(Path(path), 'file of detector boxes')
+    if not isinstance(detections, list):
+        raise InputError(f'file of detector boxes {path} must hold a list, not a {type(detections).__name__}')
+    for index, detection in enumerate(detections):
+        _check_detection(detection, image_ids, f'file of detector boxes {path}: entry {index}')
+    return detections
+
+
+def _check_detection(detection: object, image_ids: set[int | str] | None, where: str) -> None:
+    if not isinstance(detection, dict):
+        raise InputError(f'{where} is {detection!r:.80}, not a dict with a bbox')
+    missing = {'image_id', 'category_id', 'bbox', 'score'} - set(detection)
+    if missing:
+        raise InputError(f'{where} has no {", ".join(sorted(missing))}')
+    for name in ('image_id', 'category_id'):
+        if not isinstance(detection[name], (int, str)):
+            raise InputError(f'{where} has {name}={detection[name]!r:.40}; a whole number is wanted')
+    if image_ids is not None and detection['image_id'] not in image_ids:
+        raise InputError(f'{where} is for image {detection["image_id"]}, which the annotation file does not have')
+    if not _is_box(detection['bbox']):
+        raise InputError(f'{where} has the box {detection["bbox"]}; four finite numbers x, y, w, h are wanted')
+
+
+def _is_box(bbox: Any) -> bool:
+    try:
+        x, y, w, h = bbox
+        return w > 0 and h > 0 and all(abs(value) < 1e9 for value in (x, y, w, h))
+    except (TypeError, ValueError):
+        return False
+
+
+def check_box_file(path: str, found: Annotations) -> Iterator[Problem]:
+    """Check a file of detector boxes: its form, its scores, and that every image with labelled people has a box.
+
+    The ids of the images that have boxes are added to ``found``.
+
+    Args:
+        path (str): The file, in COCO's result format.
+        found (Annotations): The annotation file that it belongs to.
+    """
+    try:
+        boxes = check_detections(path, {image.id for image in found.images})
+        of_people = person_boxes(boxes, found.content, path)
+    except InputError as error:
+        yield Problem('detections', str(error))
+        return
+    if not boxes:
+        yield Problem('detections', f'file of detector boxes {path} has no box: nobody would be evaluated')
+    for index, box in enumerate(boxes):
+        score = box['score']
+        if isinstance(score, bool) or not is_finite(score) or not 0 <= score <= 1:
+            yield Problem('detection-score', f'{path}: entry {index} has score {score!r:.40}')
+    if of_people.left_out:
+        yield Problem('detection-category', f'{path}: {of_people.left_out}')
+    with_box = {box['image_id'] for box in of_people.boxes}
+    found.box_image_ids |= with_box
+    for image_id in found.image_ids_with_people:
+        if image_id not in with_box:
+            yield Problem('image-without-box', f'image {image_id}')

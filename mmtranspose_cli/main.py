@@ -26,6 +26,7 @@ COMMANDS = {
     'detect': "detect people in a dataset's images and write their bounding boxes, to evaluate with",
     'list': 'list the models that come with mmtranspose',
     'check-dataset': "look for mistakes in the annotations and images of a config's dataset",
+    'yolo-to-coco': "convert a pose dataset of Ultralytics YOLO to COCO's format",
     'convert': "convert the authors' weights to an MMPose checkpoint",
     'publish': 'write the weights of a training as a small file to share',
     'doctor': 'find out what is wrong with this environment and how to cure it',

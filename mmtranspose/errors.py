@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 from numbers import Real
 
@@ -16,7 +16,18 @@ class InputError(ValueError):
     """A file, field or value cannot be used; the message names it and says what to do.
 
     Commands print the message alone; any other exception is a fault of the program and keeps its traceback.
+
+    Args:
+        *args (object): The message.
+        details (Sequence[str]): Lines that are printed below the message: what is wrong in each place.
     """
+
+    def __init__(self, *args: object, details: Sequence[str] = ()):
+        super().__init__(*args)
+        self.details = tuple(details)
+
+    def __str__(self) -> str:
+        return '\n'.join((super().__str__(), *self.details))
 
 
 class UnsupportedModelError(InputError):

@@ -26,8 +26,10 @@ def printable(text: object, lines: bool = False) -> str:
 
 
 def print_error(text: object) -> None:
-    """Print ``error:`` and a message as one line of the standard error."""
-    print(f'error: {printable(text)}', file=sys.stderr)
+    """Print ``error:`` and a message as one line of the standard error; below it an ``InputError``'s details."""
+    details = getattr(text, 'details', ())
+    message = text.args[0] if details and isinstance(text, Exception) else text
+    print(f'error: {printable(message)}', *map(printable, details), sep='\n', file=sys.stderr)
 
 
 def escape_messages() -> None:

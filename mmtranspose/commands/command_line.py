@@ -68,7 +68,7 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
         if message is None:
             raise
         _drop_output()
-        print_error(message)
+        print_error(error if getattr(error, 'details', ()) else message)
         sys.exit(status)
 
 

@@ -183,9 +183,10 @@ def _add_person(
         stated = entry.get('num_keypoints', np.nan)
         visible, flagged = _flags(entry, points, visible)
         box = _own_box(entry, (x1, y1, x2, y2), size, box)
-    if used and not np.isfinite(box).all():
-        found.problems.append(Problem('box-malformed', f'{where}: bbox {list(box)}'))
+    if not is_box(box) and (used or (visible > 0).any()):
+        found.problems.append(Problem('box-malformed', f'{where}: bbox {list(box)!r:.80}'))
         return
+    box = box if is_box(box) else (np.nan,) * 4
     if not used:
         found.dropped['labelled, but unusable' if (visible > 0).any() else 'no labelled keypoint'] += 1
     if not is_number(stated):
@@ -205,7 +206,8 @@ def _flags(entry: dict, points: np.ndarray, visible: np.ndarray) -> tuple[np.nda
         raw = np.array(entry.get('keypoints'), np.float64).reshape(-1, 3)
     except (TypeError, ValueError):
         return visible, np.nan
-    if len(raw) > len(points) or not np.array_equal(raw[:, :2].astype(np.float32), points[: len(raw)], equal_nan=True):
+    ours = points[: len(raw)].astype(np.float32)
+    if len(raw) > len(points) or not np.array_equal(raw[:, :2].astype(np.float32), ours, equal_nan=True):
         return visible, np.nan
     flags = visible.copy()
     flags[: len(raw)] = raw[:, 2]
@@ -216,7 +218,7 @@ def _own_box(entry: dict, corners: tuple, size: tuple, box: tuple) -> tuple:
     """The box (x, y, w, h) as the file has it, before MMPose clips it to the image; ``box`` if it is another one's."""
     given = entry.get('bbox')
     if not is_box(given):
-        return tuple(given) if are_numbers(given) and len(given) == 4 else box  # type: ignore[arg-type]
+        return tuple(given) if isinstance(given, list) and len(given) == 4 else box
     x, y, w, h = given  # type: ignore[misc]
     right, bottom = size[0] - 1, size[1] - 1
     clipped = (np.clip((x, x + w), 0, right), np.clip((y, y + h), 0, bottom))

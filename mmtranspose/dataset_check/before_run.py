@@ -33,9 +33,9 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> Report:
     splits = [name.removesuffix('_dataloader') for name in loaders]
     report = check_dataset(cfg, splits, max_images=IMAGES_READ, num_examples=1, only_known=True)
     if not report.ok():
-        faults = '\n'.join(report.lines('error'))
         raise InputError(
-            f'the data of config {cfg.filename} cannot be used:\n{faults}\n'
-            '`mmtranspose check-dataset` shows more examples, and the warnings; --no-data-check leaves this check out'
+            f'the data of config {cfg.filename} cannot be used (mmtranspose check-dataset shows more of it, '
+            '--no-data-check leaves this check out):',
+            details=report.lines('error'),
         )
     return report

@@ -11,6 +11,7 @@ from mmtranspose.dataset_check.coordinates import outside_image
 from mmtranspose.dataset_check.problems import Problem
 
 HALF = 0.5  # a box with this share or less of its area inside the image is reported
+LARGEST = 1e6  # pixels; MMPose makes whole numbers of coordinates, which overflow
 FAR = 0.5  # a visible keypoint farther from the box than this share of the box's longer side is reported
 
 
@@ -53,7 +54,7 @@ def check_keypoints(found: Annotations, names: list[str]) -> Iterator[Problem]:
         names (list[str]): Names of the K keypoints.
     """
     flags, points = found.keypoints[..., 2], found.keypoints[..., :2]
-    not_finite = ~np.isfinite(points).all(2) & found.used[:, None]
+    not_finite = ~(np.abs(points) < LARGEST).all(2) & found.used[:, None]  # true for NaN too
     no_flag = ~(flags >= 0)  # true for NaN too
     weights = (flags > 0) & (flags < 1)  # as MMPose's CocoWholeBodyHandDataset has them
     origin = (points == 0).all(2) & found.labelled
@@ -86,7 +87,8 @@ def check_counts(found: Annotations) -> Iterator[Problem]:
 
     If nobody is left, the reasons are counted.
     """
-    wrong = np.isfinite(found.stated_counts) & (found.stated_counts != found.flagged_counts)
+    known = np.isfinite(found.stated_counts) & np.isfinite(found.flagged_counts)
+    wrong = known & (found.stated_counts != found.flagged_counts)
     usable = found.labelled.any(1) & (found.boxes[:, 2:] > 0).all(1)
     dropped = usable & ~found.used & (found.stated_counts == 0)
     for index in np.flatnonzero(wrong):

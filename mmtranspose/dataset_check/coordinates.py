@@ -15,7 +15,9 @@ MIN_PEOPLE = 3  # fewer people than this prove nothing about a file
 MOST_PEOPLE = 0.9  # the share of people whose boxes must make sense as corners
 SLACK = 0.1  # keypoints may lie outside a box by this share of its longer side
 MIN_LABELLED = 0.5  # share of a person's keypoints that must be labelled to tell how large the person is
-TOO_LARGE, TOO_SMALL = 4.0, 0.5  # the box's longer side in longer sides of the keypoints' extent
+TOO_LARGE = 2.5  # the longer side of a box by that of what its keypoints cover, in medians of the file
+FAR_TOO_LARGE = 4.0  # the same, for all boxes of a file
+MISSED = 0.1  # share of a person's labelled keypoints that may lie outside the box, but for the slack
 
 
 def check_coordinates(found: Annotations) -> Iterator[Problem]:
@@ -53,7 +55,7 @@ def check_box_form(found: Annotations) -> Iterator[Problem]:
         yield Problem('box-corners', f'{text}, as in {found.person(int(corners.argmax()))}')
         return
     known = enough & found.used & (extent > 0) & (size > 0)
-    for kind, faulty in (('box-loose', size > TOO_LARGE * extent), ('box-tight', size < TOO_SMALL * extent)):
+    for kind, faulty in (('box-loose', corners | _loose(size, extent, known)), ('box-misses', _misses(found, points))):
         for index in np.flatnonzero(faulty & known):
             text = f'{found.person(index)}: bbox {found.boxes[index].tolist()}, keypoints over {extent[index]:g} pixels'
             yield Problem(kind, text)
@@ -66,6 +68,27 @@ def _extent(points: np.ndarray, enough: np.ndarray) -> np.ndarray:
         some = points[enough]
         extent[enough] = (np.nanmax(some, 1) - np.nanmin(some, 1)).max(1)
     return extent
+
+
+def _loose(size: np.ndarray, extent: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Mark the people, (N,) bool, whose box is far larger than their keypoints, or than those of others are.
+
+    Args:
+        size (np.ndarray): (N,), the longer side of each box in pixels.
+        extent (np.ndarray): (N,), the longer side of what each person's keypoints cover, in pixels.
+        known (np.ndarray): (N,) bool, whose extent tells something; keypoints of the trunk alone cover a part of a box.
+    """
+    ratios = np.divide(size, extent, out=np.zeros(len(size)), where=known)
+    median = float(np.median(ratios[known])) if known.any() else 1.0
+    return ratios > (FAR_TOO_LARGE if median > FAR_TOO_LARGE else TOO_LARGE * max(1.0, median))
+
+
+def _misses(found: Annotations, points: np.ndarray) -> np.ndarray:
+    """Mark the people, (N,) bool, with too many of their labelled keypoints (N, K, 2) outside their box."""
+    low, size = found.boxes[:, None, :2], found.boxes[:, None, 2:]
+    slack = SLACK * size.max(2, keepdims=True)
+    outside = ((points < low - slack) | (points > low + size + slack)).any(2)
+    return outside.sum(1) > MISSED * found.labelled.sum(1)
 
 
 def _are_corners(found: Annotations, points: np.ndarray, enough: np.ndarray) -> np.ndarray:

@@ -30,8 +30,10 @@ def are_numbers(value: object) -> bool:
 
 
 def is_box(value: object) -> bool:
-    """Whether a value is a list of four finite numbers."""
-    return isinstance(value, (list, tuple)) and len(value) == 4 and all(is_finite(one) for one in value)
+    """Whether a value is a list of four finite numbers, none of them true or false."""
+    if not isinstance(value, (list, tuple)) or len(value) != 4:
+        return False
+    return all(is_finite(one) and not isinstance(one, bool) for one in value)
 
 
 def described(value: object) -> str:
@@ -73,6 +75,8 @@ def _fault(entry: object, fields: dict[str, str]) -> str | None:
 def _is(value: object, kind: str) -> bool:
     if isinstance(value, str) or value is None:
         return ('text' in kind and value is not None) or ('null' in kind and value is None)
+    if 'null' in kind:
+        return is_number(value)
     if kind == 'text' or isinstance(value, bool) or not is_finite(value):
         return False
     return kind != 'whole number' or float(value) % 1 == 0  # type: ignore[arg-type]

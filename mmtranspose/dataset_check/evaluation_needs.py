@@ -23,8 +23,10 @@ from mmtranspose.files.json_files import read_json
 PARTS = ('foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')  # fields of whole bodies
 MOST_OF_BOX = 1.5  # an area above this many times its box is wrong: a body lies in its box, but for what is rounded
 LEAST_OF_BOX = 0.005  # an area below this share of its box is wrong
+SMALL_OF_BOX = 0.03  # an area below this share of its box is rare
 USUAL_OF_BOX = (0.1, 1.05)  # the median of a file's areas lies between these shares of their boxes
 MOST_OF_SEGMENTATION = 1.5  # the median area and the median segmentation differ by no more than this factor
+ALL_OF_BOX = 0.98  # an area above this share of its box is that of the box
 MIN_PEOPLE = 3  # fewer people than this have no median to speak of
 
 
@@ -107,10 +109,14 @@ def _is_person(entry: dict) -> bool:
 def _check_entry(entry: dict, fields: tuple[str, ...], num_keypoints: int, predicted: bool) -> Iterator[Problem]:
     """Check what is read of every annotation, and what is read of those in images with predictions."""
     where, flat = f'annotation {entry["id"]}', entry.get('keypoints')
+    if not _is_id(entry['id']):
+        yield Problem('evaluation-id', where)
     missing = [name for name in ('keypoints', *fields) if name not in entry]
     if missing:
         yield Problem('evaluation-fields', f'{where} has no {", ".join(missing)}')
         return
+    if 'iscrowd' in entry and entry['iscrowd'] is None:
+        yield Problem('evaluation-fields', f'{where} has iscrowd=null')
     wholly = num_keypoints if not set(PARTS) & set(fields) else len(flat or ()) // 3
     if not are_numbers(flat) or (_is_person(entry) and len(flat) != 3 * wholly):  # type: ignore[arg-type]
         yield Problem('evaluation-fields', f'{where}: keypoints has {described(flat)}, not 3 x {wholly} numbers')
@@ -129,10 +135,11 @@ def _check_area(entry: dict, person: bool, predicted: bool) -> Iterator[Problem]
     elif person and area <= 0:  # type: ignore[operator]
         yield Problem('area', f'{where}: area {area:g}')
     elif person and is_box(box) and min(box[2:]) > 0:  # type: ignore[index]
-        share = area / (box[2] * box[3])  # type: ignore[index, operator]
-        if not LEAST_OF_BOX <= share <= MOST_OF_BOX:
+        share = area / (box[2] * box[3])  # type: ignore[index]
+        if not SMALL_OF_BOX <= share <= MOST_OF_BOX:
+            kind = 'area-small' if LEAST_OF_BOX <= share <= MOST_OF_BOX else 'area'
             size = f'{box[2]:g} x {box[3]:g}'  # type: ignore[index]
-            yield Problem('area', f'{where}: area {area:g}, which is {share:.3g} of its box of {size}')
+            yield Problem(kind, f'{where}: area {area:g}, which is {share:.3g} of its box of {size}')
 
 
 def _check_areas(people: list[dict]) -> Iterator[Problem]:
@@ -144,9 +151,19 @@ def _check_areas(people: list[dict]) -> Iterator[Problem]:
         if not low <= median <= high:
             text = f'the median area is {median:.3g} of its box; {low:g} to {high:g} is usual'
             yield Problem('areas', text)
+        elif len([share for share in shares if share > ALL_OF_BOX]) > len(shares) / 2:
+            yield Problem('areas-of-boxes', f'the median area is {median:.3g} of its box')
     ratios = [one['area'] / drawn for one in people if (drawn := polygon_area(one.get('segmentation'))) > 0]
     if len(ratios) >= MIN_PEOPLE and not 1 / MOST_OF_SEGMENTATION <= np.median(ratios) <= MOST_OF_SEGMENTATION:
         yield Problem('areas', f'the median area is {np.median(ratios):.3g} of the segmentation that it should be')
+
+
+def _is_id(value: Any) -> bool:
+    """Whether pycocotools can tell an id from no match: a whole number, in text too, and not negative."""
+    try:
+        return 0 <= int(value) < 2**63 and float(value) == int(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _has_size(box: Any) -> bool:

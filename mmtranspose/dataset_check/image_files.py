@@ -60,6 +60,8 @@ def _names_in(folder: str) -> frozenset[str] | str | None:
         return frozenset(os.listdir(folder or '.'))
     except PermissionError:
         return None
+    except FileNotFoundError:
+        return f'there is no folder {folder}'
     except (OSError, ValueError) as error:  # ValueError: no folder can have such a name
         return str(getattr(error, 'strerror', None) or error)
 

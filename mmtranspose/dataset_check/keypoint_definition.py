@@ -123,7 +123,8 @@ def check_categories(categories: list[dict], carried: list[int | str], meta: Dat
         meta (DatasetMeta): The dataset's metainfo.
     """
     names = keypoint_names(meta)
-    named = [one for one in categories if one.get('keypoints') and (one['id'] in carried or len(categories) == 1)]
+    used = [one for one in categories if one['id'] in carried] or categories[:1]
+    named = [one for one in used if isinstance(one.get('keypoints'), list) and one['keypoints']]
     if not named:
         yield Problem('keypoint-names-missing', 'no entry of categories that people carry has keypoints')
     for category in named:

@@ -58,7 +58,9 @@ KINDS = {
     # people
     'keypoints-length': Kind('error', 'person', 'each keypoint of metainfo needs three numbers: x, y and flag'),
     'keypoints-missing': Kind('warning', 'person', 'the annotation has no keypoints field; MMPose drops it silently'),
-    'keypoints-not-finite': Kind('error', 'person', 'a coordinate is not finite; the loss becomes NaN'),
+    'keypoints-not-finite': Kind(
+        'error', 'person', 'a coordinate is not finite, or absurdly large; targets become nonsense'
+    ),
     'visibility': Kind('error', 'person', 'flags are 0 (not labelled), 1 (occluded) or 2 (visible), never negative'),
     'visibility-unusual': Kind('warning', 'person', 'flags are 0, 1 or 2; MMPose takes any other as labelled'),
     'num-keypoints': Kind('warning', 'person', 'num_keypoints is not the number of flags above 0'),
@@ -74,7 +76,7 @@ KINDS = {
     'box-half-outside': Kind('warning', 'person', 'half the box or more lies outside the image; MMPose clips it'),
     'box-corners': Kind('error', '', 'boxes seem to be x1, y1, x2, y2; convert them to x, y, width, height'),
     'box-loose': Kind('warning', 'person', "the box is far larger than the person's keypoints"),
-    'box-tight': Kind('warning', 'person', "the box is far smaller than the person's keypoints"),
+    'box-misses': Kind('warning', 'person', "many of the person's keypoints lie outside the box"),
     'left-right-contradict': Kind(
         'warning', 'person', 'shoulders and hips face opposite directions; left and right may be mixed up'
     ),
@@ -92,6 +94,7 @@ KINDS = {
         'error', 'person', 'CocoMetric stops at such an annotation, crowds included; correct or remove it'
     ),
     'category-unlisted': Kind('error', 'person', 'categories lacks this id, and CocoMetric the person; add it'),
+    'evaluation-id': Kind('error', 'person', 'CocoMetric matches people by id, a whole number from 0 on; number them'),
     'area-missing': Kind(
         'error', 'person', 'CocoMetric stops without a number as area; add it, or set use_area=False in the evaluator'
     ),
@@ -100,6 +103,10 @@ KINDS = {
         'person',
         'AP divides by the area (square pixels, about half of the box); correct it, or set '
         'use_area=False in the evaluator',
+    ),
+    'area-small': Kind('warning', 'person', 'AP divides by the area, which is a very small part of the box'),
+    'areas-of-boxes': Kind(
+        'warning', '', "the areas are those of the boxes; AP is higher than with COCO's, about half as large"
     ),
     'areas': Kind('error', '', 'AP divides by areas; correct them all, or set use_area=False in the evaluator'),
     # images

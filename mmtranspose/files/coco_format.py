@@ -49,10 +49,10 @@ def read_categories(annotations: dict[str, Any], path: PathLike) -> list[dict[st
         path (str | Path): The file, for messages.
 
     Returns:
-        list[dict]: Each has an ``id``; its ``keypoints`` are a list of names, None, or not there.
+        list[dict]: Each has an ``id``.
 
     Raises:
-        InputError: ``categories`` is no list of dicts with an id, or the keypoints of one are no list.
+        InputError: ``categories`` is no list of dicts with an id.
     """
     categories = annotations.get('categories', [])
     where = f'annotation file {path}: categories'
@@ -61,8 +61,6 @@ def read_categories(annotations: dict[str, Any], path: PathLike) -> list[dict[st
     for index, one in enumerate(categories):
         if not isinstance(one, dict) or not isinstance(one.get('id'), (int, float, str)):
             raise InputError(f'{where}[{index}] is {one!r:.40}; a dict with an id is wanted')
-        if not isinstance(one.get('keypoints') or [], list):
-            raise InputError(f'{where}[{index}] has keypoints={one["keypoints"]!r:.40}; a list of names is wanted')
     return categories
 
 

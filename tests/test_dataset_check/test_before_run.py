@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from conftest import SYNTHETIC_CONFIG
+from mmengine.dataset import BaseDataset
 
 from mmtranspose.dataset_check.before_run import check_data
 from mmtranspose.dataset_check.detection_file import check_detections
@@ -13,74 +14,89 @@ from mmtranspose.loading.config import LOADERS, load_config
 
 
 @pytest.fixture
-def cfg(people, tmp_path):
-    """The synthetic config on a copy of the people's annotations that a test may spoil."""
-    for folder in ('annotations', 'person_detection_results'):
-        shutil.copytree(people / folder, tmp_path / folder)
-    for folder in ('train', 'val'):
-        (tmp_path / folder).mkdir()
-    return load_config(str(SYNTHETIC_CONFIG), dict(data_root=str(tmp_path)))
+def root(people, tmp_path):
+    """A copy of the people that a test may spoil."""
+    return shutil.copytree(people, tmp_path / 'people')
+
+
+@pytest.fixture
+def cfg(root):
+    """The synthetic config on that copy."""
+    return load_config(str(SYNTHETIC_CONFIG), dict(data_root=str(root)))
+
+
+VAL = 'annotations/person_keypoints_val.json'
+TRAIN = 'annotations/person_keypoints_train.json'
 
 
 class TestCheckData:
     def test_good_data_pass(self, cfg):
-        check_data(cfg, LOADERS)
+        report = check_data(cfg, LOADERS)
+        assert report.findings == {} and [one['split'] for one in report.splits] == ['train', 'val, test']
 
-    def test_only_the_loaders_in_use_are_checked(self, cfg, tmp_path):
-        (tmp_path / 'annotations' / 'person_keypoints_train.json').unlink()
+    def test_only_the_loaders_in_use_are_checked(self, cfg, root):
+        (root / TRAIN).unlink()
         check_data(cfg, ('val_dataloader', 'test_dataloader'))
         cfg.train_dataloader = None
-        check_data(cfg, ('train_dataloader',))
+        assert check_data(cfg, ('train_dataloader',)).splits == []
 
-    def test_missing_annotations(self, cfg, tmp_path):
-        path = tmp_path / 'annotations' / 'person_keypoints_train.json'
-        path.unlink()
-        with pytest.raises(InputError, match=f'annotation file of train_dataloader {path} does not exist'):
-            check_data(cfg, LOADERS)
-
-    @pytest.mark.parametrize('wrapper', ['CombinedDataset', 'RepeatDataset'])
-    def test_missing_annotations_of_a_wrapped_dataset(self, cfg, tmp_path, wrapper):
+    @pytest.mark.parametrize('wrapper', [None, 'CombinedDataset', 'RepeatDataset', 'ConcatDataset'])
+    def test_missing_annotations(self, cfg, root, wrapper):
         inner = cfg.train_dataloader.dataset
-        wrapped = dict(datasets=[inner]) if wrapper == 'CombinedDataset' else dict(dataset=inner)
-        cfg.train_dataloader.dataset = dict(type=wrapper, **wrapped)
+        if wrapper is not None:
+            wrapped = dict(dataset=inner) if wrapper == 'RepeatDataset' else dict(datasets=[inner])
+            cfg.train_dataloader.dataset = dict(type=wrapper, **wrapped)
         check_data(cfg, LOADERS)
-        path = tmp_path / 'annotations' / 'person_keypoints_train.json'
-        path.unlink()
-        with pytest.raises(InputError, match=f'annotation file of train_dataloader {path} does not exist'):
+        (root / TRAIN).unlink()
+        with pytest.raises(InputError, match=f'annotation file {root / TRAIN} does not exist'):
             check_data(cfg, LOADERS)
+
+    @pytest.mark.parametrize('wrapper', ['CombinedDataset', 'RepeatDataset', 'ConcatDataset'])
+    def test_faults_of_a_wrapped_dataset(self, cfg, root, wrapper):
+        content = json.loads((root / TRAIN).read_text())
+        content['annotations'][2]['bbox'] = 'wide'
+        (root / TRAIN).write_text(json.dumps(content))
+        inner = cfg.train_dataloader.dataset
+        wrapped = dict(dataset=inner) if wrapper == 'RepeatDataset' else dict(datasets=[inner])
+        cfg.train_dataloader.dataset = dict(type=wrapper, **wrapped)
+        with pytest.raises(InputError, match="annotation 3: bbox 'wide'"):
+            check_data(cfg, ('train_dataloader',))
 
     def test_keypoints_of_a_file_that_a_converter_renumbers(self, cfg):
         cfg.model.head.out_channels = 5
-        with pytest.raises(InputError, match='has 17 keypoints, but the head predicts 5'):
+        with pytest.raises(InputError, match='model.head.out_channels is 5, the dataset has 17'):
             check_data(cfg, ('train_dataloader',))
         step = dict(type='KeypointConverter', num_keypoints=5, mapping=[(i, i) for i in range(5)])
         cfg.train_dataloader.dataset.pipeline.insert(0, step)
         check_data(cfg, ('train_dataloader',))
 
     @pytest.mark.parametrize('content', [b'', b'{"images": [', b'<html>', b'\xff\xd8\xff\xe0'])
-    def test_annotations_that_are_not_json(self, cfg, tmp_path, content):
-        path = tmp_path / 'annotations' / 'person_keypoints_val.json'
-        path.write_bytes(content)
-        with pytest.raises(InputError, match=f'annotation file of val_dataloader {path} is not JSON: '):
+    def test_annotations_that_are_not_json(self, cfg, root, content):
+        (root / VAL).write_bytes(content)
+        with pytest.raises(InputError, match=f'annotation file {root / VAL} is not JSON: '):
             check_data(cfg, LOADERS)
 
-    @pytest.mark.parametrize('content', ['[]', '{"annotations": []}', '3'])
-    def test_annotations_that_are_not_coco(self, cfg, tmp_path, content):
-        path = tmp_path / 'annotations' / 'person_keypoints_val.json'
-        path.write_text(content)
-        with pytest.raises(InputError, match=f'annotation file {path} is not in COCO format: it has no "images"'):
+    @pytest.mark.parametrize('content', ['[]', '{"annotations": []}', '3', '{"images": 3, "annotations": []}'])
+    def test_annotations_that_are_not_coco(self, cfg, root, content):
+        (root / VAL).write_text(content)
+        with pytest.raises(InputError, match=f'annotation file {root / VAL} is not in COCO format: it has no list "im'):
             check_data(cfg, LOADERS)
 
-    def test_another_number_of_keypoints(self, cfg, tmp_path):
-        path = tmp_path / 'annotations' / 'person_keypoints_val.json'
-        content = json.loads(path.read_text())
+    @pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+    def test_byte_order_marks(self, cfg, root, encoding):
+        for name in (TRAIN, VAL):
+            (root / name).write_text((root / name).read_text(), encoding=encoding)
+        assert check_data(cfg, LOADERS).splits[0]['people'] == 7
+
+    def test_the_files_list_of_keypoints_decides_nothing(self, cfg, root):
+        """MMPose takes keypoints from metainfo; categories that nobody carries may have any."""
+        content = json.loads((root / VAL).read_text())
+        content['categories'].append(dict(id=2, name='hand', keypoints=['thumb', 'palm', 'wrist']))
+        (root / VAL).write_text(json.dumps(content))
+        assert check_data(cfg, LOADERS).findings == {}
         content['categories'][0]['keypoints'] = content['categories'][0]['keypoints'][:14]
-        path.write_text(json.dumps(content))
-        words = f"annotation file {path}: category 'person' has 14 keypoints, but the head predicts 17"
-        with pytest.raises(InputError, match=f'{words}; set model.head.out_channels=14'):
-            check_data(cfg, LOADERS)
-        cfg.model.head.out_channels = 14
-        check_data(cfg, ('val_dataloader',))
+        (root / VAL).write_text(json.dumps(content))
+        assert check_data(cfg, LOADERS).findings == {}
 
     @pytest.mark.parametrize(
         ('categories', 'words'),
@@ -90,40 +106,45 @@ class TestCheckData:
             (3, ' is 3; a list of dicts is wanted'),
             ([3], r'\[0\] is 3; a dict with an id is wanted'),
             ([{}], r'\[0\] is {}; a dict with an id is wanted'),
-            ([dict(id=1, keypoints=7)], r'\[0\] has keypoints=7; a list of names is wanted'),
         ],
     )
-    def test_categories_that_are_something_else(self, cfg, tmp_path, categories, words):
-        path = tmp_path / 'annotations' / 'person_keypoints_val.json'
-        path.write_text(json.dumps({**json.loads(path.read_text()), 'categories': categories}))
-        with pytest.raises(InputError, match=f'annotation file {path}: categories{words}'):
+    def test_categories_that_are_something_else(self, cfg, root, categories, words):
+        (root / VAL).write_text(json.dumps({**json.loads((root / VAL).read_text()), 'categories': categories}))
+        with pytest.raises(InputError, match=f'annotation file {root / VAL}: categories{words}'):
             check_data(cfg, LOADERS)
 
-    @pytest.mark.parametrize('categories', [None, [], [dict(id=1)], [dict(id=1.0, keypoints=None)]])
-    def test_categories_that_name_no_keypoints(self, cfg, tmp_path, categories):
-        path = tmp_path / 'annotations' / 'person_keypoints_val.json'
-        content = json.loads(path.read_text())
-        content.pop('categories') if categories is None else content.update(categories=categories)
-        path.write_text(json.dumps(content))
-        check_data(cfg, LOADERS)
-
-    @pytest.mark.parametrize('images', [None, 3, ['a'], [{}], [dict(id=[1])]])
-    def test_images_without_ids(self, cfg, tmp_path, images):
-        path = tmp_path / 'annotations' / 'person_keypoints_val.json'
-        path.write_text(json.dumps({**json.loads(path.read_text()), 'images': images}))
-        with pytest.raises(InputError, match=f'annotation file {path}: "images" must be a list of dicts with an id'):
+    def test_missing_images(self, cfg, root):
+        shutil.rmtree(root / 'val')
+        with pytest.raises(InputError, match=f'image-missing: 4 of 4 .*\n.*there is no folder {root / "val"}'):
             check_data(cfg, LOADERS)
 
-    def test_missing_images(self, cfg, tmp_path):
-        (tmp_path / 'val').rmdir()
-        with pytest.raises(InputError, match=f'image folder {tmp_path / "val"} of val_dataloader does not exist'):
+    def test_all_faults_are_told_line_by_line(self, cfg, root):
+        content = json.loads((root / TRAIN).read_text())
+        content['annotations'][2]['bbox'] = [1, 2, 3]
+        content['annotations'][4]['image_id'] = 999
+        (root / TRAIN).write_text(json.dumps(content))
+        with pytest.raises(InputError, match=r'cannot be used \(mmtranspose check-dataset shows') as caught:
             check_data(cfg, LOADERS)
+        assert [line.strip().split(' (')[0] for line in caught.value.details] == [
+            'error: train: image-unknown: 1 of 7 people',
+            'annotation 5: image_id 999',
+            'error: train: box-malformed: 1 of 7 people',
+            'annotation 3: bbox [1, 2, 3]',
+        ]
 
-    def test_detections_are_checked(self, cfg, tmp_path):
-        path = tmp_path / 'person_detection_results' / 'person_detections_val.json'
-        path.write_text('[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 0, 4], "score": 1}]')
-        with pytest.raises(InputError, match=f'file of detector boxes {path}: entry 0'):
-            check_data(cfg, ('test_dataloader',))
+    def test_a_dataset_of_another_kind_is_left_alone(self, cfg):
+        cfg.train_dataloader.dataset = dict(type=BaseDataset, ann_file='none.npz')
+        assert check_data(cfg, ('train_dataloader',)).splits == []
+
+    def test_detections_are_checked(self, cfg, root):
+        path = root / 'person_detection_results' / 'person_detections_val.json'
+        for content, words in (
+            ('[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 0, 4], "score": 1}]', 'entry 0 has the box'),
+            ('[]', 'has no box: nobody would be evaluated'),
+        ):
+            path.write_text(content)
+            with pytest.raises(InputError, match=f'file of detector boxes {path}:? {words}'):
+                check_data(cfg, ('test_dataloader',))
         path.unlink()
         with pytest.raises(InputError, match=f'file of detector boxes {path} does not exist'):
             check_data(cfg, ('test_dataloader',))

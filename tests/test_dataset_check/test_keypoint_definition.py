@@ -35,7 +35,7 @@ def texts(problems) -> list:
 def everything(meta) -> list:
     return texts(
         [
-            *keypoint_definition.check_definition(meta),
+            *keypoint_definition.check_definition(meta, {}),
             *keypoint_definition.check_swap(meta),
             *keypoint_definition.check_sigmas(meta),
         ]
@@ -89,7 +89,7 @@ def test_swap(change, expected):
     ('sigmas', 'expected'),
     [
         ([0.03, 0.99, 0.001], []),
-        ([], [('sigmas-missing', 'metainfo.sigmas is empty')]),
+        ([], [('sigmas', 'metainfo.sigmas has no numbers for 3 keypoints')]),
         ([0.03] * 2, [('sigmas', 'metainfo.sigmas has 2 numbers for 3 keypoints')]),
         ([0.03, 0, 0.03], [('sigmas', 'metainfo.sigmas has 0 for left_eye')]),
         ([0.03, 0.03, 1], [('sigmas', 'metainfo.sigmas has 1 for right_eye')]),
@@ -102,20 +102,27 @@ def test_sigmas(sigmas, expected):
 
 
 @pytest.mark.parametrize(
-    ('meta', 'words'),
+    ('meta', 'kind', 'words'),
     [
-        (dict(joint_weights=[1.0] * 4), 'joint_weights has 4 numbers for 3 keypoints'),
-        (dict(skeleton_info={0: dict(link=('nose', 'nose'))}), r'the link \(0, 0\)'),
-        (dict(skeleton_info={0: dict(link=('nose', 'left_eye', 'right_eye'))}), r'the link \(0, 1, 2\)'),
-        (dict(change=lambda keypoints: keypoints.update({4: keypoints.pop(0)})), r'ids \[1, 2, 4\], not 0 to 2'),
-        (dict(change=lambda keypoints: keypoints[0].update(name='left_eye')), 'a name comes twice'),
+        (dict(joint_weights=[1.0] * 4), 'weights', 'joint_weights has 4 numbers for 3 keypoints'),
+        (dict(skeleton_info={0: dict(link=('nose', 'nose'))}), 'links', r'the link \(0, 0\)'),
+        (dict(skeleton_info={0: dict(link=('nose', 'left_eye', 'right_eye'))}), 'links', r'the link \(0, 1, 2\)'),
+        (dict(change=lambda keypoints: keypoints.update({4: keypoints.pop(0)})), '', r'ids \[1, 2, 4\], not 0 to 2'),
+        (dict(change=lambda keypoints: keypoints[0].update(name='left_eye')), '', 'a name comes twice'),
     ],
 )
-def test_definition(meta, words):
+def test_definition(meta, kind, words):
     skeleton = dict(skeleton_info={}) if 'change' in meta else {}
-    problems = list(keypoint_definition.check_definition(definition(**skeleton, **meta)))
-    assert len(problems) == 1 and problems[0].kind == 'keypoint-definition'
+    problems = list(keypoint_definition.check_definition(definition(**skeleton, **meta), {}))
+    kinds = {'weights': 'keypoint-weights', 'links': 'skeleton-links', '': 'keypoint-definition'}
+    assert [problem.kind for problem in problems] == [kinds[kind]]
     assert re.search(words, problems[0].where)
+
+
+def test_weights_that_are_used():
+    steps = dict(GenerateTarget=dict(use_dataset_keypoint_weights=True))
+    (problem,) = keypoint_definition.check_definition(definition(joint_weights=[1.0] * 4), steps)
+    assert problem.kind == 'keypoint-definition'
 
 
 @pytest.mark.parametrize('half', ['upper', 'lower'])
@@ -133,27 +140,29 @@ def test_head(channels, wrong):
 
 
 @pytest.mark.parametrize(
-    ('names', 'laid_out', 'expected'),
+    ('names', 'expected'),
     [
-        (['nose', 'left_eye', 'right_eye'], 3, []),
-        (['Nose', 'L Eye', 'right-eye'], 3, []),
-        (['nose', 'left_eye'], 3, []),  # the dataset class adds the third
-        (['nose', 'left_eye'], 0, [('keypoint-count', "category 'face' names 2 keypoints, metainfo 3")]),
+        (['nose', 'left_eye', 'right_eye'], []),
+        (['Nose', 'L Eye', 'right-eye'], []),
+        (['nose', 'left_eye'], []),  # a dataset class may add the third
+        (7, [('keypoint-names-missing', 'no entry of categories that people carry has keypoints')]),
+        (
+            ['nose', 'left_eye', 'right_eye', 'chin'],
+            [('keypoint-names-number', "category 'face' names 4, metainfo 3")],
+        ),
         (
             ['snout', 'right_eye', 'left_eye'],
-            3,
             [('keypoint-order', "category 'face': keypoints[1] is 'right_eye', in metainfo 'left_eye'; 3 of 3 differ")],
         ),
         (
             ['snout', 'left_eye', 'right_eye'],
-            3,
             [('keypoint-names', "category 'face': keypoints[0] is 'snout', in metainfo 'nose'; 1 of 3 differ")],
         ),
     ],
 )
-def test_categories(names, laid_out, expected):
-    categories = [dict(name='car'), dict(name='face', keypoints=names)]
-    assert texts(keypoint_definition.check_categories(categories, definition(), laid_out)) == expected
+def test_categories(names, expected):
+    categories = [dict(id=1, name='car', keypoints=['wheel'] * 9), dict(id=7, name='face', keypoints=names)]
+    assert texts(keypoint_definition.check_categories(categories, [7], definition())) == expected
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 from mmtranspose.errors import InputError
 from mmtranspose.typing import PathLike
 
+MOST_KEYPOINTS = 10_000  # a larger kpt_shape is a slip, and names would fill the memory
 SPLITS = dict(train=('train',), val=('val', 'validation'), test=('test',))
 IMAGE_SUFFIXES = {'.bmp', '.dng', '.heic', '.jp2', '.jpeg', '.jpg', '.mpo', '.pfm', '.png', '.tif', '.tiff', '.webp'}
 
@@ -52,7 +54,7 @@ def read_data_yaml(path: PathLike, names: Sequence[str] | None = None) -> PoseDa
     path = Path(path)
     content = _load(path)
     shape = content.get('kpt_shape')
-    if not (isinstance(shape, list) and len(shape) == 2 and _is_count(shape[0]) and shape[1] in (2, 3)):
+    if not (isinstance(shape, list) and len(shape) == 2 and all(map(_is_count, shape)) and shape[1] in (2, 3)):
         raise InputError(
             f'{path}: kpt_shape is {shape!r:.40}; [number of keypoints, 2 or 3] is wanted, as data.yaml of a pose '
             'dataset has it'
@@ -91,14 +93,14 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST_KEYPOINTS
 
 
 def _root(given: Any, path: Path) -> Path:
     """The dataset's folder: ``path`` of the file, relative to the file or to the working directory."""
     folder = path.absolute().parent
     candidates = [folder / str(given), Path.cwd() / str(given)] if given else []
-    return next((one.resolve() for one in candidates if one.is_dir()), folder.resolve())
+    return next((one.resolve() for one in candidates if os.path.isdir(one)), folder.resolve())
 
 
 def _images(entry: Any, root: Path, where: str) -> list[Path]:
@@ -117,9 +119,9 @@ def _existing(entry: str, root: Path, where: str) -> Path:
     # Roboflow writes ../train/images and puts the folder beside data.yaml; Ultralytics finds it there too
     candidates = [root / entry, root / entry.removeprefix('../')]
     for candidate in candidates:
-        if candidate.exists():
+        if os.path.exists(candidate):  # Path.exists raises where a name is too long
             return candidate.resolve()
-    raise InputError(f'{where}: {candidates[0]} does not exist; correct it, or "path" of the same file')
+    raise InputError(f'{where}: {candidates[0]!s:.300} does not exist; correct it, or "path" of the same file')
 
 
 def _listed(file: Path) -> list[Path]:

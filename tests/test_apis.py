@@ -54,7 +54,7 @@ MOVED = {
     },
     'apis.runner': {'engine.runner_setup': ['build_runner', 'runner_config', 'test_config', 'train_config']},
     'apis.topdown': {
-        'inference.box_sources': ['BoxFile'],
+        'inference.box_file': ['BoxFile'],
         'inference.pipeline': ['TopdownPipeline', 'TopdownResult'],
     },
     'zoo': {'loading.zoo': ['MIM', 'find_config', 'models', 'names_of', 'relative', 'summary']},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
-from mmtranspose.crops.boxes import check_boxes
+from mmtranspose.crops.boxes import boxes_in_image
 from mmtranspose.crops.crop_affine import recorded_affine
 from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.errors import InputError, require_at_least, require_choice, require_known
@@ -24,7 +23,7 @@ from mmtranspose.explain.recording import evaluating, require_transpose
 from mmtranspose.explain.target import CELLS, Target
 from mmtranspose.explain.token_grid import token_to_crop
 from mmtranspose.keypoint_names import keypoint_names
-from mmtranspose.media import read_image
+from mmtranspose.media import as_image
 from mmtranspose.typing import Batch, BoxesLike, DatasetMeta, ImageLike, PoseEstimator
 
 
@@ -191,7 +190,13 @@ class Explainer:
 
 
 def explain_topdown(
-    model: PoseEstimator, image: ImageLike, bboxes: BoxesLike, *, batch_size: int = 8, **options: Any
+    model: PoseEstimator,
+    image: ImageLike,
+    bboxes: BoxesLike | None = None,
+    *,
+    bbox_format: str = 'xyxy',
+    batch_size: int = 8,
+    **options: Any,
 ) -> list[PoseExplanation]:
     """Explain the pose in each box of one image.
 
@@ -199,8 +204,11 @@ def explain_topdown(
 
     Args:
         model (PoseEstimator): From :func:`mmtranspose.apis.init_model`.
-        image (ImageLike): (h, w, 3), BGR, uint8; or a file.
-        bboxes (BoxesLike): (N, 4) or (N, 5), xyxy in pixels and perhaps a score. None at all: no people.
+        image (ImageLike): A file; or an array (h, w, 3), BGR, uint8, or grey or BGRA, as
+            :func:`mmtranspose.media.as_image` takes it.
+        bboxes (BoxesLike | None): (N, 4) or (N, 5), in pixels and perhaps a score. None makes one box around the
+            image; an empty list gives no explanation.
+        bbox_format (str): ``'xyxy'``: x1, y1, x2, y2; or ``'xywh'``: x1, y1, width, height.
         batch_size (int): Boxes that go through the network together.
         **options: The fields of :class:`ExplainOptions`: ``affect``, ``heads``, ``cell``, ``methods``, ``score_thr``,
             ``flip_test``.
@@ -211,20 +219,13 @@ def explain_topdown(
     Raises:
         UnsupportedModelError: The model cannot be explained: it has no :class:`TransPoseNeck`, is accelerated,
             compiled, or exported.
-        InputError: An option is unknown; the heatmaps are not finite; the image is not (h, w, 3) uint8; a box is not
-            finite, has no positive size, or lies outside the image.
+        InputError: The image or an option cannot be used; the heatmaps are not finite; the boxes have another shape; or
+            a box cannot be used, see :func:`mmtranspose.crops.boxes.box_problem`.
     """
     explainer = Explainer(model, _options(options))
     require_at_least('batch_size', batch_size, 1)
-    image = read_image(image) if isinstance(image, (str, Path)) else image
-    if not isinstance(image, np.ndarray):
-        raise InputError(f'the image must be a file or an array (h, w, 3), BGR, uint8, not a {type(image).__name__}')
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise InputError(f'the image must be (h, w, 3), BGR, uint8, not {image.shape} {image.dtype}')
-    boxes = np.asarray(bboxes, dtype=np.float32)
-    if boxes.size == 0:
-        return []
-    check_boxes(boxes, image.shape[:2])
+    image = as_image(image)
+    boxes = boxes_in_image(bboxes, image, bbox_format)
     explanations: list[PoseExplanation] = []
     for start in range(0, len(boxes), batch_size):
         explanations.extend(explainer(prepare_crops(model, image, boxes[start : start + batch_size])))

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
@@ -14,11 +13,11 @@ from mmpose.structures import PoseDataSample
 
 from mmtranspose.acceleration import accelerate
 from mmtranspose.acceleration.accelerated_estimator import AcceleratedPoseEstimator
-from mmtranspose.crops.boxes import check_boxes
+from mmtranspose.crops.boxes import boxes_in_image
 from mmtranspose.crops.crop_maker import CropMaker
-from mmtranspose.errors import InputError
+from mmtranspose.errors import InputError, require_at_least
 from mmtranspose.explain import Explainer, ExplainOptions, PoseExplanation
-from mmtranspose.media import read_image
+from mmtranspose.media import as_image
 from mmtranspose.models.necks import TransPoseNeck
 from mmtranspose.typing import BoxesLike, ImageLike, PoseEstimator
 
@@ -100,29 +99,34 @@ def _as_sample(sample: PoseDataSample, explanation: PoseExplanation) -> PoseData
 
 @torch.no_grad()
 def inference_topdown(
-    model: PoseEstimator, image: ImageLike, bboxes: BoxesLike, batch_size: int = 32
+    model: PoseEstimator,
+    image: ImageLike,
+    bboxes: BoxesLike | None = None,
+    bbox_format: str = 'xyxy',
+    batch_size: int = 32,
 ) -> list[PoseDataSample]:
     """Estimate the poses in given boxes of one image, which is decoded once.
 
     Args:
         model (PoseEstimator): From :func:`mmtranspose.apis.init_model`.
-        image (ImageLike): (h, w, 3), BGR, uint8; or a file.
-        bboxes (BoxesLike): (N, 4) or (N, 5), xyxy in pixels and perhaps a score. An empty list gives no pose (MMPose's
-            function of this name takes the whole image instead).
+        image (ImageLike): A file; or an array (h, w, 3), BGR, uint8, or grey or BGRA, as
+            :func:`mmtranspose.media.as_image` takes it.
+        bboxes (BoxesLike | None): (N, 4) or (N, 5), in pixels and perhaps a score. None makes one box around the
+            image. An empty list gives no pose (MMPose's function of this name takes the whole image then, too).
+        bbox_format (str): ``'xyxy'``: x1, y1, x2, y2; or ``'xywh'``: x1, y1, width, height.
         batch_size (int): Boxes that go through the network together.
 
     Returns:
         list[PoseDataSample]: One sample a box, in order; ``pred_instances.keypoints`` (1, K, 2) in pixels of the image.
 
     Raises:
-        InputError: A box is not finite, has no positive size, or lies outside the image.
+        InputError: The image or an option cannot be used; the boxes have another shape; or a box cannot be used, see
+            :func:`mmtranspose.crops.boxes.box_problem`.
     """
-    image = image if isinstance(image, np.ndarray) else read_image(image)
-    bboxes = np.asarray(bboxes, dtype=np.float32)
-    if bboxes.size == 0:
-        return []
-    check_boxes(bboxes, image.shape[:2])
+    require_at_least('batch_size', batch_size, 1)
+    image = as_image(image)
+    boxes = boxes_in_image(bboxes, image, bbox_format)
     cut, results = CropMaker(model), []
-    for start in range(0, len(bboxes), batch_size):
-        results.extend(model.test_step(pseudo_collate(cut(image, bboxes[start : start + batch_size]))))
+    for start in range(0, len(boxes), batch_size):
+        results.extend(model.test_step(pseudo_collate(cut(image, boxes[start : start + batch_size]))))
     return results

@@ -15,6 +15,7 @@ import numpy as np
 from mmtranspose.errors import InputError
 from mmtranspose.media.camera import CameraInput
 from mmtranspose.media.frame import Frame, Unreadable
+from mmtranspose.media.image_array import UnusableArray, array_as_image
 from mmtranspose.media.image_file import ImageInput
 from mmtranspose.media.video_file import VideoInput
 
@@ -63,8 +64,8 @@ class ArrayInput:
     """Arrays of an iterable, taken one at a time; the iterable may be endless.
 
     Args:
-        arrays (Iterable[np.ndarray]): (h, w, 3), BGR, uint8, each. Arrays of an iterable without a length are copied,
-            because such an iterable may fill one array again and again.
+        arrays (Iterable[np.ndarray]): Each as :func:`~mmtranspose.media.image_array.as_image` takes it. Arrays of an
+            iterable without a length are copied, because such an iterable may fill one array again and again.
     """
 
     live = moving = False
@@ -77,24 +78,17 @@ class ArrayInput:
         """Yield the arrays, numbered by ``image_numbers``; an array that is no image is an :class:`Unreadable`."""
         for array in self.arrays:
             index = next(image_numbers)
-            name, fault = f'array {index}', array_fault(array)
-            if fault:
-                yield Unreadable(name, fault)
+            name = f'array {index}'
+            try:
+                image = array_as_image(array)
+            except UnusableArray as error:
+                yield Unreadable(name, error.reason)
                 continue
-            image = np.ascontiguousarray(array) if self.length is not None else np.array(array, order='C')
-            yield Frame(image, name, index, None, None)
+            refilled = self.length is None and np.may_share_memory(image, array)
+            yield Frame(image.copy() if refilled else image, name, index, None, None)
 
     def close(self) -> None:
         """Do nothing: the iterable belongs to the caller."""
-
-
-def array_fault(array: object) -> str | None:
-    """The reason why an object is not an image (h, w, 3), uint8; None if it is one."""
-    if not isinstance(array, np.ndarray):
-        return f'is of type {type(array).__name__}, not an array (h, w, 3), BGR, uint8'
-    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or array.size == 0:
-        return f'has shape {array.shape} and dtype {array.dtype}, not (h, w, 3) and uint8'
-    return None
 
 
 def suffix_of(path: str) -> str:
@@ -126,11 +120,8 @@ def expand_input(given: InputLike) -> list[Input]:
         if given < 0:
             raise InputError(f'camera {given} does not exist: cameras are numbered from 0')
         return [CameraInput(int(given))]
-    if isinstance(given, np.ndarray) and given.ndim != 4:
-        fault = array_fault(given)
-        if fault:
-            raise InputError(f'an array given as input {fault}')
-        return [ArrayInput([given])]
+    if isinstance(given, np.ndarray) and (given.ndim != 4 or not given.size):
+        return [ArrayInput([array_as_image(given)])]
     if isinstance(given, Iterable) and not isinstance(given, (bytes, dict)):
         return [ArrayInput(given)]
     raise InputError(

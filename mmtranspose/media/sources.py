@@ -24,7 +24,7 @@ def open_source(inputs: InputsLike) -> Source:
             - a folder: its images and videos in natural order, without subfolders and hidden files;
             - a pattern: ``'a/*.jpg'``; ``'a/**/*.jpg'`` includes subfolders;
             - a camera: its number, ``'webcam'`` (number 0) or ``'webcam:1'``;
-            - an array (h, w, 3), BGR, uint8;
+            - an array (h, w, 3), BGR, uint8; or grey or BGRA, as :func:`~mmtranspose.media.as_image` takes it;
             - any other iterable of such arrays, read one at a time; it may be endless;
 
             or a :class:`Source`, which is returned unchanged.

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from mmtranspose.errors import InputError
-from mmtranspose.inference.box_sources import BoxFile, box_source
+from mmtranspose.inference.box_file import BoxFile
+from mmtranspose.inference.box_sources import box_source
 from mmtranspose.media import Frame, Video
 
 CLIP = Video('clip.mp4', Fraction(25), (64, 48), None)
@@ -59,7 +60,7 @@ class TestBySource:
             box_source(bad)
 
     def test_bad_box_by_hand(self):
-        with pytest.raises(InputError, match='boxes, number 1.*not a box'):
+        with pytest.raises(InputError, match='bboxes must be numbers of shape'):
             box_source([[1, 2, 3, 4], [5, 5, 5]])
 
 

@@ -67,7 +67,9 @@ class TestInferenceTopdown:
 
     @pytest.mark.parametrize('batch_size', [1, 2, 8])
     def test_batches_do_not_matter(self, model, image, batch_size):
-        assert_same(inference_topdown(model, image, BOXES, batch_size), inference_topdown(model, image, BOXES))
+        assert_same(
+            inference_topdown(model, image, BOXES, batch_size=batch_size), inference_topdown(model, image, BOXES)
+        )
 
     def test_order_does_not_matter(self, model, image):
         order = [3, 0, 4, 2, 1]

@@ -101,10 +101,10 @@ class TestWhatIsRead:
         assert item.image.flags.c_contiguous
 
     def test_bad_array_of_an_iterable(self):
-        bad = [numbered(0), numbered(0)[..., 0], numbered(0).astype(float), 'a.jpg', numbered(0)[:0], numbered(1)]
+        bad = [numbered(0), numbered(0)[..., :2], numbered(0).astype(float), 'a.jpg', numbered(0)[:0], numbered(1)]
         items = list(open_source(iter(bad)))
         assert [type(item) for item in items] == [Frame, *[Unreadable] * 4, Frame] and items[5].index == 5
-        assert items[1] == Unreadable('array 1', 'has shape (48, 64) and dtype uint8, not (h, w, 3) and uint8')
+        assert items[1] == Unreadable('array 1', 'has shape (48, 64, 2), not (h, w, 3), BGR, uint8')
         assert 'float64' in items[2].reason and 'str' in items[3].reason and '(0, 64, 3)' in items[4].reason
 
 
@@ -130,8 +130,9 @@ class TestRefused:
         ('given', 'message'),
         [
             ([], 'no input is given'),
-            (np.zeros((5, 6), np.uint8), r'an array given as input has shape \(5, 6\)'),
-            (np.zeros((5, 6, 3), np.float32), 'an array given as input has .* dtype float32'),
+            (np.zeros((5, 6, 2), np.uint8), r'the image has shape \(5, 6, 2\)'),
+            (np.zeros((5, 6, 3), np.float32), 'the image has dtype float32'),
+            (np.zeros((0, 5, 6, 3), np.uint8), r'the image is empty: its shape is \(0, 5, 6, 3\)'),
             (None, 'an input of type NoneType is not a path'),
             (True, 'an input of type bool is not a path'),
             (1.5, 'an input of type float is not a path'),

@@ -12,6 +12,7 @@ from mmengine.dist import init_dist
 from mmtranspose.commands.command_line import add_cfg_options, add_launcher, parse, whole_number
 from mmtranspose.compat import cpu_distributed
 from mmtranspose.detection import DatasetDetections, PersonDetector, detect_dataset
+from mmtranspose.files.coco_format import PERSON
 from mmtranspose.files.output_paths import require_output_file
 from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import printable
@@ -22,7 +23,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = command_parser(
         'detect',
         'Find people in all images of an annotation file in COCO format with a detector of mmdet, and write their '
-        'boxes to a file that the datasets of MMPose read as bbox_file, to evaluate a model with detector boxes. Print '
+        'boxes to a file that the datasets of MMPose read as bbox_file, to evaluate a model with detector boxes. The '
+        'boxes get the category_id that the people in the annotation file carry, or 1 if nobody is annotated. Print '
         'the AP of the boxes if the annotations have boxes. The command can be stopped at any time; when it is run '
         'again, it continues. `mmtranspose dist-detect` runs several processes.',
         'mmtranspose detect rtmdet_tiny_8xb32-300e_coco zoo data/coco/annotations/person_keypoints_val2017.json \\\n'
@@ -88,9 +90,13 @@ def report(found: DatasetDetections, out: str) -> int:
     for path, reason in found.skipped.items():
         print(printable(f'{path}: {reason}'), file=sys.stderr)
     images = {one['image_id'] for one in found.detections}
-    print(printable(f'{len(found.detections)} boxes in {len(images)} images: {out}'))
+    category = f' of category_id {found.category_id!r}, which the annotated people carry,'
+    carried = '' if found.category_id == PERSON else category
+    print(printable(f'{len(found.detections)} boxes{carried} in {len(images)} images: {out}'))
     if found.ap is not None:
         print('box ' + ', '.join(f'{name} {value:.3f}' for name, value in found.ap.items()))
+    if found.ap_problem is not None:
+        print(printable(f'the AP of the boxes cannot be measured: {found.ap_problem}'), file=sys.stderr)
     if found.skipped:
         print(f'left out, as they cannot be read: {len(found.skipped)} images', file=sys.stderr)
-    return 1 if found.skipped else 0
+    return 1 if found.skipped or found.ap_problem else 0

@@ -13,7 +13,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mmtranspose.errors import InputError
-from mmtranspose.files.coco_format import image_entries, read_categories
+from mmtranspose.files.coco_format import image_entries
 from mmtranspose.files.json_files import read_json
 from mmtranspose.typing import PathLike
 
@@ -60,28 +60,13 @@ class AnnotatedImages:
         """CRC-32 of the ids and paths, which identifies the list of images."""
         return zlib.crc32(repr((self.ids, self.paths)).encode())
 
-    def category_id(self, name: str) -> int | str | None:
-        """Find the id of the category with a name, in upper or lower case.
 
-        Returns:
-            int | str | None: The id; that of the only category if none has the name; None where there is none.
-
-        Raises:
-            InputError: The categories are no list of dicts with an id.
-        """
-        categories = read_categories(self.annotations, self.ann_file)
-        named = [one['id'] for one in categories if str(one.get('name')).lower() == name.lower()]
-        if named:
-            return named[0]
-        return categories[0]['id'] if len(categories) == 1 else None
-
-
-def true_boxes(annotations: dict[str, Any], category: int | str | None, where: str) -> list[dict[str, Any]]:
+def true_boxes(annotations: dict[str, Any], category: int | str, where: str) -> list[dict[str, Any]]:
     """Select the ground-truth boxes of one category from an annotation file, in the form that pycocotools takes.
 
     Args:
         annotations (dict): The content of the file.
-        category (int | str | None): The id of the category; None gives no boxes.
+        category (int | str): The id of the category.
         where (str): Names the file in messages.
 
     Raises:
@@ -94,7 +79,7 @@ def true_boxes(annotations: dict[str, Any], category: int | str | None, where: s
     for index, entry in enumerate(entries):
         if not isinstance(entry, dict):
             raise InputError(f'{where}: annotations[{index}] is {entry!s:.60}; a dict is wanted')
-        if category is not None and entry.get('category_id') == category and entry.get('bbox'):
+        if entry.get('category_id') == category and entry.get('bbox'):
             boxes.append(_true_box(entry, len(boxes) + 1, f'{where}: annotations[{index}]'))
     return boxes
 

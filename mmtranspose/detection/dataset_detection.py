@@ -14,8 +14,10 @@ import numpy as np
 from mmengine.dist import barrier, is_main_process
 
 from mmtranspose.detection.annotated_boxes import AnnotatedImages, box_ap, true_boxes
+from mmtranspose.detection.people_category import category_of_people
 from mmtranspose.detection.person_detector import PersonDetector
 from mmtranspose.errors import InputError
+from mmtranspose.files.coco_format import PERSON
 from mmtranspose.files.output_paths import partial_file, require_output_file
 from mmtranspose.files.resumable_arrays import Parts
 from mmtranspose.loading.weights_comparison import weights_checksum
@@ -30,16 +32,21 @@ class DatasetDetections:
     """The boxes that were found in a dataset.
 
     Attributes:
-        detections (list[dict]): ``image_id``, ``category_id`` (1, MMPose's person), ``bbox`` [x, y, w, h] in pixels of
-            the image, ``score``; image by image, and in each from the highest score down.
+        detections (list[dict]): ``image_id``, ``category_id``, ``bbox`` [x, y, w, h] in pixels of the image, ``score``;
+            image by image, and in each from the highest score down.
         skipped (dict[str, str]): The paths of images that could not be read, and why.
         ap (dict[str, float] | None): ``AP``, ``AP50``, ``AP75``, ``AR`` over the images that could be read, 0 to 1;
-            None where the annotations have no boxes of the detected category.
+            None where the annotations have no boxes of the category, or boxes that cannot be used.
+        category_id (int | str): The category that the annotated people carry, see :func:`category_of_people`; all
+            ``detections`` have it, and ``ap`` is measured against it.
+        ap_problem (str | None): Why the annotated boxes cannot be used, where that is so.
     """
 
     detections: list[dict[str, Any]]
     skipped: dict[str, str]
     ap: dict[str, float] | None
+    category_id: int | str = PERSON
+    ap_problem: str | None = None
 
 
 def detect_dataset(
@@ -73,7 +80,7 @@ def detect_dataset(
             dataset, no image can be read or, with ``strict``, an image cannot be read.
     """
     images = AnnotatedImages(ann_file, img_root)
-    annotated = _annotated_boxes(detector, images)
+    category, annotated = _annotated_boxes(detector, images)
     require_output_file(out, '--out', (ann_file, *images.paths))
     size = batch_size * -(-len(images) // (batch_size * MAX_PARTS))
     made_by = _made_by(detector, images, size)
@@ -92,20 +99,28 @@ def detect_dataset(
     if len(found['unread']) == len(images):
         shutil.rmtree(parts.root)
         raise InputError(f'none of the {len(images)} images could be read: {found["reasons"][0]}')
-    detections = [_entry(images.ids[n], box) for n, box in zip(found['numbers'], found['boxes'])]
+    detections = [_entry(images.ids[n], category, box) for n, box in zip(found['numbers'], found['boxes'])]
     with partial_file(out) as partial:
         partial.write_text(json.dumps(detections))
     shutil.rmtree(parts.root)
     skipped = {images.paths[n]: str(why) for n, why in zip(found['unread'], found['reasons'])}
     read = [image_id for image_id, path in zip(images.ids, images.paths) if path not in skipped]
-    return DatasetDetections(detections, skipped, box_ap(annotated, read, detections))
+    if isinstance(annotated, InputError):
+        return DatasetDetections(detections, skipped, None, category, str(annotated))
+    return DatasetDetections(detections, skipped, box_ap(annotated, read, detections), category)
 
 
-def _annotated_boxes(detector: PersonDetector, images: AnnotatedImages) -> list[dict[str, Any]]:
-    """The ground-truth boxes of the category that the detector is asked for."""
+def _annotated_boxes(
+    detector: PersonDetector, images: AnnotatedImages
+) -> tuple[int | str, list[dict[str, Any]] | InputError]:
+    """The category of people and their ground-truth boxes, or why these cannot be used."""
     classes = detector.model.dataset_meta['classes']
-    category = images.category_id(classes[detector.category] if classes else 'person')
-    return true_boxes(images.annotations, category, f'annotation file {images.ann_file}')
+    name = classes[detector.category] if classes else 'person'
+    category = category_of_people(images.annotations, images.ann_file, name)
+    try:
+        return category, true_boxes(images.annotations, category, f'annotation file {images.ann_file}')
+    except InputError as error:  # the boxes to be found do not depend on them
+        return category, error
 
 
 def _made_by(detector: PersonDetector, images: AnnotatedImages, size: int) -> dict[str, Any]:
@@ -178,8 +193,8 @@ def _read(path: str) -> np.ndarray | InputError:
         return error
 
 
-def _entry(image_id: int | str, box: np.ndarray) -> dict[str, Any]:
+def _entry(image_id: int | str, category: int | str, box: np.ndarray) -> dict[str, Any]:
     x1, y1, x2, y2, score = box.astype(np.float64)
     width, height = (max(round(float(extent), 3), 0.001) for extent in (x2 - x1, y2 - y1))
     bbox = [round(float(x1), 3), round(float(y1), 3), width, height]
-    return dict(image_id=image_id, category_id=1, bbox=bbox, score=round(float(score), 6))
+    return dict(image_id=image_id, category_id=category, bbox=bbox, score=round(float(score), 6))

@@ -19,6 +19,7 @@ from mmpose.evaluation.functional import nms
 from mmtranspose.compat.mmcv_ops import MissingOpError
 from mmtranspose.detection.detector_loading import load_detector, person_category
 from mmtranspose.errors import InputError
+from mmtranspose.media import as_image
 from mmtranspose.typing import PathLike
 
 
@@ -66,18 +67,20 @@ class PersonDetector:
         """Find people; all images go through the network as one batch.
 
         Args:
-            images (Sequence[np.ndarray]): (h, w, 3), BGR, uint8; their sizes may differ.
+            images (Sequence[np.ndarray]): (h, w, 3), BGR, uint8, or grey or BGRA, as
+                :func:`mmtranspose.media.as_image` takes them; their sizes may differ.
 
         Returns:
             list[np.ndarray]: For each image (N, 5), float32: xyxy in pixels of the image, clipped to it, and the
             score, from the highest down; (0, 5) where nobody is found.
 
         Raises:
-            InputError: An image cannot be prepared, as one so narrow that the detector's size leaves it no pixel; or
-                the detector needs an operator that mmcv-lite does not have.
+            InputError: An image cannot be used or prepared, as one so narrow that the detector's size leaves it no
+                pixel; or the detector needs an operator that mmcv-lite does not have.
         """
         if len(images) == 0:
             return []
+        images = [as_image(image) for image in images]
         batch = pseudo_collate([self._prepared(image) for image in images])
         try:
             found = self.model.test_step(batch)

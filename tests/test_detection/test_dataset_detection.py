@@ -1,6 +1,7 @@
 """Detector boxes of a dataset: the file that is written, stops, and images that cannot be read."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tiny_detector import write_detector
 from mmtranspose.detection import PersonDetector, detect_dataset
 from mmtranspose.detection import dataset_detection as dataset_module
 from mmtranspose.detection.annotated_boxes import AnnotatedImages, box_ap, true_boxes
+from mmtranspose.detection.people_category import category_of_people
 from mmtranspose.errors import InputError
 from mmtranspose.files import resumable_arrays as parts_module
 from mmtranspose.files.resumable_arrays import Parts
@@ -138,7 +140,7 @@ class TestAveragePrecision:
         detections = [dict(image_id=1, bbox=[0, 0, 10, 10], score=1)]
         assert box_ap(self.ground_truth(5), [1], detections)['AP'] == pytest.approx(1)
 
-    @pytest.mark.parametrize(('category', 'ids'), [(7, [1, 2]), (None, [1, 2]), (5, [3])])
+    @pytest.mark.parametrize(('category', 'ids'), [(7, [1, 2]), (5, [3])])
     def test_nothing_to_measure_by(self, category, ids):
         assert box_ap(self.ground_truth(category), ids, []) is None
         assert true_boxes({}, category, 'file') == []
@@ -339,19 +341,69 @@ class TestAnnotationFile:
         with pytest.raises(InputError, match=r'image folder nowhere \(--img-root\) does not exist'):
             AnnotatedImages(people / ANNOTATIONS, 'nowhere')
 
+
+NAMED = [dict(id=3, name='dog'), dict(id=7, name='Person')]
+
+
+def people_in(*ids, **fields):
+    return [dict(category_id=one, **fields) for one in ids]
+
+
+class TestCategoryOfPeople:
     @pytest.mark.parametrize(
-        ('categories', 'expected'),
+        ('annotations', 'categories', 'expected'),
         [
-            ([dict(id=3, name='dog'), dict(id=7, name='Person')], 7),
-            ([dict(id=4, name='human')], 4),
-            ([dict(id=3, name='dog'), dict(id=4, name='human')], None),
-            ([], None),
+            (people_in(9), [dict(id=1, name='person'), dict(id=9, name='human')], 9),  # whatever is named
+            (people_in(0), [], 0),
+            (people_in('p', 'p'), [dict(id='p', name='x')], 'p'),
+            (people_in(3, 3, 7), NAMED, 7),
+            (people_in(3, 3, 7), [], 3),
+            (people_in(2, 5, 5), [*NAMED, dict(id=1, name='person')], 5),  # those of that name are not carried
+            ([*people_in(3, 3), *people_in(4, keypoints=[1, 2, 2])], NAMED, 4),  # dogs have no keypoints
+            ([], NAMED, 7),
+            ([], [dict(id=4, name='human')], 4),
+            ([], [dict(id=3, name='dog'), dict(id=4, name='human')], 1),
+            ([], [], 1),
+            (None, [], 1),
         ],
     )
-    def test_category(self, categories, expected, people, tmp_path):
-        content = json.loads((people / ANNOTATIONS).read_text()) | dict(categories=categories)
-        (tmp_path / 'ann.json').write_text(json.dumps(content))
-        assert AnnotatedImages(tmp_path / 'ann.json', people / 'val').category_id('person') == expected
+    def test_rule(self, annotations, categories, expected):
+        content = dict(annotations=annotations, categories=categories)
+        assert category_of_people(content, 'ann.json') == expected
+
+    def test_of_the_detectors_name(self):
+        assert category_of_people(dict(annotations=people_in(7, 7, 3), categories=NAMED), 'ann.json', 'dog') == 3
+
+    @pytest.mark.parametrize('category', [9, 0, 'person'])
+    def test_boxes_carry_it_and_are_measured_against_it(self, category, detector, files, copied, run_command, capsys):
+        root, _ = copied
+        (root / 'plain').mkdir()
+        plain = detect(detector, root, root / 'plain' / 'boxes.json')
+        content = json.loads((root / ANNOTATIONS).read_text())
+        for one in content['annotations']:
+            one['category_id'] = category
+        content['categories'] = [dict(content['categories'][0], id=category)]
+        (root / ANNOTATIONS).write_text(json.dumps(content))
+        arguments = (*files, root / ANNOTATIONS, '--img-root', root / 'val', '--out', root / 'boxes.json')
+        assert run_command('detect', *arguments, '--bbox-thr', 0.3, '--nms-thr', 0.7, '--device', 'cpu') == 0
+        found = json.loads((root / 'boxes.json').read_text())
+        assert found == [dict(one, category_id=category) for one in plain.detections] and found
+        said = capsys.readouterr().out
+        assert f'{len(found)} boxes of category_id {category!r}, which the annotated people carry, in 4 images' in said
+        assert f'box AP {plain.ap["AP"]:.3f}' in said and plain.ap['AP'] > 0
+
+    def test_annotated_boxes_that_cannot_be_used_cost_the_ap_alone(self, detector, copied, files, run_command, capsys):
+        root, _ = copied
+        plain = detect(detector, root, root / 'plain.json')
+        content = json.loads((root / ANNOTATIONS).read_text())
+        content['annotations'][2]['bbox'] = ['wide', 1, 2, 3]
+        (root / ANNOTATIONS).write_text(json.dumps(content))
+        arguments = (*files, root / ANNOTATIONS, '--img-root', root / 'val', '--out', root / 'boxes.json')
+        assert run_command('detect', *arguments, '--bbox-thr', 0.3, '--nms-thr', 0.7, '--device', 'cpu') == 1
+        assert json.loads((root / 'boxes.json').read_text()) == plain.detections
+        said = capsys.readouterr()
+        assert 'box AP' not in said.out
+        assert re.search(r'AP of the boxes cannot be measured: .*annotations\[2\] has no image_id, bbox', said.err)
 
 
 def test_batch_size_must_be_positive(run_command, files, people, capsys):

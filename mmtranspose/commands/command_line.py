@@ -13,18 +13,19 @@ from contextlib import contextmanager
 from math import inf, nan
 from typing import NoReturn
 
-import numpy as np
 from mmengine.config import DictAction
 from torch import distributed
 
 from mmtranspose.commands.machine_errors import lost_peer, machine_error, original_message
 from mmtranspose.compat import keep_memory
-from mmtranspose.crops.boxes import load_bboxes, whole_image
 from mmtranspose.errors import FAILED, INTERRUPTED, MISTAKE, InputError, Preempted, TrainingError
 from mmtranspose.loading.zoo import default_weights
-from mmtranspose.media import read_image
 from mmtranspose_cli.terminal import escape_messages, print_error
 
+BBOX_CATEGORY = (
+    'category_id of people in the file of boxes; others are left out (default: the one that people carry in the '
+    'annotations; else 1; else the only one in the file)'
+)
 # Launcher: a variable that it sets for each process, and how to start it.
 STARTED_BY = {
     'pytorch': ('RANK', 'use `mmtranspose dist-train CONFIG PROCESSES` (dist-test, ...)'),
@@ -242,26 +243,3 @@ def parse(arguments: argparse.ArgumentParser, argv: Sequence[str] | None) -> arg
         )
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
-
-
-def add_image_and_bboxes(arguments: argparse.ArgumentParser) -> None:
-    """Add the arguments of a trained model, an image and the boxes of people in it."""
-    add_model(arguments)
-    arguments.add_argument('--input', required=True, metavar='IMAGE', help='image file')
-    arguments.add_argument(
-        '--bboxes',
-        required=True,
-        metavar='BOXES.json|whole-image',
-        help='JSON file with a list of boxes, [x1, y1, x2, y2(, score)] in pixels or {"bbox": [x, y, w, h], '
-        '"score": s}; or "whole-image" for one box around the image',
-    )
-
-
-def read_image_and_bboxes(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
-    """Read the image (h, w, 3) and the boxes (N, 5) that the arguments of :func:`add_image_and_bboxes` name.
-
-    Raises:
-        InputError: The image or the box file cannot be read.
-    """
-    image = read_image(args.input)
-    return image, whole_image(image) if args.bboxes == 'whole-image' else load_bboxes(args.bboxes)

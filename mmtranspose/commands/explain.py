@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from mmtranspose.commands.command_line import (
+    BBOX_CATEGORY,
     add_allow_non_finite,
     add_allow_partial,
-    add_image_and_bboxes,
+    add_model,
     parse,
-    read_image_and_bboxes,
     share,
 )
-from mmtranspose.errors import InputError
+from mmtranspose.crops.boxes import box_problem, whole_image
+from mmtranspose.errors import DONE, FAILED, InputError
 from mmtranspose.explain.explainer import explain_topdown
 from mmtranspose.files.output_paths import require_writable
+from mmtranspose.inference import BoxFile
+from mmtranspose.inference.box_sources import WHOLE_IMAGE
 from mmtranspose.loading.init_model import init_model
+from mmtranspose.media import Frame, read_image
 from mmtranspose.results.explanation_files import write_explanations
 from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import printable
@@ -74,12 +81,60 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parse(arguments, argv)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command."""
+def add_image_and_bboxes(arguments: argparse.ArgumentParser) -> None:
+    """Add the arguments of a trained model, an image and the boxes of people in it."""
+    add_model(arguments)
+    arguments.add_argument('--input', required=True, metavar='IMAGE', help='image file')
+    arguments.add_argument(
+        '--bboxes',
+        required=True,
+        metavar=f'BOXES.json|{WHOLE_IMAGE}',
+        help='JSON file with a list of boxes, [x1, y1, x2, y2(, score)] in pixels or {"bbox": [x, y, w, h], '
+        '"score": s}, or any other file of boxes that `mmtranspose infer` takes; or "whole-image" for one box around '
+        'the image. Boxes that cannot be used are named and left out; the exit status is then 1',
+    )
+    arguments.add_argument('--bbox-category', metavar='ID', help=BBOX_CATEGORY)
+    arguments.add_argument(
+        '--ann-file', metavar='JSON', help='COCO annotations that list file names with the image_id of the boxes'
+    )
+
+
+def usable_boxes(args: argparse.Namespace, image: np.ndarray) -> tuple[np.ndarray, int]:
+    """The boxes (N, 5) of people in the image, at least one, and the number of those that are left out and named.
+
+    Raises:
+        InputError: The file cannot be used, or there is no box.
+    """
+    if args.bboxes == WHOLE_IMAGE:
+        return whole_image(image), 0
+    faults: list[tuple[str, str]] = []
+    source = BoxFile(
+        args.bboxes,
+        args.ann_file,
+        category_id=args.bbox_category,
+        on_skip=lambda where, reason: faults.append((where, reason)),
+    )
+    [boxes] = source([Frame(image, args.input, 0, args.input, None)])
+    if not len(boxes):
+        why = source.unmatched() or source.left_out or f'box file {args.bboxes} has no box of {args.input}'
+        raise InputError(f'{why}; there is nobody to explain ({WHOLE_IMAGE} makes one box)')
+    problems = [box_problem(box, image.shape[:2]) for box in boxes]
+    faults += [(f'box {index} {boxes[index].tolist()}', problem) for index, problem in enumerate(problems) if problem]
+    for where, reason in faults:
+        print(printable(f'{where}: {reason}'), file=sys.stderr)
+    if source.left_out:
+        print(printable(source.left_out), file=sys.stderr)
+    usable = boxes[[problem is None for problem in problems]]
+    if not len(usable):
+        raise InputError(f'none of the {len(boxes)} boxes in {args.bboxes} can be used; there is nobody to explain')
+    return usable, len(faults)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
     args = parse_arguments(argv)
-    image, bboxes = read_image_and_bboxes(args)
-    if not len(bboxes):
-        raise InputError(f'box file {args.bboxes} is empty: there is nobody to explain (whole-image makes one box)')
+    image = read_image(args.input)
+    bboxes, left_out = usable_boxes(args, image)
     require_writable(args.output_root)
     model = init_model(
         args.config,
@@ -102,3 +157,4 @@ def main(argv: Sequence[str] | None = None) -> None:
     files = write_explanations(args.output_root, Path(args.input).name, image, explanations, args.threshold)
     print(printable(f'{len(explanations)} people: {", ".join(files["page"] + files["maps"] + files["figures"])}'))
     print(printable(f'{len(files["overlays"])} overlays: {Path(files["overlays"][0]).parent}'))
+    return FAILED if left_out else DONE

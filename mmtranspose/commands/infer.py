@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmtranspose.commands.command_line import (
+    BBOX_CATEGORY,
     add_allow_non_finite,
     add_allow_partial,
     add_cfg_options,
@@ -17,12 +18,16 @@ from mmtranspose.commands.command_line import (
     whole_number,
 )
 from mmtranspose.detection import PersonDetector
-from mmtranspose.errors import InputError
+from mmtranspose.detection.people_category import category_of_people
+from mmtranspose.errors import DONE, FAILED, InputError
 from mmtranspose.explain import ExplainOptions
+from mmtranspose.files.coco_format import PERSON
+from mmtranspose.files.json_files import read_json
 from mmtranspose.files.output_paths import require_writable
 from mmtranspose.inference import BoxFile, TopdownPipeline
 from mmtranspose.inference.box_sources import WHOLE_IMAGE
-from mmtranspose.inference.image_ids import ImageIds, ids_by_name
+from mmtranspose.inference.image_ids import ImageIds, PathSuffixMap, ids_by_name
+from mmtranspose.inference.pipeline import OnSkip
 from mmtranspose.keypoint_names import keypoint_index, keypoint_names
 from mmtranspose.loading.init_model import init_model
 from mmtranspose.media import Source, open_source
@@ -41,7 +46,7 @@ from mmtranspose.typing import DatasetMeta, PoseEstimator
 from mmtranspose.visualization import PoseDrawer
 from mmtranspose.visualization.pose import SKELETON_STYLES
 from mmtranspose_cli.parser import command_parser
-from mmtranspose_cli.terminal import printable
+from mmtranspose_cli.terminal import print_error, printable
 
 PAGE = 'page'
 WHERE_PEOPLE_ARE = (
@@ -68,12 +73,15 @@ def add_boxes(arguments: argparse.ArgumentParser) -> None:
         metavar=f'FILE.json|{WHOLE_IMAGE}',
         help='boxes of people instead of a detector. A JSON file holds one of: a list of boxes, [x1, y1, x2, y2(, '
         'score)] in pixels or {"bbox": [x, y, w, h], "score": s}, for one image or for every frame of a video; {file '
-        f'name: such a list}}; detections in COCO format, with image_id. {WHOLE_IMAGE}: one box around each image',
+        'name: such a list}; detections or a whole annotation file in COCO format, with image_id. '
+        f'{WHOLE_IMAGE}: one box around each image',
     )
+    group.add_argument('--bbox-category', metavar='ID', help=BBOX_CATEGORY)
     group.add_argument(
         '--ann-file',
         metavar='JSON',
-        help='COCO annotations that list file names with their image_id, for the boxes and for the results',
+        help='COCO annotations that list file names with their image_id, for the boxes and for the results; these get '
+        'the category_id of the people in the annotations',
     )
     group.add_argument(
         '--bbox-thr', type=float, metavar='SCORE', help='leave out boxes of lower score (default for detectors: 0.3)'
@@ -212,6 +220,8 @@ def require_usable(args: argparse.Namespace) -> None:
         raise InputError(WHERE_PEOPLE_ARE)
     if args.det_config is None and (args.det_checkpoint or args.det_cat_id is not None):
         raise InputError('--det-checkpoint and --det-cat-id need --det-config')
+    if args.bbox_category is not None and args.bboxes in (None, WHOLE_IMAGE):
+        raise InputError('--bbox-category is the category of boxes in a file, and needs --bboxes FILE.json')
     if not args.show and args.output_root is None:
         raise InputError('say where results go: --output-root DIR, --show, or both')
     if args.explain == PAGE and args.output_root is None:
@@ -229,13 +239,13 @@ def other_files(args: argparse.Namespace) -> list[Path]:
     return [Path(path) for path in given if path is not None]
 
 
-def boxes_of(args: argparse.Namespace) -> PersonDetector | BoxFile | str:
-    """The source of boxes that the options name."""
+def boxes_of(args: argparse.Namespace, on_skip: OnSkip | None) -> PersonDetector | BoxFile | str:
+    """The source of boxes that the options name; ``on_skip`` takes entries of a box file that are no box."""
     thresholds = {name: value for name in ('bbox_thr', 'nms_thr') if (value := getattr(args, name)) is not None}
     if args.bboxes == WHOLE_IMAGE:
         return WHOLE_IMAGE
     if args.bboxes is not None:
-        return BoxFile(args.bboxes, args.ann_file, **thresholds)
+        return BoxFile(args.bboxes, args.ann_file, **thresholds, category_id=args.bbox_category, on_skip=on_skip)
     return PersonDetector(args.det_config, args.det_checkpoint, args.device, args.det_cat_id, **thresholds)
 
 
@@ -255,14 +265,30 @@ def drawer_of(args: argparse.Namespace, dataset_meta: DatasetMeta) -> ResultDraw
     return ResultDrawer(poses, keypoint, args.track)
 
 
-def folder_of(args: argparse.Namespace, dataset_meta: DatasetMeta) -> ResultsFolder | None:
+def ids_and_category(
+    args: argparse.Namespace, boxes: PersonDetector | BoxFile | str
+) -> tuple[PathSuffixMap[int | str] | None, int | str]:
+    """The ``image_id`` of images by file name, where annotations tell it, and the ``category_id`` of results."""
+    if isinstance(boxes, BoxFile):
+        return boxes.ids, boxes.category_id
+    if args.ann_file is None:
+        return None, PERSON
+    content = read_json(Path(args.ann_file), 'annotation file')
+    ids = ids_by_name(args.ann_file)
+    assert isinstance(content, dict)  # else ids_by_name raises
+    return ids, category_of_people(content, args.ann_file)
+
+
+def folder_of(
+    args: argparse.Namespace, dataset_meta: DatasetMeta, boxes: PersonDetector | BoxFile | str
+) -> ResultsFolder | None:
     """The folder that results are written to, if any."""
     if args.output_root is None:
         return None
     predictions = None
     if args.save_predictions:
-        ids = ImageIds(None if args.ann_file is None else ids_by_name(args.ann_file))
-        predictions = PredictionFiles(args.output_root, dataset_meta, ids)
+        ids, category = ids_and_category(args, boxes)
+        predictions = PredictionFiles(args.output_root, dataset_meta, ImageIds(ids), category)
     given = (*input_files(args.input), *other_files(args))
     return ResultsFolder(args.output_root, given, predictions, args.explain == PAGE)
 
@@ -286,22 +312,30 @@ def pipeline_of(
 
 def infer(args: argparse.Namespace, source: Source) -> int:
     """Run the pipeline over the inputs; returns the exit status."""
-    boxes = boxes_of(args)
+    faults: list[tuple[str, str]] = []
+    boxes = boxes_of(args, None if args.strict else lambda where, reason: faults.append((where, reason)))
     model = init_model(
         args.config, args.checkpoint, args.device, args.cfg_options, args.allow_partial, args.allow_non_finite
     )
-    draw, folder = drawer_of(args, model.dataset_meta), folder_of(args, model.dataset_meta)
+    draw, folder = drawer_of(args, model.dataset_meta), folder_of(args, model.dataset_meta, boxes)
     pipeline = pipeline_of(args, model, boxes)
     window = Window(args.show_interval) if args.show else None
     progress = Progress(source.length)
     try:
+        for where, reason in faults:
+            progress.skip(where, reason)
+        if isinstance(boxes, BoxFile) and boxes.left_out:
+            progress.note(boxes.left_out)
         results = pipeline(source, None if args.strict else progress.skip)
         write_and_show(results, draw, progress, folder, window, args.strict)
     finally:
         progress.close()
         if progress.frames:
             print(printable(f'{progress.summary()}{"" if folder is None else f": {args.output_root}"}'))
-    return 1 if progress.skipped else 0
+    unmatched = boxes.unmatched() if isinstance(boxes, BoxFile) else None
+    if unmatched:
+        print_error(unmatched)
+    return FAILED if progress.skipped or unmatched else DONE
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample, split_instances
 
+from mmtranspose.files.coco_format import PERSON
 from mmtranspose.files.json_files import JsonListFile, to_json, write_json
 from mmtranspose.inference.image_ids import ImageIds
 from mmtranspose.inference.pipeline import TopdownResult
@@ -60,14 +61,15 @@ def coco_results(samples: Sequence[PoseDataSample], **of: object) -> list[dict]:
 
     Args:
         samples (Sequence[PoseDataSample]): One sample a person.
-        of: Further fields of every entry, such as ``image_id``.
+        of: Further fields of every entry, such as ``image_id``; or another ``category_id``.
 
     Returns:
         list[dict]: One dict a person: ``category_id`` 1; ``keypoints``, a flat list of x, y and score of each keypoint,
         in pixels of the image; ``score``, the score of the box times the mean of the keypoint scores above 0.2, as in
         MMPose's ``CocoMetric``; ``bbox`` [x, y, w, h]; and ``track_id`` of people who are tracked.
     """
-    return [dict(of, category_id=1) | _coco_person(sample.pred_instances) | _track(sample) for sample in samples]
+    of = dict(of, category_id=of.get('category_id', PERSON))
+    return [of | _coco_person(sample.pred_instances) | _track(sample) for sample in samples]
 
 
 def _coco_person(person: InstanceData) -> dict:
@@ -92,10 +94,12 @@ class PredictionFiles:
         root (PathLike): Folder of ``results_coco.json``.
         dataset_meta (DatasetMeta): As ``model.dataset_meta``.
         ids (ImageIds): Gives the entries in COCO's form their ``image_id``.
+        category_id (int | str): The category of people, which these entries carry.
     """
 
-    def __init__(self, root: PathLike, dataset_meta: DatasetMeta, ids: ImageIds):
+    def __init__(self, root: PathLike, dataset_meta: DatasetMeta, ids: ImageIds, category_id: int | str = PERSON):
         self._root, self._dataset_meta, self._ids = Path(root), dataset_meta, ids
+        self._category_id = category_id
         self._coco: JsonListFile | None = None
         self._video: JsonListFile | None = None
 
@@ -107,7 +111,7 @@ class PredictionFiles:
         of: dict[str, object] = dict(image_id=self._ids(frame), file_name=frame.path or frame.name)
         if frame.video is not None:
             of['frame_id'] = frame.index + 1
-        for entry in coco_results(result.samples, **of):
+        for entry in coco_results(result.samples, **of, category_id=self._category_id):
             self._coco.write(entry)
         if frame.video is not None:
             self._write_frame(result, frame.video, files)

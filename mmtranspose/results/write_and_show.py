@@ -53,6 +53,10 @@ class Progress:
         self.skipped += 1
         tqdm.write(printable(f'{name}: {reason}'), file=sys.stderr)
 
+    def note(self, text: str) -> None:
+        """Print what is to be known besides what is left out."""
+        tqdm.write(printable(text), file=sys.stderr)
+
     def close(self) -> None:
         """End the bar."""
         self._bar.close()

@@ -49,9 +49,10 @@ def check_box_form(found: Annotations) -> Iterator[Problem]:
     enough = found.labelled.mean(1) >= MIN_LABELLED
     extent = _extent(points, enough)
     size = found.boxes[:, 2:].max(1)
-    corners = _are_corners(found, points, enough)
-    if enough.sum() >= MIN_PEOPLE and corners[enough].mean() >= MOST_PEOPLE:
-        text = f'in {corners[enough].sum()} of {enough.sum()} people'
+    fitting = _fit_as_corners(found, points, enough)
+    corners = fitting & _too_large_as_size(found)
+    if corners.sum() >= max(MIN_PEOPLE, fitting.sum() / 2) and fitting[enough].mean() >= MOST_PEOPLE:
+        text = f'in {fitting.sum()} of {enough.sum()} people'
         yield Problem('box-corners', f'{text}, as in {found.person(int(corners.argmax()))}')
         return
     known = enough & found.used & (extent > 0) & (size > 0)
@@ -91,14 +92,16 @@ def _misses(found: Annotations, points: np.ndarray) -> np.ndarray:
     return outside.sum(1) > MISSED * found.labelled.sum(1)
 
 
-def _are_corners(found: Annotations, points: np.ndarray, enough: np.ndarray) -> np.ndarray:
-    """Mark the people, (N,) bool, whose box holds their keypoints if read as corners, and otherwise is far too large.
-
-    Far too large: it leaves the image, or is twice as long as with corners.
-    """
+def _fit_as_corners(found: Annotations, points: np.ndarray, enough: np.ndarray) -> np.ndarray:
+    """Mark the people, (N,) bool, whose box holds their labelled keypoints (N, K, 2) if it is read as corners."""
     low, high = found.boxes[:, :2], found.boxes[:, 2:]
-    side = (high - low).max(1)
-    slack = SLACK * side[:, None, None]
+    slack = SLACK * (high - low).max(1)[:, None, None]
     inside = ~((points < low[:, None] - slack) | (points > high[:, None] + slack)).any((1, 2))
+    return enough & (high > low).all(1) & inside
+
+
+def _too_large_as_size(found: Annotations) -> np.ndarray:
+    """Mark the people, (N,) bool, whose box leaves the image, or is twice as long as it would be as corners."""
+    low, high = found.boxes[:, :2], found.boxes[:, 2:]
     leaves = (low + high > found.image_sizes + 1).any(1)
-    return enough & (high > low).all(1) & inside & (leaves | (high.max(1) > 2 * side))
+    return leaves | (high.max(1) > 2 * (high - low).max(1))

@@ -33,7 +33,7 @@ def is_box(value: object) -> bool:
     """Whether a value is a list of four finite numbers, none of them true or false."""
     if not isinstance(value, (list, tuple)) or len(value) != 4:
         return False
-    return all(is_finite(one) and not isinstance(one, bool) for one in value)
+    return all(type(one) in (float, int) and is_finite(one) for one in value)
 
 
 def described(value: object) -> str:

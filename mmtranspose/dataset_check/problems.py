@@ -59,7 +59,7 @@ KINDS = {
     'keypoints-length': Kind('error', 'person', 'each keypoint of metainfo needs three numbers: x, y and flag'),
     'keypoints-missing': Kind('warning', 'person', 'the annotation has no keypoints field; MMPose drops it silently'),
     'keypoints-not-finite': Kind(
-        'error', 'person', 'a coordinate is not finite, or absurdly large; targets become nonsense'
+        'error', 'person', 'a coordinate is not finite, or absurdly large'
     ),
     'visibility': Kind('error', 'person', 'flags are 0 (not labelled), 1 (occluded) or 2 (visible), never negative'),
     'visibility-unusual': Kind('warning', 'person', 'flags are 0, 1 or 2; MMPose takes any other as labelled'),

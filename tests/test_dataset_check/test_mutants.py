@@ -1,7 +1,7 @@
 """Faults put into annotation files, one at a time: what MMPose does with each, and what the judge of data says.
 
-MMPose stops, or trains or evaluates otherwise than with the clean file: then the judge names the fault, as an error where
-MMPose stops. The quick check before a run and `check-dataset` say the same.
+MMPose stops, or trains or evaluates otherwise than with the clean file: then the judge names the fault, as an error
+where MMPose stops. The quick check before a run and `check-dataset` say the same.
 """
 
 import json
@@ -29,8 +29,8 @@ PIPELINES = dict(
     val=[*CROP, dict(type='PackPoseInputs')],
 )
 MUTANTS = list(mutants())
-# A keypoint, a box or an area that is a little wrong is as good as any other, and nobody can tell. Flags between 0 and 1
-# are weights in MMPose.
+# A keypoint, a box or an area that is a little wrong is as good as any other, and nobody can tell. Flags between 0 and
+# 1 are weights in MMPose.
 PLAUSIBLE = (
     *(f'keypoints[{place}]={value}' for place in (15, 16) for value in ('zero', 'true', 'fraction')),
     *(f'bbox[{place}]=fraction' for place in (0, 1)),

@@ -35,6 +35,7 @@ class Person:
         bbox (tuple): x, y, w, h in pixels of the image.
         keypoints (np.ndarray): (K, 2) as (x, y), in pixels of the image, inside the box.
         labelled (np.ndarray): (K,) bool.
+        flag (float): Visibility of the labelled keypoints, as the file has it.
     """
 
     id: int
@@ -43,11 +44,12 @@ class Person:
     bbox: tuple[int, int, int, int]
     keypoints: np.ndarray
     labelled: np.ndarray
+    flag: float = 2.0
 
     @property
     def triples(self) -> list[float]:
         """x, y, v of each keypoint, as COCO writes them."""
-        flags = np.where(self.labelled, 2.0, 0.0)
+        flags = np.where(self.labelled, self.flag, 0.0)
         return (np.column_stack([self.keypoints, flags]) * self.labelled[:, None]).ravel().tolist()
 
 
@@ -98,10 +100,16 @@ def _people(dataset: ConfigDict, first: int) -> Iterator[Person]:
     rng = np.random.default_rng(first)
     num_keypoints = metainfo(dataset)['num_keypoints']
     for index, (picture, (x, y, w, h)) in enumerate(BOXES):
-        keypoints = rng.uniform((x + 6, y + 6), (x + w - 6, y + h - 6), (num_keypoints, 2)).round(1)
+        keypoints = random_keypoints(rng, (x, y, w, h), num_keypoints)
         labelled = np.arange(num_keypoints) != index
         category = 1 + index % 2 if dataset.type == 'AP10KDataset' else 1
         yield Person(first + index, first + picture - 1, category, (x, y, w, h), keypoints, labelled)
+
+
+def random_keypoints(rng: np.random.Generator, bbox: tuple[int, int, int, int], count: int) -> np.ndarray:
+    """Keypoints (count, 2) in pixels, at random in a box (x, y, w, h), 6 pixels from its edges."""
+    x, y, w, h = bbox
+    return rng.uniform((x + 6, y + 6), (x + w - 6, y + h - 6), (count, 2)).round(1)
 
 
 def _file_name(image_id: int) -> str:
@@ -110,22 +118,28 @@ def _file_name(image_id: int) -> str:
 
 def _write_images(dataset: ConfigDict, people: list[Person]) -> None:
     folder = Path(dataset.data_root, dataset.data_prefix.img)
-    folder.mkdir(parents=True, exist_ok=True)
     for image_id in {person.image_id for person in people}:
-        noise = np.random.default_rng(image_id).integers(0, 256, (8, 10, 3), dtype=np.uint8)
-        assert cv2.imwrite(str(folder / _file_name(image_id)), cv2.resize(noise, (WIDTH, HEIGHT)))
+        write_image(folder / _file_name(image_id), image_id, (WIDTH, HEIGHT))
 
 
-def _write_json(path: Path, content: object) -> None:
+def write_image(path: Path, image_id: int, size: tuple[int, int]) -> None:
+    """Write an image of the size (w, h), noise that depends on the number."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(image_id).integers(0, 256, (8, 10, 3), dtype=np.uint8)
+    assert cv2.imwrite(str(path), cv2.resize(noise, size))
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write a JSON file, and its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content))
 
 
 def _write_coco(dataset: ConfigDict, path: Path, people: list[Person]) -> None:
     """COCO's format, with what the dataset has more or less than COCO; image_info files have no annotations."""
-    images = [dict(id=i, file_name=_file_name(i), width=WIDTH, height=HEIGHT) for i in _image_ids(people)]
+    images = [dict(id=i, file_name=_file_name(i), width=WIDTH, height=HEIGHT) for i in image_ids(people)]
     if path.name.startswith('image_info'):
-        return _write_json(path, dict(images=images, categories=[dict(id=1, name='person')]))
+        return write_json(path, dict(images=images, categories=[dict(id=1, name='person')]))
     if dataset.type == 'CrowdPoseDataset':
         for image, crowding in zip(images, (0.1, 0.5, 0.9)):
             image['crowdIndex'] = crowding
@@ -134,16 +148,27 @@ def _write_coco(dataset: ConfigDict, path: Path, people: list[Person]) -> None:
         names = names[: WHOLE_BODY['keypoints']]  # its categories list the body's alone
     categories = [dict(id=i, name=f'kind {i}', keypoints=names) for i in sorted({p.category_id for p in people})]
     annotations = [_annotation(dataset, person) for person in people]
-    _write_json(path, dict(images=images, annotations=annotations, categories=categories))
+    write_json(path, dict(images=images, annotations=annotations, categories=categories))
 
 
-def _image_ids(people: list[Person]) -> list[int]:
+def image_ids(people: list[Person]) -> list[int]:
+    """The images, each once, in order."""
     return sorted({person.image_id for person in people})
 
 
 def _annotation(dataset: ConfigDict, person: Person) -> dict:
+    annotation = coco_annotation(person)
+    if Path(dataset.data_root).name in WITHOUT_AREA:
+        del annotation['area'], annotation['segmentation']
+    if dataset.type == 'CocoWholeBodyDataset':
+        annotation.update(whole_body(person))
+    return annotation
+
+
+def coco_annotation(person: Person) -> dict:
+    """An annotation as COCO has it."""
     x, y, w, h = person.bbox
-    annotation = dict(
+    return dict(
         id=person.id,
         image_id=person.image_id,
         category_id=person.category_id,
@@ -151,40 +176,55 @@ def _annotation(dataset: ConfigDict, person: Person) -> dict:
         iscrowd=0,
         num_keypoints=int(person.labelled.sum()),
         keypoints=person.triples,
+        area=0.6 * w * h,
+        segmentation=[[x, y, x + w, y, x + w, y + 0.6 * h, x, y + 0.6 * h]],
     )
-    if Path(dataset.data_root).name not in WITHOUT_AREA:
-        annotation.update(area=0.6 * w * h, segmentation=[[x, y, x + w, y, x + w, y + h, x, y + h]])
-    if dataset.type == 'CocoWholeBodyDataset':
-        triples = person.triples
-        for part, count in WHOLE_BODY.items():
-            annotation[part], triples = triples[: 3 * count], triples[3 * count :]
-    return annotation
+
+
+def whole_body(person: Person) -> dict[str, list[float]]:
+    """The fields of the 133 keypoints of COCO-WholeBody."""
+    triples, fields = person.triples, {}
+    for part, count in WHOLE_BODY.items():
+        fields[part], triples = triples[: 3 * count], triples[3 * count :]
+    return fields
 
 
 def _write_mpii(dataset: ConfigDict, path: Path, people: list[Person]) -> None:
-    """MPII's JSON, which counts pixels from 1 and gives boxes as middle and size / 200, and its file of head boxes."""
+    write_json(path, mpii_entries(people))
+    if dataset.get('headbox_file'):
+        write_head_boxes(dataset.headbox_file, people)
+
+
+def mpii_entries(people: list[Person]) -> list[dict]:
+    """The list of MPII's JSON, which counts pixels from 1 and gives boxes as middle and size / 200.
+
+    MMPose moves the middle 15 / 200 of the size down.
+    """
     entries = []
     for person in people:
         x, y, w, h = person.bbox
         entries.append(
             dict(
                 image=_file_name(person.image_id),
-                center=[x + w / 2 + 1, y + h / 2 + 1],
+                center=[x + w / 2 + 1, y + h / 2 + 1 - 0.075 * max(w, h)],
                 scale=max(w, h) / 200,
                 joints=person.keypoints.tolist(),
                 joints_vis=person.labelled.astype(int).tolist(),
             )
         )
-    _write_json(path, entries)
-    if dataset.get('headbox_file'):
-        corners = [[(x, y), (x + 24, y + 32)] for x, y, _, _ in (person.bbox for person in people)]
-        savemat(dataset.headbox_file, dict(headboxes_src=np.moveaxis(np.array(corners, float), 0, -1)))
+    return entries
+
+
+def write_head_boxes(path: str | Path, people: list[Person]) -> None:
+    """MPII's file of head boxes: 24 x 32 pixels, a diagonal of 40."""
+    corners = [[(x, y), (x + 24, y + 32)] for x, y, _, _ in (person.bbox for person in people)]
+    savemat(path, dict(headboxes_src=np.moveaxis(np.array(corners, float), 0, -1)))
 
 
 def _write_detections(path: Path, people: list[Person]) -> None:
     """Boxes 2 pixels off, with scores."""
     boxes = [(person, [person.bbox[0] + 2, person.bbox[1] - 2, *person.bbox[2:]]) for person in people]
-    _write_json(path, [dict(image_id=p.image_id, category_id=1, bbox=box, score=0.9) for p, box in boxes])
+    write_json(path, [dict(image_id=p.image_id, category_id=1, bbox=box, score=0.9) for p, box in boxes])
 
 
 WRITERS = {'MpiiDataset': _write_mpii}

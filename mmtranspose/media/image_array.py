@@ -56,7 +56,8 @@ def array_as_image(array: object) -> np.ndarray:
     reason = _wrong_values(array) or _wrong_shape(array.shape)
     if reason is not None:
         raise UnusableArray(reason)
-    image = np.ascontiguousarray(array if array.ndim == 3 else array[..., None])
+    plain = np.asarray(array)  # a matrix would stay one
+    image = np.ascontiguousarray(plain if plain.ndim == 3 else plain[..., None])
     return image if image.shape[2] == 3 else cv2.cvtColor(image, TO_BGR[image.shape[2]])
 
 

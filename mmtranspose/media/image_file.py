@@ -2,29 +2,38 @@
 
 OpenCV decodes. Depending on its version, OpenCV returns the readable part of a truncated file without an error, so the
 end markers of JPEG and PNG files are looked for first. OpenCV also ignores the EXIF rotation of WebP files and darkens
-TIFF files by their alpha channel; Pillow reads those files instead.
+TIFF files by their alpha channel; Pillow reads those files instead. Files of floating-point, signed or 32-bit values
+do not say which value is white, and OpenCV would cut them off at 255 or call them damaged: they are refused.
 """
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from mmtranspose.errors import InputError
 from mmtranspose.files.output_paths import partial_file
 from mmtranspose.media.frame import Frame, Unreadable
 from mmtranspose.typing import PathLike
 
-JPEG, PNG, TIFF = (b'\xff\xd8\xff',), (b'\x89PNG\r\n\x1a\n',), (b'II*\0', b'MM\0*')
+JPEG, PNG = (b'\xff\xd8\xff',), (b'\x89PNG\r\n\x1a\n',)
+BIG_TIFF = (b'II+\0', b'MM\0+')
+TIFF = (b'II*\0', b'MM\0*', *BIG_TIFF)
+BITS, COMPRESSION, SAMPLE_FORMAT, LOGARITHMIC = 258, 259, 339, (34676, 34677)  # tags of TIFF; values of one
+FLOATING = (b'#?RADIANCE', b'#?RGBE', b'v/1\x01', b'PF\n', b'Pf\n')  # Radiance HDR, OpenEXR, PFM
 JPEG_END, JPEG_SCAN = b'\xff\xd9', b'\xff\xda'
 PNG_END = b'IEND\xae\x42\x60\x82'
 WEBP_HAS_EXIF = 0x08  # in the flags of its VP8X header
+NO_WHITE = 'holds {} values, of which none is known to be white; save it with 8 or 16 bits a channel'
+DARK = 16  # of 255: 12 bits in a file of 16 do not reach it
 CUT_OFF = 'is truncated: the end of the file is missing'
 
 
@@ -52,7 +61,8 @@ def read_image(path: PathLike) -> np.ndarray:
 
     Raises:
         UnreadableImage: The file is missing, empty or truncated, holds no image that can be decoded, or holds an image
-            too large for OpenCV (2^30 pixels). This is an :class:`InputError`.
+            too large for OpenCV (2^30 pixels) or values of which none is known to be white. This is an
+            :class:`InputError`.
     """
     if not os.path.isfile(path):
         raise UnreadableImage(path, 'is a folder' if os.path.isdir(path) else 'does not exist')
@@ -122,14 +132,26 @@ def _decode(data: bytes) -> np.ndarray:
         raise _Refused('is empty (0 bytes)')
     if (data.startswith(JPEG) and not _jpeg_ends(data)) or (data.startswith(PNG) and PNG_END not in data):
         raise _Refused(CUT_OFF)
+    if data.startswith(FLOATING):
+        raise _Refused(NO_WHITE.format('floating-point'))
     if data.startswith(TIFF):
+        _require_known_white(data)
         image = _tiff_by_pillow(data)
     else:
         image = _by_pillow(data, 'WEBP') if _is_webp_with_exif(data) else None
     image = _by_opencv(data) if image is None else image
     if image is None:
         raise _Refused('is damaged, truncated or no image')
+    if image.max() < DARK:
+        _require_8_bits(data)
     return image
+
+
+def _require_8_bits(data: bytes) -> None:
+    """Check that an image is dark because it is, and not because its 16 bits hold values of fewer bits."""
+    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is not None and values.dtype == np.uint16 and values.any():
+        raise _Refused(f'holds 16-bit values that go up to {values.max()} of 65535 only; save it with 8 bits a channel')
 
 
 def _by_opencv(data: bytes) -> np.ndarray | None:
@@ -160,6 +182,35 @@ def _by_pillow(data: bytes, kind: str) -> np.ndarray | None:
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
     return np.ascontiguousarray(np.asarray(upright)[:, :, ::-1])
+
+
+def _tiff_tags(data: bytes) -> Mapping[int, Any]:
+    """The tags of a TIFF file's first image; none where they cannot be read."""
+    file = io.BytesIO(data)
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(file.read(16 if data.startswith(BIG_TIFF) else 8))
+        file.seek(tags.next)
+        tags.load(file)
+        return {tag: tags[tag] for tag in (BITS, SAMPLE_FORMAT, COMPRESSION) if tag in tags}
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, OverflowError, struct.error):
+        return {}
+
+
+def _require_known_white(data: bytes) -> None:
+    """Check that the values of a TIFF file go from black to white.
+
+    Raises:
+        _Refused: They are floating-point or signed numbers, have more than 16 bits, or are logarithms.
+    """
+    tags = _tiff_tags(data)
+    bits, kinds = np.max(tags.get(BITS, 1)), np.unique(tags.get(SAMPLE_FORMAT, 1))
+    if tags.get(COMPRESSION) in LOGARITHMIC:
+        raise _Refused(NO_WHITE.format('logarithmic'))
+    for number, kind in ((2, 'signed'), (3, 'floating-point'), (5, 'complex'), (6, 'complex')):
+        if number in kinds:
+            raise _Refused(NO_WHITE.format(f'{bits}-bit {kind}'))
+    if bits > 16:
+        raise _Refused(NO_WHITE.format(f'{bits}-bit'))
 
 
 def _tiff_by_pillow(data: bytes) -> np.ndarray | None:

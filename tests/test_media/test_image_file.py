@@ -78,6 +78,52 @@ class TestPixels:
         image = read(cv2.imencode(suffix, values)[1].tobytes(), f'a{suffix}')
         assert np.abs(image - (values >> 8).astype(int)).max() <= (suffix == '.tiff')  # there OpenCV rounds
 
+    @pytest.mark.parametrize(
+        ('suffix', 'dtype', 'words'),
+        [
+            ('.tif', np.float32, 'holds 32-bit floating-point values, of which none is known to be white'),
+            ('.tif', np.float64, 'holds 64-bit floating-point values'),
+            ('.tif', np.int32, 'holds 32-bit signed values'),
+            ('.tif', np.int16, 'holds 16-bit signed values'),
+            ('.tif', np.int8, 'holds 8-bit signed values'),
+            ('.pfm', np.float32, 'holds floating-point values'),
+            ('.hdr', np.float32, 'holds floating-point values'),
+        ],
+    )
+    @pytest.mark.parametrize('channels', [1, 3])
+    @pytest.mark.parametrize('white', [1, 127])
+    def test_values_without_a_white_are_refused(self, read, suffix, dtype, words, channels, white):
+        values = np.random.default_rng(0).random((9, 7, channels)) * white
+        kind = 'logarithmic' if (suffix, dtype, channels) == ('.tif', np.float32, 3) else words  # as OpenCV writes it
+        with pytest.raises(UnreadableImage, match=f'a{suffix} cannot be decoded: it .*{kind}'):
+            read(cv2.imencode(suffix, values.astype(dtype))[1].tobytes(), f'a{suffix}')
+
+    @pytest.mark.parametrize('mode', ['F', 'I'])
+    def test_pillows_32_bits_are_refused(self, read, rgb, mode):
+        with pytest.raises(UnreadableImage, match='holds 32-bit .* save it with 8 or 16 bits a channel'):
+            read(encoded(rgb.convert(mode), format='TIFF'), 'a.tif')
+
+    def test_openexr_is_refused(self, read):
+        with pytest.raises(UnreadableImage, match='holds floating-point values'):
+            read(b'v/1\x01' + bytes(100), 'a.exr')
+
+    @pytest.mark.parametrize('suffix', ['.png', '.tiff'])
+    @pytest.mark.parametrize('top', [255, 4095])
+    def test_fewer_bits_in_16_are_refused(self, read, suffix, top):
+        values = np.random.default_rng(0).integers(1, top + 1, (50, 40), dtype=np.uint16)
+        with pytest.raises(UnreadableImage, match=f'16-bit values that go up to {values.max()} of 65535 only'):
+            read(cv2.imencode(suffix, values)[1].tobytes(), f'a{suffix}')
+        bright = values * (65535 // top)
+        assert abs(int(read(cv2.imencode(suffix, bright)[1].tobytes(), f'a{suffix}').max()) - (bright.max() >> 8)) <= 1
+
+    @pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
+    def test_dark_images_are_read(self, read, dtype):
+        values = np.zeros((9, 7, 3), dtype)
+        assert not read(cv2.imencode('.png', values)[1].tobytes(), 'a.png').any()
+
+    def test_big_tiff(self, read, rgb):
+        np.testing.assert_array_equal(read(encoded(rgb, format='TIFF', big_tiff=True), 'a.tif'), bgr(rgb))
+
     @pytest.mark.parametrize('name', ['a.png', 'a.webp', 'a.tif', 'packed.tif'])
     def test_alpha_is_dropped(self, read, rgb, name):
         alpha = Image.fromarray(np.random.default_rng(1).integers(0, 256, rgb.size[::-1], dtype=np.uint8))

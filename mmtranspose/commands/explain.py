@@ -117,17 +117,17 @@ def usable_boxes(args: argparse.Namespace, image: np.ndarray) -> tuple[np.ndarra
     [boxes] = source([Frame(image, args.input, 0, args.input, None)])
     if not len(boxes):
         why = source.unmatched() or source.left_out or f'box file {args.bboxes} has no box of {args.input}'
-        raise InputError(f'{why}; there is nobody to explain ({WHOLE_IMAGE} makes one box)')
+        raise InputError(f'{why}; --bboxes {WHOLE_IMAGE} makes one box')
     problems = [box_problem(box, image.shape[:2]) for box in boxes]
-    faults += [(f'box {index} {boxes[index].tolist()}', problem) for index, problem in enumerate(problems) if problem]
-    for where, reason in faults:
-        print(printable(f'{where}: {reason}'), file=sys.stderr)
-    if source.left_out:
-        print(printable(source.left_out), file=sys.stderr)
+    named = [f'box {index} {box.tolist()} {problem}' for index, (box, problem) in enumerate(zip(boxes, problems))]
+    left_out = [': '.join(fault) for fault in faults]
+    left_out += [name for name, problem in zip(named, problems) if problem]
     usable = boxes[[problem is None for problem in problems]]
     if not len(usable):
-        raise InputError(f'none of the {len(boxes)} boxes in {args.bboxes} can be used; there is nobody to explain')
-    return usable, len(faults)
+        raise InputError(f'{args.input}: {left_out[-1]}; there is nobody to explain')
+    for line in filter(None, [*left_out, source.left_out]):
+        print(printable(line), file=sys.stderr)
+    return usable, len(left_out)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

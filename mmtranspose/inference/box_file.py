@@ -167,7 +167,7 @@ class BoxFile:
         entries = self._entries
         faults = [(f'{self._where}, {where}', reason) for where, reason in entries.faults]
         unusable = [(f'{self._where}, {name}', reason) for name, reason in entries.unusable.items()]
-        nothing_left = not entries.boxes and not entries.crowds and len(entries.images) <= len(unusable)
+        nothing_left = not entries.boxes and not entries.crowds
         if (faults or unusable) and (on_skip is None or nothing_left):
             raise InputError(': '.join((faults + unusable)[0]))
         for where, reason in faults:  # lists that are unusable are named when their image's turn comes
@@ -205,7 +205,7 @@ class BoxFile:
     def _left_out(self, counts: Counter[int | str], kept: Sequence[BoxEntry], category: BoxCategory) -> str:
         total = len(self._entries.boxes) + self._entries.crowds
         if not total and not self._entries.images:
-            return f'{self._where} has no boxes: there is nobody in any input'
+            return f'{self._where} has no boxes: nobody is in any input'
         others = {one: count for one, count in counts.items() if str(one) != category.of_boxes}
         listed = ', '.join(f'{one!r}: {count}' for one, count in others.items())
         reasons = {

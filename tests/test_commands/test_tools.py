@@ -160,7 +160,7 @@ class TestExplain:
     @pytest.mark.parametrize(
         ('boxes', 'flags', 'words'),
         [
-            ([], (), 'boxes.json is empty: there is nobody to explain'),
+            ([], (), 'boxes.json has no boxes: nobody is in any input; --bboxes whole-image makes one box'),
             ([[500, 5, 600, 60]], (), 'box 0 .* lies outside the image of 240 x 320'),
             (BOXES, ('--methods', 'lime'), "method 'lime' is unknown; choose from attention-1"),
         ],

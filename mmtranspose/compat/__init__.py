@@ -26,6 +26,7 @@ def apply() -> None:
             '`mmtranspose doctor` says how to install them; "make setup" in a checkout makes a whole environment.'
         )
     from mmtranspose.compat import (
+        annotations_without_keypoints,
         atomic_write,
         byte_order_mark,
         checkpoint_files,
@@ -42,6 +43,7 @@ def apply() -> None:
     for fault in (checkpoint_files, safetensors_files):
         when_imported('mmengine.runner.checkpoint', fault.apply)
     when_imported('mmpose.datasets.datasets.base.base_coco_style_dataset', windows_paths.apply)
+    when_imported('mmpose.evaluation.metrics.coco_metric', annotations_without_keypoints.apply)
     when_imported('mmengine.runner.runner', apply_to_runner)
     when_imported('mmengine.infer.infer', inferencer_collate.apply)
 

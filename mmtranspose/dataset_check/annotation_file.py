@@ -123,6 +123,8 @@ def _read_person(entry: dict, image: dict, dataset: BaseCocoStyleDataset, found:
         kind, text = _fault(entry, image, dataset, error)
         found.problems.append(Problem(kind, f'{where}: {text}'))
         return
+    if entry.get('keypoints') == [] and not crowd:
+        found.problems.append(Problem('keypoints-empty', where))
     if info:
         _add_person(info, used, found, image, entry)
         return

@@ -111,14 +111,14 @@ def _check_entry(entry: dict, fields: tuple[str, ...], num_keypoints: int, predi
     where, flat = f'annotation {entry["id"]}', entry.get('keypoints')
     if not _is_id(entry['id']):
         yield Problem('evaluation-id', where)
-    missing = [name for name in ('keypoints', *fields) if name not in entry]
+    missing = [name for name in fields if name not in entry]
     if missing:
         yield Problem('evaluation-fields', f'{where} has no {", ".join(missing)}')
         return
     if 'iscrowd' in entry and entry['iscrowd'] is None:
         yield Problem('evaluation-fields', f'{where} has iscrowd=null')
     wholly = num_keypoints if not set(PARTS) & set(fields) else len(flat or ()) // 3
-    if not are_numbers(flat) or (_is_person(entry) and len(flat) != 3 * wholly):  # type: ignore[arg-type]
+    if flat and (not are_numbers(flat) or (_is_person(entry) and len(flat) != 3 * wholly)):  # type: ignore[arg-type]
         yield Problem('evaluation-fields', f'{where}: keypoints has {described(flat)}, not 3 x {wholly} numbers')
     elif predicted and not is_box(entry.get('bbox')):
         yield Problem('evaluation-fields', f'{where}: bbox {entry.get("bbox")!r:.80}')

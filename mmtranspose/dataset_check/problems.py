@@ -57,10 +57,9 @@ KINDS = {
     'leak-copy': Kind('error', 'image', 'a copy of the image, byte for byte, is in train and in another split'),
     # people
     'keypoints-length': Kind('error', 'person', 'each keypoint of metainfo needs three numbers: x, y and flag'),
-    'keypoints-missing': Kind('warning', 'person', 'the annotation has no keypoints field; MMPose drops it silently'),
-    'keypoints-not-finite': Kind(
-        'error', 'person', 'a coordinate is not finite, or absurdly large'
-    ),
+    'keypoints-empty': Kind('warning', 'person', 'keypoints is an empty list; the annotation is left out'),
+    'keypoints-missing': Kind('warning', 'person', 'the annotation has no keypoints; it is left out'),
+    'keypoints-not-finite': Kind('error', 'person', 'a coordinate is not finite, or absurdly large'),
     'visibility': Kind('error', 'person', 'flags are 0 (not labelled), 1 (occluded) or 2 (visible), never negative'),
     'visibility-unusual': Kind('warning', 'person', 'flags are 0, 1 or 2; MMPose takes any other as labelled'),
     'num-keypoints': Kind('warning', 'person', 'num_keypoints is not the number of flags above 0'),

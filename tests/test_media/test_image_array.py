@@ -102,6 +102,6 @@ def test_an_array_that_is_filled_again_is_kept():
         for value in range(3):
             image[:] = value
             yield image
-            yield np.asmatrix(image)
+            yield np.ma.array(np.dstack([image] * 3))
 
     assert [int(frame.image.max()) for frame in list(open_source(frames()))] == [0, 0, 1, 1, 2, 2]

@@ -13,16 +13,18 @@ from mmtranspose.errors import InputError
 IMAGES_READ = 64  # of each split, spread evenly: images of another size than annotated are rarely few
 
 
-def check_data(cfg: Config, loaders: Sequence[str]) -> Report:
+def check_data(cfg: Config, loaders: Sequence[str], evaluation: bool = True) -> Report:
     """Check the data that the data loaders of a config name.
 
     The annotations are looked at as ``mmtranspose check-dataset`` does; of the images, whether they are there, and a
-    few are read. A dataset of a class that has nothing of MMPose's for annotation files is left out.
+    few are read. A dataset of a class that has nothing of MMPose's for annotation files, or that MMPose cannot build, is
+    left out: the runner says why.
 
     Args:
         cfg (Config): The config.
         loaders (Sequence[str]): Of ``'train_dataloader'``, ``'val_dataloader'``, ``'test_dataloader'``; one that the
             config lacks is left out.
+        evaluation (bool): Check what the loaders' metrics read, too.
 
     Returns:
         Report: What was found; it has warnings at most.
@@ -31,7 +33,7 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> Report:
         InputError: A file is missing or cannot be read, or the data would stop or falsify the run.
     """
     splits = [name.removesuffix('_dataloader') for name in loaders]
-    report = check_dataset(cfg, splits, max_images=IMAGES_READ, num_examples=1, only_known=True)
+    report = check_dataset(cfg, splits, max_images=IMAGES_READ, num_examples=1, only_known=True, evaluation=evaluation)
     if not report.ok():
         raise InputError(
             f'the data of config {cfg.filename} cannot be used (mmtranspose check-dataset shows more of it, '

@@ -47,6 +47,7 @@ def check_dataset(
     num_examples: int = 3,
     progress: bool = False,
     only_known: bool = False,
+    evaluation: bool = True,
 ) -> Report:
     """Look for mistakes in the annotations and images that a config names.
 
@@ -58,7 +59,9 @@ def check_dataset(
         num_workers (int | None): Threads that read images; None: one for each core.
         num_examples (int): Examples of a kind of problem that the report keeps.
         progress (bool): Show a progress bar while images are read.
-        only_known (bool): Leave out datasets whose class is unknown to this check, instead of refusing them.
+        only_known (bool): Leave out datasets that cannot be built or whose class is unknown to this check, instead of
+            refusing them.
+        evaluation (bool): Check what the splits' metrics read, too.
 
     Raises:
         InputError: A number is too small, a split or dataset of the config cannot be used, or an annotation file
@@ -74,7 +77,8 @@ def check_dataset(
         found = read_annotations(dataset.dataset, may_list_images_only=bool(dataset.box_files))
         report.add_split(dataset, found)
         report.add(dataset.name, _annotation_problems(dataset, found, out_channels))
-        report.add(dataset.name, check_evaluation(cfg, dataset, found))
+        if evaluation:
+            report.add(dataset.name, check_evaluation(cfg, dataset, found))
         if 'train' in dataset.splits and len(dataset.splits) > 1:
             report.add(dataset.name, [Problem('same-file', f'{dataset.name} use {dataset.ann_file}')])
         found.forget_content()

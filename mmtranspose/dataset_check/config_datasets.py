@@ -76,8 +76,8 @@ def datasets_of(cfg: Config, splits: Sequence[str] | None = None, only_known: bo
     Args:
         cfg (Config): The config.
         splits (Sequence[str] | None): Of ``'train'``, ``'val'``, ``'test'``; None: those whose loaders the config has.
-        only_known (bool): Leave out datasets whose class has nothing of MMPose's for annotation files, and splits
-            without a data loader, instead of refusing them.
+        only_known (bool): Leave out datasets that MMPose cannot build or whose class has nothing of MMPose's for
+            annotation files, and splits without a data loader, instead of refusing them.
 
     Raises:
         InputError: A split has no loader, or MMPose cannot build its dataset, or its class is unknown to this check.
@@ -91,7 +91,12 @@ def datasets_of(cfg: Config, splits: Sequence[str] | None = None, only_known: bo
                 continue
             raise InputError(f'the config has no {split}_dataloader with a dataset; leave {split} out of --split')
         for leaf, steps in leaf_datasets(loader.dataset):
-            built = _build(leaf, split)
+            try:
+                built = _build(leaf, split)
+            except InputError:
+                if only_known:
+                    continue
+                raise
             box_files = [leaf.bbox_file] if leaf.get('bbox_file') else []
             if isinstance(built, BaseCocoStyleDataset):
                 _add(found, ConfigDataset([split], built, steps, box_files))

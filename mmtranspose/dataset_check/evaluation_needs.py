@@ -118,7 +118,7 @@ def _check_entry(entry: dict, fields: tuple[str, ...], num_keypoints: int, predi
     if 'iscrowd' in entry and entry['iscrowd'] is None:
         yield Problem('evaluation-fields', f'{where} has iscrowd=null')
     wholly = num_keypoints if not set(PARTS) & set(fields) else len(flat or ()) // 3
-    if flat and (not are_numbers(flat) or (_is_person(entry) and len(flat) != 3 * wholly)):  # type: ignore[arg-type]
+    if flat and (not are_numbers(flat) or (_is_person(entry) and len(flat) != 3 * wholly)):
         yield Problem('evaluation-fields', f'{where}: keypoints has {described(flat)}, not 3 x {wholly} numbers')
     elif predicted and not is_box(entry.get('bbox')):
         yield Problem('evaluation-fields', f'{where}: bbox {entry.get("bbox")!r:.80}')

@@ -80,7 +80,7 @@ class LabelledPeople:
         init_default_scope(cfg.get('default_scope', 'mmpose'))
         if cfg.test_dataloader.dataset.get('bbox_file'):
             cfg.test_dataloader.dataset.bbox_file = None
-        check_data(cfg, ('test_dataloader',))
+        check_data(cfg, ('test_dataloader',), evaluation=False)
         self.dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, serialize_data=False))  # or empty ones fail
         record_affines(self.dataset)
         labelled = [

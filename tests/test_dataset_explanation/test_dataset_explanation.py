@@ -224,7 +224,9 @@ def test_damaged_part(model, explained, tmp_path):
 
 def test_dataset_without_sigmas(tiny_config, tiny_checkpoint, tmp_path):
     model = init_model(tiny_config, tiny_checkpoint)
-    model.cfg.test_dataloader.dataset.metainfo = dict(from_file='configs/_base_/datasets/onehand10k.py')
+    info = {k: dict(name=f'point{k}', id=k, swap='') for k in range(17)}
+    metainfo = dict(dataset_name='points', keypoint_info=info, skeleton_info={}, joint_weights=[1.0] * 17, sigmas=[])
+    model.cfg.test_dataloader.dataset.metainfo = metainfo
     with pytest.raises(InputError, match='CocoDataset has no sigma for each keypoint'):
         explain_dataset(model, tmp_path / 'out')
 
@@ -274,5 +276,5 @@ def test_people_without_labels(tiny_config, tiny_checkpoint, annotations, tmp_pa
     (tmp_path / 'empty.json').write_text(json.dumps(annotations))
     options = {'test_dataloader.dataset.ann_file': str(tmp_path / 'empty.json')}
     model = init_model(tiny_config, tiny_checkpoint, cfg_options=options)
-    with pytest.raises(InputError, match='empty.json.*no person with labelled keypoints'):
+    with pytest.raises(InputError, match='no-people.*\n    4 images, 5 annotations: 5 no labelled keypoint'):
         explain_dataset(model, tmp_path / 'out')

@@ -284,7 +284,7 @@ class TestBuildRunner:
     def test_data_are_looked_at_first(self, cfg, monkeypatch, tmp_path):
         monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: pytest.fail('a runner was built'))
         cfg.train_dataloader.dataset.ann_file = 'none.json'
-        with pytest.raises(InputError, match='annotation file of train_dataloader .*none.json does not exist'):
+        with pytest.raises(InputError, match='annotation file .*none.json does not exist'):
             build_runner(cfg, ('train_dataloader', 'val_dataloader'))
         assert not (tmp_path / 'work').exists()
 
@@ -311,6 +311,9 @@ class TestBuildRunner:
             image.write_bytes(b'no image' if kind == 'text' else content[: len(content) // 2])
         cfg = load_config(cfg.filename, dict(data_root=str(tmp_path / 'people'), work_dir=cfg.work_dir))
         cfg.launcher, cfg.experiment_name = 'none', tmp_path.name
+        with pytest.raises(InputError, match=f'image-{"missing" if kind == "missing" else "damaged"}.*\n.*{image.name}'):
+            build_runner(cfg, ('test_dataloader',))
+        cfg.data_check = False
         runner = build_runner(cfg, ('test_dataloader',))
         dataset = runner.build_dataloader(cfg.test_dataloader).dataset
         names = [Path(dataset.get_data_info(index)['img_path']).name for index in range(len(dataset))]
@@ -323,9 +326,10 @@ def test_the_datasets_keypoints_are_the_heads(tiny_config, people, tmp_path, run
     shutil.copytree(people, tmp_path / 'people')
     path = tmp_path / 'people' / 'annotations' / 'person_keypoints_val.json'
     content = json.loads(path.read_text())
-    content['categories'][0]['keypoints'].pop()
+    for one in content['annotations']:
+        one['keypoints'] = one['keypoints'][:48]
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=f"{path}: category 'person' has 16 keypoints, but the head predicts 17"):
+    with pytest.raises(InputError, match='annotation 1: 16 keypoints, metainfo has 17'):
         run_command(
             'train', tiny_config, '--work-dir', tmp_path / 'w', '--cfg-options', f'data_root={tmp_path / "people"}'
         )

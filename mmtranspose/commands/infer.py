@@ -324,18 +324,20 @@ def infer(args: argparse.Namespace, source: Source) -> int:
     try:
         for where, reason in faults:
             progress.skip(where, reason)
-        if isinstance(boxes, BoxFile) and boxes.left_out:
+        if isinstance(boxes, BoxFile):
             progress.note(boxes.left_out)
         results = pipeline(source, None if args.strict else progress.skip)
         write_and_show(results, draw, progress, folder, window, args.strict)
+        if isinstance(boxes, BoxFile):
+            progress.note(boxes.of_other_images())
     finally:
         progress.close()
         if progress.frames:
             print(printable(f'{progress.summary()}{"" if folder is None else f": {args.output_root}"}'))
-    unmatched = boxes.unmatched() if isinstance(boxes, BoxFile) else None
-    if unmatched:
+    if isinstance(boxes, BoxFile) and (unmatched := boxes.unmatched()):
         print_error(unmatched)
-    return FAILED if progress.skipped or unmatched else DONE
+        return FAILED
+    return FAILED if progress.skipped else DONE
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from mmtranspose.crops.boxes import shortened
 from mmtranspose.errors import InputError
 from mmtranspose.files.coco_format import PERSON
 
@@ -74,4 +75,4 @@ def _number_or_text(asked: int | str) -> int | str:
 
 
 def _listed(counts: Counter[int | str]) -> str:
-    return ', '.join(f'{count} of category {category!r}' for category, count in counts.most_common())
+    return ', '.join(f'{count} of category {shortened(category)}' for category, count in counts.most_common())

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from mmpose.evaluation.functional import nms
 
-from mmtranspose.crops.boxes import as_boxes
+from mmtranspose.crops.boxes import as_boxes, shortened
 from mmtranspose.errors import InputError
 from mmtranspose.files.coco_format import carried_categories, image_entries
 from mmtranspose.files.json_files import read_json
@@ -85,8 +85,7 @@ class BoxFile:
         self._names = PathSuffixMap({name: name for name in self._entries.images if self._entries.by == 'name'})
         self.left_out = self._left_out(counts, kept, category)
         self._counted: str | None = None  # what the ids number, once one was asked for: images ('') or a video
-        self._asked: list[str] = []  # ids of frames so far
-        self._found = False  # any of them in the file
+        self._asked: dict[str, None] = {}  # ids or names of frames so far, in order
 
     def __call__(self, frames: Sequence[Frame]) -> list[np.ndarray]:
         """Boxes (N, 5) of each frame, float32: xyxy in pixels and score.
@@ -98,7 +97,7 @@ class BoxFile:
 
     def unmatched(self) -> str | None:
         """Say that the file has boxes, but not of any of the frames so far; None if it has, or no frame was asked."""
-        if self._found or not self._asked or not self._entries.images:
+        if not self._asked or not self._entries.images or not self._entries.images.isdisjoint(self._asked):
             return None
         cure = '' if self.ids is not None else '; name the annotation file that lists the ids (--ann-file)'
         return (
@@ -106,13 +105,20 @@ class BoxFile:
             f'inputs have {_few(self._asked)}{cure}'
         )
 
+    def of_other_images(self) -> str:
+        """Say how many boxes are of images that no frame so far was of, where there are others; else nothing."""
+        other = [image for image in self._boxes if self._entries.by != 'one' and image not in self._asked]
+        count, total = sum(len(self._boxes[image]) for image in other), len(self._entries.boxes)
+        if not count or self.unmatched():
+            return ''
+        return f'{self._where}: {count} of {total} boxes are of images that were not read ({_few(other)})'
+
     def _of(self, frame: Frame) -> np.ndarray:
         if not self._entries.images:
             return NOBODY
         if self._entries.by == 'id':
             number = str(self.image_id(frame))
-            self._asked.append(number)
-            self._found |= number in self._entries.images
+            self._asked[number] = None
             return self._boxes.get(number, NOBODY)
         if self._entries.by == 'name':
             return self._of_name(frame)
@@ -129,6 +135,7 @@ class BoxFile:
             raise InputError(
                 f'{frame.name} is not in the box file {self.path}; an image without people needs an empty list'
             )
+        self._asked[name] = None
         if name in self._entries.unusable:
             raise InputError(f'{self._where}, {name}: {self._entries.unusable[name]}')
         return self._boxes.get(name, NOBODY)
@@ -207,7 +214,7 @@ class BoxFile:
         if not total and not self._entries.images:
             return f'{self._where} has no boxes: nobody is in any input'
         others = {one: count for one, count in counts.items() if str(one) != category.of_boxes}
-        listed = ', '.join(f'{one!r}: {count}' for one, count in others.items())
+        listed = ', '.join(f'{shortened(one)}: {count}' for one, count in others.items())
         reasons = {
             f'of other categories ({listed}), not of {category.of_boxes}': sum(others.values()),
             'crowd regions': self._entries.crowds,
@@ -220,4 +227,4 @@ class BoxFile:
 
 def _few(ids: Iterable[str]) -> str:
     ids = list(ids)
-    return f'{", ".join(ids[:3])}{", ..." if len(ids) > 3 else ""}'
+    return f'{", ".join(shortened(one, str) for one in ids[:3])}{", ..." if len(ids) > 3 else ""}'

@@ -54,8 +54,9 @@ class Progress:
         tqdm.write(printable(f'{name}: {reason}'), file=sys.stderr)
 
     def note(self, text: str) -> None:
-        """Print what is to be known besides what is left out."""
-        tqdm.write(printable(text), file=sys.stderr)
+        """Print a line that concerns no single frame; nothing if it is empty."""
+        if text:
+            tqdm.write(printable(text), file=sys.stderr)
 
     def close(self) -> None:
         """End the bar."""

@@ -1,4 +1,4 @@
-"""Faults for annotation files in COCO's format, one at a time, as people's exports have them and worse."""
+"""Faults for annotation files and box files in COCO's formats, one at a time, as people have them and worse."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ class Mutant(NamedTuple):
 
     Attributes:
         name (str): Its name.
-        change (Callable): Puts it into the content of an annotation file, in place.
+        change (Callable): Puts it into the content of a file, in place.
     """
 
     name: str
-    change: Callable[[dict], Any]
+    change: Callable[[Any], Any]
 
 
 def mutants() -> Iterator[Mutant]:
-    """All faults."""
-    yield from _of_fields('annotations', FIELDS, ENTRY)
-    yield from _of_fields('images', ('id', 'file_name', 'width', 'height'), 1)
-    yield from _of_fields('categories', ('id', 'name', 'keypoints', 'skeleton'), 0)
-    yield from _of_numbers('bbox', range(4))
-    yield from _of_numbers('keypoints', (15, 16, 17))
+    """All faults of annotation files."""
+    yield from _of_fields(['annotations', ENTRY], FIELDS)
+    yield from _of_fields(['images', 1], ('id', 'file_name', 'width', 'height'))
+    yield from _of_fields(['categories', 0], ('id', 'name', 'keypoints', 'skeleton'))
+    yield from _of_numbers(['annotations', ENTRY, 'bbox'], range(4))
+    yield from _of_numbers(['annotations', ENTRY, 'keypoints'], (15, 16, 17))
     for key in ('images', 'annotations', 'categories'):
         for name in ('missing', 'null', 'list', 'text', 'dict'):
             yield Mutant(f'{key}={name}', _set([], key, VALUES[name]))
@@ -58,24 +58,43 @@ def mutants() -> Iterator[Mutant]:
     yield from (Mutant(name, change) for name, change in WHOLE.items())
 
 
-def _of_fields(key: str, fields: tuple[str, ...], index: int) -> Iterator[Mutant]:
+def box_mutants() -> Iterator[Mutant]:
+    """All faults of files of detector boxes."""
+    yield from _of_fields([ENTRY], ('image_id', 'category_id', 'bbox', 'score'))
+    yield from _of_numbers([ENTRY, 'bbox'], range(4))
+    for name, change in BOX_EACH.items():
+        yield Mutant(f'one {name}', lambda content, change=change: change(content[ENTRY]))
+        yield Mutant(f'all {name}', lambda content, change=change: [change(one) for one in content])
+    for name in ('null', 'text', 'list', 'fraction', 'nested'):
+        yield Mutant(f'entry={name}', lambda content, name=name: content.__setitem__(ENTRY, VALUES[name]))
+    yield Mutant('no boxes', list.clear)
+    yield Mutant('boxes in reverse', list.reverse)
+    yield Mutant('every box twice', lambda content: content.extend([dict(one) for one in content]))
+
+
+def _of_fields(where: list, fields: tuple[str, ...]) -> Iterator[Mutant]:
+    place = ''.join(f'[{one}]' if isinstance(one, int) else one for one in where)
     for field in fields:
         for name, value in VALUES.items():
-            yield Mutant(f'{key}[{index}].{field}={name}', _set([key, index], field, value))
-        yield Mutant(f'{key}[{index}].{field}=as text', _as_text(key, index, field))
+            yield Mutant(f'{place}.{field}={name}', _set(where, field, value))
+        yield Mutant(f'{place}.{field}=as text', _as_text(where, field))
 
 
-def _of_numbers(field: str, places: Any) -> Iterator[Mutant]:
+def _of_numbers(where: list, places: Any) -> Iterator[Mutant]:
     for place in places:
         for name in ('null', 'text', 'huge', '1e30', 'negative', 'zero', 'nan', 'infinite', 'list', 'true', 'fraction'):
-            yield Mutant(f'{field}[{place}]={name}', _set(['annotations', ENTRY, field], place, VALUES[name]))
+            yield Mutant(f'{where[-1]}[{place}]={name}', _set(where, place, VALUES[name]))
 
 
-def _set(where: list, key: Any, value: Any) -> Callable[[dict], None]:
-    def change(content: dict) -> None:
-        part: Any = content
-        for one in where:
-            part = part[one]
+def _part(content: Any, where: list) -> Any:
+    for one in where:
+        content = content[one]
+    return content
+
+
+def _set(where: list, key: Any, value: Any) -> Callable[[Any], None]:
+    def change(content: Any) -> None:
+        part = _part(content, where)
         if value is MISSING:
             part.pop(key, None)
         else:
@@ -84,9 +103,9 @@ def _set(where: list, key: Any, value: Any) -> Callable[[dict], None]:
     return change
 
 
-def _as_text(key: str, index: int, field: str) -> Callable[[dict], None]:
-    def change(content: dict) -> None:
-        entry = content[key][index]
+def _as_text(where: list, field: str) -> Callable[[Any], None]:
+    def change(content: Any) -> None:
+        entry = _part(content, where)
         value = entry.get(field)
         entry[field] = [str(one) for one in value] if isinstance(value, list) else str(value)
 
@@ -170,6 +189,28 @@ EACH: dict[str, Callable[[dict], Any]] = {
     'category of text': lambda one: one.update(category_id=str(one['category_id'])),
     'box only': lambda one: [one.pop('keypoints'), one.pop('num_keypoints')],
     'crowd without keypoints': lambda one: [one.pop('keypoints'), one.pop('num_keypoints'), one.update(iscrowd=1)],
+}
+
+
+BOX_EACH: dict[str, Callable[[dict], Any]] = {
+    name: EACH[name]
+    for name in (
+        *(
+            'box of corners',
+            'box of centre and size',
+            'box as dict',
+            'box of five',
+            'box of zeros',
+            'box of zero width',
+        ),
+        *('box of negative size', 'box of fractions', 'box ten times as large', 'box a tenth as large', 'box outside'),
+        *('category 9', 'category of text'),
+    )
+} | {
+    'score in percent': lambda one: one.update(score=100 * one['score']),
+    'score as logit': lambda one: one.update(score=-1.5),
+    'image of text': lambda one: one.update(image_id=str(one['image_id'])),
+    'image unknown': lambda one: one.update(image_id=999),
 }
 
 

@@ -17,8 +17,8 @@ def check_data(cfg: Config, loaders: Sequence[str], evaluation: bool = True) -> 
     """Check the data that the data loaders of a config name.
 
     The annotations are looked at as ``mmtranspose check-dataset`` does; of the images, whether they are there, and a
-    few are read. A dataset of a class that has nothing of MMPose's for annotation files, or that MMPose cannot build, is
-    left out: the runner says why.
+    few are read. A dataset of a class that has nothing of MMPose's for annotation files, or that MMPose cannot build,
+    is left out: the runner says why.
 
     Args:
         cfg (Config): The config.

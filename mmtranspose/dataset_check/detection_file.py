@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+from torchvision.ops import box_convert, box_iou
+
 from mmtranspose.dataset_check.annotations import Annotations
 from mmtranspose.dataset_check.entry_fields import is_finite
 from mmtranspose.dataset_check.problems import Problem
@@ -13,6 +16,9 @@ from mmtranspose.errors import InputError
 from mmtranspose.files.coco_format import person_boxes
 from mmtranspose.files.json_files import read_json
 from mmtranspose.typing import PathLike
+
+OVERLAP = 0.5  # IoU from which on a detector box is a person's
+FEW = 0.5  # if the share of people with a box of their own is smaller, the boxes are probably of another form
 
 
 def check_detections(path: PathLike, image_ids: set[int | str] | None = None) -> list[dict[str, Any]]:
@@ -44,7 +50,7 @@ def _check_detection(detection: object, image_ids: set[int | str] | None, where:
     if missing:
         raise InputError(f'{where} has no {", ".join(sorted(missing))}')
     for name in ('image_id', 'category_id'):
-        if not isinstance(detection[name], (int, str)):
+        if not isinstance(detection[name], (int, str)) or isinstance(detection[name], bool):
             raise InputError(f'{where} has {name}={detection[name]!r:.40}; a whole number is wanted')
     if image_ids is not None and detection['image_id'] not in image_ids:
         raise InputError(f'{where} is for image {detection["image_id"]}, which the annotation file does not have')
@@ -83,8 +89,26 @@ def check_box_file(path: str, found: Annotations) -> Iterator[Problem]:
             yield Problem('detection-score', f'{path}: entry {index} has score {score!r:.40}')
     if of_people.left_out:
         yield Problem('detection-category', f'{path}: {of_people.left_out}')
+    yield from _check_overlap(of_people.boxes, found)
     with_box = {box['image_id'] for box in of_people.boxes}
     found.box_image_ids |= with_box
     for image_id in found.image_ids_with_people:
         if image_id not in with_box:
             yield Problem('image-without-box', f'image {image_id}')
+
+
+def _check_overlap(boxes: list[dict[str, Any]], found: Annotations) -> Iterator[Problem]:
+    """Check that most labelled people in images with boxes have one that overlaps them."""
+    by_image: dict[Any, list] = {}
+    for box in boxes:
+        by_image.setdefault(box['image_id'], []).append(box['bbox'])
+    people = [one for one in found.people if one.used and one.image_id in by_image]
+    overlaps = [float(box_iou(_corners([one.box]), _corners(by_image[one.image_id])).max()) for one in people]
+    hit = sum(overlap >= OVERLAP for overlap in overlaps)
+    if hit < FEW * len(people):
+        yield Problem('detection-overlap', f'{hit} of {len(people)} labelled people')
+
+
+def _corners(boxes: list) -> torch.Tensor:
+    """(N, 4), xyxy, of boxes x, y, w, h."""
+    return box_convert(torch.tensor(boxes, dtype=torch.float64), 'xywh', 'xyxy')

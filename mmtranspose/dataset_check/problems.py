@@ -118,5 +118,8 @@ KINDS = {
     'detections': Kind('error', '', 'the file of detector boxes cannot be used'),
     'detection-score': Kind('error', 'detector box', 'a score is a number from 0 to 1'),
     'detection-category': Kind('warning', '', "boxes of other categories than the people's are left out"),
+    'detection-overlap': Kind(
+        'warning', '', 'so few people overlap with a detector box by IoU 0.5: are these x, y, width, height in pixels?'
+    ),
     'image-without-box': Kind('warning', 'image', 'labelled people have no detector box; they cannot be found'),
 }

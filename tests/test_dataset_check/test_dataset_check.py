@@ -477,6 +477,16 @@ class TestDetections:
         spoil(lambda content: content['annotations'][0].update(category_id=1), name)
         assert kinds(check())['category-unlisted'] == (1, 'annotation 1: category_id 1')
 
+    def test_boxes_of_another_form(self, check, spoil):
+        def to_corners(boxes):
+            for box in boxes:
+                x, y, w, h = box['bbox']
+                box['bbox'] = [x, y, x + w, y + h]
+
+        spoil(to_corners, BOXES)
+        report = check()
+        assert kinds(report)['detection-overlap'][1].endswith(' of 5 labelled people') and report.ok()
+
     def test_an_image_without_boxes(self, check, spoil):
         spoil(lambda boxes: boxes.__setitem__(slice(None), [box for box in boxes if box['image_id'] != 2]), BOXES)
         report = check()

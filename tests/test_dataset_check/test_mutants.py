@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import SYNTHETIC_CONFIG
 from mmengine.config import Config
-from mutated_annotations import mutants
+from mutated_annotations import box_mutants, mutants
 from what_mmpose_does import STOPS, evaluated_on, forget, trained_on
 
 from mmtranspose.dataset_check import check_dataset
@@ -69,12 +69,13 @@ def cfg(root):
 
 
 class Split:
-    """An annotation file that is spoilt and mended again."""
+    """An annotation file, or a file of detector boxes, that is spoilt and mended again."""
 
-    def __init__(self, cfg, root, split):
+    def __init__(self, cfg, root, split, boxes=None):
         self.cfg, self.split = cfg, split
-        self.path = root / f'annotations/person_keypoints_{split}.json'
-        self.text = self.path.read_text()
+        self.ann_file = root / f'annotations/person_keypoints_{split}.json'
+        self.path = boxes or self.ann_file
+        self.text, self.annotations = self.path.read_text(), self.ann_file.read_text()
         self.clean = self.outcome()
 
     def outcome(self):
@@ -86,7 +87,7 @@ class Split:
         return evaluated_on(dataset, dict(self.cfg.val_evaluator), self.truth())
 
     def truth(self):
-        content = json.loads(self.text)
+        content = json.loads(self.annotations)
         names = {image['id']: image['file_name'] for image in content['images']}
         points = [np.reshape(one['keypoints'], (-1, 3))[:, :2] for one in content['annotations']]
         return {(names[one['image_id']], k): points[k] for k, one in enumerate(content['annotations'])}
@@ -119,12 +120,10 @@ def test_clean(splits, split):
     assert len(splits['train'].clean) == 7 and 0.3 < splits['val'].clean['coco/AP'] < 0.6
 
 
-@pytest.mark.parametrize('split', ['train', 'val'])
-@pytest.mark.parametrize('start', range(8))
-def test_mutants(splits, split, start):
-    """Each mutant is trained and evaluated as the clean file is, or named; where MMPose stops, by an error."""
-    spoilt, wrong = splits[split], []
-    for mutant in MUTANTS[start::8]:
+def wrongly_judged(spoilt, some):
+    """The mutants that are not judged as MMPose takes them."""
+    wrong = []
+    for mutant in some:
         content = json.loads(spoilt.text)
         mutant.change(content)
         spoilt.path.write_text(json.dumps(content))
@@ -141,7 +140,26 @@ def test_mutants(splits, split, start):
                 wrong.append(f'{mutant.name}: {outcome!s:.200}; judged: {level} {text:.300}')
         finally:
             spoilt.path.write_text(spoilt.text)
-    assert wrong == []
+    return wrong
+
+
+@pytest.mark.parametrize('split', ['train', 'val'])
+@pytest.mark.parametrize('start', range(8))
+def test_mutants(splits, split, start):
+    """Each mutant is trained and evaluated as the clean file is, or named; where MMPose stops, by an error."""
+    wrong = wrongly_judged(splits[split], MUTANTS[start::8])
+    assert not wrong, '\n'.join(wrong)
+
+
+def test_mutated_boxes(cfg, root):
+    boxes = root / 'person_detection_results' / 'person_detections_val.json'
+    with_boxes = deepcopy(cfg)
+    with_boxes.val_dataloader.dataset.bbox_file = str(boxes)
+    spoilt = Split(with_boxes, root, 'val', boxes)
+    assert spoilt.judged() == ('nothing', '') and 0.2 < spoilt.clean['coco/AP'] < 0.6
+    some = list(box_mutants())
+    wrong = wrongly_judged(spoilt, some)
+    assert len(some) >= 120 and not wrong, '\n'.join(wrong)
 
 
 def test_there_are_enough():

@@ -55,7 +55,7 @@ class Person:
 
 def metainfo(dataset: ConfigDict) -> dict:
     """A dataset's metainfo, parsed; its files are not read."""
-    key = repr((dataset.type, dataset.get('metainfo')))
+    key = repr((dataset.type, dataset.get('metainfo'), dataset.get('subset')))
     if key not in PARSED and 'datasets' in dataset:
         PARSED[key] = parse_pose_metainfo(dataset.metainfo)
     elif key not in PARSED:
@@ -181,9 +181,9 @@ def coco_annotation(person: Person) -> dict:
     )
 
 
-def whole_body(person: Person) -> dict[str, list[float]]:
-    """The fields of the 133 keypoints of COCO-WholeBody."""
-    triples, fields = person.triples, {}
+def whole_body(person: Person) -> dict[str, list[float] | int]:
+    """The fields of the 133 keypoints of COCO-WholeBody, whose num_keypoints counts those of the body."""
+    triples, fields = person.triples, dict(num_keypoints=int(person.labelled[: WHOLE_BODY['keypoints']].sum()))
     for part, count in WHOLE_BODY.items():
         fields[part], triples = triples[: 3 * count], triples[3 * count :]
     return fields

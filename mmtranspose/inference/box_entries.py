@@ -33,7 +33,7 @@ class BoxEntries:
 
     Attributes:
         by (str): What ``image`` of the entries is: ``'name'``, ``'id'``, or ``'one'`` where all boxes are of one image.
-        images (set[str]): The images that the file speaks of, with and without boxes.
+        images (dict[str, None]): The images that the file speaks of, with and without boxes, in its order.
         boxes (list[BoxEntry]): In the order of the file.
         faults (list[tuple[str, str]]): Where an entry cannot be used, and why.
         unusable (dict[str, str]): Images whose whole list of boxes cannot be used, and why.
@@ -42,7 +42,7 @@ class BoxEntries:
     """
 
     by: str
-    images: set[str] = field(default_factory=set)
+    images: dict[str, None] = field(default_factory=dict)
     boxes: list[BoxEntry] = field(default_factory=list)
     faults: list[tuple[str, str]] = field(default_factory=list)
     unusable: dict[str, str] = field(default_factory=dict)
@@ -73,13 +73,13 @@ def read_entries(content: object, where: str) -> BoxEntries:
         return _by_id(content)
     if not_a_list := _no_list_of_boxes(content):
         raise InputError(f'{where}: {not_a_list}')
-    entries = BoxEntries('one', {''} if content else set())
+    entries = BoxEntries('one', {'': None} if content else {})
     _add_boxes(entries, ((f'entry {index}', '', entry) for index, entry in enumerate(content)))
     return entries
 
 
 def _by_name(content: dict[str, Any]) -> BoxEntries:
-    entries = BoxEntries('name', set(content))
+    entries = BoxEntries('name', dict.fromkeys(content))
     for name, boxes in content.items():
         if not_a_list := _no_list_of_boxes(boxes):
             entries.unusable[name] = not_a_list
@@ -100,7 +100,7 @@ def _by_id(content: list[Any]) -> BoxEntries:
             elif entry.get('iscrowd') in (1, True):
                 entries.crowds += 1
             else:
-                entries.images.add(number)
+                entries.images[number] = None
                 yield f'entry {index}, image_id {number}', number, entry
 
     _add_boxes(entries, with_ids())

@@ -97,7 +97,7 @@ class BoxFile:
 
     def unmatched(self) -> str | None:
         """Say that the file has boxes, but not of any of the frames so far; None if it has, or no frame was asked."""
-        if not self._asked or not self._entries.images or not self._entries.images.isdisjoint(self._asked):
+        if not self._asked or not self._entries.images or not self._asked.keys().isdisjoint(self._entries.images):
             return None
         cure = '' if self.ids is not None else '; name the annotation file that lists the ids (--ann-file)'
         return (

@@ -1,9 +1,10 @@
 """Read image files, with the pixels that MMPose's ``LoadImage`` gives, and write them.
 
 OpenCV decodes. Depending on its version, OpenCV returns the readable part of a truncated file without an error, so the
-end markers of JPEG and PNG files are looked for first. OpenCV also ignores the EXIF rotation of WebP files and darkens
-TIFF files by their alpha channel; Pillow reads those files instead. Files of floating-point, signed or 32-bit values
-do not say which value is white, and OpenCV would cut them off at 255 or call them damaged: they are refused.
+end markers of JPEG, JPEG 2000 and PNG files are looked for first. OpenCV also ignores the EXIF rotation of WebP files
+and darkens TIFF files by their alpha channel; Pillow reads those files instead. Files of floating-point, signed or
+32-bit values do not say which value is white, and OpenCV would cut them off at 255 or call them damaged: they are
+refused.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ TIFF = (b'II*\0', b'MM\0*', *BIG_TIFF)
 BITS, COMPRESSION, SAMPLE_FORMAT, LOGARITHMIC = 258, 259, 339, (34676, 34677)  # tags of TIFF; values of one
 FLOATING = (b'#?RADIANCE', b'#?RGBE', b'v/1\x01', b'PF\n', b'Pf\n')  # Radiance HDR, OpenEXR, PFM
 JPEG_END, JPEG_SCAN = b'\xff\xd9', b'\xff\xda'
+JPEG_2000_SCAN = b'\xff\x4f\xff\x51'  # where the codestream begins, which ends as a JPEG does
+JPEG_2000 = (JPEG_2000_SCAN, b'\0\0\0\x0cjP  \r\n\x87\n')
 PNG_END = b'IEND\xae\x42\x60\x82'
 WEBP_HAS_EXIF = 0x08  # in the flags of its VP8X header
 NO_WHITE = 'holds {} values, of which none is known to be white; save it with 8 or 16 bits a channel'
@@ -130,8 +133,10 @@ class _Refused(Exception):
 def _decode(data: bytes) -> np.ndarray:
     if not data:
         raise _Refused('is empty (0 bytes)')
-    if (data.startswith(JPEG) and not _jpeg_ends(data)) or (data.startswith(PNG) and PNG_END not in data):
+    if _is_cut_off(data):
         raise _Refused(CUT_OFF)
+    if data.startswith(JPEG_2000):
+        _require_sound(data)
     if data.startswith(FLOATING):
         raise _Refused(NO_WHITE.format('floating-point'))
     if data.startswith(TIFF):
@@ -161,6 +166,30 @@ def _by_opencv(data: bytes) -> np.ndarray | None:
         if 'CV_IO_MAX_IMAGE' in error.err:
             raise _Refused('has more pixels than OpenCV reads (2^30); make it smaller') from None
         raise _Refused(f'is damaged ({error.err})') from None
+
+
+def _is_cut_off(data: bytes) -> bool:
+    """Whether the end marker of the file's format is missing."""
+    if data.startswith(JPEG):
+        return not _jpeg_ends(data)
+    if data.startswith(PNG):
+        return PNG_END not in data
+    return data.startswith(JPEG_2000) and data.find(JPEG_END, data.find(JPEG_2000_SCAN)) < 0
+
+
+def _require_sound(data: bytes) -> None:
+    """Check a JPEG 2000 by Pillow: one that is damaged may crash the process inside OpenCV (seen in 4.11).
+
+    Raises:
+        _Refused: It cannot be decoded.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=['JPEG2000']) as opened:
+            opened.load()
+    except Image.DecompressionBombError:
+        return  # large, and perhaps sound
+    except (OSError, ValueError, SyntaxError) as error:
+        raise _Refused(f'is damaged, truncated or no image ({error})') from None
 
 
 def _jpeg_ends(data: bytes) -> bool:

@@ -21,8 +21,9 @@ from mmpose.registry import (
     TRANSFORMS,
 )
 
-from mmtranspose.compat import auto_resume
+from mmtranspose.compat import auto_resume, detector_box_categories
 from mmtranspose.compat.patching import replace_once, when_imported
+from mmtranspose.files.coco_format import person_boxes
 from mmtranspose.loading import zoo
 
 PACKAGE = 'mmtranspose'
@@ -46,6 +47,9 @@ def register() -> None:
     register_configs()
     when_imported('mmengine.infer.infer', register_models)
     auto_resume.apply(find_latest_checkpoint)
+    when_imported(
+        'mmpose.datasets.datasets.base.base_coco_style_dataset', lambda: detector_box_categories.apply(person_boxes)
+    )
 
 
 def register_modules() -> None:

@@ -231,6 +231,7 @@ WHOLE: dict[str, Callable[[dict], Any]] = {
         _move(content, 2),
         content['categories'].insert(0, dict(id=1, name='dog', keypoints=[], skeleton=[])),
     ],
+    'categories of numbers and text': lambda content: content['categories'].append(dict(id='dog', name='dog')),
     'the same id twice': lambda content: content['annotations'][1].update(id=content['annotations'][2]['id']),
     'the same image twice': lambda content: content['images'].append(dict(content['images'][0])),
     'an image without a file': lambda content: content['images'].append(

@@ -30,6 +30,7 @@ def apply() -> None:
         atomic_write,
         byte_order_mark,
         checkpoint_files,
+        ground_truth_converter,
         inferencer_collate,
         installed_path,
         mmcv_ops,
@@ -43,7 +44,8 @@ def apply() -> None:
     for fault in (checkpoint_files, safetensors_files):
         when_imported('mmengine.runner.checkpoint', fault.apply)
     when_imported('mmpose.datasets.datasets.base.base_coco_style_dataset', windows_paths.apply)
-    when_imported('mmpose.evaluation.metrics.coco_metric', annotations_without_keypoints.apply)
+    for fault in (annotations_without_keypoints, ground_truth_converter):
+        when_imported('mmpose.evaluation.metrics.coco_metric', fault.apply)
     when_imported('mmengine.runner.runner', apply_to_runner)
     when_imported('mmengine.infer.infer', inferencer_collate.apply)
 

@@ -84,6 +84,8 @@ def _check_content(content: dict, path: str, metric: dict, kind: type, found: An
         yield Problem('evaluation-file', f'{path} has images without crowdIndex, by which keypoints_crowd groups them')
     fields = (*(('num_keypoints',) if crowd_pose else ()), *(PARTS if issubclass(kind, CocoWholeBodyMetric) else ()))
     listed = {category['id'] for category in read_categories(content, path)}
+    if len({isinstance(id, str) for id in listed}) > 1:
+        yield Problem('evaluation-file', f'{path} has numbers and texts as ids of categories: CocoMetric sorts them')
     use_area, compared = metric.get('use_area', True), []
     for entry in well_formed(content['annotations'], 'annotations', []):
         if entry['image_id'] not in ids:

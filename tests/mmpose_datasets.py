@@ -7,7 +7,7 @@ those of MMPose's own configs; a dataset that no config evaluates has those of i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -63,6 +63,7 @@ class MMPoseDataset:
         entry (Callable): Gives the fields in which an annotation differs from COCO's; None: it has no such field.
         image (Callable): The same of an image, given its id.
         category (dict): The same of a category.
+        names_of (str): The class whose keypoints the categories name; empty: this one.
         num_categories (int): Categories of the file, which people have in turn.
         boxes (tuple): Of the people: image and (x, y, w, h) in pixels.
         size (tuple[int, int]): Of the images, (w, h) in pixels.
@@ -81,6 +82,7 @@ class MMPoseDataset:
     entry: Callable[[Person], Fields] = lambda person: {}
     image: Callable[[int], Fields] = lambda image_id: {}
     category: Fields = field(default_factory=dict)
+    names_of: str = ''
     num_categories: int = 1
     boxes: tuple = BOXES
     size: tuple[int, int] = (96, 80)
@@ -135,7 +137,7 @@ def keypoint_names(kind: str, subset: str = '') -> list[str]:
 
 def write_coco(dataset: MMPoseDataset, root: Path, people: list[Person]) -> Fields:
     """Write a file in COCO's format, but for what the dataset has more or less."""
-    names = keypoint_names(dataset.type, dataset.options.get('subset', ''))
+    names = keypoint_names(dataset.names_of or dataset.type, dataset.options.get('subset', ''))
     categories = [
         _changed(dict(supercategory='kind', id=1 + i, name=f'kind {i}', keypoints=names, skeleton=[]), dataset.category)
         for i in range(dataset.num_categories)
@@ -349,11 +351,6 @@ def write_ubody3d(dataset: MMPoseDataset, root: Path, people: list[Person]) -> F
     return {}
 
 
-def write_posetrack_video(dataset: MMPoseDataset, root: Path, people: list[Person]) -> Fields:
-    """Write PoseTrack18's file."""
-    return write_coco(replace(dataset, type='PoseTrack18Dataset'), root, people)
-
-
 def of_keypoints(person: Person) -> Fields:
     """The box in the file is that of the keypoints; the class takes the whole image."""
     low, high = person.keypoints.min(0), person.keypoints.max(0)
@@ -408,8 +405,8 @@ BODIES = (
     MMPoseDataset(
         'ExlposeDataset', 14, AP_NO_AREA, entry=without('area', 'segmentation'), image=lambda i: dict(crowdIndex=0)
     ),
-    MMPoseDataset('HumanArtDataset', 17, AP, entry=humanart),
-    MMPoseDataset('HumanArt21Dataset', 21, PCK_HALPE, entry=humanart),
+    MMPoseDataset('HumanArtDataset', 17, AP, entry=humanart, names_of='HumanArt21Dataset'),
+    MMPoseDataset('HumanArt21Dataset', 21, PCK_HALPE, entry=humanart, names_of='HumanArtDataset'),
     MMPoseDataset(
         'JhmdbDataset', 15, PCK_JHMDB, entry=jhmdb, image=video_frame, file_name='catch/{:05d}.png', first_id=2280001
     ),
@@ -431,7 +428,7 @@ BODIES = (
 )
 FACES = (
     MMPoseDataset('AFLWDataset', 19, NME_OF_BOX, **dict(FACE, entry=aflw, flag=1.0)),
-    MMPoseDataset('CocoWholeBodyFaceDataset', 68, NME, entry=face_of_whole_body),
+    MMPoseDataset('CocoWholeBodyFaceDataset', 68, NME, entry=face_of_whole_body, names_of='CocoDataset'),
     MMPoseDataset('COFWDataset', 29, NME, entry=without('segmentation'), category=NAMELESS),
     MMPoseDataset(
         'Face300VWDataset',
@@ -470,9 +467,9 @@ HANDS = (
     MMPoseDataset('Rhd2DDataset', 21, PCK),
 )
 WHOLE_BODIES = (
-    MMPoseDataset('CocoWholeBodyDataset', 133, AP_WHOLE_BODY, entry=whole_body),
+    MMPoseDataset('CocoWholeBodyDataset', 133, AP_WHOLE_BODY, entry=whole_body, names_of='CocoDataset'),
     MMPoseDataset('HalpeDataset', 136, PCK_HALPE),
-    MMPoseDataset('UBody2dDataset', 133, AP_WHOLE_BODY, entry=whole_body),
+    MMPoseDataset('UBody2dDataset', 133, AP_WHOLE_BODY, entry=whole_body, names_of='CocoDataset'),
     MMPoseDataset(
         'H36MWholeBodyDataset', 133, PCK, boxes=BOXES[1:], first_id=0, flag=1.0, all_labelled=True, write=write_h3wb
     ),
@@ -502,7 +499,7 @@ REFUSED = (
             entry=posetrack,
             image=video_frame,
             file_name='images/val/012834_mpii_test/{:06d}.jpg',
-            write=write_posetrack_video,
+            names_of='PoseTrack18Dataset',
             options=dict(frame_sampler_mode='fixed', frame_indices=[-1, 0], frame_weights=[0.0, 1.0]),
         ),
         'occurs when loading `[',

@@ -2,8 +2,8 @@
 
 With ``gt_converter``, ``CocoMetric`` of MMPose 1.3.2 renumbers the keypoints of its annotations in place whenever it
 computes: the second validation of a run renumbers those of the first, and stops or, worse, gives a wrong AP. It also
-renumbers the sigmas in the dict of meta data that it is given, which other metrics share. The work-around can go when it
-converts copies.
+renumbers the sigmas in the dict of meta data that it is given, which other metrics share. The work-around can go when
+it converts copies.
 """
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ def _add_person(
         entry (dict | None): The annotation in COCO's format, if any.
     """
     where = f'annotation {info["id"]}'
-    points = np.asarray(info['keypoints'], np.float64)[0]
+    points = np.asarray(info['keypoints'], np.float64)[0][:, :2]  # InterHand3DDataset has a third coordinate
     visible = np.asarray(info['keypoints_visible'], np.float64)[0]
     visible = visible if visible.ndim == 1 else visible.min(1)
     if info.get('iscrowd'):

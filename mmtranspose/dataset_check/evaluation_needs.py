@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 from mmpose.evaluation import CocoMetric
-from mmpose.evaluation.metrics import CocoWholeBodyMetric
+from mmpose.evaluation.metrics import CocoWholeBodyMetric, PoseTrack18Metric
 from mmpose.registry import METRICS
 
 from mmtranspose.dataset_check.annotations import Annotations
@@ -86,7 +86,8 @@ def _check_content(content: dict, path: str, metric: dict, kind: type, found: An
     listed = {category['id'] for category in read_categories(content, path)}
     if len({isinstance(id, str) for id in listed}) > 1:
         yield Problem('evaluation-file', f'{path} has numbers and texts as ids of categories: CocoMetric sorts them')
-    use_area, compared = metric.get('use_area', True), []
+    use_area = metric.get('use_area', True) and not issubclass(kind, PoseTrack18Metric)  # which uses poseval
+    compared: list[dict] = []
     for entry in well_formed(content['annotations'], 'annotations', []):
         if entry['image_id'] not in ids:
             continue

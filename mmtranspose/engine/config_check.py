@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
@@ -13,7 +14,8 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict, ReduceOnPlateauParamS
 from mmengine.runner import Runner
 from mmpose.evaluation.metrics import CocoMetric
 
-from mmtranspose.engine.config_fields import NO_SAMPLE, at, mistake, naming_fields
+from mmtranspose.engine.config_fields import NO_SAMPLE, mistake, naming_fields
+from mmtranspose.engine.metric_check import check_metrics
 from mmtranspose.engine.metric_names import metric_names
 from mmtranspose.engine.random_states import random_states_kept
 from mmtranspose.engine.shape_check import check_input_size, check_shapes
@@ -48,16 +50,18 @@ def check_run(runner: Runner, loaders: tuple[str, ...]) -> None:
         if f'{split}_dataloader' in loaders and cfg.get(f'{split}_cfg') is not None:
             with naming_fields(cfg, f'{split}_cfg', f'{split}_dataloader', f'{split}_evaluator'):
                 loop = getattr(runner, f'{split}_loop')
-            _check_metrics(cfg, f'{split}_evaluator', loop.evaluator)
+            _check_evaluator(cfg, f'{split}_evaluator', loop.evaluator)
             _check_dataset(cfg, f'{split}_dataloader', loop.dataloader)
             with random_states_kept():
                 check_input_size(runner.model, cfg, f'{split}_dataloader', loop.dataloader)
+                dataset = loop.dataloader.dataset
+                check_metrics(cfg, split, loop.evaluator, [dataset[index] for index in range(min(2, len(dataset)))])
     if 'train_dataloader' in loaders and 'val_dataloader' in loaders and runner.val_loop is not None:
         _check_save_best(runner)
 
 
 def _check_dataset(cfg: Config, name: str, loader: Any) -> None:
-    """Check that a data loader has batches, and people with as many keypoints as the head predicts."""
+    """Check that a data loader has batches."""
     samples, batches = len(loader.dataset), len(loader)
     if samples == 0:
         raise mistake(cfg, f'{name}.dataset', NO_SAMPLE)
@@ -65,15 +69,13 @@ def _check_dataset(cfg: Config, name: str, loader: Any) -> None:
         raise mistake(
             cfg, name, f'no batch is left: batch_size={loader.batch_size} with drop_last=True, but {samples} samples'
         )
-    keypoints = (getattr(loader.dataset, 'metainfo', None) or {}).get('num_keypoints')
-    channels = at(cfg, 'model.head.out_channels')
-    if cfg.model.type == 'TopdownPoseEstimator' and None not in (keypoints, channels) and keypoints != channels:
-        raise mistake(
-            cfg, 'model.head.out_channels', f'={channels}, but the people of {name} have {keypoints} keypoints'
-        )
 
 
-def _check_metrics(cfg: Config, name: str, evaluator: Any) -> None:
+def _check_evaluator(cfg: Config, name: str, evaluator: Any) -> None:
+    counts = Counter(metric_names(evaluator) or ())
+    for metric, count in counts.items():
+        if count > 1:
+            raise mistake(cfg, name, f'{count} metrics are called {metric!r}; give each a prefix of its own')
     for metric in getattr(evaluator, 'metrics', ()):
         if isinstance(metric, CocoMetric):
             with naming_fields(cfg, name):

@@ -221,7 +221,8 @@ def built(people, tiny_config, tmp_path):
             if case.num_keypoints != 17:
                 dataset.metainfo = {**metainfo(case.num_keypoints), **case.metainfo}
             if converter is not None:
-                dataset.pipeline.insert(1, converter)
+                before = [step['type'] for step in dataset.pipeline].index('UnbiasedTopdownAffine')
+                dataset.pipeline.insert(before, converter)
         outputs = 5 if converter is not None else case.num_keypoints
         options = {'model.head.out_channels': outputs, **changes}
         evaluator = dict(type='CocoMetric', **(dict(gt_converter=converter) if converter else {}))

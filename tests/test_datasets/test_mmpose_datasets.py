@@ -285,6 +285,5 @@ def worse(found: dict[str, float], best: dict[str, float]) -> bool:
 def test_refused(dataset, sentence, tiny, tmp_path):
     data, _ = dataset.write_files(tmp_path)
     cfg = config_for(dataset, tiny, data, tmp_path)
-    cfg.data_check = dataset.type != 'InterHand3DDataset'
     with pytest.raises((InputError, AssertionError), match=re.escape(sentence)):  # of MMPose: an assertion
         build_runner(cfg, LOADERS)

@@ -311,7 +311,9 @@ class TestBuildRunner:
             image.write_bytes(b'no image' if kind == 'text' else content[: len(content) // 2])
         cfg = load_config(cfg.filename, dict(data_root=str(tmp_path / 'people'), work_dir=cfg.work_dir))
         cfg.launcher, cfg.experiment_name = 'none', tmp_path.name
-        with pytest.raises(InputError, match=f'image-{"missing" if kind == "missing" else "damaged"}.*\n.*{image.name}'):
+        with pytest.raises(
+            InputError, match=f'image-{"missing" if kind == "missing" else "damaged"}.*\n.*{image.name}'
+        ):
             build_runner(cfg, ('test_dataloader',))
         cfg.data_check = False
         runner = build_runner(cfg, ('test_dataloader',))

@@ -95,8 +95,10 @@ def report(found: DatasetDetections, out: str) -> int:
     print(printable(f'{len(found.detections)} boxes{carried} in {len(images)} images: {out}'))
     if found.ap is not None:
         print('box ' + ', '.join(f'{name} {value:.3f}' for name, value in found.ap.items()))
-    if found.ap_problem is not None:
-        print(printable(f'the AP of the boxes cannot be measured: {found.ap_problem}'), file=sys.stderr)
+    for fault in found.faults:
+        print(printable(f'annotation file: {fault}; the AP leaves it out, with its image'), file=sys.stderr)
+    for note in found.notes if found.ap is not None else ():
+        print(printable(f'the AP leaves out what cannot be compared: {note}'), file=sys.stderr)
     if found.skipped:
         print(f'left out, as they cannot be read: {len(found.skipped)} images', file=sys.stderr)
-    return 1 if found.skipped or found.ap_problem else 0
+    return 1 if found.skipped or found.faults else 0

@@ -6,9 +6,11 @@ import io
 import zlib
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -61,39 +63,63 @@ class AnnotatedImages:
         return zlib.crc32(repr((self.ids, self.paths)).encode())
 
 
-def true_boxes(annotations: dict[str, Any], category: int | str, where: str) -> list[dict[str, Any]]:
-    """Select the ground-truth boxes of one category from an annotation file, in the form that pycocotools takes.
+@dataclass
+class TrueBoxes:
+    """The ground-truth boxes of one category.
+
+    Attributes:
+        boxes (list[dict]): In the form that pycocotools takes.
+        faults (dict[str, int | str | None]): What is wrong with annotations that cannot be used, and the images whose
+            ground truth is therefore not known; None where the image is not known either.
+        others (int): Number of boxes of other categories.
+    """
+
+    boxes: list[dict[str, Any]] = field(default_factory=list)
+    faults: dict[str, int | str | None] = field(default_factory=dict)
+    others: int = 0
+
+
+def true_boxes(annotations: dict[str, Any], category: int | str) -> TrueBoxes:
+    """Select the ground-truth boxes of one category from an annotation file.
 
     Args:
         annotations (dict): The content of the file.
         category (int | str): The id of the category.
-        where (str): Names the file in messages.
-
-    Raises:
-        InputError: An annotation is no dict, or has no box of four numbers.
     """
-    entries = annotations.get('annotations') or []
+    found, entries = TrueBoxes(), annotations.get('annotations') or []
     if not isinstance(entries, list):
-        raise InputError(f'{where}: "annotations" must be a list')
-    boxes: list[dict[str, Any]] = []
+        return TrueBoxes(faults={'"annotations" is no list': None})
     for index, entry in enumerate(entries):
+        where = f'annotations[{index}]'
         if not isinstance(entry, dict):
-            raise InputError(f'{where}: annotations[{index}] is {entry!s:.60}; a dict is wanted')
-        if entry.get('category_id') == category and entry.get('bbox'):
-            boxes.append(_true_box(entry, len(boxes) + 1, f'{where}: annotations[{index}]'))
-    return boxes
+            found.faults[f'{where} is {entry!s:.60}; a dict is wanted'] = None
+        elif entry.get('category_id') != category:
+            found.others += bool(entry.get('bbox'))
+        elif entry.get('bbox'):
+            _add_box(found, entry, where)
+    return found
 
 
-def _true_box(entry: dict[str, Any], number: int, where: str) -> dict[str, Any]:
+def _add_box(found: TrueBoxes, entry: dict[str, Any], where: str) -> None:
+    image_id = entry.get('image_id')
+    if not isinstance(image_id, (int, str)):
+        found.faults[f'{where} has the image_id {image_id!s:.60}; a number or a text is wanted'] = None
+        return
     try:
-        bbox = entry['bbox']
-        x, y, w, h = (float(value) for value in ([] if isinstance(bbox, str) else bbox))  # '1234' has four digits
+        x, y, w, h = (float(value) for value in ([] if isinstance(entry['bbox'], str) else entry['bbox']))
         area = w * h if entry.get('area') is None else float(entry['area'])
-        image_id, crowd = entry['image_id'], int(entry.get('iscrowd') or 0)
-        hash(image_id)
-    except (TypeError, ValueError, KeyError) as error:
-        raise InputError(f'{where} has no image_id, bbox [x, y, w, h] and area that can be used: {error!r}') from None
-    return dict(id=number, image_id=image_id, category_id=1, bbox=[x, y, w, h], area=area, iscrowd=crowd)
+        known = np.isfinite([x, y, w, h, area]).all() and w > 0 and h > 0 and area >= 0
+    except (TypeError, ValueError, OverflowError):
+        known = False
+    crowd = entry.get('iscrowd') or 0
+    if not known or crowd not in (0, 1):
+        given = {name: entry[name] for name in ('bbox', 'area', 'iscrowd') if name in entry}
+        found.faults[f'{where} has no bbox, area and iscrowd that can be used: {given!s:.100}'] = image_id
+        return
+    number = len(found.boxes) + 1
+    found.boxes.append(
+        dict(id=number, image_id=image_id, category_id=1, bbox=[x, y, w, h], area=area, iscrowd=int(crowd))
+    )
 
 
 def box_ap(
@@ -102,7 +128,7 @@ def box_ap(
     """Measure the average precision and recall of detected boxes with pycocotools.
 
     Args:
-        annotated (Sequence[dict]): The ground truth, from :func:`true_boxes`.
+        annotated (Sequence[dict]): The ground truth, ``boxes`` of :func:`true_boxes`.
         image_ids (Sequence[int | str]): The images to measure over.
         detections (Sequence[dict]): ``image_id``, ``bbox`` [x, y, w, h] in pixels, ``score``; of the same category.
 

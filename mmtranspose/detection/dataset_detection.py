@@ -6,14 +6,14 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.dist import barrier, is_main_process
 
-from mmtranspose.detection.annotated_boxes import AnnotatedImages, box_ap, true_boxes
+from mmtranspose.detection.annotated_boxes import AnnotatedImages, TrueBoxes, box_ap, true_boxes
 from mmtranspose.detection.people_category import category_of_people
 from mmtranspose.detection.person_detector import PersonDetector
 from mmtranspose.errors import InputError
@@ -36,17 +36,19 @@ class DatasetDetections:
             image by image, and in each from the highest score down.
         skipped (dict[str, str]): The paths of images that could not be read, and why.
         ap (dict[str, float] | None): ``AP``, ``AP50``, ``AP75``, ``AR`` over the images that could be read, 0 to 1;
-            None where the annotations have no boxes of the category, or boxes that cannot be used.
+            None where the annotations have no boxes of the category.
         category_id (int | str): The category that the annotated people carry, see :func:`category_of_people`; all
             ``detections`` have it, and ``ap`` is measured against it.
-        ap_problem (str | None): Why the annotated boxes cannot be used, where that is so.
+        faults (list[str]): What is wrong with annotations that cannot be used; ``ap`` leaves out their images.
+        notes (list[str]): Counts of annotated boxes that ``ap`` leaves out for other reasons.
     """
 
     detections: list[dict[str, Any]]
     skipped: dict[str, str]
     ap: dict[str, float] | None
     category_id: int | str = PERSON
-    ap_problem: str | None = None
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def detect_dataset(
@@ -80,7 +82,7 @@ def detect_dataset(
             dataset, no image can be read or, with ``strict``, an image cannot be read.
     """
     images = AnnotatedImages(ann_file, img_root)
-    category, annotated = _annotated_boxes(detector, images)
+    category = _category(detector, images)
     require_output_file(out, '--out', (ann_file, *images.paths))
     size = batch_size * -(-len(images) // (batch_size * MAX_PARTS))
     made_by = _made_by(detector, images, size)
@@ -105,22 +107,27 @@ def detect_dataset(
     shutil.rmtree(parts.root)
     skipped = {images.paths[n]: str(why) for n, why in zip(found['unread'], found['reasons'])}
     read = [image_id for image_id, path in zip(images.ids, images.paths) if path not in skipped]
-    if isinstance(annotated, InputError):
-        return DatasetDetections(detections, skipped, None, category, str(annotated))
-    return DatasetDetections(detections, skipped, box_ap(annotated, read, detections), category)
+    truth = true_boxes(images.annotations, category)
+    measured = [image_id for image_id in read if image_id not in truth.faults.values()]
+    ap = box_ap(truth.boxes, measured, detections)
+    return DatasetDetections(detections, skipped, ap, category, [*truth.faults], _notes(truth, images, category))
 
 
-def _annotated_boxes(
-    detector: PersonDetector, images: AnnotatedImages
-) -> tuple[int | str, list[dict[str, Any]] | InputError]:
-    """The category of people and their ground-truth boxes, or why these cannot be used."""
+def _category(detector: PersonDetector, images: AnnotatedImages) -> int | str:
+    """The category that detections get: that of the annotated people."""
     classes = detector.model.dataset_meta['classes']
     name = classes[detector.category] if classes else 'person'
-    category = category_of_people(images.annotations, images.ann_file, name)
-    try:
-        return category, true_boxes(images.annotations, category, f'annotation file {images.ann_file}')
-    except InputError as error:  # the boxes to be found do not depend on them
-        return category, error
+    return category_of_people(images.annotations, images.ann_file, name)
+
+
+def _notes(truth: TrueBoxes, images: AnnotatedImages, category: int | str) -> list[str]:
+    """How many annotated boxes no AP is measured against, although nothing is wrong with them."""
+    known = set(images.ids)
+    counts = {
+        f'of other categories than {category!r}': truth.others,
+        'of images that the annotation file does not list': sum(one['image_id'] not in known for one in truth.boxes),
+    }
+    return [f'{count} annotated boxes are {what}' for what, count in counts.items() if count]
 
 
 def _made_by(detector: PersonDetector, images: AnnotatedImages, size: int) -> dict[str, Any]:

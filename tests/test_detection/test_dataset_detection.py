@@ -1,7 +1,6 @@
 """Detector boxes of a dataset: the file that is written, stops, and images that cannot be read."""
 
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from tiny_detector import write_detector
 
 from mmtranspose.detection import PersonDetector, detect_dataset
 from mmtranspose.detection import dataset_detection as dataset_module
-from mmtranspose.detection.annotated_boxes import AnnotatedImages, box_ap, true_boxes
+from mmtranspose.detection.annotated_boxes import AnnotatedImages, TrueBoxes, box_ap, true_boxes
 from mmtranspose.detection.people_category import category_of_people
 from mmtranspose.errors import InputError
 from mmtranspose.files import resumable_arrays as parts_module
@@ -119,7 +118,7 @@ class TestAveragePrecision:
     )
 
     def ground_truth(self, category):
-        return true_boxes(dict(annotations=[*self.ANNOTATED]), category, 'file')
+        return true_boxes(dict(annotations=[*self.ANNOTATED]), category).boxes
 
     @pytest.mark.parametrize(
         ('boxes', 'ap50', 'ap'),
@@ -143,16 +142,31 @@ class TestAveragePrecision:
     @pytest.mark.parametrize(('category', 'ids'), [(7, [1, 2]), (5, [3])])
     def test_nothing_to_measure_by(self, category, ids):
         assert box_ap(self.ground_truth(category), ids, []) is None
-        assert true_boxes({}, category, 'file') == []
+        assert true_boxes({}, category) == TrueBoxes()
 
     @pytest.mark.parametrize(
         'broken',
-        [dict(bbox=[1, 2, 3]), dict(bbox='1234'), dict(bbox=[None] * 4), dict(area='x'), dict(image_id=[1]), 3],
+        [
+            *[dict(bbox=bbox) for bbox in ([1, 2, 3], '1234', [None] * 4, [1, 2, 3, -4], [1, 2, 0, 4], 7, {'x': 1})],
+            *[dict(bbox=[1, 2, 3, bad]) for bad in (np.nan, np.inf, 'wide', [1], 10**400)],
+            *[dict(area=bad) for bad in ('x', np.nan, np.inf, -1, [])],
+            *[dict(iscrowd=bad) for bad in (1e30, np.inf, np.nan, 'x', 2, [1])],
+            *[dict(image_id=bad) for bad in ([1], None, {}, 0.5)],
+            3,
+            None,
+        ],
+        ids=str,
     )
-    def test_broken_annotation_is_named(self, broken):
-        entry = dict(self.ANNOTATED[0], **broken) if isinstance(broken, dict) else broken
-        with pytest.raises(InputError, match=r'ann.json: annotations\[1\]'):
-            true_boxes(dict(annotations=[self.ANNOTATED[0], entry]), 5, 'ann.json')
+    def test_broken_annotation_is_named_and_its_image_left_out(self, broken):
+        entry = dict(self.ANNOTATED[1], **broken) if isinstance(broken, dict) else broken
+        found = true_boxes(dict(annotations=[self.ANNOTATED[0], entry, self.ANNOTATED[2]]), 5)
+        [(fault, image)] = found.faults.items()
+        assert fault.startswith('annotations[1] ') and len(fault) < 200
+        assert image == (None if entry is broken or 'image_id' in broken else 2)
+        assert [one['bbox'] for one in found.boxes] == [[0, 0, 10, 10]] and found.others == 1
+
+    def test_annotations_that_are_no_list(self):
+        assert true_boxes(dict(annotations={'a': 1}), 5) == TrueBoxes(faults={'"annotations" is no list': None})
 
     def test_numbers_and_texts_as_ids(self):
         ground_truth = self.ground_truth(5)
@@ -392,18 +406,24 @@ class TestCategoryOfPeople:
         assert f'{len(found)} boxes of category_id {category!r}, which the annotated people carry, in 4 images' in said
         assert f'box AP {plain.ap["AP"]:.3f}' in said and plain.ap['AP'] > 0
 
-    def test_annotated_boxes_that_cannot_be_used_cost_the_ap_alone(self, detector, copied, files, run_command, capsys):
+    def test_annotations_that_cannot_be_used_are_named(self, detector, copied, files, run_command, capsys):
         root, _ = copied
-        plain = detect(detector, root, root / 'plain.json')
         content = json.loads((root / ANNOTATIONS).read_text())
-        content['annotations'][2]['bbox'] = ['wide', 1, 2, 3]
+        bad = content['annotations'][2]
+        others = [one['id'] for one in content['images'] if one['id'] != bad['image_id']]
+        plain = detect(detector, root, root / 'plain.json')
+        expected = box_ap(true_boxes(content, 1).boxes, others, plain.detections)
+        bad['bbox'] = ['wide', 1, 2, 3]
+        content['annotations'] += people_in(5, 1, image_id=99, bbox=[1, 2, 3, 4])
         (root / ANNOTATIONS).write_text(json.dumps(content))
         arguments = (*files, root / ANNOTATIONS, '--img-root', root / 'val', '--out', root / 'boxes.json')
         assert run_command('detect', *arguments, '--bbox-thr', 0.3, '--nms-thr', 0.7, '--device', 'cpu') == 1
         assert json.loads((root / 'boxes.json').read_text()) == plain.detections
         said = capsys.readouterr()
-        assert 'box AP' not in said.out
-        assert re.search(r'AP of the boxes cannot be measured: .*annotations\[2\] has no image_id, bbox', said.err)
+        assert f'box AP {expected["AP"]:.3f}' in said.out and expected['AP'] != pytest.approx(plain.ap['AP'])
+        assert "annotations[2] has no bbox, area and iscrowd that can be used: {'bbox': ['wide', 1, 2, 3]" in said.err
+        assert '1 annotated boxes are of other categories than 1' in said.err
+        assert '1 annotated boxes are of images that the annotation file does not list' in said.err
 
 
 def test_batch_size_must_be_positive(run_command, files, people, capsys):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
+from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 from mmpose.structures import PoseDataSample
@@ -24,6 +24,8 @@ from mmtranspose.typing import Batch, DatasetMeta
 KEYPOINT_FIELDS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')  # last four: whole bodies
 TORSO = ('left_shoulder', 'right_shoulder', 'left_hip', 'right_hip')
 UNKNOWN_VISIBILITY = 3
+LARGEST_AREA = 2  # of the box, whose edges may be rounded or clipped
+MOST_NAMED = 5  # people, of those that are wrong in the same way
 UNKNOWN_AREA = 0.53  # of the box; MMPose's and COCO's share of a person in a box without a known area
 
 
@@ -73,7 +75,8 @@ class LabelledPeople:
         seed (int): Seed of the order.
 
     Raises:
-        InputError: A file of the dataset is missing, nobody in it is labelled, or it has no sigmas.
+        InputError: A file of the dataset is missing, nobody in it is labelled, an area cannot be used, or the dataset
+            has no sigmas.
     """
 
     def __init__(self, cfg: Config, max_samples: int | None, seed: int):
@@ -96,6 +99,7 @@ class LabelledPeople:
                 f'{cfg.test_dataloader.dataset.get("ann_file")}: no person with labelled keypoints; name annotations '
                 'by --cfg-options test_dataloader.dataset.ann_file=...'
             )
+        _require_areas(self.dataset, labelled)
         self.order = np.random.default_rng(seed).permutation(labelled)[:max_samples].tolist()
 
     def __len__(self) -> int:
@@ -111,6 +115,30 @@ class LabelledPeople:
         indices = self.order[start:stop]
         batch = pseudo_collate([self.dataset[i] for i in indices])
         return batch, [GroundTruth.of(i, sample) for i, sample in zip(indices, batch['data_samples'])]
+
+
+def _require_areas(dataset: BaseDataset, people: Sequence[int]) -> None:
+    """Check the annotated areas, by which distances are judged; an area of 0, or none, is unknown.
+
+    Raises:
+        InputError: An area is no number, not positive, or larger than the person's box can hold.
+    """
+    wrong = []
+    for index in people:
+        info = dataset.get_data_info(index)
+        raw = info.get('raw_ann_info') or {}
+        x1, y1, x2, y2 = np.ravel(info['bbox'])[:4]
+        area = raw.get('area') or 0
+        if not (isinstance(area, (int, float)) and 0 <= area <= LARGEST_AREA * (x2 - x1) * (y2 - y1)):
+            wrong.append(
+                f'annotation {raw.get("id")!s:.40} has area {area!s:.40} in a box of {x2 - x1:g} x {y2 - y1:g}'
+            )
+    if wrong:
+        raise InputError(
+            f'{len(wrong)} of {len(people)} people have an area that cannot be that of a person in the box, in square '
+            'pixels; correct it, or remove the field, and 0.53 of the box is taken',
+            details=wrong[:MOST_NAMED],
+        )
 
 
 @dataclass(frozen=True)

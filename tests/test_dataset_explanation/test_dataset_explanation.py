@@ -1,5 +1,6 @@
 """Explanations over a dataset: ground truth, shares by hand, intervals, resuming, several processes."""
 
+import copy
 import json
 import shutil
 
@@ -271,10 +272,26 @@ def test_mistakes(model, tmp_path, settings, words):
 
 
 def test_people_without_labels(tiny_config, tiny_checkpoint, annotations, tmp_path):
-    for annotation in annotations['annotations']:
+    content = copy.deepcopy(annotations)
+    for annotation in content['annotations']:
         annotation.update(keypoints=[0] * 51, num_keypoints=0)
-    (tmp_path / 'empty.json').write_text(json.dumps(annotations))
+    (tmp_path / 'empty.json').write_text(json.dumps(content))
     options = {'test_dataloader.dataset.ann_file': str(tmp_path / 'empty.json')}
     model = init_model(tiny_config, tiny_checkpoint, cfg_options=options)
     with pytest.raises(InputError, match='no-people.*\n    4 images, 5 annotations: 5 no labelled keypoint'):
         explain_dataset(model, tmp_path / 'out')
+
+
+@pytest.mark.parametrize('area', [-1, float('nan'), float('inf'), 1e30, [[1]], '1'], ids=str)
+def test_areas_that_cannot_be_are_named(tiny_config, tiny_checkpoint, annotations, tmp_path, area):
+    content = copy.deepcopy(annotations)
+    content['annotations'][1]['area'] = area
+    (tmp_path / 'areas.json').write_text(json.dumps(content))
+    options = {'test_dataloader.dataset.ann_file': str(tmp_path / 'areas.json')}
+    model = init_model(tiny_config, tiny_checkpoint, cfg_options=options)
+    number = content['annotations'][1]['id']
+    with pytest.raises(
+        InputError, match=rf'1 of 5 people have an area .*\nannotation {number} has area .* in a box of'
+    ):
+        explain_dataset(model, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()

@@ -142,8 +142,8 @@ def with_scores(bboxes: BoxesLike) -> np.ndarray:
     """
     try:
         with np.errstate(over='ignore'):  # what float32 cannot hold becomes infinite, and is refused as such
-            boxes = np.array(bboxes.cpu() if isinstance(bboxes, Tensor) else bboxes, dtype=np.float32)
-    except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # RuntimeError: a tensor with a gradient
+            boxes = np.array(bboxes.detach().cpu() if isinstance(bboxes, Tensor) else bboxes, dtype=np.float32)
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f'bboxes must be numbers of shape (N, 4) or (N, 5) ({shortened(error, str)})') from None
     if boxes.size == 0:
         return np.zeros((0, 5), np.float32)

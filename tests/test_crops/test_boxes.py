@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mmtranspose.crops.boxes import load_bboxes, whole_image
+from mmtranspose.crops.boxes import as_boxes, load_bboxes, parse_box, whole_image
 from mmtranspose.errors import InputError
 
 
@@ -46,6 +46,11 @@ class TestLoadBboxes:
             (3, 'is not a box'),
             (None, 'is not a box'),
             ('1258', 'is not a box'),
+            ({'bbox': '1258'}, 'is not a box'),
+            ({'bbox': {'x': 1, 'y': 2, 'w': 3, 'h': 4}}, 'is not a box'),
+            ([True, False, 5, 5], 'is not a box'),
+            ({'bbox': [1, 2, 3, 4], 'score': None}, 'is not a box'),
+            ([[1]] * 10**4, r'\[\[1\], .*\.\.\. is not a box'),
             ({'box': [1, 2, 3, 4]}, 'is not a box'),
             ({'bbox': [1, 2, 3]}, 'is not a box'),
             ({'bbox': [1, 2, 3, 4], 'score': 'high'}, 'is not a box'),
@@ -76,6 +81,22 @@ class TestLoadBboxes:
     def test_missing_file(self, tmp_path):
         with pytest.raises(InputError, match=f'box file {tmp_path / "none.json"} does not exist'):
             load_bboxes(str(tmp_path / 'none.json'))
+
+
+def test_as_boxes():
+    given = np.array([[1, 2, 30, 40, 0.5], [3, 4, 5, 6, 0.25]], np.float32)
+    assert as_boxes(given, 'xywh').tolist() == [[1, 2, 31, 42, 0.5], [3, 4, 8, 10, 0.25]]
+    assert as_boxes(given).tolist() == given.tolist() and as_boxes(given) is not given
+    assert as_boxes(given[:, :4].tolist())[:, 4].tolist() == [1, 1]
+    assert as_boxes([], 'xywh').shape == (0, 5)
+
+
+def test_entry_as_deep_as_json_allows():
+    deep = []
+    for _ in range(10**5):
+        deep = [deep]
+    with pytest.raises(InputError, match='a list of lists is not a box'):
+        parse_box(deep)
 
 
 def test_whole_image():

@@ -10,17 +10,18 @@ from mmengine.config import Config
 
 from mmtranspose.errors import InputError
 from mmtranspose.loading.config_overrides import check_overrides
+from mmtranspose.loading.data_root import LOADERS, move_data_root
 from mmtranspose.loading.zoo import find_config
 from mmtranspose.typing import PathLike
 
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+__all__ = ['LOADERS', 'load_config', 'merge_options', 'move_data_root', 'require_model']
 MISFITS = (KeyError, TypeError, AttributeError)  # what mmengine raises where an option does not fit a config
 
 
 def load_config(path: PathLike, options: dict[str, Any] | None = None) -> Config:
     """Read a config file and merge options into it.
 
-    The option ``data_root`` moves the whole dataset: see :func:`move_data_root`.
+    The option ``data_root`` moves all datasets: see :func:`move_data_root`.
 
     Args:
         path (str | Path): The file, or the name or alias of a model of mmtranspose (``'transpose-r-a3'``).
@@ -37,7 +38,7 @@ def load_config(path: PathLike, options: dict[str, Any] | None = None) -> Config
         raise InputError(f'config {path} cannot be read: {error}') from error
     check_overrides(cfg, options)
     if 'data_root' in options:
-        move_data_root(cfg, options['data_root'])
+        move_data_root(cfg, options['data_root'], options)
     merge_options(cfg, options)
     return cfg
 
@@ -95,38 +96,3 @@ def _obstacle(cfg: Config, name: str) -> str:
     if isinstance(value, dict):
         return f'{name} is a dict; set its fields one by one'
     return f'{name} is {value!r:.40}; change it in the config file'
-
-
-def move_data_root(cfg: Config, data_root: str) -> None:
-    """Give a config's dataset another folder: replace ``data_root`` in its data loaders and evaluators, in place.
-
-    Every path there that begins with the config's own ``data_root`` is moved; pipelines are left alone.
-
-    Args:
-        cfg (Config): The config.
-        data_root (str): The new folder.
-
-    Raises:
-        InputError: The config has no top-level ``data_root``.
-    """
-    before = cfg.get('data_root')
-    if before is None:
-        raise InputError('data_root cannot be set: the config has no top-level data_root')
-    old, new = (str(root).rstrip('/') + '/' for root in (before, data_root))
-
-    def moved(value: Any) -> Any:
-        if isinstance(value, dict):
-            for key, item in value.items():
-                if key != 'pipeline':
-                    value[key] = moved(item)
-            return value
-        if isinstance(value, (list, tuple)):
-            return type(value)(moved(item) for item in value)
-        if isinstance(value, str) and f'{value}/'.startswith(old):
-            return new + value[len(old) :]
-        return value
-
-    for name in (*LOADERS, 'val_evaluator', 'test_evaluator'):
-        if cfg.get(name) is not None:
-            cfg[name] = moved(cfg[name])
-    cfg.data_root = new

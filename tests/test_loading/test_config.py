@@ -7,7 +7,7 @@ from conftest import CONFIGS
 from mmengine.config import Config
 
 from mmtranspose.errors import InputError
-from mmtranspose.loading.config import LOADERS, load_config, merge_options, move_data_root, require_model
+from mmtranspose.loading.config import load_config, merge_options, require_model
 
 COCO = CONFIGS / 'coco' / 'td-hm_transpose-h-s_2xb16-240e_coco-256x192.py'
 
@@ -133,58 +133,3 @@ def test_require_model(tmp_path, text, good):
     else:
         with pytest.raises(InputError, match=f'config {path} has no model; give the config of a model'):
             require_model(load_config(str(path)))
-
-
-class TestDataRoot:
-    @pytest.mark.parametrize('root', ['/people', '/people/'])
-    def test_everything_moves(self, root):
-        cfg = load_config(str(COCO), dict(data_root=root))
-        for name in LOADERS:
-            assert cfg[name].dataset.data_root == '/people/'
-        detections = '/people/person_detection_results/COCO_val2017_detections_AP_H_56_person.json'
-        assert cfg.val_dataloader.dataset.bbox_file == cfg.test_dataloader.dataset.bbox_file == detections
-        assert cfg.val_dataloader.dataset.ann_file == 'annotations/person_keypoints_val2017.json'
-        assert cfg.data_root.rstrip('/') == '/people'
-
-    def test_evaluators_move_and_pipelines_do_not(self):
-        cfg = Config(
-            dict(
-                data_root='data/coco/',
-                val_evaluator=[dict(ann_file='data/coco/val.json'), dict(ann_file='data/other/val.json')],
-                test_evaluator=dict(ann_file='data/coco/test.json'),
-                val_dataloader=dict(dataset=dict(data_root='data/coco/', pipeline=[dict(path='data/coco/x')])),
-            )
-        )
-        move_data_root(cfg, '/d')
-        assert [one.ann_file for one in cfg.val_evaluator] == ['/d/val.json', 'data/other/val.json']
-        assert cfg.test_evaluator.ann_file == '/d/test.json'
-        assert cfg.val_dataloader.dataset.pipeline[0].path == 'data/coco/x'
-
-    @pytest.mark.parametrize('old', ['data/coco', 'data/coco/'])
-    @pytest.mark.parametrize('new', ['/d', '/d/'])
-    def test_slashes_do_not_matter(self, old, new):
-        files = ('data/coco/val.json', 'data/coco_extra/val.json', 'annotations/data/coco/val.json')
-        dataset = dict(data_root=old, files=list(files), bbox_file=None)
-        cfg = Config(dict(data_root=old, val_dataloader=dict(dataset=dataset)))
-        move_data_root(cfg, new)
-        moved = cfg.val_dataloader.dataset
-        assert moved.files == ['/d/val.json', *files[1:]]
-        assert (moved.data_root.rstrip('/'), moved.bbox_file, cfg.data_root.rstrip('/')) == ('/d', None, '/d')
-
-    def test_a_root_below_the_old_one_moves_once(self):
-        cfg = load_config(str(COCO), dict(data_root='data/coco/v2'))
-        for name in ('val_dataloader', 'test_dataloader'):
-            assert cfg[name].dataset.data_root == 'data/coco/v2/'
-            assert cfg[name].dataset.bbox_file.startswith('data/coco/v2/person_detection_results/')
-
-    def test_other_options_go_on_top(self):
-        options = {'data_root': '/people', 'val_dataloader.dataset.bbox_file': '/boxes.json'}
-        cfg = load_config(str(COCO), options)
-        assert cfg.val_dataloader.dataset.bbox_file == '/boxes.json'
-        assert cfg.test_dataloader.dataset.bbox_file.startswith('/people/')
-
-    def test_a_config_without_one(self, tmp_path):
-        path = tmp_path / 'plain.py'
-        path.write_text('model = dict(head=dict(out_channels=17))')
-        with pytest.raises(InputError, match='data_root cannot be set: the config has no top-level data_root'):
-            load_config(str(path), dict(data_root='/people'))

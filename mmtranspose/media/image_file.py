@@ -186,10 +186,8 @@ def _require_sound(data: bytes) -> None:
     try:
         with Image.open(io.BytesIO(data), formats=['JPEG2000']) as opened:
             opened.load()
-    except Image.DecompressionBombError:
-        return  # large, and perhaps sound
-    except (OSError, ValueError, SyntaxError) as error:
-        raise _Refused(f'is damaged, truncated or no image ({error})') from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise _Refused(f'is damaged, truncated, or larger than Pillow reads ({error})') from None
 
 
 def _jpeg_ends(data: bytes) -> bool:

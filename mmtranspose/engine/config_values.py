@@ -1,16 +1,22 @@
-"""Check numbers and names in a config before anything is built from it."""
+"""Check numbers, switches and names in a config before anything is built from it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from numbers import Real
+from types import NoneType
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.registry import FUNCTIONS
-from mmpose.registry import OPTIMIZERS
+from mmpose.registry import MODELS, OPTIMIZERS
 
 from mmtranspose.engine.config_fields import at, mistake, unknown_type
+from mmtranspose.loading.data_root import LOADERS, leaf_datasets, unused_data_root
+from mmtranspose_cli.terminal import printable
 
 LEAST = {  # the least values of whole numbers; '*' stands for any key or index
     'train_cfg.max_epochs': 1,
@@ -29,6 +35,21 @@ LEAST = {  # the least values of whole numbers; '*' stands for any key or index
     'default_hooks.*.save_begin': 0,
 }
 LEAST_OF_LOADER = {'batch_size': 1, 'num_workers': 0, 'num_batch_per_epoch': 1, 'prefetch_factor': 1}
+NEVER_NONE = ('.batch_size', '.num_workers')
+NUMBERS = (  # of any size, or one that is checked by whoever reads it
+    *('optim_wrapper.optimizer.lr', 'optim_wrapper.optimizer.weight_decay', 'optim_wrapper.optimizer.momentum'),
+    *('optim_wrapper.clip_grad.max_norm', 'optim_wrapper.clip_grad.clip_value'),
+)
+SWITCHES = (
+    *('data_check', 'allow_partial', 'allow_non_finite', 'find_unused_parameters', 'auto_scale_lr.enable'),
+    *('env_cfg.cudnn_benchmark', 'randomness.deterministic', 'model.train_cfg.compute_acc'),
+    *('model.test_cfg.flip_test', 'model.test_cfg.shift_heatmap', 'model.test_cfg.shift_coords'),
+    *('model.test_cfg.output_heatmaps', 'default_hooks.*.enable', 'custom_hooks.*.enable'),
+)
+SWITCHES_OF_LOADER = ('persistent_workers', 'pin_memory', 'drop_last', 'sampler.shuffle')
+FILES_OF_DATASET = ('data_root', 'ann_file', 'bbox_file', 'headbox_file')
+FOLDERS = ('default_hooks.*.out_dir', 'custom_hooks.*.out_dir')
+OF_PROCESSES = {'persistent_workers': False, 'prefetch_factor': None, 'multiprocessing_context': None, 'timeout': 0}
 NEEDED = {  # what each kind of run needs, by its data loader
     'train_dataloader': ('train_dataloader', 'train_cfg', 'optim_wrapper'),
     'val_dataloader': ('val_dataloader', 'val_cfg', 'val_evaluator'),
@@ -38,25 +59,74 @@ FUNCTION_OF_LOADER = ('collate_fn', 'worker_init_fn')
 
 
 def check_values(cfg: Config, loaders: tuple[str, ...]) -> None:
-    """Check what mmengine does not: numbers that must not be 0 or negative, some names, and parts that are missing.
+    """Check what mmengine does not: numbers out of their range, text for a number or a switch, parts that are missing.
+
+    Two things are mended in place: a config without ``default_scope`` gets MMPose's, as in MMPose's own ``init_model``;
+    and options of loader processes, which PyTorch refuses where there are none (``num_workers=0``), are turned off,
+    which the log says.
 
     Args:
         cfg (Config): The config.
         loaders (tuple[str, ...]): The data loaders that the run will use (``'train_dataloader'``, ...).
 
     Raises:
-        InputError: A part is missing that the run needs, a number is out of its range, or the type of a function or of
-            the optimiser is unknown; the message names the field.
+        InputError: A part is missing that the run needs, a value is out of its range or of another kind, or the type of
+            a function, of the model or of the optimiser is unknown; the message names the field.
     """
+    _check_parts(cfg, loaders)
+    _check_scope(cfg)
+    ranges = LEAST | {f'{loader}.{key}': least for loader in loaders for key, least in LEAST_OF_LOADER.items()}
+    for pattern, least in ranges.items():
+        for field, value in _matches(cfg, pattern):
+            _check_number(cfg, field, value, least)
+    for field, value in _all_matches(cfg, NUMBERS):
+        if not _is_number(value) and value is not None:
+            raise mistake(cfg, field, f'={value!r} must be a number')
+    for field, value in _all_matches(
+        cfg, (*SWITCHES, *(f'{one}.{key}' for one in loaders for key in SWITCHES_OF_LOADER))
+    ):
+        if value not in (True, False, None):
+            raise mistake(cfg, field, f'={value!r} must be True or False')
+    _check_files(cfg, loaders)
+    _check_types(cfg, loaders)
+    for name in LOADERS:
+        _turn_off_options_of_processes(cfg, name)
+    if unused := unused_data_root(cfg):
+        print_log(printable(unused), 'current', logging.WARNING)
+
+
+def _check_parts(cfg: Config, loaders: tuple[str, ...]) -> None:
     for loader, parts in NEEDED.items():
         missing = [part for part in parts if cfg.get(part) is None]
         optional = loader not in loaders or loader == 'val_dataloader'
         if missing and not (optional and missing == list(parts)):
             raise mistake(cfg, missing[0], f'it is missing; {", ".join(parts)} are needed together')
-    ranges = LEAST | {f'{loader}.{key}': least for loader in loaders for key, least in LEAST_OF_LOADER.items()}
-    for pattern, least in ranges.items():
-        for field, value in _matches(cfg, pattern):
-            _check_number(cfg, field, value, least)
+
+
+def _check_scope(cfg: Config) -> None:
+    """Check that the model's type is found in the config's ``default_scope``."""
+    scope, kind = cfg.get('default_scope'), (cfg.get('model') or {}).get('type')
+    if scope is None:
+        cfg.default_scope = 'mmpose'
+    elif scope != 'mmpose' and (not isinstance(scope, str) or not scope or kind in MODELS.module_dict):
+        raise mistake(cfg, 'default_scope', f"={scope!r} has no model {kind}; set default_scope='mmpose'")
+
+
+def _check_files(cfg: Config, loaders: tuple[str, ...]) -> None:
+    fields = list(_all_matches(cfg, FOLDERS))
+    for loader in loaders:
+        for field, dataset in leaf_datasets(at(cfg, f'{loader}.dataset'), f'{loader}.dataset'):
+            fields += [(f'{field}.{key}', dataset.get(key)) for key in FILES_OF_DATASET]
+            prefixes = dataset.get('data_prefix')
+            if not isinstance(prefixes, (Mapping, NoneType)):
+                raise mistake(cfg, f'{field}.data_prefix', f"={prefixes!r} must be a dict of folders: dict(img='...')")
+            fields += [(f'{field}.data_prefix.{key}', value) for key, value in (prefixes or {}).items()]
+    for field, value in fields:
+        if not isinstance(value, (str, os.PathLike, NoneType)):
+            raise mistake(cfg, field, f'={value!r} must be a path, or None')
+
+
+def _check_types(cfg: Config, loaders: tuple[str, ...]) -> None:
     registries = {f'{loader}.{function}': FUNCTIONS for loader in loaders for function in FUNCTION_OF_LOADER}
     for field, registry in {**registries, 'optim_wrapper.optimizer': OPTIMIZERS}.items():
         part = at(cfg, field)
@@ -65,14 +135,36 @@ def check_values(cfg: Config, loaders: tuple[str, ...]) -> None:
             raise mistake(cfg, f'{field}.type', unknown_type(kind, registry))
 
 
+def _turn_off_options_of_processes(cfg: Config, name: str) -> None:
+    """Turn off what PyTorch refuses in a data loader without processes of its own."""
+    loader = cfg.get(name)
+    if not isinstance(loader, dict) or loader.get('num_workers', 0) != 0:
+        return
+    for key, off in OF_PROCESSES.items():
+        usable = key != 'timeout' or (_is_number(loader.get(key)) and loader[key] > 0)  # else PyTorch refuses it
+        if loader.get(key) not in (None, False, 0) and usable:
+            message = f'{name}.{key}={loader[key]!r} is turned off, since num_workers=0 leaves no loader processes'
+            print_log(message, 'current', logging.WARNING)
+            loader[key] = off
+
+
 def _check_number(cfg: Config, field: str, value: Any, least: int) -> None:
     switch = (
         field.startswith(('default_hooks.', 'custom_hooks.')) and least > 0
     )  # mmengine's hooks: -1 is never, or all
-    if value is None or (switch and value == -1):
+    if (value is None and not field.endswith(NEVER_NONE)) or (switch and value == -1):
         return
-    if not isinstance(value, Real) or float(value) < least or float(value) % 1:
-        raise mistake(cfg, field, f'={value} must be a whole number, at least {least}{", or -1 for none" * switch}')
+    if not _is_number(value) or float(value) < least or float(value) % 1:
+        raise mistake(cfg, field, f'={value!r} must be a whole number, at least {least}{", or -1 for none" * switch}')
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _all_matches(cfg: Config, patterns: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    for pattern in patterns:
+        yield from _matches(cfg, pattern)
 
 
 def _matches(cfg: Config, pattern: str) -> Iterator[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +62,23 @@ def merge_options(cfg: Config, options: dict[str, Any] | None) -> None:
         options (dict | None): Dotted keys to values.
 
     Raises:
-        InputError: An option does not fit the config, as the sixth entry of a list of five; names the option.
+        InputError: An option does not fit the config, as the sixth entry of a list of five; names the option. Or
+            ``work_dir`` or ``load_from`` is no path, or ``resume`` no bool. (An empty
+            ``load_from`` is none.)
     """
     options = options or {}
     try:
         cfg.merge_from_dict(options)
     except MISFITS as error:
         raise InputError(_misfit(copy.deepcopy(cfg), options)) from error
+    if cfg.get('load_from') == '':
+        cfg.load_from = None
+    for field, kind in (('work_dir', "a folder ('.' is the current one)"), ('load_from', 'a checkpoint or None')):
+        value = cfg.get(field)
+        if value is not None and (not isinstance(value, (str, os.PathLike)) or not str(value).strip()):
+            raise InputError(f'config {cfg.filename}: {field}={value!r} must be {kind}')
+    if cfg.get('resume') not in (None, True, False):
+        raise InputError(f'config {cfg.filename}: resume={cfg.resume!r} must be True or False')
 
 
 def _misfit(cfg: Config, options: dict[str, Any]) -> str:

@@ -107,7 +107,7 @@ def _homes(cfg: Config) -> Iterator[tuple[str, str]]:
     """The fields that say where the datasets of a config lie, and their values: ``data_root``, else ``ann_file``."""
     for name in LOADERS:
         loader = cfg.get(name)
-        for field, dataset in _leaves(
+        for field, dataset in leaf_datasets(
             loader.get('dataset') if isinstance(loader, Mapping) else None, f'{name}.dataset'
         ):
             for key in ('data_root', 'ann_file'):
@@ -119,7 +119,7 @@ def _homes(cfg: Config) -> Iterator[tuple[str, str]]:
 def _files(cfg: Config) -> Iterator[tuple[str, str]]:
     """The fields of files of boxes and of the evaluators' annotation files, and their values."""
     for name in LOADERS:
-        for field, dataset in _leaves(_part(cfg.get(name), 'dataset'), f'{name}.dataset'):
+        for field, dataset in leaf_datasets(_part(cfg.get(name), 'dataset'), f'{name}.dataset'):
             for key in ('bbox_file', 'headbox_file'):
                 if isinstance(dataset.get(key), str) and dataset[key]:
                     yield f'{field}.{key}', dataset[key]
@@ -136,16 +136,24 @@ def _part(value: Any, key: str) -> Any:
     return value.get(key) if isinstance(value, Mapping) else None
 
 
-def _leaves(dataset: Any, field: str) -> Iterator[tuple[str, Mapping]]:
-    """The datasets inside wrappers such as ``CombinedDataset``, and their fields."""
+def leaf_datasets(dataset: Any, field: str) -> Iterator[tuple[str, Mapping]]:
+    """Find the datasets inside wrappers such as ``CombinedDataset``.
+
+    Args:
+        dataset (Any): The config of a dataset, a wrapper or not; anything else than a dict has none.
+        field (str): Its dotted field.
+
+    Yields:
+        tuple[str, Mapping]: The field of each dataset and its config.
+    """
     if not isinstance(dataset, Mapping):
         return
     inner = dataset.get('datasets')
     if isinstance(inner, (list, tuple)):
         for index, one in enumerate(inner):
-            yield from _leaves(one, f'{field}.datasets.{index}')
+            yield from leaf_datasets(one, f'{field}.datasets.{index}')
     elif isinstance(dataset.get('dataset'), Mapping):
-        yield from _leaves(dataset['dataset'], f'{field}.dataset')
+        yield from leaf_datasets(dataset['dataset'], f'{field}.dataset')
     else:
         yield field, dataset
 

@@ -25,9 +25,10 @@ from mmpose.registry import METRICS
 from mmpose.visualization import PoseLocalVisualizer
 from tiny_datasets import LOADERS, write_datasets
 
-from mmtranspose.engine import runner_setup
+from mmtranspose.engine import config_values, runner_setup
 from mmtranspose.engine.config_check import check_run
 from mmtranspose.engine.config_fields import naming_fields
+from mmtranspose.engine.config_values import check_values
 from mmtranspose.engine.metric_names import metric_names
 from mmtranspose.engine.runner_setup import build_runner
 from mmtranspose.errors import InputError
@@ -72,13 +73,24 @@ MUTANTS = [  # options, and what the message names
     ('train_dataloader.dataset.indices=0', 'train_dataloader.dataset: no sample is left'),
     ('train_dataloader.batch_size=0', 'train_dataloader.batch_size=0 must be'),
     ('train_dataloader.batch_size=2.5', 'train_dataloader.batch_size=2.5 must be'),
-    ('train_dataloader.batch_size=many', 'train_dataloader.batch_size=many must be'),
+    ('train_dataloader.batch_size=many', "train_dataloader.batch_size='many' must be a whole number, at least 1"),
+    ('train_dataloader.batch_size=True', 'train_dataloader.batch_size=True must be a whole number'),
+    ('train_dataloader.batch_size=None', 'train_dataloader.batch_size=None must be a whole number'),
     (
         'train_dataloader.batch_size=100 train_dataloader.drop_last=True',
         'train_dataloader: no batch is left: batch_size=100',
     ),
     ('train_dataloader.num_workers=-1', 'train_dataloader.num_workers=-1 must be'),
-    ('train_dataloader.persistent_workers=True', 'train_dataloader: persistent_workers option needs num_workers > 0'),
+    ('train_dataloader.num_workers=two', "train_dataloader.num_workers='two' must be a whole number, at least 0"),
+    ('val_dataloader.num_workers=None', 'val_dataloader.num_workers=None must be a whole number, at least 0'),
+    ('train_dataloader.persistent_workers=no', "train_dataloader.persistent_workers='no' must be True or False"),
+    ('val_dataloader.pin_memory=off', "val_dataloader.pin_memory='off' must be True or False"),
+    ('train_dataloader.drop_last=2', 'train_dataloader.drop_last=2 must be True or False'),
+    ('train_dataloader.sampler.shuffle=no', "train_dataloader.sampler.shuffle='no' must be True or False"),
+    ('train_dataloader.timeout=-1', 'train_dataloader: timeout option should be non-negative'),
+    ('train_dataloader.dataset.data_root=5', 'train_dataloader.dataset.data_root=5 must be a path, or None'),
+    ('val_dataloader.dataset.bbox_file=5', 'val_dataloader.dataset.bbox_file=5 must be a path, or None'),
+    ('train_dataloader.dataset.data_prefix.img=5', 'train_dataloader.dataset.data_prefix.img=5 must be a path'),
     (
         'train_dataloader.pin_memry=True',
         'train_dataloader: DataLoader has no argument pin_memry; did you mean pin_memory',
@@ -115,6 +127,8 @@ MUTANTS = [  # options, and what the message names
     ),
     # The loop
     ('train_cfg.val_interval=0', 'train_cfg.val_interval=0 must be'),
+    ('train_cfg.val_interval=often', "train_cfg.val_interval='often' must be a whole number, at least 1"),
+    ('train_cfg.val_interval=True', 'train_cfg.val_interval=True must be a whole number'),
     ('train_cfg.max_epochs=0', 'train_cfg.max_epochs=0 must be'),
     ('train_cfg.max_epochs=1.5', 'train_cfg.max_epochs=1.5 must be'),
     ('train_cfg.max_epoch=3', 'train_cfg: .* has no argument max_epoch; did you mean max_epochs'),
@@ -123,7 +137,9 @@ MUTANTS = [  # options, and what the message names
     # The optimiser and its schedule
     ('optim_wrapper.optimizer.type=Adamm', "optim_wrapper.optimizer.type='Adamm' is unknown; did you mean .*Adam"),
     ('optim_wrapper.optimizer.lr=-1', 'optim_wrapper.optimizer: Invalid learning rate: -1'),
-    ('optim_wrapper.optimizer.lr=fast', 'optim_wrapper.optimizer: '),
+    ('optim_wrapper.optimizer.lr=fast', "optim_wrapper.optimizer.lr='fast' must be a number"),
+    ('optim_wrapper.optimizer.lr=True', 'optim_wrapper.optimizer.lr=True must be a number'),
+    ('optim_wrapper.clip_grad.max_norm=big', "optim_wrapper.clip_grad.max_norm='big' must be a number"),
     ('optim_wrapper.optimizer.learning_rate=1', 'optim_wrapper.optimizer: Adam has no argument learning_rate'),
     ('optim_wrapper.optimizer.betas=(0.9,1.5)', 'optim_wrapper.optimizer: Invalid beta parameter'),
     ('optim_wrapper.type=AmpWrapper', "optim_wrapper.type='AmpWrapper' is unknown"),
@@ -178,6 +194,18 @@ MUTANTS = [  # options, and what the message names
         "default_hooks.timer.type='IterTimeHook' is unknown; did you mean IterTimerHook",
     ),
     ('log_processor.window_size=0', 'log_processor.window_size=0 must be'),
+    ('default_hooks.checkpoint.out_dir=5', 'default_hooks.checkpoint.out_dir=5 must be a path, or None'),
+    ('model.test_cfg.flip_test=no', "model.test_cfg.flip_test='no' must be True or False"),
+    ('randomness.deterministic=maybe', "randomness.deterministic='maybe' must be True or False"),
+    ('work_dir=', r"config .*tiny.py: work_dir='' must be a folder \('\.' is the current one\)"),
+    ('work_dir=5', 'work_dir=5 must be a folder'),
+    ('load_from=5', 'load_from=5 must be a checkpoint or None'),
+    ('resume=no', "resume='no' must be True or False"),
+    (
+        'default_scope=mmengine',
+        "default_scope='mmengine' has no model TopdownPoseEstimator; set default_scope='mmpose'",
+    ),
+    ('default_scope=', "default_scope='' has no model TopdownPoseEstimator; set default_scope='mmpose'"),
     ('log_level=LOUD', 'log_level: '),
     ('randomness.seed=-1', 'randomness: '),
     ('visualizer.type=Visualiser', "visualizer.type='Visualiser' is unknown; did you mean"),
@@ -293,6 +321,56 @@ class TestWhatPasses:
     )
     def test_options(self, built, options):
         assert type(built(options)) is Runner
+
+    @pytest.mark.parametrize('loader', LOADERS)
+    @pytest.mark.parametrize(
+        ('option', 'off'),
+        [
+            ({'persistent_workers': True}, False),
+            ({'prefetch_factor': 2}, None),
+            ({'multiprocessing_context': 'fork'}, None),
+            ({'timeout': 30}, 0),
+        ],
+        ids=lambda option: str(option),
+    )
+    def test_options_of_processes_without_processes(self, built, monkeypatch, loader, option, off):
+        """PyTorch refuses them, or the first batch; they are turned off, which is said."""
+        said = []
+        monkeypatch.setattr(config_values, 'print_log', lambda message, *arguments: said.append(message))
+        loaders = ('test_dataloader',) if loader == 'test_dataloader' else ('train_dataloader', 'val_dataloader')
+        ((key, value),) = option.items()
+        runner = built({f'{loader}.{key}': value}, loaders=loaders)
+        loop = getattr(runner, f'{loader.removesuffix("_dataloader")}_loop')
+        assert getattr(loop.dataloader, key) == off and len(next(iter(loop.dataloader))['inputs']) > 0
+        assert said == [f'{loader}.{key}={value!r} is turned off, since num_workers=0 leaves no loader processes']
+
+    def test_options_of_processes_with_processes(self, tiny_config, monkeypatch):
+        monkeypatch.setattr(config_values, 'print_log', lambda *arguments: pytest.fail('nothing is to be said'))
+        options = dict(num_workers=1, persistent_workers=True, prefetch_factor=3, timeout=30)
+        cfg = load_config(tiny_config, {f'train_dataloader.{key}': value for key, value in options.items()})
+        check_values(cfg, ('train_dataloader', 'val_dataloader'))
+        assert {key: cfg.train_dataloader[key] for key in options} == options
+
+    def test_a_root_that_nothing_uses_is_said(self, tiny_config, monkeypatch):
+        said = []
+        monkeypatch.setattr(config_values, 'print_log', lambda message, *arguments: said.append(message))
+        cfg = load_config(tiny_config)
+        cfg.data_root = '/mine/'
+        check_values(cfg, ('train_dataloader', 'val_dataloader'))
+        assert len(said) == 1 and said[0].startswith("data_root='/mine/' of config ")
+
+    @pytest.mark.parametrize('scope', [None, 'missing'])
+    def test_without_a_default_scope(self, built, tiny_config, tmp_path, scope):
+        cfg = Config.fromfile(tiny_config)
+        cfg.default_scope = scope
+        if scope == 'missing':
+            cfg.pop('default_scope')
+        cfg.dump(tmp_path / 'plain.py')
+        runner = built(config=str(tmp_path / 'plain.py'))
+        assert type(runner.model).__name__ == 'TopdownPoseEstimator' and runner.cfg.default_scope == 'mmpose'
+
+    def test_an_empty_checkpoint(self, built):
+        assert built({'load_from': ''})._load_from is None
 
     def test_a_metric_of_somebody_else(self, built):
         """Its names are not known, so nothing is said about them."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
@@ -28,17 +30,14 @@ class ConfigDataset:
         dataset (BaseCocoStyleDataset): MMPose's dataset, not loaded.
         steps (dict[str, dict]): The steps of its pipeline by type.
         box_files (list[str]): Files of detector boxes.
+        name (str): The splits in words, ``'val, test'``; with its file where they have several datasets.
     """
 
     splits: list[str]
     dataset: BaseCocoStyleDataset
     steps: dict[str, dict]
     box_files: list[str]
-
-    @property
-    def name(self) -> str:
-        """The splits in words: ``'val, test'``."""
-        return ', '.join(self.splits)
+    name: str = ''
 
     @property
     def ann_file(self) -> str:
@@ -107,7 +106,16 @@ def datasets_of(cfg: Config, splits: Sequence[str] | None = None, only_known: bo
                 )
     if not found and not only_known:
         raise InputError('the config has no data loader with a dataset')
+    _give_names(list(found.values()))
     return list(found.values())
+
+
+def _give_names(datasets: list[ConfigDataset]) -> None:
+    counts = Counter(', '.join(one.splits) for one in datasets)
+    for one in datasets:
+        one.name = ', '.join(one.splits)
+        if counts[one.name] > 1:
+            one.name = f'{one.name}: {"/".join(Path(one.ann_file).parts[-2:])}'
 
 
 def _add(found: dict[tuple, ConfigDataset], one: ConfigDataset) -> None:

@@ -17,7 +17,7 @@ SLACK = 0.1  # keypoints may lie outside a box by this share of its longer side
 MIN_LABELLED = 0.5  # share of a person's keypoints that must be labelled to tell how large the person is
 TOO_LARGE = 2.5  # the longer side of a box by that of what its keypoints cover, in medians of the file
 FAR_TOO_LARGE = 4.0  # the same, for all boxes of a file
-MISSED = 0.1  # share of a person's labelled keypoints that may lie outside the box, but for the slack
+MISSED = 0.1  # share of a person's visible keypoints that may lie outside the box, but for the slack
 
 
 def check_coordinates(found: Annotations) -> Iterator[Problem]:
@@ -85,11 +85,14 @@ def _loose(size: np.ndarray, extent: np.ndarray, known: np.ndarray) -> np.ndarra
 
 
 def _misses(found: Annotations, points: np.ndarray) -> np.ndarray:
-    """Mark the people, (N,) bool, with too many of their labelled keypoints (N, K, 2) outside their box."""
+    """Mark the people, (N,) bool, with too many of their visible keypoints, of (N, K, 2), outside their box.
+
+    Keypoints that are labelled though occluded do not count: boxes reach around what is seen.
+    """
     low, size = found.boxes[:, None, :2], found.boxes[:, None, 2:]
     slack = SLACK * size.max(2, keepdims=True)
-    outside = ((points < low - slack) | (points > low + size + slack)).any(2)
-    return outside.sum(1) > MISSED * found.labelled.sum(1)
+    outside = ((points < low - slack) | (points > low + size + slack)).any(2) & found.visible
+    return outside.sum(1) > MISSED * found.visible.sum(1)
 
 
 def _fit_as_corners(found: Annotations, points: np.ndarray, enough: np.ndarray) -> np.ndarray:

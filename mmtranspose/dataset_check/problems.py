@@ -75,7 +75,7 @@ KINDS = {
     'box-half-outside': Kind('warning', 'person', 'half the box or more lies outside the image; MMPose clips it'),
     'box-corners': Kind('error', '', 'boxes seem to be x1, y1, x2, y2; convert them to x, y, width, height'),
     'box-loose': Kind('warning', 'person', "the box is far larger than the person's keypoints"),
-    'box-misses': Kind('warning', 'person', "many of the person's keypoints lie outside the box"),
+    'box-misses': Kind('warning', 'person', "many of the person's visible keypoints lie outside the box"),
     'left-right-contradict': Kind(
         'warning', 'person', 'shoulders and hips face opposite directions; left and right may be mixed up'
     ),

@@ -596,6 +596,21 @@ class TestOtherLayouts:
             cfg = Config(dict(train_dataloader=dict(dataset=combined), model=dict(head=dict(out_channels=num))))
             assert kinds(check_dataset(cfg, images=False)) == expected
 
+    def test_two_datasets_of_a_split_are_told_apart(self, people, tmp_path):
+        datasets = []
+        for name in ('a.json', 'b.json'):
+            content = json.loads((people / TRAIN).read_text())
+            if name == 'b.json':
+                content['annotations'][2]['bbox'] = [1, 2, 3]
+            (tmp_path / name).write_text(json.dumps(content))
+            datasets.append(dict(self.config('CocoDataset', tmp_path, 17).train_dataloader.dataset, ann_file=name))
+        combined = dict(type='ConcatDataset', datasets=datasets)
+        cfg = Config(dict(train_dataloader=dict(dataset=combined), model=dict(head=dict(out_channels=17))))
+        report = check_dataset(cfg, images=False)
+        folder = tmp_path.name
+        assert [one['split'] for one in report.splits] == [f'train: {folder}/a.json', f'train: {folder}/b.json']
+        assert list(report.findings) == [(f'train: {folder}/b.json', 'box-malformed')]
+
 
 class TestCommandLine:
     @pytest.fixture

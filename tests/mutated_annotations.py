@@ -15,6 +15,7 @@ VALUES: dict[str, Any] = {
     'empty': '',
     'huge': HUGE,
     '1e30': 1e30,
+    '10**30': 10**30,
     'negative': -7,
     'zero': 0,
     'nan': math.nan,

@@ -83,7 +83,7 @@ def _read_coco(dataset: BaseCocoStyleDataset, found: Annotations, may_list_image
     images: dict[Any, dict] = {}
     for image in well_formed(content['images'], 'images', found.problems):
         path = found_path(osp.join(dataset.data_prefix.get('img', ''), image['file_name']))
-        size = UNKNOWN_SIZE if size_fault(image) else (image['width'], image['height'])
+        size = UNKNOWN_SIZE if size_fault(image) else (float(image['width']), float(image['height']))
         found.images.append(AnnotatedImage(image['id'], path, size))
         images[image['id']] = dict(image, img_id=image['id'], img_path=path)
     _count_twice(found, content)
@@ -192,7 +192,7 @@ def _add_labelled(
     box, stated, flagged = (x1, y1, x2 - x1, y2 - y1), np.nan, np.nan
     size = UNKNOWN_SIZE
     if image is not None and entry is not None:
-        size = (image['width'], image['height'])
+        size = (float(image['width']), float(image['height']))
         stated = entry.get('num_keypoints', np.nan)
         keypoints[:, 2], flagged = _flags(entry, keypoints[:, :2], keypoints[:, 2])
         box = _own_box(entry, (x1, y1, x2, y2), size, box)

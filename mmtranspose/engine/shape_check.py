@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 import traceback
 import warnings
@@ -16,6 +15,8 @@ from torch import Tensor, nn
 from mmtranspose.compat.upstream import Convolution
 from mmtranspose.engine.config_fields import at, mistake, naming_fields
 from mmtranspose.errors import InputError, reason
+from mmtranspose.models.input_size import size_misfit
+from mmtranspose.models.meta_copy import meta_copy
 from mmtranspose.models.unwrapping import unwrapped
 
 OF_SHAPES = re.compile(r'\b(shapes?|sizes?|channels?|dimensions?|broadcast\w*)\b', re.IGNORECASE)
@@ -50,13 +51,13 @@ def check_shapes(model: nn.Module, cfg: Config, name: str, loader: Any) -> None:
     """
     samples = _samples(cfg, name, loader, 2)
     _check_input_size(model, cfg, name, samples[0])
+    _check_heatmap_size(model, cfg)
     with naming_fields(cfg, f'{name}.collate_fn', name):
         batch = loader.collate_fn(samples * (1 if len(samples) > 1 else 2))
-    heatmaps: list[Any] = []
     double: Any = None
     try:
-        double = _on_meta(unwrapped(model))
-        _record_head(double, heatmaps)
+        double = meta_copy(unwrapped(model)).train()
+        double.train_cfg = dict(getattr(double, 'train_cfg', None) or {}, compute_acc=False)  # it needs values
         for layer in double.modules():
             if isinstance(layer, (Convolution, nn.Linear)):
                 layer.register_forward_pre_hook(_check_channels)
@@ -64,7 +65,6 @@ def check_shapes(model: nn.Module, cfg: Config, name: str, loader: Any) -> None:
             warnings.simplefilter('ignore')
             double(**double.data_preprocessor(batch, True), mode='loss')
     except Exception as error:  # whatever is not about shapes comes up again in training, if it is real
-        _check_heatmap_size(cfg, double, samples[0], heatmaps)
         if isinstance(error, _ChannelMismatch):
             raise mistake(cfg, *_of_channels(cfg, double, error)) from error
         if isinstance(error, InputError):
@@ -72,12 +72,10 @@ def check_shapes(model: nn.Module, cfg: Config, name: str, loader: Any) -> None:
         if type(error) in (AssertionError, IndexError, RuntimeError, ValueError) and _is_of_shapes(str(error)):
             field, module = _part(double, error)
             raise mistake(cfg, field, f'its shapes do not fit at {module}: {reason(error)}') from error
-    else:
-        _check_heatmap_size(cfg, double, samples[0], heatmaps)
 
 
 def check_input_size(model: nn.Module, cfg: Config, name: str, loader: Any) -> None:
-    """Make the first sample of a data loader, and check that it has the size that the head decodes for.
+    """Make the first sample of a data loader, and check that it has the size that network and head are made for.
 
     Args:
         model (nn.Module): The model, wrapped or not.
@@ -86,10 +84,12 @@ def check_input_size(model: nn.Module, cfg: Config, name: str, loader: Any) -> N
         loader (DataLoader): The data loader; it is not iterated over.
 
     Raises:
-        InputError: The sample cannot be made, or has another size; the message names the field.
+        InputError: The sample cannot be made or has another size, or the network makes other heatmaps of it than the
+            head decodes; the message names the field.
     """
     samples = _samples(cfg, name, loader, 1)
     _check_input_size(model, cfg, name, samples[0])
+    _check_heatmap_size(model, cfg)
     with naming_fields(cfg, f'{name}.collate_fn', name):
         loader.collate_fn(samples)
 
@@ -125,49 +125,14 @@ def _check_input_size(model: nn.Module, cfg: Config, name: str, sample: dict) ->
         )
 
 
+def _check_heatmap_size(model: nn.Module, cfg: Config) -> None:
+    misfit = size_misfit(model)
+    if misfit is not None:
+        raise mistake(cfg, f'model.head.decoder.{misfit[0]}', misfit[1])
+
+
 def _decoder(model: nn.Module) -> Any:
     return getattr(getattr(unwrapped(model), 'head', None), 'decoder', None)
-
-
-def _on_meta(model: nn.Module) -> Any:
-    """A copy of a model whose parameters and buffers have shapes but no memory; no weight is copied."""
-    memo: dict[int, Any] = {}
-    for parameter in model.parameters():
-        memo[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device='meta'), parameter.requires_grad)
-    for buffer in model.buffers():
-        memo[id(buffer)] = torch.empty_like(buffer, device='meta')
-    double: Any = copy.deepcopy(model, memo).to('meta').train()
-    double.train_cfg = dict(getattr(double, 'train_cfg', None) or {}, compute_acc=False)  # it needs values
-    return double
-
-
-def _record_head(model: nn.Module, outputs: list[Any]) -> None:
-    """Collect what the head's ``forward`` returns, which ``loss`` calls itself."""
-    head: Any = getattr(model, 'head', None)
-    if head is None:
-        return
-    forward = head.forward
-
-    def recorded(*args: Any, **kwargs: Any) -> Any:
-        outputs.append(forward(*args, **kwargs))
-        return outputs[-1]
-
-    head.forward = recorded
-
-
-def _check_heatmap_size(cfg: Config, model: nn.Module | None, sample: dict, outputs: list[Any]) -> None:
-    size = getattr(_decoder(model), 'heatmap_size', None) if model is not None else None
-    if size is None or not outputs or not isinstance(outputs[-1], Tensor) or outputs[-1].dim() != 4:
-        return
-    height, width = outputs[-1].shape[-2:]
-    if tuple(size) != (width, height):
-        image = sample['inputs'].shape
-        raise mistake(
-            cfg,
-            'model.head.decoder.heatmap_size',
-            f'={tuple(size)}, but from images of the size {(image[-1], image[-2])} the network makes heatmaps of '
-            f'{(width, height)} (w, h); set heatmap_size to that, or change the input_size or the network',
-        )
 
 
 def _is_of_shapes(message: str) -> bool:

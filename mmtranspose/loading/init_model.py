@@ -11,6 +11,7 @@ from mmpose.apis import init_model as mmpose_init_model
 from mmtranspose.errors import InputError
 from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.loading.config import load_config, require_model
+from mmtranspose.models.input_size import size_misfit
 from mmtranspose.typing import PathLike, PoseEstimator
 
 
@@ -37,7 +38,8 @@ def init_model(
         PoseEstimator: The model in evaluation mode, with ``cfg`` and ``dataset_meta``.
 
     Raises:
-        InputError: The config cannot be read, or names unknown modules or values; the checkpoint cannot be read, does
+        InputError: The config cannot be read, or names unknown modules or values, or sizes that do not fit the network
+            (see :func:`~mmtranspose.models.input_size.size_misfit`); the checkpoint cannot be read, does
             not match the model or has weights that are not finite; the device is not there.
     """
     require_device(device)
@@ -49,6 +51,9 @@ def init_model(
         model = mmpose_init_model(cfg, None, device='cpu', cfg_options=None)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f'{name}: the model cannot be built: {error}') from error
+    misfit = size_misfit(model)
+    if misfit is not None:
+        raise InputError(f'{name}: model.head.decoder.{misfit[0]}{misfit[1]}')
     if weights is not None:
         weights.require_match(model, allow_partial)
         weights.load_into(model)

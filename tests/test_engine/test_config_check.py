@@ -34,6 +34,12 @@ from mmtranspose.engine.runner_setup import build_runner
 from mmtranspose.errors import InputError
 from mmtranspose.loading.config import load_config
 
+INPUT = 'model.head.decoder.input_size={0} train_dataloader.dataset.pipeline.4.input_size={0} '
+INPUT += 'val_dataloader.dataset.pipeline.2.input_size={0} test_dataloader.dataset.pipeline.2.input_size={0}'
+NEAREST = (
+    r'model.head.decoder.input_size=\(50, 70\) does not fit the network, whose input must be a multiple of 8 in width '
+    r'and height: the nearest sizes \(w, h\) are \(48, 72\) with heatmap_size=\(12, 18\) or '
+)
 MUTANTS = [  # options, and what the message names
     # The data loaders
     (
@@ -172,6 +178,10 @@ MUTANTS = [  # options, and what the message names
         'model.head.decoder.heatmap_size=(16,12)',
         r'model.head.decoder.heatmap_size=\(16, 12\), but .* heatmaps of \(12, 16\)',
     ),
+    (INPUT.format('(50,70)'), NEAREST),
+    (INPUT.format('(50,70)') + ' model.head.decoder.heatmap_size=(14,18)', NEAREST),
+    (INPUT.format('(64,48)'), r'heatmap_size=\(12, 16\), but .* heatmaps of \(16, 12\) .* seem to be swapped'),
+    ('model.head.decoder.input_size=48x64', 'model.head.decoder: input_size=48x64 must be two numbers'),
     ('model.head.decoder.heatmap_size=(1,1)', 'model.head.decoder: heatmap_size=.* must be two numbers'),
     (
         'model.head.decoder.input_size=(64,48)',
@@ -261,6 +271,10 @@ def test_of_training(refused, options, words):
         ('test_dataloader.batch_size=0', 'test_dataloader.batch_size=0 must be'),
         ('test_dataloader.sampler.type=Samplr', "test_dataloader.sampler.type='Samplr' is unknown"),
         ('test_dataloader.dataset.pipeline.2.input_size=(64,96)', 'but the images of test_dataloader have the size'),
+        (INPUT.format('(50,70)'), NEAREST),
+        (INPUT.format('(50,70)') + ' model.head.decoder.heatmap_size=(14,18)', NEAREST),
+        ('model.head.decoder.heatmap_size=(16,12)', r'=\(16, 12\), but .* of \(12, 16\) .* seem to be swapped'),
+        ('test_dataloader.persistent_workers=no', "test_dataloader.persistent_workers='no' must be True or False"),
         ('test_evaluator.type=CocoMetrik', "test_evaluator.type='CocoMetrik' is unknown; did you mean CocoMetric"),
         ('test_evaluator.iou_type=boxes', "test_evaluator: iou_type='boxes' is unknown"),
         ('test_cfg=None', 'test_cfg: it is missing; test_dataloader, test_cfg, test_evaluator are needed together'),

@@ -257,8 +257,9 @@ class TestOptions:
     def test_another_of_mmposes_models_runs_as_it_is(self, tiny_config, images):
         cfg = Config.fromfile(tiny_config)
         cfg.model.neck = None
-        cfg.model.backbone = dict(type='ResNet', depth=18)
-        cfg.model.head = dict(type='HeatmapHead', in_channels=512, out_channels=17, decoder=cfg.codec)
+        cfg.model.backbone = dict(type='ResNet', depth=18, strides=(1, 2, 2, 1))
+        deconvolutions = dict(deconv_out_channels=(32, 32), deconv_kernel_sizes=(4, 4))
+        cfg.model.head = dict(type='HeatmapHead', in_channels=512, out_channels=17, decoder=cfg.codec, **deconvolutions)
         model = init_model(cfg)
         (result,) = TopdownPipeline(model, [BOX])(images[0])
         np.testing.assert_allclose(

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import mmengine.config.config
 import numpy as np
 import pytest
 import torch
@@ -44,6 +45,14 @@ def seed() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope='session')
+def configs_are_not_laid_out():
+    """mmengine lays out every config that it writes or logs: most of the time of a tiny training in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mmengine.config.config, 'FormatCode', lambda text, **_: (text, True))
+        yield
 
 
 @pytest.fixture(autouse=True, scope='session')

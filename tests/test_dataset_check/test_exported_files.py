@@ -149,7 +149,8 @@ class TestEveryTool:
     def test_the_check_finds_nothing(self, prepare, tool):
         export, config = prepare(tool)
         report = check_dataset(load_config(str(config)))
-        assert {kind: group.examples for (_, kind), group in report.findings.items()} == {}
+        empty = {'keypoints-empty': ['annotation 4']} if tool == 'cvat' else {}  # of a track, named and left out
+        assert {kind: group.examples for (_, kind), group in report.findings.items()} == empty
         assert [(one['images'], one['people']) for one in report.splits] == [(2, 3), (1, 1)]
         assert report.splits[0]['dropped'] == export.left_out
 
@@ -198,8 +199,7 @@ class TestLabelStudiosOwnCoco:
         report = check_dataset(load_config(str(config)))
         assert {(kind, group.count, group.examples[0]) for (split, kind), group in report.findings.items()} == {
             ('area-missing', 1, 'annotation 1'),
-            ('evaluation-fields', 1, 'annotation 0 has no keypoints'),  # a rectangle
-            ('keypoints-missing', 1, 'annotation 0: no keypoints'),
+            ('keypoints-missing', 1, 'annotation 0: no keypoints'),  # a rectangle
             ('keypoints-missing', 3, 'annotation 0: no keypoints'),
         }
         assert not report.ok() and report.splits[0]['dropped'] == self.export.left_out
@@ -246,7 +246,11 @@ class TestCvat:
         return spoil
 
     def test_an_empty_shape_of_a_track_does_not_stop_the_evaluation_either(self, spoil, run_command, tmp_path):
-        assert spoil('val', dict(keypoints=[], num_keypoints=0, bbox=[0, 0, 0, 0], area=0)) == {}
+        named = {
+            ('train', 'keypoints-empty'): (1, 'annotation 4'),
+            ('val, test', 'keypoints-empty'): (1, 'annotation 99'),
+        }
+        assert spoil('val', dict(keypoints=[], num_keypoints=0, bbox=[0, 0, 0, 0], area=0)) == named
         options = ('experiment_name=empty_shape', 'train_cfg.max_epochs=1')
         run_command('train', tmp_path / 'my_config.py', '--work-dir', tmp_path / 'work', '--cfg-options', *options)
         (log,) = (tmp_path / 'work').glob('*/vis_data/scalars.json')

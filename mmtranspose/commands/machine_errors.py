@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 PARTIAL = r'\.\d+\.partial$'  # the end of the name of a file that is not complete yet
-UNREAD_IMAGE = re.compile('`([^`]*)` occurs when loading `([^`]*)`')  # MMPose's LoadImage
+UNREAD_IMAGE = re.compile(r'`(.*)` occurs when loading `(.*)`\.Please check whether', re.DOTALL)  # MMPose's LoadImage
 IN_LOADER = re.compile(r'Caught (\w+) in DataLoader worker process \d+\.\n.*^[\w.]*\b\1: ', re.DOTALL | re.MULTILINE)
 SYSTEM_ERROR = re.compile(r"\[Errno (\d+)\] [^:\n]*(?:: '(?P<file>[^\n]*)')?\s*$")  # the last words of an OSError
 GONE_ON = {
@@ -16,6 +16,7 @@ GONE_ON = {
     'detect': 'then give the same command again, which goes on where it was',
     'explain_dataset': 'then give the same command again, which goes on where it was',
 }
+OF_DATASETS = ('train', 'test', 'explain_dataset')
 SMALLER = {
     'train': 'lower train_dataloader.batch_size by --cfg-options, set model.neck.with_cp=True, or use --amp on a GPU',
     'test': 'lower test_dataloader.batch_size by --cfg-options',
@@ -38,18 +39,40 @@ def machine_error(error: BaseException, command: str = '') -> str | None:
         str | None: The sentence; None for any other error, which is a fault of the program.
     """
     text = str(error)
-    unread = UNREAD_IMAGE.search(text)
+    unread = UNREAD_IMAGE.search(original_message(error))
     if unread is not None:
-        return f'image {unread[2]} is missing or damaged: {" ".join(unread[1].split())}'
+        return _unread_image(unread[2], unread[1], command)
     for one in _chain(error):
         sentence = _loader_error(one, command) or _memory_error(one, command) or _network_error(one)
         if sentence is not None:
             return sentence
+    if re.search(r'DataLoader worker .* (is killed by signal: (Seg|Abort)|exited unexpectedly)', text):
+        return (
+            'a loader process has crashed, most likely over a damaged image that OpenCV cannot refuse (as of JPEG '
+            '2000): `mmtranspose check-dataset` names damaged images'
+        )
     if isinstance(error, OSError):
         return _system_error(*_number_and_file(error), text, command)
     if 'PytorchStreamWriter failed' in text or ('inline_container' in text and 'unexpected pos' in text):
         return _system_error(errno.ENOSPC, None, text, command)  # torch.save does not tell the reason
     return None
+
+
+def _unread_image(file: str, why: str, command: str) -> str | None:
+    """Say what is wrong with an image file; ``why`` is what OpenCV or the system said."""
+    told = SYSTEM_ERROR.search(why)
+    number = int(told[1]) if told else None
+    if number not in (None, errno.ENOENT, errno.EISDIR, errno.ENOTDIR):
+        return _system_error(number, file, why, command)
+    if number is not None:
+        fault = 'it is a folder' if number == errno.EISDIR else 'there is no such file'
+    elif '://' in file or '\0' in file or not os.path.isfile(file):
+        fault = ' '.join(why.split())
+    else:
+        fault = 'it cannot be decoded' if os.path.getsize(file) else 'it is empty (0 bytes)'
+    cure = '; mend it or take it out of the annotations' if command in OF_DATASETS else ''
+    again = f', {GONE_ON[command]}' if cure and command in GONE_ON else ''
+    return f'image {file} is missing or damaged: {fault}{cure}{again}'
 
 
 def lost_peer(error: BaseException) -> str | None:
@@ -117,6 +140,11 @@ def _loader_error(error: BaseException, command: str) -> str | None:
         )
     if re.search(r'DataLoader worker .* is killed by signal: Killed', text):
         return f"a loader process was killed, most likely because the machine's memory is used up: {FEWER}"
+    if 'Test time pipline should not get `None`' in text or 'Cannot find valid image after' in text:
+        return (  # of mmengine's BaseDataset
+            'the pipeline of a dataset gives nothing for an image, most likely because the image cannot be read and '
+            'LoadImage has ignore_empty=True: `mmtranspose check-dataset` names images that cannot be read'
+        )
     return None
 
 

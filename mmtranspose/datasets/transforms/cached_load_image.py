@@ -34,7 +34,8 @@ class CachedLoadImage(LoadImage):
         """Load ``img`` (h, w, 3), BGR, from ``img_path``; an ``img`` that is there already is taken as it is.
 
         Raises:
-            InputError: ``img_path`` is not the path of one file, but a list of paths for example.
+            InputError: ``img_path`` is not the path of one file, but a list of paths for example, or is no name that a
+                file can have.
         """
         if 'img' in results:
             return super().transform(results)
@@ -59,4 +60,6 @@ def _version(path: str | os.PathLike) -> tuple[str, int, int, int] | None:
         found = os.stat(path)
     except OSError:
         return None
+    except ValueError as error:  # a null character, or half of a pair of surrogates
+        raise InputError(f'img_path={path!r} is no name that a file can have: {error}') from None
     return os.fspath(path), found.st_mtime_ns, found.st_size, found.st_ino

@@ -90,7 +90,9 @@ def check_values(cfg: Config, loaders: tuple[str, ...]) -> None:
     _check_files(cfg, loaders)
     _check_types(cfg, loaders)
     for name in LOADERS:
-        _turn_off_options_of_processes(cfg, name)
+        for message in _turn_off_options_of_processes(cfg, name):
+            if name in loaders:
+                print_log(message, 'current', logging.WARNING)
     if unused := unused_data_root(cfg):
         print_log(printable(unused), 'current', logging.WARNING)
 
@@ -135,16 +137,15 @@ def _check_types(cfg: Config, loaders: tuple[str, ...]) -> None:
             raise mistake(cfg, f'{field}.type', unknown_type(kind, registry))
 
 
-def _turn_off_options_of_processes(cfg: Config, name: str) -> None:
-    """Turn off what PyTorch refuses in a data loader without processes of its own."""
+def _turn_off_options_of_processes(cfg: Config, name: str) -> Iterator[str]:
+    """Turn off what PyTorch refuses in a data loader without processes of its own, and say what it was."""
     loader = cfg.get(name)
     if not isinstance(loader, dict) or loader.get('num_workers', 0) != 0:
         return
     for key, off in OF_PROCESSES.items():
         usable = key != 'timeout' or (_is_number(loader.get(key)) and loader[key] > 0)  # else PyTorch refuses it
         if loader.get(key) not in (None, False, 0) and usable:
-            message = f'{name}.{key}={loader[key]!r} is turned off, since num_workers=0 leaves no loader processes'
-            print_log(message, 'current', logging.WARNING)
+            yield f'{name}.{key}={loader[key]!r} is turned off, since num_workers=0 leaves no loader processes'
             loader[key] = off
 
 

@@ -144,10 +144,15 @@ def wrongly_judged(spoilt, some):
 
 
 @pytest.mark.parametrize('split', ['train', 'val'])
-@pytest.mark.parametrize('start', range(8))
+@pytest.mark.parametrize('start', range(4))
 def test_mutants(splits, split, start):
-    """Each mutant is trained and evaluated as the clean file is, or named; where MMPose stops, by an error."""
-    wrong = wrongly_judged(splits[split], MUTANTS[start::8])
+    """Each mutant is trained and evaluated as the clean file is, or named; where MMPose stops, by an error.
+
+    Faults that people have (their names are words) are put into both files, values of single fields into one of them.
+    """
+    turn = 0 if split == 'train' else 1
+    some = [mutant for k, mutant in enumerate(MUTANTS) if k % 2 == turn or ' ' in mutant.name]
+    wrong = wrongly_judged(splits[split], some[start::4])
     assert not wrong, '\n'.join(wrong)
 
 

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import inf, nan
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mmengine.config import DictAction
 from torch import distributed
@@ -190,12 +190,27 @@ def add_launcher(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
+class ConfigOptions(DictAction):
+    """mmengine's ``KEY=VALUE``, but that a value without brackets or commas keeps its blanks, as a path may have."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
+    ) -> None:
+        """Parse the values into a dict of dotted keys."""
+        super().__call__(parser, namespace, values, option_string)
+        options = getattr(namespace, self.dest)
+        for pair in values if isinstance(values, list) else [values]:
+            key, _, value = pair.partition('=')
+            if ' ' in value.strip() and not set(value) & set('[](),'):
+                options[key] = value.strip('\'"')
+
+
 def add_cfg_options(arguments: argparse.ArgumentParser) -> None:
     """Add the argument that changes the config."""
     arguments.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         default={},
         metavar='KEY=VALUE',
         help='change the config: dotted keys, lists as key="[a,b]" or key=a,b without blanks; '

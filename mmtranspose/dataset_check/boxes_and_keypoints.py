@@ -82,6 +82,16 @@ def far_from_box(found: Annotations) -> np.ndarray:
     return found.visible & (gap > FAR * found.boxes[:, 2:].max(1, keepdims=True)) & (boxes[..., 2:] > 0).all(2)
 
 
+def check_copies_of_people(found: Annotations) -> Iterator[Problem]:
+    """Check that no person is there twice: in the same image, with the same box and keypoints."""
+    first: dict[tuple, int] = {}
+    for index in np.flatnonzero(found.labelled.any(1)):
+        person = found.people[index]
+        key = person.image_id, tuple(person.box), found.keypoints[index].tobytes()
+        if first.setdefault(key, index) != index:
+            yield Problem('duplicate-person', f'{found.person(index)} is {found.person(first[key])}')
+
+
 def check_counts(found: Annotations) -> Iterator[Problem]:
     """Check that ``num_keypoints`` is the number of flags above 0, and that MMPose drops nobody who is labelled.
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Iterator, Sequence
 
 from mmengine.config import Config
 
 from mmtranspose.dataset_check.annotation_file import read_annotations
 from mmtranspose.dataset_check.annotations import Annotations
-from mmtranspose.dataset_check.boxes_and_keypoints import check_boxes, check_counts, check_keypoints
+from mmtranspose.dataset_check.boxes_and_keypoints import (
+    check_boxes,
+    check_copies_of_people,
+    check_counts,
+    check_keypoints,
+)
 from mmtranspose.dataset_check.config_datasets import ConfigDataset, datasets_of
 from mmtranspose.dataset_check.coordinates import check_box_form, check_coordinates
 from mmtranspose.dataset_check.detection_file import check_box_file
-from mmtranspose.dataset_check.evaluation_needs import check_evaluation
+from mmtranspose.dataset_check.evaluation_needs import check_evaluation, metrics_of
 from mmtranspose.dataset_check.findings import Report
 from mmtranspose.dataset_check.image_files import (
     check_copies,
@@ -76,7 +82,9 @@ def check_dataset(
     for dataset in datasets_of(cfg, splits, only_known):
         found = read_annotations(dataset.dataset, may_list_images_only=bool(dataset.box_files))
         report.add_split(dataset, found)
-        report.add(dataset.name, _annotation_problems(dataset, found, out_channels))
+        metrics = list(metrics_of(cfg, dataset.splits))
+        only_formatted = bool(dataset.box_files) and all(metric.get('format_only') for metric in metrics)
+        report.add(dataset.name, _annotation_problems(dataset, found, out_channels, only_formatted))
         if evaluation:
             report.add(dataset.name, check_evaluation(cfg, dataset, found))
         if 'train' in dataset.splits and len(dataset.splits) > 1:
@@ -102,12 +110,19 @@ def _check_leaks(
 ) -> None:
     for dataset, found in annotated:
         for other, other_found in annotated:
-            if 'train' in dataset.splits and 'train' not in other.splits:
+            if 'train' not in dataset.splits or 'train' in other.splits:
+                continue
+            if os.path.realpath(dataset.ann_file) == os.path.realpath(other.ann_file):
+                report.add(other.name, [Problem('same-file', f'{other.name} uses the file of train, {other.ann_file}')])
+            else:
                 report.add(other.name, check_leak(found.images, other_found.images))
                 report.add(other.name, check_copies(digests.get(dataset.name, {}), digests.get(other.name, {})))
 
 
-def _annotation_problems(dataset: ConfigDataset, found: Annotations, out_channels: int | None) -> Iterator[Problem]:
+def _annotation_problems(
+    dataset: ConfigDataset, found: Annotations, out_channels: int | None, only_formatted: bool
+) -> Iterator[Problem]:
+    """The problems of a dataset's annotations; detector boxes whose results are only written need no people."""
     meta = dataset.dataset.metainfo
     yield from check_definition(meta, dataset.steps)
     yield from check_swap(meta)
@@ -117,7 +132,7 @@ def _annotation_problems(dataset: ConfigDataset, found: Annotations, out_channel
     yield from check_twice(found)
     for path in dataset.box_files:
         yield from check_box_file(path, found)
-    if not found.lists_images_only:
+    if not (found.lists_images_only or (only_formatted and not found.people)):
         yield from _people_problems(found, meta)
 
 
@@ -129,6 +144,7 @@ def _people_problems(found: Annotations, meta: DatasetMeta) -> Iterator[Problem]
     yield from check_keypoints(found, names)
     yield from check_coordinates(found)
     yield from check_box_form(found)
+    yield from check_copies_of_people(found)
     yield from check_counts(found)
     yield from check_people(found, names)
     yield from check_swapped(found, names)

@@ -47,8 +47,8 @@ class ConfigDataset:
     @property
     def num_outputs(self) -> int:
         """Keypoints that the network is trained on: the dataset's, or what a ``KeypointConverter`` makes of them."""
-        converter = self.steps.get('KeypointConverter')
-        return converter['num_keypoints'] if converter else self.dataset.metainfo['num_keypoints']
+        converted = self.steps.get('KeypointConverter', {}).get('num_keypoints')
+        return converted or self.dataset.metainfo['num_keypoints']
 
 
 def leaf_datasets(dataset: ConfigDict, outer: dict[str, Any] | None = None) -> Iterator[tuple[ConfigDict, dict]]:
@@ -61,12 +61,18 @@ def leaf_datasets(dataset: ConfigDict, outer: dict[str, Any] | None = None) -> I
     Yields:
         tuple[ConfigDict, dict]: The config of each, and the pipeline steps, by type, of it and all that is around it.
     """
-    steps = {**(outer or {}), **{step['type']: step for step in dataset.get('pipeline') or []}}
+    steps = {**(outer or {}), **{_type_name(step): step for step in dataset.get('pipeline') or []}}
     inner = dataset.get('datasets') or ([dataset.dataset] if 'dataset' in dataset else [])
     for one in inner:
         yield from leaf_datasets(one, steps)
     if not inner:
         yield dataset, steps
+
+
+def _type_name(step: Any) -> str:
+    """The name of a step's class, which a config gives as ``'Name'``, ``'mmpose.Name'`` or the class itself."""
+    kind = step.get('type') if isinstance(step, dict) else None
+    return kind.split('.')[-1] if isinstance(kind, str) else getattr(kind, '__name__', '')
 
 
 def datasets_of(cfg: Config, splits: Sequence[str] | None = None, only_known: bool = False) -> list[ConfigDataset]:
@@ -120,7 +126,9 @@ def _give_names(datasets: list[ConfigDataset]) -> None:
 
 def _add(found: dict[tuple, ConfigDataset], one: ConfigDataset) -> None:
     """Add a dataset, or let it join the one that reads the same file in the same way."""
-    key = type(one.dataset), one.ann_file, str(one.dataset.data_prefix), one.num_outputs
+    read = one.dataset
+    how = str(read.data_prefix), one.num_outputs, read.sample_interval, str(read._indices), str(read.metainfo)
+    key = type(read), one.ann_file, *how
     first = found.setdefault(key, one)
     if first is not one:
         first.splits += [split for split in one.splits if split not in first.splits]

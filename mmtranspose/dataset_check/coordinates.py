@@ -9,6 +9,7 @@ import numpy as np
 from mmtranspose.dataset_check.annotations import Annotations
 from mmtranspose.dataset_check.problems import Problem
 
+FAR_OUTSIDE = 0.1  # share of the image's longer side; labels of people whom it cuts off lie a little outside
 MOSTLY_OUTSIDE = 0.2  # if this share of people have keypoints outside the image, the coordinates are not its pixels
 LARGEST_FRACTION = 1.5  # coordinates up to this are fractions of the image, not pixels
 MIN_PEOPLE = 3  # fewer people than this prove nothing about a file
@@ -30,16 +31,21 @@ def check_coordinates(found: Annotations) -> Iterator[Problem]:
         yield Problem('coordinates', f'no labelled coordinate is above {largest:g}: fractions of the image?')
     elif found.boxes[labelled].max() <= LARGEST_FRACTION:
         yield Problem('coordinates', f'no box has a number above {found.boxes[labelled].max():g}: fractions?')
-    outside = outside_image(found).any(1)[labelled]
-    if outside.mean() >= MOSTLY_OUTSIDE:
+    outside = outside_image(found, FAR_OUTSIDE).any(1)[labelled]
+    if outside.sum() >= MIN_PEOPLE and outside.mean() >= MOSTLY_OUTSIDE:
         text = f'{outside.sum()} of {len(outside)} people have keypoints outside their image'
         yield Problem('coordinates', f'{text}: of another image size?')
 
 
-def outside_image(found: Annotations) -> np.ndarray:
-    """Mark labelled keypoints more than a pixel outside the image, (N, K) bool; none where its size is unknown."""
-    points = found.keypoints[..., :2]
-    outside = (points < -1).any(2) | (points > found.image_sizes[:, None]).any(2)
+def outside_image(found: Annotations, margin: float = 0.0) -> np.ndarray:
+    """Mark labelled keypoints more than a pixel outside the image, (N, K) bool; none where its size is unknown.
+
+    Args:
+        found (Annotations): The file's content.
+        margin (float): By which share of the image's longer side, besides, a keypoint must lie outside.
+    """
+    points, slack = found.keypoints[..., :2], margin * found.image_sizes.max(1)[:, None, None]
+    outside = (points < -1 - slack).any(2) | (points > found.image_sizes[:, None] + slack).any(2)
     return outside & found.labelled & np.isfinite(found.image_sizes).all(1)[:, None]
 
 

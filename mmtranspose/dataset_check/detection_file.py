@@ -13,7 +13,7 @@ from mmtranspose.dataset_check.annotations import Annotations
 from mmtranspose.dataset_check.entry_fields import is_finite
 from mmtranspose.dataset_check.problems import Problem
 from mmtranspose.errors import InputError
-from mmtranspose.files.coco_format import person_boxes
+from mmtranspose.files.coco_format import carried_categories, person_boxes
 from mmtranspose.files.json_files import read_json
 from mmtranspose.typing import PathLike
 
@@ -50,7 +50,9 @@ def _check_detection(detection: object, image_ids: set[int | str] | None, where:
     if missing:
         raise InputError(f'{where} has no {", ".join(sorted(missing))}')
     for name in ('image_id', 'category_id'):
-        if not isinstance(detection[name], (int, str)) or isinstance(detection[name], bool):
+        id = detection[name]
+        whole = isinstance(id, float) and id.is_integer()
+        if not (isinstance(id, (int, str)) or whole) or isinstance(id, bool):
             raise InputError(f'{where} has {name}={detection[name]!r:.40}; a whole number is wanted')
     if image_ids is not None and detection['image_id'] not in image_ids:
         raise InputError(f'{where} is for image {detection["image_id"]}, which the annotation file does not have')
@@ -85,8 +87,15 @@ def check_box_file(path: str, found: Annotations) -> Iterator[Problem]:
         yield Problem('detections', f'file of detector boxes {path} has no box: nobody would be evaluated')
     for index, box in enumerate(boxes):
         score = box['score']
-        if isinstance(score, bool) or not is_finite(score) or not 0 <= score <= 1:
+        if isinstance(score, bool) or not is_finite(score):
             yield Problem('detection-score', f'{path}: entry {index} has score {score!r:.40}')
+        elif not 0 <= score <= 1:
+            yield Problem('detection-score-range', f'{path}: entry {index} has score {score:g}')
+    if isinstance(found.content, dict):
+        with_boxes = {box['category_id'] for box in of_people.boxes}
+        for category in carried_categories(found.content):
+            if boxes and category not in with_boxes:
+                yield Problem('detection-category', f'{path}: no box of category {category!r}, which people carry')
     if of_people.left_out:
         yield Problem('detection-category', f'{path}: {of_people.left_out}')
     yield from _check_overlap(of_people.boxes, found)

@@ -39,7 +39,7 @@ def check_evaluation(cfg: Config, dataset: ConfigDataset, found: Annotations) ->
         found (Annotations): The content of its annotation file.
     """
     seen: list[dict] = []
-    for metric in _metrics(cfg, dataset.splits):
+    for metric in metrics_of(cfg, dataset.splits):
         kind = metric.get('type')
         kind = METRICS.get(kind) if isinstance(kind, str) else kind
         if not isinstance(kind, type) or not issubclass(kind, CocoMetric) or metric.get('format_only'):
@@ -49,10 +49,12 @@ def check_evaluation(cfg: Config, dataset: ConfigDataset, found: Annotations) ->
             yield from _check_metric(metric, kind, dataset, found)
 
 
-def _metrics(cfg: Config, splits: list[str]) -> Iterator[dict]:
+def metrics_of(cfg: Config, splits: list[str]) -> Iterator[dict]:
+    """The configs of the metrics of some splits, those inside an ``Evaluator`` too."""
     for split in splits:
         evaluator = cfg.get(f'{split}_evaluator') or []
-        yield from [evaluator] if isinstance(evaluator, dict) else evaluator
+        metrics = evaluator.get('metrics', evaluator) if isinstance(evaluator, dict) else evaluator
+        yield from [metrics] if isinstance(metrics, dict) else metrics
 
 
 def _check_metric(metric: dict, kind: type, dataset: ConfigDataset, found: Annotations) -> Iterator[Problem]:
@@ -68,17 +70,36 @@ def _check_metric(metric: dict, kind: type, dataset: ConfigDataset, found: Annot
     elif not content.get('categories'):
         yield Problem('evaluation-file', f'{where} categories')
     else:
-        yield from _check_content(content, own or dataset.ann_file, metric, kind, found)
+        num_keypoints = found.num_keypoints if metric.get('gt_converter') else dataset.num_outputs
+        yield from _check_converters(metric, found.num_keypoints, dataset.num_outputs)
+        yield from _check_content(content, own or dataset.ann_file, metric, kind, found, num_keypoints)
+        if dataset.dataset.sample_interval > 1 or dataset.dataset._indices is not None:
+            yield Problem('evaluation-missed', 'sample_interval or indices leaves people out')
 
 
-def _check_content(content: dict, path: str, metric: dict, kind: type, found: Annotations) -> Iterator[Problem]:
+def _check_converters(metric: dict, num_labelled: int, num_predicted: int) -> Iterator[Problem]:
+    """Check that ground truth and predictions have as many keypoints after ``CocoMetric`` has converted them."""
+    truth, predicted = metric.get('gt_converter'), metric.get('pred_converter')
+    for name, converter, num in (('gt_converter', truth, num_labelled), ('pred_converter', predicted, num_predicted)):
+        sources = [pair[0] for pair in (converter or {}).get('mapping', ())]
+        if any(not isinstance(source, int) or not 0 <= source < num for source in sources):
+            yield Problem('evaluation-converter', f'{name}.mapping takes keypoints beyond the {num} that there are')
+    if truth or predicted:
+        of_truth = truth['num_keypoints'] if truth else num_predicted
+        of_predictions = predicted['num_keypoints'] if predicted else num_predicted
+        if of_truth != of_predictions:
+            text = f'{of_truth} keypoints of the ground truth, {of_predictions} of the predictions'
+            yield Problem('evaluation-converter', text)
+
+
+def _check_content(
+    content: dict, path: str, metric: dict, kind: type, found: Annotations, num_keypoints: int
+) -> Iterator[Problem]:
     """Check a file of COCO's format, which has images, annotations and categories."""
     images = [one for one in content['images'] if isinstance(one, dict) and isinstance(one.get('id'), (int, float))]
     ids = {one['id'] for one in images}
     predicted = found.predicted_image_ids
-    for image_id in predicted:
-        if image_id not in ids:
-            yield Problem('evaluation-image', f'image {image_id} is not in {path}')
+    yield from _check_images(images, path, found)
     crowd_pose = metric.get('iou_type') == 'keypoints_crowd'
     if crowd_pose and any('crowdIndex' not in one for one in images):
         yield Problem('evaluation-file', f'{path} has images without crowdIndex, by which keypoints_crowd groups them')
@@ -96,11 +117,23 @@ def _check_content(content: dict, path: str, metric: dict, kind: type, found: An
             if person:
                 yield Problem('category-unlisted', f'annotation {entry["id"]}: category_id {entry["category_id"]!r}')
             continue
-        yield from _check_entry(entry, fields, found.num_keypoints, entry['image_id'] in predicted)
+        yield from _check_entry(entry, fields, num_keypoints, entry['image_id'] in predicted)
         if use_area:
             yield from _check_area(entry, person, entry['image_id'] in predicted)
             compared += [entry] if person and is_finite(entry.get('area')) else []
     yield from _check_areas(compared)
+
+
+def _check_images(images: list[dict], path: str, found: Annotations) -> Iterator[Problem]:
+    """Check that the metric's file has every image with predictions, under the same id."""
+    named = {one['id']: str(one.get('file_name', '')).replace('\\', '/').split('/')[-1] for one in images}
+    predicted = found.predicted_image_ids
+    for image in found.images:
+        ours = image.path.replace('\\', '/').split('/')[-1]
+        if image.id in predicted and image.id not in named:
+            yield Problem('evaluation-image', f'image {image.id} is not in {path}')
+        elif image.id in predicted and named[image.id] != ours:
+            yield Problem('evaluation-image', f'image {image.id} is {ours}, in {path} it is {named[image.id]}')
 
 
 def _is_person(entry: dict) -> bool:

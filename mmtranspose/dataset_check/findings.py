@@ -99,7 +99,8 @@ class Report:
             of = ''
             if entry['of']:
                 of = f' of {entry["of"]} {_plural(entry["unit"])} ({finding.count / entry["of"]:.2%})'
-            lines.append(f'{entry["level"]}: {finding.split}: {finding.kind}: {finding.count}{of}: {entry["meaning"]}')
+            count = f' {finding.count}{of}:' if entry['unit'] else ''
+            lines.append(f'{entry["level"]}: {finding.split}: {finding.kind}:{count} {entry["meaning"]}')
             lines += [f'    {example}' for example in finding.examples]
             if finding.count > len(finding.examples):
                 lines.append(f'    ... and {finding.count - len(finding.examples)} more')
@@ -121,7 +122,7 @@ class Report:
     def _entry(self, finding: Finding) -> dict:
         kind = KINDS[finding.kind]
         split = next((one for one in self.splits if one['split'] == finding.split), {})
-        of = split.get(dict(person='annotations', image='images').get(kind.unit, ''))
+        of = split.get(dict(person='annotations', annotation='annotations', image='images').get(kind.unit, ''))
         return dict(vars(finding), level=kind.level, unit=kind.unit, of=of, meaning=kind.meaning)
 
     def _table(self) -> list[str]:

@@ -51,14 +51,16 @@ KINDS = {
     'duplicate-id': Kind('error', 'entry', 'MMPose keeps only the last entry of an id; number the entries anew'),
     'duplicate-file': Kind('warning', 'image', 'several images of the annotation file name one file; merge them'),
     'image-unknown': Kind('error', 'person', 'the file has no image of this image_id, so the person is never used'),
-    'no-people': Kind('error', '', 'nobody is left to train on or evaluate; see which people MMPose drops'),
     'same-file': Kind('warning', '', 'the figures of this split are those of training images'),
+    'duplicate-person': Kind(
+        'warning', 'person', 'the same person is there again; an evaluation counts the copy as missed'
+    ),
     'leak': Kind('error', 'image', 'the same image is in train and in another split; remove it from one'),
     'leak-copy': Kind('error', 'image', 'a copy of the image, byte for byte, is in train and in another split'),
     # people
     'keypoints-length': Kind('error', 'person', 'each keypoint of metainfo needs three numbers: x, y and flag'),
-    'keypoints-empty': Kind('warning', 'person', 'keypoints is an empty list; the annotation is left out'),
-    'keypoints-missing': Kind('warning', 'person', 'the annotation has no keypoints; it is left out'),
+    'keypoints-empty': Kind('warning', 'annotation', 'keypoints is an empty list; the annotation is left out'),
+    'keypoints-missing': Kind('warning', 'annotation', 'the annotation has no keypoints; it is left out'),
     'keypoints-not-finite': Kind('error', 'person', 'a coordinate is not finite, or absurdly large'),
     'visibility': Kind('error', 'person', 'flags are 0 (not labelled), 1 (occluded) or 2 (visible), never negative'),
     'visibility-unusual': Kind('warning', 'person', 'flags are 0, 1 or 2; MMPose takes any other as labelled'),
@@ -88,7 +90,11 @@ KINDS = {
     ),
     # what CocoMetric reads
     'evaluation-file': Kind('error', '', 'CocoMetric stops without it; add it, or choose another metric'),
-    'evaluation-image': Kind('error', 'image', "the evaluator's annotation file lacks an image that is evaluated"),
+    'evaluation-image': Kind(
+        'error', '', "the evaluator's annotation file is not the dataset's; correct one of the two"
+    ),
+    'evaluation-converter': Kind('error', '', 'CocoMetric compares equal numbers of keypoints; correct the converters'),
+    'evaluation-missed': Kind('warning', '', 'people who are not evaluated count as missed, so AP is too low'),
     'evaluation-fields': Kind(
         'error', 'person', 'CocoMetric stops at such an annotation, crowds included; correct or remove it'
     ),
@@ -109,17 +115,20 @@ KINDS = {
     ),
     'areas': Kind('error', '', 'AP divides by areas; correct them all, or set use_area=False in the evaluator'),
     # images
-    'image-missing': Kind('error', 'image', 'the file does not exist; training stops there'),
-    'unused-image': Kind('warning', 'image', 'the file is missing or damaged, but nobody in it is used'),
-    'image-damaged': Kind('error', 'image', 'the file cannot be decoded; training stops there'),
+    'image-missing': Kind('error', 'image', 'the file does not exist; the run stops there'),
+    'unused-image': Kind('warning', 'image', 'the file is missing, damaged or of another size; nobody in it is used'),
+    'image-damaged': Kind('error', 'image', 'the file cannot be decoded; the run stops there'),
     'image-size': Kind('error', 'image', 'the file has another size than the annotation file says'),
     'duplicate-image': Kind('warning', 'image', 'two files hold the same image, byte for byte'),
     # detector boxes
     'detections': Kind('error', '', 'the file of detector boxes cannot be used'),
-    'detection-score': Kind('error', 'detector box', 'a score is a number from 0 to 1'),
-    'detection-category': Kind('warning', '', "boxes of other categories than the people's are left out"),
+    'detection-score': Kind('error', 'detector box', 'a score is a finite number'),
+    'detection-score-range': Kind('warning', 'detector box', 'scores are from 0 to 1; others change the results'),
+    'detection-category': Kind('warning', '', 'boxes and people differ in their categories: some are left out'),
     'detection-overlap': Kind(
         'warning', '', 'so few people overlap with a detector box by IoU 0.5: are these x, y, width, height in pixels?'
     ),
     'image-without-box': Kind('warning', 'image', 'labelled people have no detector box; they cannot be found'),
+    # whatever led to it stands above
+    'no-people': Kind('error', '', 'nobody is left to train on or evaluate; see which people MMPose drops'),
 }

@@ -98,6 +98,17 @@ class TestArguments:
         args = parse('--cfg-options', 'a.b=1', 'c=[1,(2,3)]', 'd=x,y', 'e=True', 'f=None', 'g=1e-3')
         assert args.cfg_options == {'a.b': 1, 'c': [1, (2, 3)], 'd': ['x', 'y'], 'e': True, 'f': None, 'g': 1e-3}
 
+    def test_blanks_in_config_options(self, parse):
+        """mmengine takes them out, also of paths."""
+        args = parse('--cfg-options', 'data_root=/My Drive/coco/', 'b="two words"', 'c=[1, 2]', 'd=1, 2', 'e= 3')
+        assert args.cfg_options == {
+            'data_root': '/My Drive/coco/',
+            'b': 'two words',
+            'c': [1, 2],
+            'd': [1, 2],
+            'e': 3,
+        }
+
     def test_the_launchers_rank_wins(self, parse, monkeypatch):
         monkeypatch.setenv('LOCAL_RANK', '3')
         parse('--local-rank', '1')

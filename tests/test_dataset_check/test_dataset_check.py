@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import SYNTHETIC_CONFIG
 from mmengine.config import Config
+from mmpose.datasets.transforms import KeypointConverter
 from mmpose.evaluation import CocoMetric
 
 from mmtranspose.dataset_check import check_dataset
@@ -360,6 +361,96 @@ class TestAreas:
         assert check().findings == {}
 
 
+FIVE = dict(type='KeypointConverter', num_keypoints=5, mapping=[(k, k) for k in range(5)])
+
+
+class TestEvaluators:
+    """What ``CocoMetric`` compares is checked wherever a config puts it, and with what the predictions are."""
+
+    VAL = 'annotations/person_keypoints_val.json'
+
+    @pytest.fixture
+    def checked(self, root):
+        """Checks val with an evaluator; gives kinds and first examples."""
+
+        def checked(evaluator, change=lambda dataset: None):
+            cfg = load_config(str(SYNTHETIC_CONFIG), dict(data_root=str(root)))
+            cfg.val_evaluator, cfg.val_dataloader.dataset.bbox_file = evaluator, None
+            change(cfg.val_dataloader.dataset)
+            return kinds(check_dataset(cfg, ['val'], images=False))
+
+        return checked
+
+    @pytest.mark.parametrize('kind', ['Evaluator', 'MultiDatasetEvaluator'])
+    def test_inside_another(self, spoil, checked, kind):
+        spoil(lambda content: [one.pop('area') for one in content['annotations']], self.VAL)
+        assert checked(dict(type=kind, metrics=[dict(type='CocoMetric')]))['area-missing'][0] == 5
+        assert checked(dict(type=kind, metrics=dict(type='CocoMetric', use_area=False))) == {}
+
+    @pytest.mark.parametrize(
+        ('type', 'converter', 'found'),
+        [
+            ('KeypointConverter', FIVE, {}),
+            ('mmpose.KeypointConverter', FIVE, {}),
+            (KeypointConverter, FIVE, {}),
+            (
+                'KeypointConverter',
+                None,
+                {'evaluation-fields': 'annotation 1: keypoints has 51 entries, not 3 x 5 numbers'},
+            ),
+            (
+                'KeypointConverter',
+                dict(FIVE, num_keypoints=7),
+                {'evaluation-converter': '7 keypoints of the ground truth, 5 of the predictions'},
+            ),
+            (
+                'KeypointConverter',
+                dict(FIVE, mapping=[(30, 1)]),
+                {'evaluation-converter': 'gt_converter.mapping takes keypoints beyond the 17 that there are'},
+            ),
+        ],
+    )
+    def test_converters(self, checked, type, converter, found):
+        evaluator = dict(type='CocoMetric', **(dict(gt_converter=converter) if converter else {}))
+        said = checked(evaluator, lambda dataset: dataset.pipeline.insert(1, dict(FIVE, type=type)))
+        assert {kind: text for kind, (_, text) in said.items() if kind != 'keypoint-count'} == found
+
+    def test_a_file_of_the_keypoints_that_are_predicted(self, root, checked):
+        content = json.loads((root / self.VAL).read_text())
+        for one in content['annotations']:
+            one['keypoints'] = one['keypoints'][:15]
+        (root / 'five.json').write_text(json.dumps(content))
+        evaluator = dict(type='CocoMetric', ann_file=str(root / 'five.json'))
+        said = checked(evaluator, lambda dataset: dataset.pipeline.insert(1, FIVE))
+        assert set(said) == {'keypoint-count'}  # the head's
+
+    def test_a_file_of_other_images(self, root, checked):
+        content = json.loads((root / self.VAL).read_text())
+        content['images'][0]['file_name'] = 'other.jpg'
+        (root / 'other.json').write_text(json.dumps(content))
+        count, text = checked(dict(type='CocoMetric', ann_file=str(root / 'other.json')))['evaluation-image']
+        assert count == 1 and text == f'image 1 is 000000000001.jpg, in {root / "other.json"} it is other.jpg'
+
+    @pytest.mark.parametrize('option', [dict(indices=2), dict(sample_interval=2)])
+    def test_people_who_are_not_evaluated(self, checked, option):
+        assert 'evaluation-missed' in checked(dict(type='CocoMetric'), lambda dataset: dataset.update(option))
+        assert 'evaluation-missed' not in checked(dict(type='PCKAccuracy'), lambda dataset: dataset.update(option))
+
+    def test_the_file_of_train_with_metainfo_of_its_own(self, root):
+        cfg = load_config(str(SYNTHETIC_CONFIG), dict(data_root=str(root)))
+        dataset = cfg.val_dataloader.dataset
+        info = {k: dict(name=f'point{k}', id=k, swap='') for k in range(17)}
+        metainfo = dict(dataset_name='a', keypoint_info=info, skeleton_info={}, joint_weights=[1.0] * 17, sigmas=[])
+        dataset.update(ann_file=TRAIN, bbox_file=None, metainfo=metainfo, data_prefix=dict(img='train/'))
+        found = kinds(check_dataset(cfg, ['train', 'val'], images=False))
+        assert found['sigmas'][1] == 'metainfo.sigmas has no numbers for 17 keypoints'
+        assert 'same-file' in found and 'leak' not in found
+
+    def test_the_same_person_twice(self, spoil, checked):
+        spoil(lambda content: content['annotations'].append(dict(content['annotations'][1], id=99)), self.VAL)
+        assert checked(dict(type='CocoMetric')) == {'duplicate-person': (1, 'annotation 99 is annotation 2')}
+
+
 class TestImages:
     @pytest.fixture
     def image_file(self, root):
@@ -452,8 +543,10 @@ class TestDetections:
     def test_score(self, check, spoil, score):
         spoil(self.entry(lambda box: box.update(score=score)), BOXES)
         report = check()
-        count, text = kinds(report)['detection-score']
-        assert count == 1 and text.endswith(f'entry 0 has score {score!r}') and not report.ok()
+        kind = 'detection-score-range' if isinstance(score, float) and math.isfinite(score) else 'detection-score'
+        count, text = kinds(report)[kind]
+        assert count == 1 and text.endswith(f'entry 0 has score {score!r}')
+        assert report.ok() == (kind == 'detection-score-range')
 
     @pytest.mark.parametrize('field', ['image_id', 'category_id'])
     def test_ids_that_are_none(self, check, spoil, field):

@@ -124,10 +124,12 @@ def _annotation_problems(
 ) -> Iterator[Problem]:
     """The problems of a dataset's annotations; detector boxes whose results are only written need no people."""
     meta = dataset.dataset.metainfo
-    yield from check_definition(meta, dataset.steps)
-    yield from check_swap(meta)
-    yield from check_half_body(meta, dataset.steps)
-    yield from check_head(dataset.num_outputs, out_channels)
+    for some in (meta, dataset.outer_metainfo):
+        if some is not None:
+            yield from check_definition(some, dataset.steps)
+            yield from check_swap(some)
+    yield from check_half_body(dataset.metainfo, dataset.steps)
+    yield from check_head(dataset.num_outputs, out_channels, dataset.metainfo['num_keypoints'])
     yield from found.problems
     yield from check_twice(found)
     for path in dataset.box_files:

@@ -11,10 +11,12 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
 from mmtranspose.errors import InputError
 from mmtranspose.loading.config import LOADERS
+from mmtranspose.typing import DatasetMeta
 
 SPLITS = tuple(name.removesuffix('_dataloader') for name in LOADERS)
 # Options of datasets in test mode alone; the check reads every dataset as training does, annotations included
@@ -30,6 +32,8 @@ class ConfigDataset:
         dataset (BaseCocoStyleDataset): MMPose's dataset, not loaded.
         steps (dict[str, dict]): The steps of its pipeline by type.
         box_files (list[str]): Files of detector boxes.
+        outer_metainfo (DatasetMeta | None): The metainfo of a ``CombinedDataset`` around it, which samples and metrics
+            get in place of its own.
         name (str): The splits in words, ``'val, test'``; with its file where they have several datasets.
     """
 
@@ -37,12 +41,18 @@ class ConfigDataset:
     dataset: BaseCocoStyleDataset
     steps: dict[str, dict]
     box_files: list[str]
+    outer_metainfo: DatasetMeta | None = None
     name: str = ''
 
     @property
     def ann_file(self) -> str:
         """The annotation file."""
         return self.dataset.ann_file
+
+    @property
+    def metainfo(self) -> DatasetMeta:
+        """The metainfo that samples and metrics get."""
+        return self.dataset.metainfo if self.outer_metainfo is None else self.outer_metainfo
 
     @property
     def num_outputs(self) -> int:
@@ -104,7 +114,8 @@ def datasets_of(cfg: Config, splits: Sequence[str] | None = None, only_known: bo
                 raise
             box_files = [leaf.bbox_file] if leaf.get('bbox_file') else []
             if isinstance(built, BaseCocoStyleDataset):
-                _add(found, ConfigDataset([split], built, steps, box_files))
+                outer = _outer_metainfo(loader.dataset, split)
+                _add(found, ConfigDataset([split], built, steps, box_files, outer))
             elif not only_known:
                 raise InputError(
                     f'{split}_dataloader.dataset ({getattr(built, "__name__", built)}) cannot be checked: it is no '
@@ -114,6 +125,17 @@ def datasets_of(cfg: Config, splits: Sequence[str] | None = None, only_known: bo
         raise InputError('the config has no data loader with a dataset')
     _give_names(list(found.values()))
     return list(found.values())
+
+
+def _outer_metainfo(dataset: ConfigDict, split: str) -> DatasetMeta | None:
+    if 'datasets' not in dataset or not dataset.get('metainfo'):
+        return None
+    try:
+        return parse_pose_metainfo(dict(dataset.metainfo))
+    except KeyError as error:
+        raise InputError(f'{split}_dataloader.dataset.metainfo: {error} is not known; correct it') from error
+    except Exception as error:
+        raise InputError(f'{split}_dataloader.dataset.metainfo cannot be used: {error}') from error
 
 
 def _give_names(datasets: list[ConfigDataset]) -> None:
@@ -127,7 +149,7 @@ def _give_names(datasets: list[ConfigDataset]) -> None:
 def _add(found: dict[tuple, ConfigDataset], one: ConfigDataset) -> None:
     """Add a dataset, or let it join the one that reads the same file in the same way."""
     read = one.dataset
-    how = str(read.data_prefix), one.num_outputs, read.sample_interval, str(read._indices), str(read.metainfo)
+    how = str(read.data_prefix), one.num_outputs, read.sample_interval, str(read._indices), str(one.metainfo)
     key = type(read), one.ann_file, *how
     first = found.setdefault(key, one)
     if first is not one:

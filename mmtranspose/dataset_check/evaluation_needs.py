@@ -58,7 +58,9 @@ def metrics_of(cfg: Config, splits: list[str]) -> Iterator[dict]:
 
 
 def _check_metric(metric: dict, kind: type, dataset: ConfigDataset, found: Annotations) -> Iterator[Problem]:
-    yield from check_sigmas(dataset.dataset.metainfo)
+    converted = metric.get('gt_converter') is not None  # which converts the sigmas too
+    yield from check_sigmas(dataset.metainfo, None if converted else dataset.num_outputs)
+    yield from _check_annotation_file(metric, dataset)
     own, content = metric.get('ann_file'), found.content
     if own is not None and Path(own).resolve() != Path(dataset.ann_file).resolve():
         content = read_json(own, "annotation file of the evaluator's CocoMetric")
@@ -71,10 +73,19 @@ def _check_metric(metric: dict, kind: type, dataset: ConfigDataset, found: Annot
         yield Problem('evaluation-file', f'{where} categories')
     else:
         num_keypoints = found.num_keypoints if metric.get('gt_converter') else dataset.num_outputs
-        yield from _check_converters(metric, found.num_keypoints, dataset.num_outputs)
+        num_labelled = min(found.num_keypoints, len(dataset.metainfo['sigmas']))
+        yield from _check_converters(metric, num_labelled, dataset.num_outputs)
         yield from _check_content(content, own or dataset.ann_file, metric, kind, found, num_keypoints)
         if dataset.dataset.sample_interval > 1 or dataset.dataset._indices is not None:
             yield Problem('evaluation-missed', 'sample_interval or indices leaves people out')
+
+
+def _check_annotation_file(metric: dict, dataset: ConfigDataset) -> Iterator[Problem]:
+    """Check that ``CocoMetric`` knows its file: without one it asks for that of the dataset's name."""
+    ours, theirs = dataset.metainfo['dataset_name'], dataset.dataset.metainfo['dataset_name']
+    if metric.get('ann_file') is None and ours != theirs:
+        text = f'ann_file is not set, and no dataset is called {ours!r}, as metainfo of CombinedDataset says'
+        yield Problem('evaluation-file', text)
 
 
 def _check_converters(metric: dict, num_labelled: int, num_predicted: int) -> Iterator[Problem]:

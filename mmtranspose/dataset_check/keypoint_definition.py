@@ -94,19 +94,34 @@ def check_half_body(meta: DatasetMeta, steps: dict[str, dict]) -> Iterator[Probl
             yield Problem('half-body', f'no keypoint in keypoint_info has type={half!r}')
 
 
-def check_sigmas(meta: DatasetMeta) -> Iterator[Problem]:
-    """Check what ``CocoMetric`` weighs errors by: sigmas are as many as keypoints, finite, above 0 and below 1."""
+def check_sigmas(meta: DatasetMeta, num_keypoints: int | None = None) -> Iterator[Problem]:
+    """Check what ``CocoMetric`` weighs errors by: sigmas are as many as keypoints, finite, above 0 and below 1.
+
+    Args:
+        meta (DatasetMeta): The metainfo that the metric gets.
+        num_keypoints (int | None): Keypoints that are evaluated; None: those of the metainfo.
+    """
     sigmas, names = meta['sigmas'], keypoint_names(meta)
-    if len(sigmas) != len(names):
-        yield Problem('sigmas', f'metainfo.sigmas has {len(sigmas) or "no"} numbers for {len(names)} keypoints')
+    num_keypoints = len(names) if num_keypoints is None else num_keypoints
+    if len(sigmas) != num_keypoints:
+        yield Problem('sigmas', f'metainfo.sigmas has {len(sigmas) or "no"} numbers for {num_keypoints} keypoints')
         return
     for name, sigma in zip(names, sigmas):
         if not 0 < sigma < 1:  # false for NaN too
             yield Problem('sigmas', f'metainfo.sigmas has {np.float64(sigma):.4g} for {name}')
 
 
-def check_head(num_outputs: int, out_channels: int | None) -> Iterator[Problem]:
-    """Check that the head predicts as many keypoints as the dataset gives; None: the head does not say."""
+def check_head(num_outputs: int, out_channels: int | None, num_outer: int) -> Iterator[Problem]:
+    """Check that the head predicts as many keypoints as the dataset gives, and metainfo around it has.
+
+    Args:
+        num_outputs (int): Keypoints of the samples.
+        out_channels (int | None): Of the head; None: it does not say.
+        num_outer (int): Keypoints of the metainfo that samples and metrics get; a ``CombinedDataset`` has its own.
+    """
+    if num_outer != num_outputs and num_outer == out_channels:
+        yield Problem('keypoint-count', f'metainfo has {num_outer}, samples have {num_outputs}: no KeypointConverter?')
+        return
     if out_channels is not None and out_channels != num_outputs:
         yield Problem('keypoint-count', f'model.head.out_channels is {out_channels}, the dataset has {num_outputs}')
 

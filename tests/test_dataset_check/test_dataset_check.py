@@ -396,7 +396,10 @@ class TestEvaluators:
             (
                 'KeypointConverter',
                 None,
-                {'evaluation-fields': 'annotation 1: keypoints has 51 entries, not 3 x 5 numbers'},
+                {
+                    'evaluation-fields': 'annotation 1: keypoints has 51 entries, not 3 x 5 numbers',
+                    'sigmas': 'metainfo.sigmas has 17 numbers for 5 keypoints',
+                },
             ),
             (
                 'KeypointConverter',
@@ -420,9 +423,28 @@ class TestEvaluators:
         for one in content['annotations']:
             one['keypoints'] = one['keypoints'][:15]
         (root / 'five.json').write_text(json.dumps(content))
-        evaluator = dict(type='CocoMetric', ann_file=str(root / 'five.json'))
-        said = checked(evaluator, lambda dataset: dataset.pipeline.insert(1, FIVE))
-        assert set(said) == {'keypoint-count'}  # the head's
+        cfg = load_config(str(SYNTHETIC_CONFIG), dict(data_root=str(root), **{'model.head.out_channels': 5}))
+        cfg.val_evaluator = dict(type='CocoMetric', ann_file=str(root / 'five.json'))
+        cfg.val_dataloader.dataset.update(bbox_file=None, pipeline=[FIVE])
+        info = {k: dict(name=f'point{k}', id=k, swap='') for k in range(5)}
+        metainfo = dict(dataset_name='five', keypoint_info=info, skeleton_info={}, joint_weights=[1.0] * 5)
+        metainfo['sigmas'] = [0.05] * 5
+        combined = dict(type='CombinedDataset', metainfo=metainfo, datasets=[cfg.val_dataloader.dataset])
+        cfg.val_dataloader.dataset = combined
+        around = cfg.val_dataloader.dataset
+        assert kinds(check_dataset(cfg, ['val'], images=False)) == {}
+        del cfg.val_evaluator['ann_file']
+        text = "ann_file is not set, and no dataset is called 'five', as metainfo of CombinedDataset says"
+        assert kinds(check_dataset(cfg, ['val'], images=False))['evaluation-file'] == (1, text)
+        around.metainfo['sigmas'] = []
+        assert kinds(check_dataset(cfg, ['val'], images=False))['sigmas'][1].startswith('metainfo.sigmas has no num')
+        info = around.metainfo.keypoint_info
+        info[0]['name'], info[1]['name'] = 'left_eye', 'right_eye'
+        found = kinds(check_dataset(cfg, ['val'], images=False))
+        assert found['keypoint-swap'] == (2, 'left_eye swaps with left_eye, not right_eye')
+        around.datasets[0].pipeline = []
+        text = 'metainfo has 5, samples have 17: no KeypointConverter?'
+        assert kinds(check_dataset(cfg, ['val'], images=False))['keypoint-count'] == (1, text)
 
     def test_a_file_of_other_images(self, root, checked):
         content = json.loads((root / self.VAL).read_text())

@@ -136,7 +136,7 @@ def test_half_body(half):
 
 @pytest.mark.parametrize(('channels', 'wrong'), [(3, False), (None, False), (17, True)])
 def test_head(channels, wrong):
-    assert bool(list(keypoint_definition.check_head(3, channels))) == wrong
+    assert bool(list(keypoint_definition.check_head(3, channels, 3))) == wrong
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ class PrivateName(NamedTuple):
 ESTIMATOR = 'acceleration/accelerated_estimator'
 ACCELERATED = f'{ESTIMATOR} acceleration/accelerating'
 ANNOTATIONS = 'dataset_check/annotation_file'
+INDICES = 'dataset_check/config_datasets dataset_check/evaluation_needs'
 LOOP = 'engine/loops/resumable_train_loop'
 SAVING = 'compat/checkpoint_retention engine/hooks/resumable_checkpoint_hook'
 TRANSFORMS = 'datasets/transforms/topdown_transforms'
@@ -73,6 +74,7 @@ PRIVATE_NAMES = (
     PrivateName(TORCH, 'torch.ops:mkldnn._is_mkldnn_bf16_supported'),
     PrivateName(TORCH, 'torch.ops:mkldnn._is_mkldnn_fp16_supported'),
     PrivateName(MMENGINE, 'mmengine.config:Config._get_cfg_path', 'registration'),
+    PrivateName(MMENGINE, 'mmengine.dataset:BaseDataset._indices', INDICES),
     PrivateName(MMENGINE, 'mmengine.hooks:CheckpointHook._save_checkpoint_with_step', SAVING),
     PrivateName(MMENGINE, 'mmengine.hooks:CheckpointHook._save_best_checkpoint', SAVING),
     PrivateName(MMENGINE, 'mmengine.infer:BaseInferencer._get_models_from_metafile', f'{HERE} registration'),

@@ -9,6 +9,7 @@ import re
 import house
 import pytest
 import torch
+from mmengine.dataset import BaseDataset
 from mmengine.model import ImgDataPreprocessor
 from mmengine.optim import ConstantLR
 from mmengine.registry import Registry
@@ -35,6 +36,7 @@ def visualization_hook():
 
 ON_INSTANCES = {  # names that only an instance has: how to make one
     'mmpose.datasets.transforms:RandomBBoxTransform._get_transform_params': RandomBBoxTransform,
+    'mmengine.dataset:BaseDataset._indices': lambda: BaseDataset(lazy_init=True),
     'mmengine.model:ImgDataPreprocessor._channel_conversion': ImgDataPreprocessor,
     'mmengine.optim:ConstantLR._global_step': lambda: ConstantLR(torch.optim.SGD([torch.zeros(1)]), factor=0.5),
     'mmengine.registry:Registry._locations': lambda: Registry('example'),

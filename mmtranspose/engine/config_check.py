@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from math import inf
@@ -9,7 +10,6 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.hooks import CheckpointHook
 from mmengine.optim import OptimWrapper, OptimWrapperDict, ReduceOnPlateauParamScheduler
 from mmengine.runner import Runner
 from mmpose.evaluation.metrics import CocoMetric
@@ -18,9 +18,9 @@ from mmtranspose.engine.config_fields import NO_SAMPLE, mistake, naming_fields
 from mmtranspose.engine.metric_check import check_metrics
 from mmtranspose.engine.metric_names import metric_names
 from mmtranspose.engine.random_states import random_states_kept
-from mmtranspose.engine.shape_check import check_input_size, check_shapes
+from mmtranspose.engine.shape_check import check_input_size, check_shapes, samples_at
+from mmtranspose.engine.watched_metrics import check_watched
 from mmtranspose.errors import require_choice
-from mmtranspose.loading.config_overrides import did_you_mean
 
 TRIED_STEPS = 1000  # of a scheduler; where it begins later, its arithmetic is not tried
 
@@ -43,7 +43,7 @@ def check_run(runner: Runner, loaders: tuple[str, ...]) -> None:
             loader = runner.train_loop.dataloader
         _check_dataset(cfg, 'train_dataloader', loader)
         _check_optimizer(runner)
-        _check_schedulers(runner)
+        by_metric = _check_schedulers(runner)
         with random_states_kept():
             check_shapes(runner.model, cfg, 'train_dataloader', loader)
     for split in ('val', 'test'):
@@ -54,10 +54,10 @@ def check_run(runner: Runner, loaders: tuple[str, ...]) -> None:
             _check_dataset(cfg, f'{split}_dataloader', loop.dataloader)
             with random_states_kept():
                 check_input_size(runner.model, cfg, f'{split}_dataloader', loop.dataloader)
-                dataset = loop.dataloader.dataset
-                check_metrics(cfg, split, loop.evaluator, [dataset[index] for index in range(min(2, len(dataset)))])
+                samples = samples_at(cfg, f'{split}_dataloader', loop.dataloader, _first(loop.dataloader.dataset))
+                check_metrics(cfg, split, loop.evaluator, samples)
     if 'train_dataloader' in loaders and 'val_dataloader' in loaders and runner.val_loop is not None:
-        _check_save_best(runner)
+        check_watched(cfg, runner.val_loop.evaluator, runner.hooks, by_metric)
 
 
 def _check_dataset(cfg: Config, name: str, loader: Any) -> None:
@@ -69,6 +69,13 @@ def _check_dataset(cfg: Config, name: str, loader: Any) -> None:
         raise mistake(
             cfg, name, f'no batch is left: batch_size={loader.batch_size} with drop_last=True, but {samples} samples'
         )
+
+
+def _first(dataset: Any) -> list[int]:
+    """The indices of the first two samples, and of the first of each dataset that was put together."""
+    inner = getattr(dataset, 'datasets', ())
+    starts = itertools.accumulate(getattr(dataset, 'lens', None) or map(len, inner))
+    return sorted({0, *(index for index in (1, *starts) if index < len(dataset))})
 
 
 def _check_evaluator(cfg: Config, name: str, evaluator: Any) -> None:
@@ -96,14 +103,18 @@ def _wrappers(wrapper: OptimWrapper) -> list[OptimWrapper]:
     return list(wrapper.values()) if isinstance(wrapper, OptimWrapperDict) else [wrapper]
 
 
-def _check_schedulers(runner: Runner) -> None:
+def _check_schedulers(runner: Runner) -> list[tuple[str, Any]]:
     """Build the schedulers for an optimiser of the same learning rates that trains nothing, and step them.
 
     The runner builds its own later, after it has scaled the learning rates (``auto_scale_lr``).
+
+    Returns:
+        list[tuple[str, Any]]: The fields of schedulers that step by a metric, and the schedulers, which did not step.
     """
     cfg, schedulers, wrapper = runner.cfg, runner.param_schedulers, runner.optim_wrapper
     if schedulers is None:
-        return
+        return []
+    by_metric = []
     several = isinstance(wrapper, OptimWrapperDict)
     try:
         runner.optim_wrapper = (
@@ -112,7 +123,8 @@ def _check_schedulers(runner: Runner) -> None:
         with naming_fields(cfg, 'param_scheduler'):
             built = runner.build_param_scheduler(schedulers)
         for field, scheduler in _numbered(built):
-            if isinstance(scheduler, ReduceOnPlateauParamScheduler):  # steps by a metric
+            if isinstance(scheduler, ReduceOnPlateauParamScheduler):
+                by_metric += [(field, scheduler)] if scheduler.by_epoch else []  # mmengine steps no others
                 continue
             with naming_fields(cfg, field):
                 nonsense = _nonsense(scheduler)
@@ -120,6 +132,7 @@ def _check_schedulers(runner: Runner) -> None:
                 raise mistake(cfg, field, nonsense)
     finally:
         runner.optim_wrapper = wrapper
+    return by_metric
 
 
 def _idle(wrapper: OptimWrapper) -> OptimWrapper:
@@ -153,26 +166,3 @@ def _nonsense(scheduler: Any) -> str | None:
             if isinstance(value, complex) or not 0 <= value < inf:
                 return f'it sets {scheduler.param_name} to {value} after {scheduler.last_step} steps'
     return None
-
-
-def _check_save_best(runner: Runner) -> None:
-    """Check that the evaluator of the validation gives the metrics that the best checkpoint is kept by."""
-    names = metric_names(runner.val_loop.evaluator)
-    for hook in runner.hooks:
-        if names is None or not isinstance(hook, CheckpointHook):
-            continue
-        for metric in hook.save_best or ():
-            if metric != 'auto' and metric not in names:
-                near = did_you_mean(metric, names) or f'; choose from {", ".join(names) or "none"}'
-                field = _field_of_hook(runner.cfg, metric)
-                raise mistake(runner.cfg, field, f'={metric!r} is no metric that val_evaluator gives{near}')
-
-
-def _field_of_hook(cfg: Config, metric: str) -> str:
-    """The field ``save_best`` that holds a metric."""
-    for section in ('default_hooks', 'custom_hooks'):
-        hooks = cfg.get(section) or {}
-        for name, hook in hooks.items() if isinstance(hooks, Mapping) else enumerate(hooks):
-            if isinstance(hook, Mapping) and metric in str(hook.get('save_best')):
-                return f'{section}.{name}.save_best'
-    return 'default_hooks.checkpoint.save_best'

@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.evaluator import BaseMetric, DumpResults, Evaluator
-from mmengine.logging import MMLogger
+from mmengine.evaluator import BaseMetric, DumpResults
+from mmengine.logging import MMLogger, print_log
 from mmengine.structures import InstanceData
-from mmpose.evaluation.metrics import CocoMetric
+from mmpose.evaluation import MultiDatasetEvaluator
+from mmpose.evaluation.metrics import CocoMetric, KeypointPartitionMetric
 from mmpose.structures import PoseDataSample
 
 from mmtranspose.engine.config_fields import mistake
+from mmtranspose.engine.metric_names import EVALUATORS
 from mmtranspose.errors import reason
+from mmtranspose_cli.terminal import printable
 
 OF_SAMPLES = (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError, ZeroDivisionError)
 KNOWN = ('mmpose.', 'mmtranspose.')
@@ -34,24 +37,77 @@ def check_metrics(cfg: Config, split: str, evaluator: Any, samples: list[dict]) 
         cfg (Config): The config.
         split (str): ``'val'`` or ``'test'``.
         evaluator (Evaluator): Its evaluator; nothing is added to its results.
-        samples (list[dict]): The first samples of its dataset, with ``data_samples``.
+        samples (list[dict]): The first samples of each of its datasets, with ``data_samples``.
 
     Raises:
-        InputError: A metric needs something that the samples lack.
+        InputError: A metric needs something that the samples lack, or gets no samples.
     """
-    predicted = [_with_prediction(sample['data_samples']) for sample in samples]
-    if type(evaluator) is not Evaluator or None in predicted:
+    predicted = {id(sample): _with_prediction(sample['data_samples']) for sample in samples}
+    if type(evaluator) not in EVALUATORS or None in predicted.values():
         return
-    for metric in evaluator.metrics:
+    for metric, given in _given(cfg, split, evaluator, samples):
         if isinstance(metric, (CocoMetric, DumpResults)) or not type(metric).__module__.startswith(KNOWN):
             continue
+        _check_truth(cfg, split, metric, given)
+        if isinstance(metric, KeypointPartitionMetric):
+            _check_partitions(cfg, split, metric)
         try:
-            _compute(metric, samples, predicted)
+            _compute(metric, given, [predicted[id(sample)] for sample in given])
         except OF_SAMPLES as error:
             named = isinstance(error, KeyError) and ' ' not in str(error.args[0])
             why = f'it needs {error} in the samples' if named else reason(Exception(*error.args))
             text = f'{type(metric).__name__} cannot be computed on {split}_dataloader: {why}'
             raise mistake(cfg, f'{split}_evaluator', text) from error
+
+
+def _given(cfg: Config, split: str, evaluator: Any, samples: list[dict]) -> Iterator[tuple[BaseMetric, list[dict]]]:
+    """The metrics, and the samples that each gets: ``MultiDatasetEvaluator`` tells these by the name of the dataset.
+
+    Raises:
+        InputError: A metric gets none.
+    """
+    if not isinstance(evaluator, MultiDatasetEvaluator):
+        yield from ((metric, samples) for metric in evaluator.metrics)
+        return
+    metrics, field = evaluator.metrics_dict, f'{split}_evaluator.datasets'
+    if len(metrics) < len(evaluator.metrics):
+        text = f'several have the same name, by which a sample finds its metric; the names are {", ".join(metrics)}'
+        raise mistake(cfg, field, text)
+    own = (evaluator.dataset_meta or {}).get('dataset_name')
+    by_name: dict[Any, list[dict]] = {}
+    for sample in samples:
+        by_name.setdefault(sample['data_samples'].get('dataset_name', own), []).append(sample)
+    there, known = (', '.join(map(repr, names)) for names in (by_name, metrics))
+    for name in metrics:
+        if name not in by_name:
+            text = f'no sample of {split}_dataloader is of {name!r}, as MMPose calls the dataset; they are of {there}'
+            raise mistake(cfg, field, text)
+    for name in by_name:
+        if name not in metrics:
+            message = f'{field}: samples of {name!r} are not evaluated; there are metrics for {known}'
+            print_log(printable(message), 'current', logging.WARNING)
+    yield from ((metric, by_name[name]) for name, metric in metrics.items())
+
+
+def _check_truth(cfg: Config, split: str, metric: BaseMetric, samples: list[dict]) -> None:
+    """Check that samples are labelled: those of detected boxes have visible keypoints at (0, 0)."""
+    for sample in samples:
+        truth = sample['data_samples'].gt_instances
+        visible = np.asarray(truth.get('keypoints_visible', 0))
+        if visible.size and visible.all() and not np.any(truth.keypoints):
+            text = f'{type(metric).__name__} needs labelled keypoints, and detected boxes have none; set bbox_file=None'
+            raise mistake(cfg, f'{split}_dataloader.dataset', text)
+
+
+def _check_partitions(cfg: Config, split: str, metric: KeypointPartitionMetric) -> None:
+    """Check that parts are not compared with the whole annotations, which ``CocoMetric`` of MMPose 1.3.2 reads."""
+    for part, inner in metric.metrics.items():
+        if isinstance(inner, CocoMetric) and inner.coco is not None:
+            text = (
+                f'CocoMetric cannot be split into parts such as {part!r}: it reads whole annotations from a file; use '
+                'PCKAccuracy, AUC, EPE or NME in KeypointPartitionMetric'
+            )
+            raise mistake(cfg, f'{split}_evaluator', text)
 
 
 def _with_prediction(sample: Any) -> PoseDataSample | None:
@@ -70,11 +126,20 @@ def _with_prediction(sample: Any) -> PoseDataSample | None:
 
 
 def _compute(metric: BaseMetric, samples: list[dict], predicted: list) -> None:
-    metric = copy.copy(metric)
-    metric.results = []
+    metric = _empty_copy(metric)
     with _quiet(), np.errstate(all='ignore'):
         metric.process(samples, [sample.to_dict() for sample in predicted])
-        metric.compute_metrics(metric.results)
+        for one in getattr(metric, 'metrics', {'': metric}).values():
+            one.compute_metrics(one.results)
+
+
+def _empty_copy(metric: BaseMetric) -> BaseMetric:
+    """A copy of a metric with results of its own, as those of its parts."""
+    metric = copy.copy(metric)
+    metric.results = []
+    if isinstance(metric, KeypointPartitionMetric):
+        metric.metrics = {part: _empty_copy(inner) for part, inner in metric.metrics.items()}
+    return metric
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import traceback
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -49,7 +50,7 @@ def check_shapes(model: nn.Module, cfg: Config, name: str, loader: Any) -> None:
     Raises:
         InputError: A sample cannot be made, or a shape does not fit; the message names the field.
     """
-    samples = _samples(cfg, name, loader, 2)
+    samples = samples_at(cfg, name, loader, range(min(2, len(loader.dataset))))
     _check_input_size(model, cfg, name, samples[0])
     _check_heatmap_size(model, cfg)
     with naming_fields(cfg, f'{name}.collate_fn', name):
@@ -87,19 +88,29 @@ def check_input_size(model: nn.Module, cfg: Config, name: str, loader: Any) -> N
         InputError: The sample cannot be made or has another size, or the network makes other heatmaps of it than the
             head decodes; the message names the field.
     """
-    samples = _samples(cfg, name, loader, 1)
+    samples = samples_at(cfg, name, loader, [0])
     _check_input_size(model, cfg, name, samples[0])
     _check_heatmap_size(model, cfg)
     with naming_fields(cfg, f'{name}.collate_fn', name):
         loader.collate_fn(samples)
 
 
-def _samples(cfg: Config, name: str, loader: Any, count: int) -> list[dict]:
-    """The first samples of a dataset, as its pipeline makes them."""
+def samples_at(cfg: Config, name: str, loader: Any, indices: Iterable[int]) -> list[dict]:
+    """Make samples of a dataset.
+
+    Args:
+        cfg (Config): The config.
+        name (str): The field of the data loader.
+        loader (DataLoader): The data loader; it is not iterated over.
+        indices (Iterable[int]): Which samples.
+
+    Raises:
+        InputError: A sample cannot be made; the message names the step of the pipeline.
+    """
     dataset = loader.dataset
     try:
         with naming_fields(cfg, f'{name}.dataset'):
-            return [dataset[index] for index in range(min(count, len(dataset)))]
+            return [dataset[index] for index in indices]
     except InputError as error:
         steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
         frames = [frame for frame, _ in traceback.walk_tb((error.__cause__ or error).__traceback__)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import gc
 import importlib
 import json
@@ -11,6 +12,7 @@ import random
 import shutil
 import signal
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +20,7 @@ import mmengine.config.config
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from training_server import TrainingServer
 
@@ -45,6 +48,15 @@ def seed() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope='module')
+def configs_are_parsed_once():
+    """Parsing the same few config files takes most of the time of some tests. A file may not change meanwhile."""
+    parsed = functools.cache(Config.fromfile)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Config, 'fromfile', staticmethod(lambda *args, **options: deepcopy(parsed(*args, **options))))
+        yield
 
 
 @pytest.fixture(autouse=True, scope='session')

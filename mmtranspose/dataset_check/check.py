@@ -82,8 +82,8 @@ def check_dataset(
     for dataset in datasets_of(cfg, splits, only_known):
         found = read_annotations(dataset.dataset, may_list_images_only=bool(dataset.box_files))
         report.add_split(dataset, found)
-        metrics = list(metrics_of(cfg, dataset.splits))
-        only_formatted = bool(dataset.box_files) and all(metric.get('format_only') for metric in metrics)
+        metrics = metrics_of(cfg, dataset)
+        only_formatted = bool(dataset.box_files) and all(metric.get('format_only') for metric, _ in metrics)
         report.add(dataset.name, _annotation_problems(dataset, found, out_channels, only_formatted))
         if evaluation:
             report.add(dataset.name, check_evaluation(cfg, dataset, found))

@@ -71,7 +71,7 @@ def leaf_datasets(dataset: ConfigDict, outer: dict[str, Any] | None = None) -> I
     Yields:
         tuple[ConfigDict, dict]: The config of each, and the pipeline steps, by type, of it and all that is around it.
     """
-    steps = {**(outer or {}), **{_type_name(step): step for step in dataset.get('pipeline') or []}}
+    steps = {**(outer or {}), **{type_name(step): step for step in dataset.get('pipeline') or []}}
     inner = dataset.get('datasets') or ([dataset.dataset] if 'dataset' in dataset else [])
     for one in inner:
         yield from leaf_datasets(one, steps)
@@ -79,7 +79,7 @@ def leaf_datasets(dataset: ConfigDict, outer: dict[str, Any] | None = None) -> I
         yield dataset, steps
 
 
-def _type_name(step: Any) -> str:
+def type_name(step: Any) -> str:
     """The name of a step's class, which a config gives as ``'Name'``, ``'mmpose.Name'`` or the class itself."""
     kind = step.get('type') if isinstance(step, dict) else None
     return kind.split('.')[-1] if isinstance(kind, str) else getattr(kind, '__name__', '')

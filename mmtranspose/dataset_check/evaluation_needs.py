@@ -13,21 +13,16 @@ from mmpose.evaluation.metrics import CocoWholeBodyMetric, PoseTrack18Metric
 from mmpose.registry import METRICS
 
 from mmtranspose.dataset_check.annotations import Annotations
-from mmtranspose.dataset_check.config_datasets import ConfigDataset
+from mmtranspose.dataset_check.areas import check_area, check_areas, is_person
+from mmtranspose.dataset_check.config_datasets import ConfigDataset, type_name
 from mmtranspose.dataset_check.entry_fields import are_numbers, described, is_box, is_finite, well_formed
 from mmtranspose.dataset_check.keypoint_definition import check_sigmas
 from mmtranspose.dataset_check.problems import Problem
 from mmtranspose.files.coco_format import read_categories
 from mmtranspose.files.json_files import read_json
+from mmtranspose.typing import DatasetMeta
 
 PARTS = ('foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')  # fields of whole bodies
-MOST_OF_BOX = 1.5  # an area above this many times its box is wrong: a body lies in its box, but for what is rounded
-LEAST_OF_BOX = 0.005  # an area below this share of its box is wrong
-SMALL_OF_BOX = 0.03  # an area below this share of its box is rare
-USUAL_OF_BOX = (0.1, 1.05)  # the median of a file's areas lies between these shares of their boxes
-MOST_OF_SEGMENTATION = 1.5  # the median area and the median segmentation differ by no more than this factor
-ALL_OF_BOX = 0.98  # an area above this share of its box is that of the box
-MIN_PEOPLE = 3  # fewer people than this have no median to speak of
 
 
 def check_evaluation(cfg: Config, dataset: ConfigDataset, found: Annotations) -> Iterator[Problem]:
@@ -39,28 +34,46 @@ def check_evaluation(cfg: Config, dataset: ConfigDataset, found: Annotations) ->
         found (Annotations): The content of its annotation file.
     """
     seen: list[dict] = []
-    for metric in metrics_of(cfg, dataset.splits):
+    for metric, meta in metrics_of(cfg, dataset):
         kind = metric.get('type')
         kind = METRICS.get(kind) if isinstance(kind, str) else kind
         if not isinstance(kind, type) or not issubclass(kind, CocoMetric) or metric.get('format_only'):
             continue
         if metric not in seen:  # of val and of test
             seen.append(metric)
-            yield from _check_metric(metric, kind, dataset, found)
+            yield from _check_metric(metric, kind, dataset, meta, found)
 
 
-def metrics_of(cfg: Config, splits: list[str]) -> Iterator[dict]:
-    """The configs of the metrics of some splits, those inside an ``Evaluator`` too."""
-    for split in splits:
+def metrics_of(cfg: Config, dataset: ConfigDataset) -> Iterator[tuple[dict, DatasetMeta]]:
+    """The configs of the metrics that get a dataset's predictions, and the metainfo that each gets.
+
+    ``MultiDatasetEvaluator`` has one metric for each dataset class, which gets the metainfo of that class.
+    """
+    for split in dataset.splits:
         evaluator = cfg.get(f'{split}_evaluator') or []
         metrics = evaluator.get('metrics', evaluator) if isinstance(evaluator, dict) else evaluator
-        yield from [metrics] if isinstance(metrics, dict) else metrics
+        metrics = [metrics] if isinstance(metrics, dict) else metrics
+        of_classes = evaluator.get('datasets') if isinstance(evaluator, dict) else None
+        if of_classes is None:
+            yield from ((metric, dataset.metainfo) for metric in metrics)
+            continue
+        for metric, of_class in zip(metrics, of_classes):
+            if type_name(of_class) == type(dataset.dataset).__name__:
+                yield metric, dataset.dataset.metainfo
 
 
-def _check_metric(metric: dict, kind: type, dataset: ConfigDataset, found: Annotations) -> Iterator[Problem]:
-    converted = metric.get('gt_converter') is not None  # which converts the sigmas too
-    yield from check_sigmas(dataset.metainfo, None if converted else dataset.num_outputs)
-    yield from _check_annotation_file(metric, dataset)
+def _check_metric(
+    metric: dict, kind: type, dataset: ConfigDataset, meta: DatasetMeta, found: Annotations
+) -> Iterator[Problem]:
+    to_truth, to_predictions = metric.get('gt_converter'), metric.get('pred_converter')
+    evaluated = (to_predictions or {}).get('num_keypoints', dataset.num_outputs)
+    yield from check_sigmas(meta, None if to_truth else evaluated)  # the converter's are renumbered too
+    if metric.get('ann_file') is None and meta['dataset_name'] != dataset.dataset.metainfo['dataset_name']:
+        text = f'ann_file is not set, and no dataset is called {meta["dataset_name"]!r}, as CombinedDataset is'
+        yield Problem('evaluation-file', text)
+    num_sources = min(found.num_keypoints, len(meta['sigmas']))
+    yield from _check_converter('gt_converter', to_truth, num_sources, evaluated)
+    yield from _check_converter('pred_converter', to_predictions, dataset.num_outputs, evaluated)
     own, content = metric.get('ann_file'), found.content
     if own is not None and Path(own).resolve() != Path(dataset.ann_file).resolve():
         content = read_json(own, "annotation file of the evaluator's CocoMetric")
@@ -72,35 +85,22 @@ def _check_metric(metric: dict, kind: type, dataset: ConfigDataset, found: Annot
     elif not content.get('categories'):
         yield Problem('evaluation-file', f'{where} categories')
     else:
-        num_keypoints = found.num_keypoints if metric.get('gt_converter') else dataset.num_outputs
-        num_labelled = min(found.num_keypoints, len(dataset.metainfo['sigmas']))
-        yield from _check_converters(metric, num_labelled, dataset.num_outputs)
+        num_keypoints = found.num_keypoints if to_truth else evaluated
         yield from _check_content(content, own or dataset.ann_file, metric, kind, found, num_keypoints)
         if dataset.dataset.sample_interval > 1 or dataset.dataset._indices is not None:
             yield Problem('evaluation-missed', 'sample_interval or indices leaves people out')
 
 
-def _check_annotation_file(metric: dict, dataset: ConfigDataset) -> Iterator[Problem]:
-    """Check that ``CocoMetric`` knows its file: without one it asks for that of the dataset's name."""
-    ours, theirs = dataset.metainfo['dataset_name'], dataset.dataset.metainfo['dataset_name']
-    if metric.get('ann_file') is None and ours != theirs:
-        text = f'ann_file is not set, and no dataset is called {ours!r}, as metainfo of CombinedDataset says'
-        yield Problem('evaluation-file', text)
-
-
-def _check_converters(metric: dict, num_labelled: int, num_predicted: int) -> Iterator[Problem]:
-    """Check that ground truth and predictions have as many keypoints after ``CocoMetric`` has converted them."""
-    truth, predicted = metric.get('gt_converter'), metric.get('pred_converter')
-    for name, converter, num in (('gt_converter', truth, num_labelled), ('pred_converter', predicted, num_predicted)):
-        sources = [pair[0] for pair in (converter or {}).get('mapping', ())]
-        if any(not isinstance(source, int) or not 0 <= source < num for source in sources):
-            yield Problem('evaluation-converter', f'{name}.mapping takes keypoints beyond the {num} that there are')
-    if truth or predicted:
-        of_truth = truth['num_keypoints'] if truth else num_predicted
-        of_predictions = predicted['num_keypoints'] if predicted else num_predicted
-        if of_truth != of_predictions:
-            text = f'{of_truth} keypoints of the ground truth, {of_predictions} of the predictions'
-            yield Problem('evaluation-converter', text)
+def _check_converter(name: str, converter: dict | None, num_sources: int, evaluated: int) -> Iterator[Problem]:
+    """Check that a converter takes keypoints that there are, and gives as many as are evaluated."""
+    if converter is None:
+        return
+    if converter.get('num_keypoints') != evaluated:
+        text = f'{name} gives {converter.get("num_keypoints")} keypoints, {evaluated} are evaluated'
+        yield Problem('evaluation-converter', text)
+    sources = np.ravel([pair[0] for pair in converter.get('mapping', ())])
+    if sources.size and not 0 <= sources.min() <= sources.max() < num_sources:
+        yield Problem('evaluation-converter', f'{name}.mapping takes keypoints beyond the {num_sources} that there are')
 
 
 def _check_content(
@@ -123,16 +123,16 @@ def _check_content(
     for entry in well_formed(content['annotations'], 'annotations', []):
         if entry['image_id'] not in ids:
             continue
-        person = _is_person(entry)
+        person = is_person(entry)
         if entry['category_id'] not in listed:
             if person:
                 yield Problem('category-unlisted', f'annotation {entry["id"]}: category_id {entry["category_id"]!r}')
             continue
         yield from _check_entry(entry, fields, num_keypoints, entry['image_id'] in predicted)
         if use_area:
-            yield from _check_area(entry, person, entry['image_id'] in predicted)
+            yield from check_area(entry, person, entry['image_id'] in predicted)
             compared += [entry] if person and is_finite(entry.get('area')) else []
-    yield from _check_areas(compared)
+    yield from check_areas(compared)
 
 
 def _check_images(images: list[dict], path: str, found: Annotations) -> Iterator[Problem]:
@@ -147,12 +147,6 @@ def _check_images(images: list[dict], path: str, found: Annotations) -> Iterator
             yield Problem('evaluation-image', f'image {image.id} is {ours}, in {path} it is {named[image.id]}')
 
 
-def _is_person(entry: dict) -> bool:
-    """Whether an annotation counts in AP: a keypoint is labelled, and it is no crowd."""
-    flat = entry.get('keypoints')
-    return not entry.get('iscrowd') and are_numbers(flat) and any(flag > 0 for flag in flat[2::3])  # type: ignore[index]
-
-
 def _check_entry(entry: dict, fields: tuple[str, ...], num_keypoints: int, predicted: bool) -> Iterator[Problem]:
     """Check what is read of every annotation, and what is read of those in images with predictions."""
     where, flat = f'annotation {entry["id"]}', entry.get('keypoints')
@@ -165,44 +159,10 @@ def _check_entry(entry: dict, fields: tuple[str, ...], num_keypoints: int, predi
     if 'iscrowd' in entry and entry['iscrowd'] is None:
         yield Problem('evaluation-fields', f'{where} has iscrowd=null')
     wholly = num_keypoints if not set(PARTS) & set(fields) else len(flat or ()) // 3
-    if flat and (not are_numbers(flat) or (_is_person(entry) and len(flat) != 3 * wholly)):
+    if flat and (not are_numbers(flat) or (is_person(entry) and len(flat) != 3 * wholly)):
         yield Problem('evaluation-fields', f'{where}: keypoints has {described(flat)}, not 3 x {wholly} numbers')
     elif predicted and not is_box(entry.get('bbox')):
         yield Problem('evaluation-fields', f'{where}: bbox {entry.get("bbox")!r:.80}')
-
-
-def _check_area(entry: dict, person: bool, predicted: bool) -> Iterator[Problem]:
-    """Check the area by which ``CocoMetric`` divides distances, against the box."""
-    where, area, box = f'annotation {entry["id"]}', entry.get('area'), entry.get('bbox')
-    if 'area' not in entry:
-        if predicted:
-            yield Problem('area-missing', where)
-    elif isinstance(area, bool) or not is_finite(area):
-        yield Problem('area', f'{where}: area {area!r:.40}, not a number')
-    elif person and area <= 0:  # type: ignore[operator]
-        yield Problem('area', f'{where}: area {area:g}')
-    elif person and is_box(box) and min(box[2:]) > 0:  # type: ignore[index]
-        share = area / (box[2] * box[3])  # type: ignore[index]
-        if not SMALL_OF_BOX <= share <= MOST_OF_BOX:
-            kind = 'area-small' if LEAST_OF_BOX <= share <= MOST_OF_BOX else 'area'
-            size = f'{box[2]:g} x {box[3]:g}'  # type: ignore[index]
-            yield Problem(kind, f'{where}: area {area:g}, which is {share:.3g} of its box of {size}')
-
-
-def _check_areas(people: list[dict]) -> Iterator[Problem]:
-    """Check a file's areas as a whole: a factor that all of them have in common shows in their median."""
-    shares = [one['area'] / (one['bbox'][2] * one['bbox'][3]) for one in people if _has_size(one.get('bbox'))]
-    if len(shares) >= MIN_PEOPLE:
-        low, high = USUAL_OF_BOX
-        median = float(np.median(shares))
-        if not low <= median <= high:
-            text = f'the median area is {median:.3g} of its box; {low:g} to {high:g} is usual'
-            yield Problem('areas', text)
-        elif len([share for share in shares if share > ALL_OF_BOX]) > len(shares) / 2:
-            yield Problem('areas-of-boxes', f'the median area is {median:.3g} of its box')
-    ratios = [one['area'] / drawn for one in people if (drawn := polygon_area(one.get('segmentation'))) > 0]
-    if len(ratios) >= MIN_PEOPLE and not 1 / MOST_OF_SEGMENTATION <= np.median(ratios) <= MOST_OF_SEGMENTATION:
-        yield Problem('areas', f'the median area is {np.median(ratios):.3g} of the segmentation that it should be')
 
 
 def _is_id(value: Any) -> bool:
@@ -211,19 +171,3 @@ def _is_id(value: Any) -> bool:
         return 0 <= int(value) < 2**63 and float(value) == int(value)
     except (TypeError, ValueError, OverflowError):
         return False
-
-
-def _has_size(box: Any) -> bool:
-    return is_box(box) and min(box[2:]) > 0
-
-
-def polygon_area(segmentation: Any) -> float:
-    """The area of the polygons of a segmentation, in square pixels; 0 where it is no list of polygons.
-
-    Args:
-        segmentation (Any): ``[[x, y, x, y, ...], ...]`` in pixels, as COCO writes them.
-    """
-    if not isinstance(segmentation, list) or not all(are_numbers(one) for one in segmentation):
-        return 0.0
-    rings = [np.array(one[: len(one) // 2 * 2], np.float64).reshape(-1, 2) for one in segmentation]
-    return float(sum(abs(np.cross(ring, np.roll(ring, -1, 0)).sum()) / 2 for ring in rings if len(ring) > 2))

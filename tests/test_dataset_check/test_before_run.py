@@ -167,7 +167,7 @@ class TestCheckDetections:
 
     @pytest.mark.parametrize('content', [[], [detection()], [detection(bbox=[-5, -5, 1e-3, 1e4])]])
     def test_good_boxes(self, write, content):
-        check_detections(write(content))
+        assert check_detections(write(content)) == content
 
     @pytest.mark.parametrize(
         'box',

@@ -3,8 +3,6 @@
 import json
 import math
 import shutil
-from copy import deepcopy
-from functools import cache
 
 import cv2
 import numpy as np
@@ -20,17 +18,10 @@ from mmtranspose.errors import InputError
 from mmtranspose.loading.config import load_config
 from mmtranspose_cli.terminal import printable
 
+pytestmark = pytest.mark.usefixtures('configs_are_parsed_once')
+
 TRAIN = 'annotations/person_keypoints_train.json'
 BOXES = 'person_detection_results/person_detections_val.json'
-
-
-@pytest.fixture(scope='module', autouse=True)
-def configs_are_parsed_once():
-    """Parsing the same few config files took most of the time."""
-    parsed = cache(Config.fromfile)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Config, 'fromfile', staticmethod(lambda *args, **options: deepcopy(parsed(*args, **options))))
-        yield
 
 
 @pytest.fixture
@@ -404,7 +395,7 @@ class TestEvaluators:
             (
                 'KeypointConverter',
                 dict(FIVE, num_keypoints=7),
-                {'evaluation-converter': '7 keypoints of the ground truth, 5 of the predictions'},
+                {'evaluation-converter': 'gt_converter gives 7 keypoints, 5 are evaluated'},
             ),
             (
                 'KeypointConverter',
@@ -434,7 +425,7 @@ class TestEvaluators:
         around = cfg.val_dataloader.dataset
         assert kinds(check_dataset(cfg, ['val'], images=False)) == {}
         del cfg.val_evaluator['ann_file']
-        text = "ann_file is not set, and no dataset is called 'five', as metainfo of CombinedDataset says"
+        text = "ann_file is not set, and no dataset is called 'five', as CombinedDataset is"
         assert kinds(check_dataset(cfg, ['val'], images=False))['evaluation-file'] == (1, text)
         around.metainfo['sigmas'] = []
         assert kinds(check_dataset(cfg, ['val'], images=False))['sigmas'][1].startswith('metainfo.sigmas has no num')
@@ -445,6 +436,36 @@ class TestEvaluators:
         around.datasets[0].pipeline = []
         text = 'metainfo has 5, samples have 17: no KeypointConverter?'
         assert kinds(check_dataset(cfg, ['val'], images=False))['keypoint-count'] == (1, text)
+
+    def test_predictions_that_are_converted(self, root, checked):
+        """17 keypoints are predicted, 5 are compared with a file that has 5."""
+        content = json.loads((root / self.VAL).read_text())
+        for one in content['annotations']:
+            one['keypoints'] = one['keypoints'][:15]
+        (root / 'five.json').write_text(json.dumps(content))
+        evaluator = dict(type='CocoMetric', ann_file=str(root / 'five.json'), pred_converter=FIVE)
+        assert {kind: text for kind, (_, text) in checked(evaluator).items()} == {
+            'sigmas': 'metainfo.sigmas has 17 numbers for 5 keypoints'
+        }
+
+    def test_each_metric_with_the_dataset_that_it_is_for(self, root):
+        """``MultiDatasetEvaluator`` gives a metric the samples of one dataset class, with that class's metainfo."""
+        cfg = load_config(str(SYNTHETIC_CONFIG), dict(data_root=str(root)))
+        first = dict(cfg.val_dataloader.dataset, bbox_file=None)
+        second = dict(first, type='HumanArtDataset', ann_file=TRAIN, data_prefix=dict(img='train/'))
+        files = [str(root / self.VAL), str(root / TRAIN)]
+        evaluator = dict(
+            type='MultiDatasetEvaluator',
+            metrics=[dict(type='CocoMetric', ann_file=file) for file in files],
+            datasets=[dict(type='CocoDataset'), dict(type='mmpose.HumanArtDataset')],
+        )
+        metainfo = dict(from_file='configs/_base_/datasets/coco.py')
+        combined = dict(type='CombinedDataset', metainfo=metainfo, datasets=[first, second])
+        cfg.val_dataloader.dataset, cfg.val_evaluator = combined, evaluator
+        assert kinds(check_dataset(cfg, ['val'], images=False)) == {}
+        cfg.val_evaluator.metrics[1].ann_file = files[0]
+        count, text = kinds(check_dataset(cfg, ['val'], images=False))['evaluation-image']
+        assert count == 2 and text == f'image 5 is not in {files[0]}'
 
     def test_a_file_of_other_images(self, root, checked):
         content = json.loads((root / self.VAL).read_text())

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import textwrap
-from copy import deepcopy
-from functools import cache
 
 import numpy as np
 import pytest
@@ -27,11 +25,12 @@ from exported_datasets import (
     write_x_anylabeling,
     write_yolo,
 )
-from mmengine.config import Config
 from mmpose.registry import DATASETS
 
 from mmtranspose.dataset_check import check_dataset
 from mmtranspose.loading.config import load_config
+
+pytestmark = pytest.mark.usefixtures('configs_are_parsed_once')
 
 PAGE = (ROOT / 'docs' / 'datasets.md').read_text()
 COCO_FORMS = dict(
@@ -53,15 +52,6 @@ def blocks(text: str, language: str) -> list[str]:
     """The code of a text, taken out of its indentation."""
     found = re.findall(rf'^( *)```{language}\n(.*?)^ *```', text, re.DOTALL | re.MULTILINE)
     return [textwrap.dedent(code) for _, code in found]
-
-
-@pytest.fixture(scope='module', autouse=True)
-def configs_are_parsed_once():
-    """Parsing the same few config files took most of the time; those of the tests differ in their path."""
-    parsed = cache(Config.fromfile)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Config, 'fromfile', staticmethod(lambda *args, **options: deepcopy(parsed(*args, **options))))
-        yield
 
 
 @pytest.fixture

@@ -7,12 +7,10 @@ where MMPose stops. The quick check before a run and `check-dataset` say the sam
 import json
 import shutil
 from copy import deepcopy
-from functools import cache
 
 import numpy as np
 import pytest
 from conftest import SYNTHETIC_CONFIG
-from mmengine.config import Config
 from mutated_annotations import box_mutants, mutants
 from what_mmpose_does import STOPS, evaluated_on, forget, trained_on
 
@@ -20,6 +18,8 @@ from mmtranspose.dataset_check import check_dataset
 from mmtranspose.dataset_check.before_run import check_data
 from mmtranspose.errors import InputError
 from mmtranspose.loading.config import load_config
+
+pytestmark = pytest.mark.usefixtures('configs_are_parsed_once')
 
 SIZE = dict(input_size=(48, 64))
 CROP = [dict(type='LoadImage'), dict(type='GetBBoxCenterScale', padding=1.25), dict(type='TopdownAffine', **SIZE)]
@@ -43,14 +43,6 @@ HARMLESS = (
     *('all keypoints without num_keypoints', 'all flags of 1', 'all flags of true', 'all crowd missing', 'text ids'),
     *('annotations[2].segmentation=missing', 'annotations[2].num_keypoints=missing', 'annotations[2].iscrowd=missing'),
 )
-
-
-@pytest.fixture(scope='module', autouse=True)
-def configs_are_parsed_once():
-    parsed = cache(Config.fromfile)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Config, 'fromfile', staticmethod(lambda *args, **options: deepcopy(parsed(*args, **options))))
-        yield
 
 
 @pytest.fixture(scope='module')

@@ -21,10 +21,10 @@ from tiny_datasets import LOADERS, metainfo, write_datasets
 
 from mmtranspose.dataset_check import check_dataset
 from mmtranspose.dataset_check.before_run import check_data
-from mmtranspose.dataset_check.config_datasets import leaf_datasets
 from mmtranspose.engine.config_check import check_run
 from mmtranspose.engine.config_values import check_values
 from mmtranspose.loading.config import move_data_root
+from mmtranspose.loading.leaf_datasets import leaf_datasets
 
 DETECTOR = ROOT / 'configs/person_detection/rtmdet_tiny_1xb8-4e_synthetic-128x128.py'
 NAME = re.compile(
@@ -138,8 +138,8 @@ class TestName:
 
     def test_data(self, name, cfg):
         """The name begins as the folder of the data; what else it says is another one, or in an annotation file's."""
-        used = [dataset for loader in LOADERS for dataset, _ in leaf_datasets(cfg[loader].dataset)]
-        (first, _), *_ = leaf_datasets(cfg.val_dataloader.dataset)
+        used = [dataset for loader in LOADERS for _, dataset, _ in leaf_datasets(cfg[loader].dataset)]
+        (_, first, _), *_ = leaf_datasets(cfg.val_dataloader.dataset)
         data = named(name)['data']
         folder = Path(first.data_root).name
         assert data.startswith(folder)

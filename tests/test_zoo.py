@@ -18,10 +18,10 @@ from mmengine.fileio import load
 from mmengine.infer import BaseInferencer
 
 from mmtranspose.commands.test import main as evaluate
-from mmtranspose.dataset_check.config_datasets import leaf_datasets
 from mmtranspose.errors import InputError
 from mmtranspose.loading import zoo
 from mmtranspose.loading.closest_model import build_empty
+from mmtranspose.loading.leaf_datasets import leaf_datasets
 
 # Configs that are in no metafile: a template for one's own data, and the test-dev configs, which test the models of the
 # configs without '-test-dev' in their name
@@ -146,7 +146,7 @@ class TestMetafiles:
     @pytest.mark.parametrize('name', MODELS)
     def test_metadata_agrees_with_the_config(self, name):
         cfg, metadata = config(name), MODELS[name]['Metadata']
-        datasets = [dataset for dataset, _ in leaf_datasets(cfg.train_dataloader.dataset)]
+        datasets = [dataset for _, dataset, _ in leaf_datasets(cfg.train_dataloader.dataset)]
         trained_on = [BORROWED_FORMATS.get(one.data_root.rstrip('/'), DATASETS[one.type]) for one in datasets]
         trained_on = list(dict.fromkeys(trained_on))
         if cfg.get('load_from'):
@@ -352,7 +352,7 @@ class TestDatasets:
         used = {
             dataset.data_root.rstrip('/')
             for name in CONFIGS
-            for dataset, _ in leaf_datasets(config(name).train_dataloader.dataset)
+            for _, dataset, _ in leaf_datasets(config(name).train_dataloader.dataset)
             if name != TEMPLATE
         }
         assert set(INDEX) == set(DELIVERED)
@@ -367,7 +367,7 @@ class TestDatasets:
         wanted = set()
         for name in CONFIGS:
             for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-                for dataset, _ in leaf_datasets(config(name)[loader].dataset):
+                for _, dataset, _ in leaf_datasets(config(name)[loader].dataset):
                     if dataset.data_root.rstrip('/') == INDEX[key]['data_root']:
                         wanted |= {dataset.ann_file.split('/')[0], dataset.data_prefix.img.split('/')[0]} - {''}
         assert 'annotations' in wanted and wanted <= folders

@@ -14,7 +14,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 from scipy.io import savemat
 
-from mmtranspose.dataset_check.config_datasets import leaf_datasets
+from mmtranspose.loading.leaf_datasets import leaf_datasets
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 WIDTH, HEIGHT = 160, 128
@@ -73,7 +73,7 @@ def write_datasets(cfg: Config) -> dict[str, list[Person]]:
     written, people = {}, {}
     for name in LOADERS:
         people[name] = []
-        for dataset, steps in leaf_datasets(cfg[name].dataset):
+        for _, dataset, steps in leaf_datasets(cfg[name].dataset):
             path = Path(dataset.data_root, dataset.ann_file)
             if path not in written:
                 written[path] = list(_people(dataset, first=10 * len(written) + 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from mmpose.registry import DATASETS
 
 from mmtranspose.errors import InputError
 from mmtranspose.loading.config import LOADERS
+from mmtranspose.loading.leaf_datasets import leaf_datasets
 from mmtranspose.typing import DatasetMeta
 
 SPLITS = tuple(name.removesuffix('_dataloader') for name in LOADERS)
@@ -61,30 +62,6 @@ class ConfigDataset:
         return converted or self.dataset.metainfo['num_keypoints']
 
 
-def leaf_datasets(dataset: ConfigDict, outer: dict[str, Any] | None = None) -> Iterator[tuple[ConfigDict, dict]]:
-    """Find the datasets inside wrappers such as ``CombinedDataset``, which read files themselves.
-
-    Args:
-        dataset (ConfigDict): The config of a dataset, a wrapper or not.
-        outer (dict | None): Pipeline steps, by type, of what is around it.
-
-    Yields:
-        tuple[ConfigDict, dict]: The config of each, and the pipeline steps, by type, of it and all that is around it.
-    """
-    steps = {**(outer or {}), **{type_name(step): step for step in dataset.get('pipeline') or []}}
-    inner = dataset.get('datasets') or ([dataset.dataset] if 'dataset' in dataset else [])
-    for one in inner:
-        yield from leaf_datasets(one, steps)
-    if not inner:
-        yield dataset, steps
-
-
-def type_name(step: Any) -> str:
-    """The name of a step's class, which a config gives as ``'Name'``, ``'mmpose.Name'`` or the class itself."""
-    kind = step.get('type') if isinstance(step, dict) else None
-    return kind.split('.')[-1] if isinstance(kind, str) else getattr(kind, '__name__', '')
-
-
 def datasets_of(cfg: Config, splits: Sequence[str] | None = None, only_known: bool = False) -> list[ConfigDataset]:
     """Build the datasets of a config, without loading them; wrappers such as ``CombinedDataset`` are opened.
 
@@ -105,7 +82,7 @@ def datasets_of(cfg: Config, splits: Sequence[str] | None = None, only_known: bo
             if only_known:
                 continue
             raise InputError(f'the config has no {split}_dataloader with a dataset; leave {split} out of --split')
-        for leaf, steps in leaf_datasets(loader.dataset):
+        for _, leaf, steps in leaf_datasets(loader.dataset):
             try:
                 built = _build(leaf, split)
             except InputError:

@@ -14,12 +14,13 @@ from mmpose.registry import METRICS
 
 from mmtranspose.dataset_check.annotations import Annotations
 from mmtranspose.dataset_check.areas import check_area, check_areas, is_person
-from mmtranspose.dataset_check.config_datasets import ConfigDataset, type_name
+from mmtranspose.dataset_check.config_datasets import ConfigDataset
 from mmtranspose.dataset_check.entry_fields import are_numbers, described, is_box, is_finite, well_formed
 from mmtranspose.dataset_check.keypoint_definition import check_sigmas
 from mmtranspose.dataset_check.problems import Problem
 from mmtranspose.files.coco_format import read_categories
 from mmtranspose.files.json_files import read_json
+from mmtranspose.loading.leaf_datasets import type_name
 from mmtranspose.typing import DatasetMeta
 
 PARTS = ('foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')  # fields of whole bodies

@@ -15,7 +15,8 @@ from mmengine.registry import FUNCTIONS
 from mmpose.registry import MODELS, OPTIMIZERS
 
 from mmtranspose.engine.config_fields import at, mistake, unknown_type
-from mmtranspose.loading.data_root import LOADERS, leaf_datasets, unused_data_root
+from mmtranspose.loading.data_root import LOADERS, unused_data_root
+from mmtranspose.loading.leaf_datasets import leaf_datasets
 from mmtranspose_cli.terminal import printable
 
 LEAST = {  # the least values of whole numbers; '*' stands for any key or index
@@ -117,7 +118,7 @@ def _check_scope(cfg: Config) -> None:
 def _check_files(cfg: Config, loaders: tuple[str, ...]) -> None:
     fields = list(_all_matches(cfg, FOLDERS))
     for loader in loaders:
-        for field, dataset in leaf_datasets(at(cfg, f'{loader}.dataset'), f'{loader}.dataset'):
+        for field, dataset, _ in leaf_datasets(at(cfg, f'{loader}.dataset'), f'{loader}.dataset'):
             fields += [(f'{field}.{key}', dataset.get(key)) for key in FILES_OF_DATASET]
             prefixes = dataset.get('data_prefix')
             if not isinstance(prefixes, (Mapping, NoneType)):

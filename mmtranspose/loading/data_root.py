@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from mmtranspose.errors import InputError
+from mmtranspose.loading.leaf_datasets import leaf_datasets
 from mmtranspose_cli.terminal import printable
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -106,10 +107,7 @@ def _old_roots(top: Any, roots: list[str]) -> list[str]:
 def _homes(cfg: Config) -> Iterator[tuple[str, str]]:
     """The fields that say where the datasets of a config lie, and their values: ``data_root``, else ``ann_file``."""
     for name in LOADERS:
-        loader = cfg.get(name)
-        for field, dataset in leaf_datasets(
-            loader.get('dataset') if isinstance(loader, Mapping) else None, f'{name}.dataset'
-        ):
+        for field, dataset, _ in leaf_datasets(_part(cfg.get(name), 'dataset'), f'{name}.dataset'):
             for key in ('data_root', 'ann_file'):
                 if isinstance(dataset.get(key), str) and dataset[key]:
                     yield f'{field}.{key}', dataset[key]
@@ -119,7 +117,7 @@ def _homes(cfg: Config) -> Iterator[tuple[str, str]]:
 def _files(cfg: Config) -> Iterator[tuple[str, str]]:
     """The fields of files of boxes and of the evaluators' annotation files, and their values."""
     for name in LOADERS:
-        for field, dataset in leaf_datasets(_part(cfg.get(name), 'dataset'), f'{name}.dataset'):
+        for field, dataset, _ in leaf_datasets(_part(cfg.get(name), 'dataset'), f'{name}.dataset'):
             for key in ('bbox_file', 'headbox_file'):
                 if isinstance(dataset.get(key), str) and dataset[key]:
                     yield f'{field}.{key}', dataset[key]
@@ -134,28 +132,6 @@ def _files(cfg: Config) -> Iterator[tuple[str, str]]:
 
 def _part(value: Any, key: str) -> Any:
     return value.get(key) if isinstance(value, Mapping) else None
-
-
-def leaf_datasets(dataset: Any, field: str) -> Iterator[tuple[str, Mapping]]:
-    """Find the datasets inside wrappers such as ``CombinedDataset``.
-
-    Args:
-        dataset (Any): The config of a dataset, a wrapper or not; anything else than a dict has none.
-        field (str): Its dotted field.
-
-    Yields:
-        tuple[str, Mapping]: The field of each dataset and its config.
-    """
-    if not isinstance(dataset, Mapping):
-        return
-    inner = dataset.get('datasets')
-    if isinstance(inner, (list, tuple)):
-        for index, one in enumerate(inner):
-            yield from leaf_datasets(one, f'{field}.datasets.{index}')
-    elif isinstance(dataset.get('dataset'), Mapping):
-        yield from leaf_datasets(dataset['dataset'], f'{field}.dataset')
-    else:
-        yield field, dataset
 
 
 def _changed(value: Any, change: Callable[[str, bool], str], known: bool = False, seen: dict | None = None) -> Any:

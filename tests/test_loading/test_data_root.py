@@ -232,9 +232,9 @@ class TestWaysToWriteIt:
         assert cfg.train_dataloader.dataset.data_root == written
         assert cfg.val_dataloader.dataset.bbox_file == written + 'boxes.json'
 
-    def test_the_home_folder(self, load, monkeypatch):
-        monkeypatch.setenv('HOME', '/home/me')
-        assert load('', data_root='~/data').train_dataloader.dataset.data_root == '/home/me/data/'
+    def test_the_home_folder(self, load, monkeypatch, tmp_path):
+        monkeypatch.setenv('HOME', str(tmp_path))
+        assert load('', data_root='~/data').train_dataloader.dataset.data_root == f'{tmp_path}/data/'
 
     @pytest.mark.parametrize('child', CHILDREN.values(), ids=CHILDREN)
     def test_a_root_that_nothing_uses(self, load, child):

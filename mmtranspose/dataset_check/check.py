@@ -29,6 +29,7 @@ from mmtranspose.dataset_check.image_files import (
     check_twice,
     spread_evenly,
 )
+from mmtranspose.dataset_check.keypoint_converter import check_converter
 from mmtranspose.dataset_check.keypoint_definition import (
     check_categories,
     check_definition,
@@ -129,6 +130,9 @@ def _annotation_problems(
             yield from check_definition(some, dataset.steps)
             yield from check_swap(some)
     yield from check_half_body(dataset.metainfo, dataset.steps)
+    converter = dataset.steps.get('KeypointConverter')
+    for text in check_converter(converter, meta['num_keypoints']) if converter else ():
+        yield Problem('keypoint-converter', text)
     yield from check_head(dataset.num_outputs, out_channels, dataset.metainfo['num_keypoints'])
     yield from found.problems
     yield from check_twice(found)

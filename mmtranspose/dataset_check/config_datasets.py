@@ -85,6 +85,7 @@ def datasets_of(cfg: Config, splits: Sequence[str] | None = None, only_known: bo
         for _, leaf, steps in leaf_datasets(loader.dataset):
             try:
                 built = _build(leaf, split)
+                _check_box_file_options(leaf, split)
             except InputError:
                 if only_known:
                     continue
@@ -102,6 +103,19 @@ def datasets_of(cfg: Config, splits: Sequence[str] | None = None, only_known: bo
         raise InputError('the config has no data loader with a dataset')
     _give_names(list(found.values()))
     return list(found.values())
+
+
+def _check_box_file_options(dataset: ConfigDict, split: str) -> None:
+    """Check what MMPose refuses beside a ``bbox_file``.
+
+    Raises:
+        InputError: The dataset is not in test mode, or not read person by person.
+    """
+    for option, wanted in dict(test_mode=True, data_mode='topdown').items():
+        default = False if option == 'test_mode' else wanted
+        if dataset.get('bbox_file') and dataset.get(option, default) != wanted:
+            field = f'{split}_dataloader.dataset.{option}'
+            raise InputError(f'{field}={dataset.get(option, default)!r}: MMPose reads a bbox_file with {wanted!r} only')
 
 
 def _outer_metainfo(dataset: ConfigDict, split: str) -> DatasetMeta | None:

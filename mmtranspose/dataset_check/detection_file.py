@@ -33,7 +33,7 @@ def check_detections(path: PathLike, image_ids: set[int | str] | None = None) ->
 
     Raises:
         InputError: The file is missing or is no JSON list of boxes with scores; an id is no whole number or text; a
-            box has no positive, finite size, or belongs to an image that is not in the annotation file.
+            box is not finite or has a negative size, or belongs to an image that is not in the annotation file.
     """
     detections = read_json(Path(path), 'file of detector boxes')
     if not isinstance(detections, list):
@@ -63,7 +63,7 @@ def _check_detection(detection: object, image_ids: set[int | str] | None, where:
 def _is_box(bbox: Any) -> bool:
     try:
         x, y, w, h = bbox
-        return w > 0 and h > 0 and all(abs(value) < 1e9 for value in (x, y, w, h))
+        return w >= 0 and h >= 0 and all(abs(value) < 1e9 for value in (x, y, w, h))
     except (TypeError, ValueError):
         return False
 
@@ -91,7 +91,11 @@ def check_box_file(path: str, found: Annotations) -> Iterator[Problem]:
             yield Problem('detection-score', f'{path}: entry {index} has score {score!r:.40}')
         elif not 0 <= score <= 1:
             yield Problem('detection-score-range', f'{path}: entry {index} has score {score:g}')
+        if min(box['bbox'][2:]) == 0:
+            yield Problem('detection-empty', f'{path}: entry {index} has the box {box["bbox"]}')
     if isinstance(found.content, dict):
+        if 'categories' not in found.content:
+            yield Problem('detections', f'{path}: the annotation file has no categories, which are read with boxes')
         with_boxes = {box['category_id'] for box in of_people.boxes}
         for category in carried_categories(found.content):
             if boxes and category not in with_boxes:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmengine.config import Config
 from mmpose.evaluation import CocoMetric
 from mmpose.evaluation.metrics import CocoWholeBodyMetric, PoseTrack18Metric
@@ -16,6 +15,8 @@ from mmtranspose.dataset_check.annotations import Annotations
 from mmtranspose.dataset_check.areas import check_area, check_areas, is_person
 from mmtranspose.dataset_check.config_datasets import ConfigDataset
 from mmtranspose.dataset_check.entry_fields import are_numbers, described, is_box, is_finite, well_formed
+from mmtranspose.dataset_check.evaluation_labels import check_labels
+from mmtranspose.dataset_check.keypoint_converter import check_converter, sources_by_target
 from mmtranspose.dataset_check.keypoint_definition import check_sigmas
 from mmtranspose.dataset_check.problems import Problem
 from mmtranspose.files.coco_format import read_categories
@@ -73,8 +74,14 @@ def _check_metric(
         text = f'ann_file is not set, and no dataset is called {meta["dataset_name"]!r}, as CombinedDataset is'
         yield Problem('evaluation-file', text)
     num_sources = min(found.num_keypoints, len(meta['sigmas']))
-    yield from _check_converter('gt_converter', to_truth, num_sources, evaluated)
-    yield from _check_converter('pred_converter', to_predictions, dataset.num_outputs, evaluated)
+    wrong = [
+        *_check_converter('gt_converter', to_truth, num_sources, evaluated),
+        *_check_converter('pred_converter', to_predictions, dataset.num_outputs, evaluated),
+    ]
+    yield from wrong
+    in_pipeline = dataset.steps.get('KeypointConverter')
+    if to_truth and in_pipeline and not (wrong or to_predictions):
+        yield from _check_same_converter(to_truth, in_pipeline)
     own, content = metric.get('ann_file'), found.content
     if own is not None and Path(own).resolve() != Path(dataset.ann_file).resolve():
         content = read_json(own, "annotation file of the evaluator's CocoMetric")
@@ -88,6 +95,8 @@ def _check_metric(
     else:
         num_keypoints = found.num_keypoints if to_truth else evaluated
         yield from _check_content(content, own or dataset.ann_file, metric, kind, found, num_keypoints)
+        if content is not found.content:
+            yield from check_labels(found, content, str(own))
         if dataset.dataset.sample_interval > 1 or dataset.dataset._indices is not None:
             yield Problem('evaluation-missed', 'sample_interval or indices leaves people out')
 
@@ -99,9 +108,18 @@ def _check_converter(name: str, converter: dict | None, num_sources: int, evalua
     if converter.get('num_keypoints') != evaluated:
         text = f'{name} gives {converter.get("num_keypoints")} keypoints, {evaluated} are evaluated'
         yield Problem('evaluation-converter', text)
-    sources = np.ravel([pair[0] for pair in converter.get('mapping', ())])
-    if sources.size and not 0 <= sources.min() <= sources.max() < num_sources:
-        yield Problem('evaluation-converter', f'{name}.mapping takes keypoints beyond the {num_sources} that there are')
+    for text in check_converter(converter, num_sources):
+        yield Problem('evaluation-converter', f'{name}: {text}')
+
+
+def _check_same_converter(to_truth: dict, in_pipeline: dict) -> Iterator[Problem]:
+    """Check that the labels of the evaluator become the keypoints that the network is trained on."""
+    truth, trained = sources_by_target(to_truth), sources_by_target(in_pipeline)
+    for target in sorted(truth.keys() & trained.keys()):
+        if truth[target] != trained[target]:
+            text = f'keypoint {target} is made of {truth[target]} by gt_converter, of {trained[target]} by the pipeline'
+            yield Problem('evaluation-converter', text)
+            return
 
 
 def _check_content(

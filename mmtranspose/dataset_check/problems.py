@@ -41,6 +41,7 @@ KINDS = {
     'half-body': Kind('warning', '', 'RandomHalfBody does nothing without upper and lower keypoints; set their type'),
     'sigmas': Kind('error', '', 'CocoMetric weighs errors by sigmas; give one positive number below 1 a keypoint'),
     'keypoint-count': Kind('error', '', 'the numbers of keypoints differ; use the config of this dataset'),
+    'keypoint-converter': Kind('error', '', 'the pipeline stops there; correct its KeypointConverter'),
     'keypoint-order': Kind('error', '', 'the file has its keypoints in another order than metainfo; reorder metainfo'),
     'keypoint-names': Kind('warning', '', 'the file calls keypoints by other names than metainfo; compare their order'),
     'keypoint-names-number': Kind('warning', '', 'the file names more keypoints than metainfo has; compare them'),
@@ -93,7 +94,10 @@ KINDS = {
     'evaluation-image': Kind(
         'error', '', "the evaluator's annotation file is not the dataset's; correct one of the two"
     ),
-    'evaluation-converter': Kind('error', '', 'CocoMetric compares equal numbers of keypoints; correct the converters'),
+    'evaluation-converter': Kind('error', '', 'predictions and labels must be the same keypoints; correct it'),
+    'evaluation-labels': Kind(
+        'warning', 'person', "the evaluator's annotation file has other labels than the dataset's, and AP is by those"
+    ),
     'evaluation-missed': Kind('warning', '', 'people who are not evaluated count as missed, so AP is too low'),
     'evaluation-fields': Kind(
         'error', 'person', 'CocoMetric stops at such an annotation, crowds included; correct or remove it'
@@ -124,6 +128,7 @@ KINDS = {
     'detections': Kind('error', '', 'the file of detector boxes cannot be used'),
     'detection-score': Kind('error', 'detector box', 'a score is a finite number'),
     'detection-score-range': Kind('warning', 'detector box', 'scores are from 0 to 1; others change the results'),
+    'detection-empty': Kind('warning', 'detector box', 'a box without width or height shows no person; remove it'),
     'detection-category': Kind('warning', '', 'boxes and people differ in their categories: some are left out'),
     'detection-overlap': Kind(
         'warning', '', 'so few people overlap with a detector box by IoU 0.5: are these x, y, width, height in pixels?'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from numbers import Real
+from numbers import Integral, Real
 from types import NoneType
 from typing import Any
 
@@ -41,6 +41,7 @@ NUMBERS = (  # of any size, or one that is checked by whoever reads it
     *('optim_wrapper.optimizer.lr', 'optim_wrapper.optimizer.weight_decay', 'optim_wrapper.optimizer.momentum'),
     *('optim_wrapper.clip_grad.max_norm', 'optim_wrapper.clip_grad.clip_value'),
 )
+LISTS = ('param_scheduler.milestones', 'param_scheduler.*.milestones')  # of whole numbers
 SWITCHES = (
     *('data_check', 'allow_partial', 'allow_non_finite', 'find_unused_parameters', 'auto_scale_lr.enable'),
     *('env_cfg.cudnn_benchmark', 'randomness.deterministic', 'model.train_cfg.compute_acc'),
@@ -62,9 +63,9 @@ FUNCTION_OF_LOADER = ('collate_fn', 'worker_init_fn')
 def check_values(cfg: Config, loaders: tuple[str, ...]) -> None:
     """Check what mmengine does not: numbers out of their range, text for a number or a switch, parts that are missing.
 
-    Two things are mended in place: a config without ``default_scope`` gets MMPose's, as in MMPose's own ``init_model``;
-    and options of loader processes, which PyTorch refuses where there are none (``num_workers=0``), are turned off,
-    which the log says.
+    Three things are mended in place: a config without ``default_scope`` gets MMPose's, as in MMPose's own
+    ``init_model``; a whole number that is written as 2.0 becomes 2; and options of loader processes, which PyTorch
+    refuses where there are none (``num_workers=0``), are turned off, which the log says.
 
     Args:
         cfg (Config): The config.
@@ -80,6 +81,9 @@ def check_values(cfg: Config, loaders: tuple[str, ...]) -> None:
     for pattern, least in ranges.items():
         for field, value in _matches(cfg, pattern):
             _check_number(cfg, field, value, least)
+    for field, value in _all_matches(cfg, LISTS):
+        if not (isinstance(value, (list, tuple)) and all(isinstance(one, Integral) for one in value)):
+            raise mistake(cfg, field, f'={value!r} must be a list of whole numbers: [170, 200]')
     for field, value in _all_matches(cfg, NUMBERS):
         if not _is_number(value) and value is not None:
             raise mistake(cfg, field, f'={value!r} must be a number')
@@ -158,6 +162,9 @@ def _check_number(cfg: Config, field: str, value: Any, least: int) -> None:
         return
     if not _is_number(value) or float(value) < least or float(value) % 1:
         raise mistake(cfg, field, f'={value!r} must be a whole number, at least {least}{", or -1 for none" * switch}')
+    if not isinstance(value, Integral):
+        holder, _, key = field.rpartition('.')
+        at(cfg, holder)[key] = int(value)
 
 
 def _is_number(value: Any) -> bool:

@@ -15,16 +15,18 @@ from mmengine.evaluator import BaseMetric, DumpResults
 from mmengine.logging import MMLogger, print_log
 from mmengine.structures import InstanceData
 from mmpose.evaluation import MultiDatasetEvaluator
-from mmpose.evaluation.metrics import CocoMetric, KeypointPartitionMetric
+from mmpose.evaluation.metrics import CocoMetric, KeypointPartitionMetric, PCKAccuracy
 from mmpose.structures import PoseDataSample
 
 from mmtranspose.engine.config_fields import mistake
 from mmtranspose.engine.metric_names import EVALUATORS
 from mmtranspose.errors import reason
+from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose_cli.terminal import printable
 
 OF_SAMPLES = (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError, ZeroDivisionError)
 KNOWN = ('mmpose.', 'mmtranspose.')
+TORSO = range(4, 6)  # keypoints between which PCKAccuracy measures the torso: those of JHMDB
 
 
 def check_metrics(cfg: Config, split: str, evaluator: Any, samples: list[dict]) -> None:
@@ -49,6 +51,7 @@ def check_metrics(cfg: Config, split: str, evaluator: Any, samples: list[dict]) 
         if isinstance(metric, (CocoMetric, DumpResults)) or not type(metric).__module__.startswith(KNOWN):
             continue
         _check_truth(cfg, split, metric, given)
+        _check_torso(cfg, split, metric)
         if isinstance(metric, KeypointPartitionMetric):
             _check_partitions(cfg, split, metric)
         try:
@@ -97,6 +100,23 @@ def _check_truth(cfg: Config, split: str, metric: BaseMetric, samples: list[dict
         if visible.size and visible.all() and not np.any(truth.keypoints):
             text = f'{type(metric).__name__} needs labelled keypoints, and detected boxes have none; set bbox_file=None'
             raise mistake(cfg, f'{split}_dataloader.dataset', text)
+
+
+def _check_torso(cfg: Config, split: str, metric: BaseMetric) -> None:
+    """Check that lengths of the torso are measured from a shoulder to the opposite hip."""
+    names = keypoint_names(metric.dataset_meta or {})
+    for part, inner in getattr(metric, 'metrics', {'': metric}).items():
+        if not isinstance(inner, PCKAccuracy) or 'torso' not in inner.norm_item:
+            continue
+        of_part = [names[k] for k in metric.partitions[part]] if part else names
+        ends = [name.lower() for name in of_part[TORSO.start : TORSO.stop]]
+        sides = {side for side in ('left', 'right') for name in ends if side in name}
+        if len(sides) < 2 or not all(any(joint in name for name in ends) for joint in ('shoulder', 'hip')):
+            text = (
+                f"norm_item='torso' of {type(inner).__name__} is the distance of keypoints 4 and 5, a shoulder and a "
+                f'hip in JHMDB alone, here {" and ".join(ends) or "nothing"}; use TorsoPCK'
+            )
+            raise mistake(cfg, f'{split}_evaluator', text)
 
 
 def _check_partitions(cfg: Config, split: str, metric: KeypointPartitionMetric) -> None:

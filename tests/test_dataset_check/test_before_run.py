@@ -139,7 +139,7 @@ class TestCheckData:
     def test_detections_are_checked(self, cfg, root):
         path = root / 'person_detection_results' / 'person_detections_val.json'
         for content, words in (
-            ('[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 0, 4], "score": 1}]', 'entry 0 has the box'),
+            ('[{"image_id": 1, "category_id": 1, "bbox": [1, 2, -3, 4], "score": 1}]', 'entry 0 has the box'),
             ('[]', 'has no box: nobody would be evaluated'),
         ):
             path.write_text(content)
@@ -165,15 +165,15 @@ class TestCheckDetections:
 
         return write
 
-    @pytest.mark.parametrize('content', [[], [detection()], [detection(bbox=[-5, -5, 1e-3, 1e4])]])
+    @pytest.mark.parametrize(
+        'content', [[], [detection()], [detection(bbox=[-5, -5, 1e-3, 1e4])], [detection(bbox=[1, 2, 0, 4])]]
+    )
     def test_good_boxes(self, write, content):
         assert check_detections(write(content)) == content
 
     @pytest.mark.parametrize(
         'box',
         [
-            [1, 2, 0, 4],
-            [1, 2, 3, 0],
             [1, 2, -3, 4],
             [1, 2, 3, -4],
             [float('nan'), 2, 3, 4],

@@ -262,7 +262,7 @@ class TestAnnotations:
 
     def test_images_alone_will_do_where_there_are_detector_boxes(self, spoil, check):
         name = 'annotations/person_keypoints_val.json'
-        spoil(lambda content: [content.pop('annotations'), content.pop('categories')], name)
+        spoil(lambda content: content.pop('annotations'), name)
         evaluators = ('val_evaluator', 'test_evaluator')
         only = {name: dict(type='CocoMetric', format_only=True, outfile_prefix='a') for name in evaluators}
         assert check(change=only).findings == {}
@@ -400,8 +400,14 @@ class TestEvaluators:
             (
                 'KeypointConverter',
                 dict(FIVE, mapping=[(30, 1)]),
-                {'evaluation-converter': 'gt_converter.mapping takes keypoints beyond the 17 that there are'},
+                {'evaluation-converter': 'gt_converter: mapping takes keypoint 30, beyond the 17 that there are'},
             ),
+            (
+                'KeypointConverter',
+                dict(FIVE, mapping=[(k, (k + 1) % 5) for k in range(5)]),
+                {'evaluation-converter': 'keypoint 0 is made of [4] by gt_converter, of [0] by the pipeline'},
+            ),
+            ('KeypointConverter', dict(FIVE, mapping=[((k, k), k) for k in range(4)]), {}),
         ],
     )
     def test_converters(self, checked, type, converter, found):
@@ -473,6 +479,55 @@ class TestEvaluators:
         (root / 'other.json').write_text(json.dumps(content))
         count, text = checked(dict(type='CocoMetric', ann_file=str(root / 'other.json')))['evaluation-image']
         assert count == 1 and text == f'image 1 is 000000000001.jpg, in {root / "other.json"} it is other.jpg'
+
+    def other_labels(self, root, change):
+        """Writes the labels of val, changed, to a file of their own."""
+        content = json.loads((root / self.VAL).read_text())
+        change(content['annotations'])
+        (root / 'other.json').write_text(json.dumps(content))
+        return dict(type='CocoMetric', ann_file=str(root / 'other.json'))
+
+    @pytest.mark.parametrize(
+        'change',
+        [
+            lambda people: None,
+            lambda people: [one.update(id=one['id'] + 100) for one in people],
+            lambda people: people.reverse(),
+            lambda people: [
+                one.update(keypoints=[value + 0.9 * (value > 2) for value in one['keypoints']]) for one in people
+            ],
+        ],
+        ids=['same', 'renumbered', 'reversed', 'rounded'],
+    )
+    def test_a_file_of_the_same_labels(self, root, checked, change):
+        assert checked(self.other_labels(root, change)) == {}
+
+    @pytest.mark.parametrize(
+        ('change', 'count', 'text'),
+        [
+            (
+                lambda person: person['keypoints'].__setitem__(3, person['keypoints'][3] + 5),
+                2,
+                'annotation 2 is not so in',
+            ),
+            (lambda person: person['keypoints'].__setitem__(5, 0), 2, 'annotation 2 is not so in'),
+            (lambda person: person.update(iscrowd=1), 1, 'annotation 2 is not so in'),
+        ],
+        ids=['moved', 'unlabelled', 'a crowd'],
+    )
+    def test_a_file_of_other_labels(self, root, checked, change, count, text):
+        """AP is by the evaluator's labels; each side's person is named that the other does not have."""
+        found = checked(self.other_labels(root, lambda people: change(people[1])))
+        assert {kind: (count, text[:25]) for kind, (count, text) in found.items()} == {
+            'evaluation-labels': (count, text)
+        }
+
+    def test_a_file_of_more_people(self, root, checked):
+        evaluator = self.other_labels(
+            root, lambda people: people.append(dict(people[1], id=9, keypoints=[7.0, 7.0, 2.0] * 17))
+        )
+        text = f'annotation 9 of {root / "other.json"} is not so in the dataset'
+        assert checked(evaluator) == {'evaluation-labels': (1, text)}
 
     @pytest.mark.parametrize('option', [dict(indices=2), dict(sample_interval=2)])
     def test_people_who_are_not_evaluated(self, checked, option):
@@ -623,6 +678,20 @@ class TestDetections:
         report = check()
         assert kinds(report)['detection-overlap'][1].endswith(' of 5 labelled people') and report.ok()
 
+    @pytest.mark.parametrize('size', [(0, 40), (30, 0), (0, 0)])
+    def test_without_area(self, check, spoil, size):
+        """MMPose evaluates them as any other; detectors that clip boxes to the image write some."""
+        spoil(self.entry(lambda box: box.update(bbox=[1, 2, *size])), BOXES)
+        report = check()
+        assert report.ok() and kinds(report)['detection-empty'][1].endswith(
+            f'entry 0 has the box [1, 2, {size[0]}, {size[1]}]'
+        )
+
+    def test_an_annotation_file_without_categories(self, check, spoil):
+        spoil(lambda content: content.pop('categories'), 'annotations/person_keypoints_val.json')
+        words = 'the annotation file has no categories, which are read with boxes'
+        assert kinds(check(evaluation=False))['detections'][1].endswith(words)
+
     def test_an_image_without_boxes(self, check, spoil):
         spoil(lambda boxes: boxes.__setitem__(slice(None), [box for box in boxes if box['image_id'] != 2]), BOXES)
         report = check()
@@ -637,6 +706,14 @@ class TestConfigs:
             ({'train_dataloader.dataset.type': 'NoDataset'}, 'train_dataloader.dataset.*NoDataset'),
             ({'train_dataloader.dataset.ann_file': 'none.json'}, 'none.json does not exist'),
             ({'train_dataloader.dataset.data_mode': 'sideways'}, 'train_dataloader.dataset.*sideways'),
+            (
+                {'val_dataloader.dataset.test_mode': False},
+                'val_dataloader.dataset.test_mode=False: MMPose reads a bbox_file with True only',
+            ),
+            (
+                {'val_dataloader.dataset.data_mode': 'bottomup'},
+                "val_dataloader.dataset.data_mode='bottomup': MMPose reads a bbox_file with 'topdown' only",
+            ),
         ],
     )
     def test_mistakes(self, check, change, words):
@@ -663,6 +740,22 @@ class TestConfigs:
         report = check(change={'model.head.out_channels': 16})
         text = 'model.head.out_channels is 16, the dataset has 17'
         assert kinds(report) == {'keypoint-count': (1, text)} and len(report.findings) == 2
+
+    @pytest.mark.parametrize(
+        ('mapping', 'words'),
+        [
+            ([(0, 0), (17, 1)], 'mapping takes keypoint 17, beyond the 17 that there are'),
+            ([((0, -1), 0)], 'mapping takes keypoint -1, beyond the 17 that there are'),
+            ([(0, 5)], 'mapping gives keypoint 5, beyond the 5 that there are'),
+            ([(0, 1, 2)], 'mapping=[(0, 1, 2)] must be pairs of a source, or two, and a target: numbers all'),
+            ([('nose', 1)], "mapping=[('nose', 1)] must be pairs of a source, or two, and a target: numbers all"),
+            (7, 'mapping=7 must be pairs of a source, or two, and a target: numbers all'),
+        ],
+    )
+    def test_a_converter(self, check, mapping, words):
+        pipeline = [dict(type='KeypointConverter', num_keypoints=5, mapping=mapping)]
+        report = check(change={'train_dataloader.dataset.pipeline': pipeline, 'model.head.out_channels': 5})
+        assert report.findings['train', 'keypoint-converter'].examples == [words]
 
     def test_half_body(self, check):
         info = {k: dict(name=f'point{k}', id=k, type='upper', swap='') for k in range(17)}

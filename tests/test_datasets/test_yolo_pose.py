@@ -212,6 +212,11 @@ class TestDataYaml:
         assert [image.name for image in data.splits['train']] == ['a b.jpg', 'c.jpg']
         assert data.root == root.resolve()
 
+    def test_classes_without_names(self, root):
+        """Ultralytics gives them these."""
+        change(root, 'names: {0: cat, 1: dog}', 'nc: 2')
+        assert read_data_yaml(root / 'data.yaml', ['a', 'b', 'c']).classes == {0: 'class_0', 1: 'class_1'}
+
     def test_names(self, root):
         assert read_data_yaml(root / 'data.yaml', ['a', 'b', 'c']).names == ['a', 'b', 'c']
         change(root, DATA[DATA.index('kpt_names') :], '')
@@ -235,6 +240,8 @@ class TestDataYaml:
             ('flip_idx: [0, 2, 1]', 'flip_idx: [0, 2]', r'flip_idx is \[0, 2\]; the numbers 0 to 2 are wanted'),
             ('flip_idx: [0, 2, 1]', 'flip_idx: [1, 2, 0]', 'flip_idx sends 0 to 1, but 1 to 2; pair them'),
             ('{0: cat, 1: dog}', '', 'names is None; the name of each class is wanted'),
+            ('names: {0: cat, 1: dog}', 'nc: two', 'names is None; the name of each class is wanted'),
+            ('names: {0: cat, 1: dog}', 'nc: 1000000000', 'names is None; the name of each class is wanted'),
             ('images/val', 'images/none', 'val: .*images/none does not exist; correct it'),
             ('images/val', 'labels/val', 'val: labels/val has no images'),
             ('train: images/train\nval: images/val\n', '', 'has neither train, val nor test'),

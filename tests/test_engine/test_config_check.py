@@ -85,6 +85,7 @@ MUTANTS = [  # options, and what the message names
         'train_dataloader: no batch is left: batch_size=100',
     ),
     ('train_dataloader.num_workers=-1', 'train_dataloader.num_workers=-1 must be'),
+    ('train_dataloader.num_workers=0.5', 'train_dataloader.num_workers=0.5 must be a whole number'),
     ('train_dataloader.num_workers=two', "train_dataloader.num_workers='two' must be a whole number, at least 0"),
     ('val_dataloader.num_workers=None', 'val_dataloader.num_workers=None must be a whole number, at least 0'),
     ('train_dataloader.persistent_workers=no', "train_dataloader.persistent_workers='no' must be True or False"),
@@ -358,6 +359,25 @@ class TestWhatPasses:
         loop = getattr(runner, f'{loader.removesuffix("_dataloader")}_loop')
         assert getattr(loop.dataloader, key) == off and len(next(iter(loop.dataloader))['inputs']) > 0
         assert said == [f'{loader}.{key}={value!r} is turned off, since num_workers=0 leaves no loader processes']
+
+    def test_whole_numbers_with_a_point(self, tiny_config):
+        """PyTorch and `range` stop at them; what is meant is plain."""
+        fields = ('train_dataloader.batch_size', 'train_dataloader.num_workers', 'train_cfg.max_epochs')
+        cfg = load_config(tiny_config, dict.fromkeys(fields, 2.0))
+        check_values(cfg, ('train_dataloader', 'val_dataloader'))
+        values = cfg.train_dataloader.batch_size, cfg.train_dataloader.num_workers, cfg.train_cfg.max_epochs
+        assert values == (2, 2, 2) and {type(value) for value in values} == {int}
+
+    @pytest.mark.parametrize('milestones', ['1,2', 3, [1, 2.5], None, '12'])
+    @pytest.mark.parametrize('several', [True, False])
+    def test_milestones(self, tiny_config, milestones, several):
+        """A text has characters, none of which is the number of an epoch: it would train with no milestone."""
+        scheduler = dict(type='MultiStepLR', milestones=milestones)
+        cfg = load_config(tiny_config)
+        cfg.param_scheduler = [scheduler] if several else scheduler
+        field = f'param_scheduler{".0" * several}.milestones'
+        with pytest.raises(InputError, match=re.escape(f'{field}={milestones!r} must be a list of whole numbers')):
+            check_values(cfg, ('train_dataloader', 'val_dataloader'))
 
     def test_options_of_processes_with_processes(self, tiny_config, monkeypatch):
         monkeypatch.setattr(config_values, 'print_log', lambda *arguments: pytest.fail('nothing is to be said'))

@@ -89,6 +89,29 @@ def test_what_cannot(metric, words):
         check_metrics(CFG, 'val', evaluator(dict(type='EPE'), metric), [sample()])
 
 
+@pytest.mark.filterwarnings('ignore:norm_item torso is used in JhmdbDataset')
+@pytest.mark.parametrize(
+    ('kind', 'inside'),
+    [('PCKAccuracy', False), ('MpiiPCKAccuracy', False), ('JhmdbPCKAccuracy', False), ('PCKAccuracy', True)],
+)
+def test_the_torso_is_measured_in_jhmdb_alone(kind, inside):
+    """MMPose measures it between keypoints 4 and 5 of any dataset."""
+    metric = dict(type=kind, norm_item=['bbox', 'torso'])
+    if inside:
+        metric = dict(type='KeypointPartitionMetric', metric=metric, partitions=dict(some=[9, 8, 7, 6, 2, 3]))
+    ends = 'left_hip and right_hip' if inside else 'point4 and point5'
+    words = f"norm_item='torso' of {kind} is the distance of keypoints 4 and 5, .* here {ends}; use TorsoPCK"
+    with pytest.raises(InputError, match=f'config a.py: val_evaluator: {words}'):
+        check_metrics(CFG, 'val', evaluator(metric), [sample()])
+    if inside:
+        metric['partitions']['some'][4] = 0  # the left shoulder
+    names = {4: 'left_shoulder', 5: 'right_hip'}
+    made = evaluator(metric)
+    made.dataset_meta = META if inside else dict(META, keypoint_id2name={**META['keypoint_id2name'], **names})
+    if kind == 'PCKAccuracy':  # the others want more of a sample
+        check_metrics(CFG, 'val', made, [sample()])
+
+
 def test_detected_boxes_are_not_labelled(tiny_config, run_command, tmp_path):
     """MMPose gives them keypoints at (0, 0), with which PCK would compare; COCO's AP is of the annotation file."""
     detected = sample(keypoints=np.zeros((1, 17, 2)))

@@ -13,6 +13,7 @@ import yaml
 from mmtranspose.errors import InputError
 from mmtranspose.typing import PathLike
 
+MOST_CLASSES = 10_000
 MOST_KEYPOINTS = 10_000  # a larger kpt_shape is a slip, and names would fill the memory
 SPLITS = dict(train=('train',), val=('val', 'validation'), test=('test',))
 IMAGE_SUFFIXES = {'.bmp', '.dng', '.heic', '.jp2', '.jpeg', '.jpg', '.mpo', '.pfm', '.png', '.tif', '.tiff', '.webp'}
@@ -68,7 +69,7 @@ def read_data_yaml(path: PathLike, names: Sequence[str] | None = None) -> PoseDa
     }
     if not splits:
         raise InputError(f'{path} has neither train, val nor test; name a folder of images')
-    classes = _classes(content.get('names'), path)
+    classes = _classes(content.get('names'), content.get('nc'), path)
     keypoint_names = list(names) if names else _keypoint_names(content.get('kpt_names'), classes, shape[0], path)
     if len(keypoint_names) != shape[0] or len(set(keypoint_names)) != shape[0]:
         raise InputError(
@@ -137,7 +138,9 @@ def _found(folder: Path) -> list[Path]:
     return sorted(one for one in folder.rglob('*') if one.suffix.lower() in IMAGE_SUFFIXES)
 
 
-def _classes(names: Any, path: Path) -> dict[int, str]:
+def _classes(names: Any, count: Any, path: Path) -> dict[int, str]:
+    if names is None and type(count) is int and 0 < count <= MOST_CLASSES:  # as Ultralytics calls them
+        return {number: f'class_{number}' for number in range(count)}
     if isinstance(names, list) and names:
         return {number: str(name) for number, name in enumerate(names)}
     if isinstance(names, dict) and names and all(str(number).isdecimal() for number in names):

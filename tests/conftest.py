@@ -37,7 +37,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_finish():
+@pytest.fixture(autouse=True, scope='module')
+def old_objects_stay():
     """Leave what is loaded by now out of garbage collections: mmengine asks for one for every dataset that it loads."""
     gc.collect()
     gc.freeze()

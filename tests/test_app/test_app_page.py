@@ -16,6 +16,7 @@ from mmtranspose.app.server import serve
 from mmtranspose.app.view import enlarged, render
 
 pytest.importorskip('gradio', reason='gradio is not installed (requirements/app.txt)')
+expect = pytest.importorskip('playwright.sync_api', reason='playwright is not installed').expect
 pytest_plugins = ['browser']
 
 BOXES = np.array([[20, 15, 120, 290, 0.9], [130, 30, 230, 300, 0.6]], np.float32)
@@ -115,8 +116,11 @@ class Visitor:
 
     def show_every_keypoint(self):
         self.page.locator('#thresholds button').first.click()
-        self.page.fill('#kpt-thr input[type=number]', '0')
-        self.page.press('#kpt-thr input[type=number]', 'Enter')
+        number = self.page.locator('#kpt-thr input[type=number]')
+        expect(number).to_have_value('0.3')  # gradio mounts what is folded only now, and sets its value then
+        number.fill('0')
+        number.press('Enter')
+        expect(number).to_have_value('0')
 
     def facts(self):
         cells = self.page.locator('#facts td').all_inner_texts()

@@ -74,6 +74,7 @@ def errors_of(step, files, num_workers):
             with pytest.raises(Exception) as caught:  # noqa: PT011
                 next(batches)
             found.append(caught.value)
+        assert next(batches, None) is None  # ends the process now; the garbage collector would wait for it
     return found
 
 

@@ -1,5 +1,5 @@
 # `make demo` and `make test` do all the set-up themselves, into .venv.
-#   BASE_PYTHON=...  the Python that .venv is made from   (else the first fit one of python3.11, 3.10, 3.12)
+#   BASE_PYTHON=...  the Python that .venv is made from   (else the newest tested one that is found, 3.10 to 3.13)
 #   PYTHON=...       an existing MMPose environment's Python, used as it is instead of .venv: nothing is installed
 #   DEMO_ARGS=...    options of tools/demo.py;  TEST_ARGS=...  options of pytest: -n 4, -n 0, a test's file
 
@@ -24,12 +24,12 @@ WORKERS = $$($(RUN) -c 'import xdist' 2>/dev/null && printf %s '-n 2 --dist work
 
 # Any Python from 3.8 on can run install.py, which then looks for a fit one.
 define install
-for python in "$(BASE_PYTHON)" .venv/bin/python python3.11 python3.10 python3.12 python3 python; do \
+for python in "$(BASE_PYTHON)" .venv/bin/python python3 python3.13 python3.12 python3.11 python3.10 python; do \
   if [ -n "$$python" ] && "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 8))' >/dev/null 2>&1; then \
     exec "$$python" requirements/install.py $(1) --base "$(BASE_PYTHON)"; \
   fi; \
 done; \
-echo 'No Python found: install Python 3.11, 3.10 or 3.12, or name one with BASE_PYTHON=/path/to/python.' >&2; exit 1
+echo 'No Python found: install one from 3.10 to 3.14, or name it with BASE_PYTHON=/path/to/python.' >&2; exit 1
 endef
 
 help:

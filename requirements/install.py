@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -22,9 +21,15 @@ from pathlib import Path
 
 from interpreter import SetupError, choose_python, probe
 
+try:
+    import fcntl
+except ImportError:  # Windows: set-ups at the same time do not wait for each other
+    fcntl = None
+
 ROOT = Path(__file__).resolve().parent.parent
 PINS = [ROOT / 'requirements' / name for name in ('runtime.txt', 'mmpose.txt', 'app.txt', 'dev.txt')]
 LOG = ROOT / '.venv-install.log'
+WHEELS = ('--only-binary', ':all:')  # nothing is compiled
 STATE = 'mmtranspose-setup.json'  # in the environment: says that `make setup` made it, and how far it came
 
 NEEDED_GB = 10  # 5.3 are used in the end, 7.1 at the peak, and pip keeps 2.5 more in its cache
@@ -41,10 +46,6 @@ CAUSES = (
         r'NewConnectionError|NameResolutionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|Connection refused'
         r'|Max retries exceeded|Network is unreachable|Connection broken|Connection reset',
         'the package index cannot be reached: check the network, or the proxy that pip is to use',
-    ),
-    (
-        r'Python\.h: No such file',
-        "Python's headers are missing: install them (Debian: python3-dev), or use Python 3.11",
     ),
     (
         r'No matching distribution found for (\S+)',
@@ -209,9 +210,8 @@ def install_pins(env: Path, steps: Steps) -> None:
     files = [part for path in (runtime, *others) for part in ('-r', path)]
     write_state(env)
     (env / 'tmp').mkdir(exist_ok=True)
-    steps.pip('installing build tools', '-c', runtime, 'setuptools', 'cython', 'numpy')
-    steps.pip('installing PyTorch and OpenMMLab (minutes)', '--no-build-isolation', *files)
-    steps.pip('installing mmpose', '--no-deps', '-r', mmpose)
+    steps.pip('installing PyTorch and OpenMMLab (minutes)', *WHEELS, *files)
+    steps.pip('installing mmpose', *WHEELS, '--no-deps', '-r', mmpose)
     write_state(env, environment_key(probe(env / 'bin' / 'python')['version']))
 
 
@@ -228,6 +228,9 @@ def link_project(env: Path, steps: Steps) -> None:
 def locked(env: Path):
     """Wait until no other set-up works on the environment, which several clones may share."""
     env.parent.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        yield
+        return
     with open(f'{env}.lock', 'w') as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

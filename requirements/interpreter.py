@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import shlex
-import shutil
 import subprocess
-import sys
 
-ACCEPTED = ((3, 10), (3, 11), (3, 12))
-CANDIDATES = ('python3.11', 'python3.10', 'python3.12', 'python3')
+TESTED = ((3, 13), (3, 12), (3, 11), (3, 10))  # the newest first
+ACCEPTED = (*TESTED, (3, 14))  # every pin has wheels for it, too
+CANDIDATES = (*('python{}.{}'.format(*version) for version in ACCEPTED), 'python3')
 
 PROBE = """
-import json, os, sys, sysconfig
+import json, sys
 def has(name):
     try:
         __import__(name)
     except Exception:
         return False
     return True
-print(json.dumps({'version': list(sys.version_info[:2]), 'venv': has('venv') and has('ensurepip'),
-    'compiler': os.environ.get('CC') or sysconfig.get_config_var('CC') or 'cc',
-    'headers': os.path.exists(os.path.join(sysconfig.get_paths()['include'], 'Python.h'))}))
+print(json.dumps({'version': list(sys.version_info[:2]), 'venv': has('venv') and has('ensurepip')}))
 """
 
 
@@ -45,22 +40,11 @@ def unfit(name: str, facts: dict) -> str:
     version = tuple(facts['version'])
     label = '{} (Python {}.{})'.format(name, *version)
     if version not in ACCEPTED:
-        return (
-            f'{label} does not serve: Python 3.10, 3.11 or 3.12 is needed, name one with BASE_PYTHON=/path/to/python.'
-        )
+        return f'{label} does not serve: Python 3.10 to 3.14 is needed, name one with BASE_PYTHON=/path/to/python.'
     if not facts['venv']:
         package = 'python{}.{}-venv'.format(*version)
         return f'{label} has no venv module: install it (Debian: apt install {package}), or name another BASE_PYTHON.'
-    if version < (3, 12) and not (sys.platform == 'linux' and platform.machine() != 'x86_64'):
-        return ''
-    lacking = '' if shutil.which(shlex.split(facts['compiler'])[0]) else 'a C compiler (Debian: apt install gcc)'
-    lacking = lacking or (
-        '' if facts['headers'] else 'its headers (Debian: apt install python{}.{}-dev)'.format(*version)
-    )
-    return lacking and (
-        f'{label} needs {lacking}, because xtcocotools has no wheel for it: install that, or use Python 3.10 or 3.11 '
-        'on x86-64 (BASE_PYTHON=/path/to/python).'
-    )
+    return ''
 
 
 def choose_python(base: str) -> tuple[str, tuple]:
@@ -81,7 +65,5 @@ def choose_python(base: str) -> tuple[str, tuple]:
     if problems:
         raise SetupError(min(problems, key=lambda item: item[0])[1])
     if base:
-        raise SetupError(f'BASE_PYTHON={base} does not run: give the path of a Python 3.10, 3.11 or 3.12.')
-    raise SetupError(
-        'No Python found: install Python 3.11, 3.10 or 3.12, or name one with BASE_PYTHON=/path/to/python.'
-    )
+        raise SetupError(f'BASE_PYTHON={base} does not run: give the path of a Python from 3.10 to 3.14.')
+    raise SetupError('No Python found: install one from 3.10 to 3.14, or name it with BASE_PYTHON=/path/to/python.')

@@ -121,7 +121,6 @@ def run(command: str, arguments: list[str]) -> int | None:
         return doctor(arguments)
     if command in SCRIPTS:
         run_script(command, arguments)
-    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')  # mmengine imports it
     try:
         from mmtranspose.commands.command_line import run as run_command
 

@@ -32,14 +32,15 @@ def apply() -> None:
         checkpoint_files,
         ground_truth_converter,
         inferencer_collate,
-        installed_path,
         mmcv_ops,
+        package_lookup,
         safe_globals,
         safetensors_files,
         windows_paths,
+        xtcocotools_stand_in,
     )
 
-    for fault in (mmcv_ops, safe_globals, atomic_write, installed_path, byte_order_mark):
+    for fault in (xtcocotools_stand_in, mmcv_ops, safe_globals, atomic_write, package_lookup, byte_order_mark):
         fault.apply()
     for fault in (checkpoint_files, safetensors_files):
         when_imported('mmengine.runner.checkpoint', fault.apply)

@@ -9,7 +9,6 @@ import itertools
 import os
 import runpy
 import sys
-import warnings
 from pathlib import Path
 from typing import NoReturn
 

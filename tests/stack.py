@@ -10,6 +10,4 @@ STACK = {
     'mmtranspose': '0.1.0',
     'numpy': '1.26.4',
     'cv2': '4.11.0.86',
-    'xtcocotools': '1.14.3',
-    'pkg_resources': '80.10.2',
 }

@@ -4,7 +4,7 @@ Standard library only, and Python 3.8 syntax: it has to run where ``import mmtra
 that is too old in a sentence. Nothing is imported to be examined here: that happens in processes of its own.
 
 Data, one way: ``needs`` (what there has to be) -> ``probing`` runs ``probe`` in fresh processes -> ``environment``
--> ``faults`` -> ``cures`` -> ``report``.
+-> ``faults`` -> ``cures`` -> ``report`` -> ``fixing``.
 """
 
 from mmtranspose_cli.doctor.command import main

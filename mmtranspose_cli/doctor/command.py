@@ -6,9 +6,10 @@ import argparse
 import os
 import sys
 
-from mmtranspose_cli.doctor.environment import examine
-from mmtranspose_cli.doctor.faults import BROKEN, diagnose
-from mmtranspose_cli.doctor.report import as_json, as_text
+from mmtranspose_cli.doctor import fixing
+from mmtranspose_cli.doctor.environment import Environment, examine
+from mmtranspose_cli.doctor.faults import BROKEN, Finding, diagnose
+from mmtranspose_cli.doctor.report import as_json, as_text, cure
 from mmtranspose_cli.parser import command_parser
 
 EPILOG = """\
@@ -37,10 +38,13 @@ def parser() -> argparse.ArgumentParser:
     arguments = command_parser(
         'doctor',
         'Examine the environment: what works, what will fail, and the commands that cure it. Modules are tried in '
-        'processes of their own; nothing is changed.',
-        'mmtranspose doctor\n  mmtranspose doctor --json > doctor.json    # to send along with a bug report',
+        'processes of their own; nothing is changed, unless --fix says so.',
+        'mmtranspose doctor\n  mmtranspose doctor --fix                   # asks, and runs the commands\n'
+        '  mmtranspose doctor --json > doctor.json    # to send along with a bug report',
         EPILOG,
     )
+    arguments.add_argument('--fix', action='store_true', help='run the commands that cure what is broken, after asking')
+    arguments.add_argument('--yes', action='store_true', help='with --fix: do not ask')
     arguments.add_argument('--json', action='store_true', help='print everything as JSON')
     arguments.add_argument('--quiet', action='store_true', help='print only what is broken, and nothing if all is well')
     arguments.add_argument(
@@ -76,16 +80,36 @@ class Progress:
 def main(arguments: list[str] | None = None) -> int:
     """Examine the environment, print the report, and return the exit status: 1 if something is broken, else 0.
 
+    With ``--fix`` it cures what is broken, if the person agrees, and examines the environment again.
+
     Args:
         arguments: The words of the command line after ``doctor``; None: those of ``sys.argv``.
     """
-    options = parser().parse_args(arguments)
-    progress = Progress()
+    arguments_of = parser()
+    options = arguments_of.parse_args(arguments)
+    if options.yes and not options.fix:
+        arguments_of.error('--yes goes with --fix')
+    if options.fix and options.json:
+        arguments_of.error('--fix talks to you, --json to a program: choose one')
     try:
-        env = examine(tuple(options.also), options.timeout, progress.say)
+        env, findings = examined(options)
+        commands = cure(env, findings)
+        if not (options.fix and commands and fixing.agreed(commands, options.yes)):
+            return int(is_broken(findings))
+        fixed = fixing.run(commands)
+        print()
+        _, findings = examined(options)
     except KeyboardInterrupt:
         print('Interrupted.', file=sys.stderr)
         return 130
+    return int(not fixed or is_broken(findings))
+
+
+def examined(options: argparse.Namespace) -> tuple[Environment, list[Finding]]:
+    """Examine the environment, and print the report."""
+    progress = Progress()
+    try:
+        env = examine(tuple(options.also), options.timeout, progress.say)
     finally:
         progress.clear()
     findings = diagnose(env)
@@ -93,5 +117,10 @@ def main(arguments: list[str] | None = None) -> int:
         text = as_json(env, findings)
     else:
         text = as_text(env, findings, sys.stdout.isatty() and not os.environ.get('NO_COLOR'), options.quiet)
-    print(text, end='')
-    return int(any(finding.verdict == BROKEN for finding in findings))
+    print(text, end='', flush=True)
+    return env, findings
+
+
+def is_broken(findings: list[Finding]) -> bool:
+    """Whether something will fail."""
+    return any(finding.verdict == BROKEN for finding in findings)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import re
 import shutil
 import sys
-import sysconfig
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
@@ -26,8 +23,6 @@ class Environment(NamedTuple):
     Attributes:
         python: (major, minor, micro).
         executable: The interpreter's path.
-        has_wheels: Whether xtcocotools has a wheel for this Python and machine.
-        building_lacks: What is missing for compiling Python modules, or ''.
         has_pip: Whether the interpreter has pip.
         has_driver: Whether NVIDIA's tools are there, so a GPU may be too.
         needs: All modules that were looked for, in the order of the table.
@@ -37,8 +32,6 @@ class Environment(NamedTuple):
 
     python: tuple[int, ...]
     executable: str
-    has_wheels: bool
-    building_lacks: str
     has_pip: bool
     has_driver: bool
     needs: tuple[Need, ...]
@@ -98,16 +91,6 @@ def version_of_checkout(found: dict[str, str]) -> None:
         found.update({'mmtranspose': known.group(1)} if known else {})
 
 
-def building_lacks() -> str:
-    """Name what is missing for compiling a Python module, or return ''."""
-    compiler = (os.environ.get('CC') or sysconfig.get_config_var('CC') or 'cc').split()[0]
-    if not shutil.which(compiler):
-        return 'a C compiler (Debian: apt install gcc)'
-    if not os.path.exists(os.path.join(sysconfig.get_paths()['include'], 'Python.h')):
-        return 'Python.h (Debian: apt install python{}.{}-dev)'.format(*sys.version_info[:2])
-    return ''
-
-
 def try_all(needs: tuple[Need, ...], limit: float, say: Callable[[str], object]) -> dict[str, Outcome]:
     """Try all modules, the chains of ``CHAINS`` at the same time; returns the outcomes by module name."""
     there = {need.module for need in needs if is_there(need.module)}
@@ -146,8 +129,6 @@ def examine(
     return Environment(
         python=version,
         executable=sys.executable,
-        has_wheels=version < (3, 12) and not (sys.platform == 'linux' and platform.machine() != 'x86_64'),
-        building_lacks=building_lacks(),
         has_pip=is_there('pip'),
         has_driver=shutil.which('nvidia-smi') is not None,
         needs=needs,

@@ -58,9 +58,7 @@ FRAMEWORK = (
 SCIENCE = (
     shown('numpy', 'numpy', low='1.21'),
     shown('opencv', 'cv2', *OPENCV, low='4.0', needs=('numpy',)),
-    shown('xtcocotools', 'xtcocotools', low='1.12', needs=('numpy', 'matplotlib')),
     shown('pycocotools', 'pycocotools', needs=('numpy',)),
-    shown('setuptools', 'pkg_resources', 'setuptools', below='81'),
     plain('scipy', needs=('numpy',)),
     plain('matplotlib', needs=('numpy', 'PIL')),
     plain('shapely', needs=('numpy',)),

@@ -54,17 +54,6 @@ def try_mmcv(_: Any) -> dict[str, Any]:
     return {'compiled': True, 'operators': ''}
 
 
-def try_xtcocotools(_: Any) -> dict[str, Any]:
-    """Call ``area``, which fails in a build against numpy 2.3 or newer, although that loads."""
-    import numpy
-    from xtcocotools import mask
-
-    area = mask.area(mask.encode(numpy.asfortranarray(numpy.ones((3, 4), numpy.uint8))))
-    if area != 12:
-        raise ValueError(f'xtcocotools.mask.area of 3 x 4 pixels gives {area}')
-    return {}
-
-
 def try_pycocotools(_: Any) -> dict[str, Any]:
     """Import its compiled part."""
     import_module('pycocotools.mask')
@@ -84,7 +73,6 @@ TRIALS: dict[str, Callable[[Any], dict[str, Any]]] = {
     'cuda': try_cuda,
     'torchvision': try_torchvision,
     'mmcv': try_mmcv,
-    'xtcocotools': try_xtcocotools,
     'pycocotools': try_pycocotools,
     'mmtranspose': try_mmtranspose,
 }

@@ -128,7 +128,8 @@ def as_text(env: Environment, findings: list[Finding], colour: bool = False, qui
         lines = finding_lines(env, part)
         blocks += [[title, *lines]] if lines else []
     lines = [f'  {printable(line)}' for line in cure(env, findings)]
-    blocks += [['Cure, in this order' if lines[1:] else 'Cure', *lines]] if lines else []
+    title = 'Cure, in this order' if lines[1:] else 'Cure'
+    blocks += [[f'{title} (mmtranspose doctor --fix asks, and runs it)', *lines]] if lines else []
     if not bad:
         blocks.append(['Nothing is broken.'])
     return '\n\n'.join('\n'.join(block) for block in blocks) + '\n'

@@ -19,12 +19,8 @@ KNOWN = (
     openmmlab.mmcv_refused_by_mmdet,
     openmmlab.mmpose_missing,
     openmmlab.openmim_pins_setuptools,
-    arrays.xtcocotools_missing,
-    arrays.xtcocotools_of_another_numpy,
-    arrays.xtcocotools_area,
     arrays.opencv_wants_numpy_2,
     arrays.opencv_lacks_libraries,
-    arrays.setuptools_without_pkg_resources,
 )
 
 __all__ = ['BROKEN', 'NOTE', 'OK', 'Finding', 'diagnose']

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmtranspose_cli.doctor.cures import INSTALL, REINSTALL, Step
 from mmtranspose_cli.doctor.environment import Environment
 from mmtranspose_cli.doctor.faults.finding import BROKEN, Finding, broken, note
-from mmtranspose_cli.doctor.faults.requirements import SETUPTOOLS, has_numpy_2, numpy_step, torchvision_range
+from mmtranspose_cli.doctor.faults.requirements import torchvision_range
 from mmtranspose_cli.doctor.needs import OURS, Need
 from mmtranspose_cli.doctor.probing import Outcome
 from mmtranspose_cli.doctor.versions import parse
@@ -16,13 +16,7 @@ def missing(env: Environment, needs: list[Need]) -> list[Finding]:
     absent = [need for need in needs if env.outcome(need.module).state == 'missing' and need.module != OURS.module]
     if not absent:
         return []
-    steps = [install(env, need) for need in absent if need.module != 'numpy']
-    if any(need.module == 'numpy' for need in absent) or not has_numpy_2(env):
-        steps.append(
-            numpy_step(env)
-        )  # else another package may bring numpy 2, and the wheels of xtcocotools need numpy 1
-    if any(need.module == 'torch' for need in absent):
-        steps.append(SETUPTOOLS)  # torch asks for setuptools, and pip would bring one without pkg_resources
+    steps = [install(env, need) for need in absent]
     titles = tuple(need.title for need in absent)
     names = ', '.join(need.distributions[0] for need in absent)
     verb = 'is' if len(absent) == 1 else 'are'
@@ -60,9 +54,9 @@ def out_of_range(env: Environment, needs: list[Need]) -> list[Finding]:
                 need.title,
                 f'needs {need.low} or newer',
                 f'{need.title} {version} is too old: {need.low} or newer is needed.',
-                *((numpy_step(env),) if need.module == 'numpy' else (Step(INSTALL, need.requirement()),)),
+                Step(INSTALL, need.requirement()),
             )
-        elif version and need.below and need.module != 'pkg_resources' and parse(version) >= parse(need.below):
+        elif version and need.below and parse(version) >= parse(need.below):
             findings += note(
                 need.title,
                 'newer than was tried',

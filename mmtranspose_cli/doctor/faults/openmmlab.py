@@ -7,9 +7,9 @@ import re
 from mmtranspose_cli.doctor.cures import BUILD, INSTALL, NO_DEPS, UNINSTALL, Step
 from mmtranspose_cli.doctor.environment import Environment
 from mmtranspose_cli.doctor.faults.finding import Finding, broken, note
-from mmtranspose_cli.doctor.faults.requirements import BUILD_OPTIONS
 from mmtranspose_cli.doctor.needs import FRAMEWORK
 
+BUILD_OPTIONS = '--no-build-isolation --no-deps --force-reinstall --no-cache-dir'
 REFUSED = re.compile(r'MMCV==(\S+) is used but incompatible\. Please install mmcv(\S+), (\S*\d)')
 COMPILE = (  # without pip's cache, which may hold one for another torch
     Step(UNINSTALL, 'mmcv'),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmtranspose_cli.doctor.environment import Environment
 from mmtranspose_cli.doctor.faults.finding import Finding, broken, note
 
-OLDEST, NEWEST = (3, 10), (3, 12)
+OLDEST, NEWEST = (3, 10), (3, 13)
 
 
 def too_old(env: Environment) -> list[Finding]:
@@ -15,10 +15,8 @@ def too_old(env: Environment) -> list[Finding]:
     return broken(
         'Python',
         'needs 3.10 or newer',
-        'Python {}.{} is too old: mmtranspose needs Python 3.10 or newer; 3.10 and 3.11 need no compiler.'.format(
-            *env.python[:2]
-        ),
-        advice='In a checkout, `make setup BASE_PYTHON=/path/to/python3.11` makes an environment.',
+        'Python {}.{} is too old: mmtranspose needs Python 3.10 or newer.'.format(*env.python[:2]),
+        advice='In a checkout, `make setup BASE_PYTHON=/path/to/python3.13` makes an environment.',
     )
 
 
@@ -29,7 +27,5 @@ def newer_than_tried(env: Environment) -> list[Finding]:
     return note(
         'Python',
         'newer than was tried',
-        'Python {}.{} was not tried, 3.10 to 3.12 were; numpy 1 and xtcocotools have no wheel for it.'.format(
-            *env.python[:2]
-        ),
+        'Python {}.{} was not tried; 3.10 to 3.13 were.'.format(*env.python[:2]),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmtranspose_cli.doctor.cures import INSTALL, REINSTALL, Step
 from mmtranspose_cli.doctor.environment import Environment
 from mmtranspose_cli.doctor.faults.finding import BROKEN, Finding, broken, note
-from mmtranspose_cli.doctor.faults.requirements import numpy_step, torchvision_fits, torchvision_range
+from mmtranspose_cli.doctor.faults.requirements import torchvision_fits, torchvision_range
 
 INDEX = 'from the index that torch came from'
 
@@ -22,7 +22,6 @@ def torch_too_old(env: Environment) -> list[Finding]:
         'load data only, and mmtranspose relies on that.',
         Step(INSTALL, 'torch>=2.6,<3'),
         Step(INSTALL, 'torchvision'),
-        numpy_step(env),
         advice='mmcv is compiled for the old torch: compile it anew afterwards.' if compiled else '',
     )
 

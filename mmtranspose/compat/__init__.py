@@ -30,6 +30,7 @@ def apply() -> None:
         atomic_write,
         byte_order_mark,
         checkpoint_files,
+        find_loader,
         ground_truth_converter,
         inferencer_collate,
         mmcv_ops,
@@ -40,7 +41,15 @@ def apply() -> None:
         xtcocotools_stand_in,
     )
 
-    for fault in (xtcocotools_stand_in, mmcv_ops, safe_globals, atomic_write, package_lookup, byte_order_mark):
+    for fault in (
+        xtcocotools_stand_in,
+        find_loader,
+        mmcv_ops,
+        safe_globals,
+        atomic_write,
+        package_lookup,
+        byte_order_mark,
+    ):
         fault.apply()
     for fault in (checkpoint_files, safetensors_files):
         when_imported('mmengine.runner.checkpoint', fault.apply)

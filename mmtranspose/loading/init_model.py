@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,13 +12,19 @@ from mmpose.apis import init_model as mmpose_init_model
 from mmtranspose.errors import InputError
 from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.loading.config import load_config, require_model
+from mmtranspose.loading.zoo import weights_of
+from mmtranspose.loading.zoo import default_weights, is_model
 from mmtranspose.models.input_size import size_misfit
 from mmtranspose.typing import PathLike, PoseEstimator
+
+UNTRAINED = 'give a checkpoint, or for a model as initialised the config itself: init_model(load_config({name!r}))'
+
+ZOO = 'zoo'  # in place of a checkpoint: the weights that the config's name has
 
 
 def init_model(
     config: PathLike | Config,
-    checkpoint: PathLike | None = None,
+    checkpoint: PathLike | None = ZOO,
     device: str = 'cpu',
     cfg_options: dict[str, Any] | None = None,
     allow_partial: bool = False,
@@ -28,7 +35,8 @@ def init_model(
     Args:
         config (str | Path | Config): The config, its file, or a model's name or alias (``'transpose-r-a3'``).
         checkpoint (str | Path | None): A file or URL, ``.pth`` or ``.safetensors``; the authors' released weights are
-            accepted, too. None leaves the model as initialised.
+            accepted, too. None leaves the model as initialised. If it is not given, a name that has weights in
+            `mmtranspose list` gets these, which are downloaded once; any other config is left as initialised.
         device (str): ``'cpu'``, ``'cuda:0'``, ...
         cfg_options (dict | None): Options to merge into the config file: dotted keys to values.
         allow_partial (bool): Load what fits of a checkpoint that does not match the model, and log what is left out.
@@ -40,9 +48,15 @@ def init_model(
     Raises:
         InputError: The config cannot be read, or names unknown modules or values, or sizes that do not fit the network
             (see :func:`~mmtranspose.models.input_size.size_misfit`); the checkpoint cannot be read, does
-            not match the model or has weights that are not finite; the device is not there.
+            not match the model or has weights that are not finite; no checkpoint is given and the model of this name has
+            no released weights; the device is not there.
     """
     require_device(device)
+    if checkpoint is None and is_model(config):
+        checkpoint = default_weights(str(config), UNTRAINED.format(name=config))
+    if checkpoint == ZOO:
+        named = isinstance(config, str) and not Path(config).is_file()
+        checkpoint = weights_of(config) if named else None
     weights = None if checkpoint is None else Checkpoint.read(checkpoint, allow_non_finite)
     cfg = config if isinstance(config, Config) else load_config(config, cfg_options)
     require_model(cfg)

@@ -72,11 +72,18 @@ def find_config(name: str) -> str:
     raise InputError(f'config {name} does not exist, neither as a file nor as a model of mmtranspose; {hint}')
 
 
-def default_weights(config: PathLike) -> str:
+def is_model(name: object) -> bool:
+    """Whether a text is the name or an alias of a model, not a path; of the two, a file of that name comes first."""
+    known = (alias.lower() for model in models() for alias in names_of(model))
+    return isinstance(name, str) and name.lower() in known and not Path(name).is_file()
+
+
+def default_weights(config: PathLike, advice: str = 'name a checkpoint after the config') -> str:
     """Find the weights that come with a model, for whoever names no checkpoint.
 
     Args:
         config (str | Path): As for :func:`find_config`.
+        advice (str): Ends the message of the error.
 
     Returns:
         str: A file of this package, or a URL.
@@ -84,12 +91,25 @@ def default_weights(config: PathLike) -> str:
     Raises:
         InputError: There are none; or the config is a file of somebody else's.
     """
+    weights = weights_of(config)
+    if weights is None:
+        raise InputError(f'{config} comes without weights: {advice}')
+
+
+def weights_sha256(url: str) -> str | None:
+    """The SHA-256 of released weights, as ``Metadata`` of their metafile has it (``Weights SHA256``); None if unknown."""
+    return next((one.get('Metadata', {}).get('Weights SHA256') for one in models() if one['Weights'] == url), None)
+    return weights
+
+
+def weights_of(config: PathLike) -> str | None:
+    """As :func:`default_weights`, but None if there are none."""
     path = Path(config)
-    wanted = str(path.resolve()) if path.is_file() else find_config(str(config))
+    wanted = path if path.is_file() else Path(find_config(str(config)))
     for model in models():
-        if model['Weights'] is not None and Path(model['Config']).resolve() == Path(wanted).resolve():
+        if model['Weights'] is not None and Path(model['Config']).resolve() == wanted.resolve():
             return model['Weights']
-    raise InputError(f'{config} comes without weights: name a checkpoint after the config')
+    return None
 
 
 def relative(config: PathLike) -> str:

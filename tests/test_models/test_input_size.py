@@ -76,13 +76,13 @@ def test_multiples_of_the_stride_fit_and_nothing_else():
 )
 def test_released_models(name, nearest):
     """HRNet's third branch has stride 16, and its branches fit one another for multiples of that only."""
-    assert size_misfit(init_model(name)) is None
+    assert size_misfit(init_model(name, None)) is None
     sizes = {'model.head.decoder.input_size': (200, 248), 'model.head.decoder.heatmap_size': (50, 62)}
     if nearest is None:
-        assert init_model(name, cfg_options=sizes).head.decoder.input_size == (200, 248)
+        assert init_model(name, None, cfg_options=sizes).head.decoder.input_size == (200, 248)
     else:
         with pytest.raises(InputError, match=rf'py: model.head.decoder.input_size=\(200, 248\) .*{nearest}'):
-            init_model(name, cfg_options=sizes)
+            init_model(name, None, cfg_options=sizes)
 
 
 @pytest.mark.parametrize('codec', [UDPHeatmap, MSRAHeatmap])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,19 +11,16 @@ from mmpose.apis import init_model as mmpose_init_model
 from mmtranspose.errors import InputError
 from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.loading.config import load_config, require_model
-from mmtranspose.loading.zoo import weights_of
 from mmtranspose.loading.zoo import default_weights, is_model
 from mmtranspose.models.input_size import size_misfit
 from mmtranspose.typing import PathLike, PoseEstimator
 
 UNTRAINED = 'give a checkpoint, or for a model as initialised the config itself: init_model(load_config({name!r}))'
 
-ZOO = 'zoo'  # in place of a checkpoint: the weights that the config's name has
-
 
 def init_model(
     config: PathLike | Config,
-    checkpoint: PathLike | None = ZOO,
+    checkpoint: PathLike | None = None,
     device: str = 'cpu',
     cfg_options: dict[str, Any] | None = None,
     allow_partial: bool = False,
@@ -54,9 +50,6 @@ def init_model(
     require_device(device)
     if checkpoint is None and is_model(config):
         checkpoint = default_weights(str(config), UNTRAINED.format(name=config))
-    if checkpoint == ZOO:
-        named = isinstance(config, str) and not Path(config).is_file()
-        checkpoint = weights_of(config) if named else None
     weights = None if checkpoint is None else Checkpoint.read(checkpoint, allow_non_finite)
     cfg = config if isinstance(config, Config) else load_config(config, cfg_options)
     require_model(cfg)

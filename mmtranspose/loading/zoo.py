@@ -91,25 +91,17 @@ def default_weights(config: PathLike, advice: str = 'name a checkpoint after the
     Raises:
         InputError: There are none; or the config is a file of somebody else's.
     """
-    weights = weights_of(config)
-    if weights is None:
-        raise InputError(f'{config} comes without weights: {advice}')
+    path = Path(config)
+    wanted = str(path.resolve()) if path.is_file() else find_config(str(config))
+    for model in models():
+        if model['Weights'] is not None and Path(model['Config']).resolve() == Path(wanted).resolve():
+            return model['Weights']
+    raise InputError(f'{config} comes without weights: {advice}')
 
 
 def weights_sha256(url: str) -> str | None:
     """The SHA-256 of released weights, as ``Metadata`` of their metafile has it (``Weights SHA256``); None if unknown."""
     return next((one.get('Metadata', {}).get('Weights SHA256') for one in models() if one['Weights'] == url), None)
-    return weights
-
-
-def weights_of(config: PathLike) -> str | None:
-    """As :func:`default_weights`, but None if there are none."""
-    path = Path(config)
-    wanted = path if path.is_file() else Path(find_config(str(config)))
-    for model in models():
-        if model['Weights'] is not None and Path(model['Config']).resolve() == wanted.resolve():
-            return model['Weights']
-    return None
 
 
 def relative(config: PathLike) -> str:

@@ -30,6 +30,7 @@ def apply() -> None:
         atomic_write,
         byte_order_mark,
         checkpoint_files,
+        circle_radius,
         find_loader,
         ground_truth_converter,
         inferencer_collate,
@@ -56,6 +57,7 @@ def apply() -> None:
     when_imported('mmpose.datasets.datasets.base.base_coco_style_dataset', windows_paths.apply)
     for fault in (annotations_without_keypoints, ground_truth_converter):
         when_imported('mmpose.evaluation.metrics.coco_metric', fault.apply)
+    when_imported('mmpose.visualization.opencv_backend_visualizer', circle_radius.apply)
     when_imported('mmengine.runner.runner', apply_to_runner)
     when_imported('mmengine.infer.infer', inferencer_collate.apply)
 

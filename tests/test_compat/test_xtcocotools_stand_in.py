@@ -5,10 +5,14 @@ import importlib
 import importlib.util
 import io
 import json
+import re
 import subprocess
 import sys
+import warnings
 from contextlib import redirect_stdout
+from importlib.machinery import PathFinder
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import mmpose.datasets.datasets.base.base_coco_style_dataset as base
 import mmpose.evaluation.metrics.coco_metric as coco_metric
@@ -29,16 +33,17 @@ SEEDS = range(4)
 def made_up(seed):
     """Annotations and results, as two lists: crowds, unlabelled people, two categories, ties, more than 20 results."""
     rng = np.random.default_rng(seed)
-    images = [dict(id=k, file_name=f'{k}.jpg', crowdIndex=float(rng.random())) for k in range(1, 13)]
+    images = [dict(id=k, height=400, width=400, crowdIndex=float(rng.random())) for k in range(1, 13)]
     if seed == 1:  # no image is crowded much
         images = [dict(image, crowdIndex=image['crowdIndex'] * 0.7) for image in images]
     people, results = [], []
     for image in images:
         for _ in range(rng.integers(0, 5)):
-            person = dict(id=len(people) + 1, image_id=image['id'], category_id=int(rng.integers(1, 3)))
+            person = dict(id=len(people) + (seed != 3), image_id=image['id'], category_id=int(rng.integers(1, 3)))
             size = rng.uniform(20, 180, 2)
             corner = rng.uniform(0, 200, 2)
             person['bbox'] = [*corner.tolist(), *size.tolist()]
+            person['segmentation'] = [corners(person['bbox'])]
             person['area'] = float(size.prod() * rng.uniform(0.2, 0.9))
             if rng.random() < 0.5:
                 person['iscrowd'] = int(rng.random() < 0.3)
@@ -54,6 +59,11 @@ def made_up(seed):
     return dict(images=images, annotations=people, categories=[dict(id=k, name=str(k)) for k in (1, 2)]), results
 
 
+def corners(box):
+    x, y, width, height = box
+    return [x, y, x, y + height, x + width, y + height, x + width, y]
+
+
 def found(person, rng):
     """A result near a person: all its keypoints, wrong by a share of the person's size."""
     result = dict(image_id=person['image_id'], category_id=person['category_id'], score=round(float(rng.random()), 1))
@@ -65,70 +75,76 @@ def found(person, rng):
     return result | {name: float(rng.random()) for name in SCORES if rng.random() < 0.8}
 
 
-def evaluated(coco_class, eval_class, truth, results, kind, use_area=True, path=None):
-    truth, results = copy.deepcopy((truth, results))
+def evaluated(coco_class, eval_class, path, results, kind, use_area=True):
+    """What an evaluation finds, prints and warns of."""
     sigmas = np.linspace(0.02, 0.1, sum(COUNTS[field] for field in FIELDS.get(kind, ())))
-    with redirect_stdout(io.StringIO()):
+    printed = io.StringIO()
+    with redirect_stdout(printed), warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter('always', UserWarning)
         annotations = coco_class(path)
-        if path is None:
-            annotations.dataset = truth
-            for one in truth['annotations']:
-                one.setdefault('iscrowd', False)
-            annotations.createIndex()
-        evaluation = eval_class(annotations, annotations.loadRes(results), kind, sigmas, use_area)
+        detections = annotations.loadRes(boxed(copy.deepcopy(results), kind))
+        evaluation = eval_class(annotations, detections, kind, sigmas, use_area)
         evaluation.evaluate()
         evaluation.accumulate()
-        arrays = {name: evaluation.eval[name].copy() for name in ('precision', 'recall', 'scores')}
+        arrays = {name: evaluation.eval[name] for name in ('precision', 'recall', 'scores')}
+        images = evaluation.evalImgs
         evaluation.summarize()
-    return np.array(evaluation.stats), arrays
+    lines = re.sub('t=.*s', 't', printed.getvalue()).splitlines()
+    said = [str(one.message) for one in warned if one.category is UserWarning]
+    return SimpleNamespace(stats=evaluation.stats, arrays=arrays, images=images, lines=lines, warned=said)
 
 
 @pytest.fixture(scope='module')
 def cases(tmp_path_factory):
-    """Annotations, their file, and results of each seed."""
+    """The file of annotations, and the results, of each seed."""
     folder, made = tmp_path_factory.mktemp('crowds'), {}
     for seed in SEEDS:
         truth, results = made_up(seed)
         path = folder / f'{seed}.json'
         path.write_text(json.dumps(truth))
-        made[seed] = truth, str(path), results
+        made[seed] = str(path), results
     return made
 
 
-KINDS = [*FIELDS, 'bbox']
+KINDS = [*FIELDS, 'bbox', 'segm']
 
 
 @pytest.mark.parametrize('use_area', [True, False])
 @pytest.mark.parametrize('kind', KINDS)
 def test_recorded_figures(cases, kind, use_area):
     recorded = json.loads(RECORDED.read_text())
-    for seed, (truth, path, results) in cases.items():
-        stats, _ = evaluated(COCO, COCOeval, truth, boxed(results, kind), kind, use_area, path)
+    for seed, (path, results) in cases.items():
+        stats = evaluated(COCO, COCOeval, path, results, kind, use_area).stats
         np.testing.assert_allclose(stats, recorded[f'{kind} {use_area} {seed}'], rtol=0, atol=1e-12)
     assert -1 < stats[0] < 1  # of the last seed
 
 
-@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+@pytest.fixture
+def real():
+    """The classes of xtcocotools."""
+    if sys.modules['xtcocotools.coco'].__name__ != 'xtcocotools.coco':
+        pytest.skip('xtcocotools is not installed: the stand-in is in its place')
+    return importlib.import_module('xtcocotools.coco').COCO, importlib.import_module('xtcocotools.cocoeval').COCOeval
+
+
 @pytest.mark.parametrize('use_area', [True, False])
 @pytest.mark.parametrize('kind', KINDS)
-def test_figures_of_xtcocotools(cases, kind, use_area):
-    real = [importlib.import_module(f'xtcocotools.{name}') for name in ('coco', 'cocoeval')]
-    if not real[0].__name__.startswith('xtcocotools'):
-        pytest.skip('xtcocotools is not installed: the stand-in is in its place')
-    for seed, (truth, path, results) in cases.items():
-        both = [
-            evaluated(coco_class, eval_class, truth, boxed(results, kind), kind, use_area, path)
-            for coco_class, eval_class in ((COCO, COCOeval), (real[0].COCO, real[1].COCOeval))
-        ]
-        np.testing.assert_allclose(both[0][0], both[1][0], rtol=0, atol=1e-12, err_msg=str(seed))
-        if kind != 'keypoints_crowd':  # which leaves the arrays of the last group behind
-            for name in both[0][1]:
-                np.testing.assert_allclose(both[0][1][name], both[1][1][name], rtol=0, atol=1e-12)
+def test_equal_to_xtcocotools(cases, real, kind, use_area):
+    """Figures, arrays, every match of every image with its ids, what is printed, what is warned of."""
+    for seed, (path, results) in cases.items():
+        ours, theirs = (evaluated(*classes, path, results, kind, use_area) for classes in ((COCO, COCOeval), real))
+        np.testing.assert_allclose(ours.stats, theirs.stats, rtol=0, atol=1e-12, err_msg=str(seed))
+        for name, array in theirs.arrays.items():
+            np.testing.assert_allclose(ours.arrays[name], array, rtol=0, atol=1e-12)
+        assert len(ours.images) == len(theirs.images) > 0
+        for own, other in zip(ours.images, theirs.images):
+            np.testing.assert_equal(own, other)
+        assert (ours.lines, ours.warned) == (theirs.lines, theirs.warned)
 
 
 def boxed(results, kind):
     """Results with boxes, for the evaluation of these."""
-    if kind != 'bbox':
+    if kind not in ('bbox', 'segm'):
         return results
     points = [np.reshape(one['keypoints'], (-1, 3))[:, :2] for one in results]
     return [
@@ -211,6 +227,66 @@ class TestByHand:
         assert evaluation.params.imgIds == [1] and len(evaluation.evalImgs) == 3
 
 
+class TestAnnotationFile:
+    @pytest.fixture
+    def people(self):
+        truth = one_person(category_id='person')
+        truth['categories'] = [dict(id='person', name='person'), dict(id='per', name='per')]
+        truth['annotations'] += [dict(truth['annotations'][0], id=k, category_id='per', area=k) for k in (5, 6)]
+        return COCO(ann_data=truth)
+
+    def test_an_area_is_in_the_range_that_it_begins(self, people):
+        assert people.getAnnIds(areaRng=[5, 6]) == [5] and people.getAnnIds(areaRng=[5, 7]) == [5, 6]
+        assert people.getAnnIds(1, 'per', [6, 900]) == [6] and people.getAnnIds(iscrowd=True) == []
+
+    def test_a_text_is_one_name(self, people):
+        assert people.getCatIds('person') == ['person'] and people.getCatIds(['per', 'person']) == ['person', 'per']
+        assert people.getAnnIds(catIds='per') == [5, 6] and people.getImgIds(catIds='person') == [1]
+
+    @pytest.mark.parametrize('results', [[], [dict(image_id=1, category_id=1, keypoints=[1, 2, 1], score=1)]])
+    def test_results(self, people, results):
+        loaded = people.loadRes(results)
+        assert type(loaded) is COCO and people.anno_file == [None, results] and loaded.anno_file == [None]
+        assert len(loaded.anns) == len(results) and loaded.imgs == people.imgs
+        people.loadRes([])
+        assert people.anno_file == [None, results]
+
+
+METRICS = {
+    'CocoMetric': (coco_metric.CocoMetric, {}),
+    'CocoMetric crowd': (coco_metric.CocoMetric, dict(iou_type='keypoints_crowd', use_area=False, score_mode='bbox')),
+    'CocoWholeBodyMetric': (wholebody_metric.CocoWholeBodyMetric, dict(score_mode='keypoint')),
+}
+
+
+def metrics_of_mmpose(name, path, results):
+    """MMPose's own evaluation of the results."""
+    metric_class, options = METRICS[name]
+    fields = COUNTS if 'WholeBody' in name else ['keypoints']
+    with redirect_stdout(io.StringIO()):
+        metric = metric_class(path, **options)
+        length = sum(COUNTS[field] for field in fields)
+        metric.dataset_meta = dict(sigmas=np.linspace(0.02, 0.1, length), num_keypoints=length)
+        for number, one in enumerate(results):
+            points = np.concatenate([np.reshape(one[field], (1, -1, 3)) for field in fields], axis=1)
+            instances = dict(keypoints=points[..., :2], keypoint_scores=points[..., 2], bbox_scores=[one['score']])
+            sample = dict(pred_instances=instances, gt_instances={}, category_id=one['category_id'])
+            metric.process({}, [dict(sample, id=number, img_id=one['image_id'])])
+        return metric.evaluate(len(results))
+
+
+@pytest.mark.parametrize('name', METRICS)
+def test_metrics_of_mmpose(cases, monkeypatch, name):
+    monkeypatch.setattr(coco_metric, 'COCO', COCO)
+    for module in (coco_metric, wholebody_metric):
+        monkeypatch.setattr(module, 'COCOeval', COCOeval)
+    recorded = json.loads(RECORDED.read_text())
+    for seed in (0, 1):
+        metrics = metrics_of_mmpose(name, *cases[seed])
+        assert list(metrics.values()) == pytest.approx(recorded[f'{name} {seed}'], rel=0, abs=1e-12)
+        assert len(metrics) == (9 if 'crowd' in name else 10) and max(metrics.values()) > 0.05
+
+
 def test_mmpose_has_one_of_the_two():
     assert coco_metric.COCO is base.COCO is sys.modules['xtcocotools.coco'].COCO
     assert coco_metric.COCOeval is wholebody_metric.COCOeval is sys.modules['xtcocotools.cocoeval'].COCOeval
@@ -236,7 +312,7 @@ from mmpose.evaluation.metrics.coco_metric import COCO, COCOeval
 import xtcocotools.mask
 from importlib.util import find_spec
 print(COCO.__module__, COCOeval.__module__, xtcocotools.mask.__name__, find_spec('xtcocotools').name)
-assert 'pkg_resources' not in sys.modules
+assert 'pkg_resources' not in sys.modules and 'xtcocotools._mask' not in sys.modules
 """
 
 
@@ -250,8 +326,32 @@ def test_without_xtcocotools_and_pkg_resources(fault):
     assert process.stdout.split() == [f'{folder}.coco', f'{folder}.cocoeval', 'pycocotools.mask', 'xtcocotools']
 
 
+def ours_in_place():
+    return {name: module for name, module in sys.modules.items() if name.partition('.')[0] == 'xtcocotools'}
+
+
 def test_a_whole_xtcocotools_stays(monkeypatch):
-    monkeypatch.setattr(xtcocotools_stand_in, '_is_whole', lambda name: True)
-    before = {name: module for name, module in sys.modules.items() if name.startswith('xtcocotools')}
+    monkeypatch.setattr(xtcocotools_stand_in, '_works', lambda name: True)
+    before = ours_in_place()
     xtcocotools_stand_in.apply()
-    assert {name: module for name, module in sys.modules.items() if name.startswith('xtcocotools')} == before
+    assert ours_in_place() == before
+
+
+def test_the_one_that_mmpose_has():
+    """The real one where it is installed for this numpy; every wheel of it is for numpy 1."""
+    found = PathFinder.find_spec('xtcocotools')
+    if found is None or np.lib.NumpyVersion(np.__version__) < '2.0.0':
+        expected = COCOeval.__module__ if found is None else 'xtcocotools.cocoeval'
+        assert coco_metric.COCOeval.__module__ == wholebody_metric.COCOeval.__module__ == expected
+
+
+@pytest.mark.parametrize('area', [lambda masks: 7, lambda masks: np.NPY_OWNDATA])
+def test_masks_that_are_not_measured(monkeypatch, area):
+    """Built on numpy 2.3 or newer, xtcocotools can be imported, and fails there."""
+    module = ModuleType('xtcocotools.mask')
+    module.encode, module.area = (lambda mask: mask), (lambda masks: 6)
+    monkeypatch.setitem(sys.modules, 'xtcocotools.mask', module)
+    assert xtcocotools_stand_in._works('xtcocotools')
+    module.area = area
+    assert not xtcocotools_stand_in._works('xtcocotools')
+    assert not xtcocotools_stand_in._works('no_such_package_here')

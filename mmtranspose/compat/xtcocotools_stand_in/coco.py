@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from pycocotools import coco
 
 
@@ -26,17 +28,41 @@ class COCO(coco.COCO):
     ) -> None:
         super().__init__()
         self.anno_file = [annotation_file]
+        self.test_index = test_index
         if annotation_file is None and ann_data is None:
             return
+        print('loading annotations into memory...')
+        start = time.time()
         self.dataset = _read(str(annotation_file)) if ann_data is None else ann_data
         assert isinstance(self.dataset, dict), f'{annotation_file} holds a {type(self.dataset).__name__}, not a dict'
+        print(f'Done (t={time.time() - start:0.2f}s)')
         for one in self.dataset.get('annotations', ()):
             one.setdefault('iscrowd', False)
             if test_index is not None:
                 one['keypoints'] = [one['keypoints'][3 * k + part] for k in test_index for part in range(3)]
         self.createIndex()
 
-    def loadRes(self, resFile: Any, resData: list[dict] | None = None) -> coco.COCO:
+    def getAnnIds(self, imgIds: Any = (), catIds: Any = (), areaRng: Any = (), iscrowd: Any = None) -> list:
+        """Ids of the annotations of images, of categories, from one area to below another, of crowds or of others.
+
+        Args:
+            imgIds, catIds: One id or several; none: of all.
+            areaRng (Sequence[float]): (2,), in square pixels; empty: any area.
+            iscrowd (bool | None): None: both.
+        """
+        if len(areaRng):
+            areaRng = [np.nextafter(areaRng[0], -np.inf), areaRng[1]]  # pycocotools leaves out the lower end
+        return super().getAnnIds(_listed(imgIds), _listed(catIds), areaRng, iscrowd)
+
+    def getCatIds(self, catNms: Any = (), supNms: Any = (), catIds: Any = ()) -> list:
+        """Ids of the categories of a name, supercategory or id, or of several; none: of all."""
+        return super().getCatIds(_listed(catNms), _listed(supNms), _listed(catIds))
+
+    def getImgIds(self, imgIds: Any = (), catIds: Any = ()) -> list:
+        """Ids of the images of an id, or of several, that show all the categories; none: of all."""
+        return super().getImgIds(_listed(imgIds), _listed(catIds))
+
+    def loadRes(self, resFile: Any, resData: list[dict] | None = None) -> COCO:
         """Read results.
 
         Args:
@@ -46,10 +72,18 @@ class COCO(coco.COCO):
         results = resFile
         if isinstance(resFile, str):
             results = _read(resFile) if resData is None else resData
-        self.anno_file = [self.anno_file[0], resFile]
-        if isinstance(results, list) and not results:  # nobody was found
+        if len(self.anno_file) == 1:
+            self.anno_file.append(resFile)
+        if isinstance(results, list) and not results:  # nobody was found, at which pycocotools stops
             return COCO(ann_data=dict(self.dataset, annotations=[]))
-        return super().loadRes(results)
+        loaded = COCO()
+        loaded.__dict__.update(vars(super().loadRes(results)))
+        return loaded
+
+
+def _listed(value: Any) -> Any:
+    """A text is one name, where pycocotools takes it for its letters."""
+    return [value] if isinstance(value, str) else value
 
 
 def _read(path: str) -> Any:

@@ -211,6 +211,13 @@ class TestByHand:
         nothing = dict(result(), keypoints=[0.0] * 9, score=0.9)
         assert stats(one_person(), [nothing, result()])[0] == pytest.approx(1)
 
+    @pytest.mark.parametrize(('kind', 'expected'), [('keypoints', 1), ('keypoints_crowd', -1)])
+    def test_crowdpose_counts_the_visible_alone(self, kind, expected):
+        """A person whose keypoints are all hidden is ignored there, by ``num_keypoints``."""
+        truth = one_person(keypoints=[10.0, 10, 1, 30, 10, 1, 10, 50, 1], num_keypoints=0)
+        truth['images'][0]['crowdIndex'] = 0.1
+        assert stats(truth, [result()], kind=kind)[0] == pytest.approx(expected)
+
     def test_an_unknown_kind(self):
         with pytest.raises(ValueError, match="iouType 'keypoint' is unknown; choose from bbox, segm, keypoints"):
             COCOeval(iouType='keypoint')

@@ -96,7 +96,7 @@ def test_losses_agree_at_each_step(runs):
     np.testing.assert_allclose(fast[0], stock[0], rtol=1e-6)
     np.testing.assert_allclose(fast, stock, rtol=1e-4, atol=0)
     assert stock[-5:].mean() < 0.95 * stock[:5].mean()  # something was learnt
-    assert np.abs(np.diff(stock)).min() > 1e-4 * stock.mean()  # no step's loss is another's, to the tolerance above
+    assert np.median(np.abs(np.diff(stock))) > 1e-3 * stock.mean()  # steps differ by far more than the tolerance above
 
 
 def test_accuracy_agrees_where_both_have_it(runs):

@@ -37,6 +37,6 @@ def still(path, index=0, size=(48, 64)):
 def frames(name, indices, size=(64, 48), live=False):
     video = Video(name, RATE, size, None, live)
     return [
-        Frame(np.full((size[1], size[0], 3), 20 * index, np.uint8), f'{name}, frame {index}', index, name, video)
+        Frame(np.full((size[1], size[0], 3), 20 * index % 256, np.uint8), f'{name}, frame {index}', index, name, video)
         for index in indices
     ]

@@ -419,7 +419,7 @@ class TestBrowser:
         assert text.startswith('nose · row 5, column 4: ')
         value = float(text.split(': ')[1].split(',')[0])
         maps = person.dependency[-1, :, 0].mean(0)
-        assert value == pytest.approx(maps[5, 4], abs=person.dependency[-1, :, 0].max() / 255)
+        assert value == pytest.approx(maps[5, 4], abs=float(person.dependency[-1, :, 0].max()) / 255)
         shown.page.mouse.move(1, 1)
         row, col = np.unravel_index(maps.argmax(), GRID)
         assert f'largest weight at row {row}, column {col}' in shown.page.text_content('#readout')

@@ -1,5 +1,6 @@
 """Poses over images: colours where keypoints are, and nothing elsewhere."""
 
+import cv2
 import numpy as np
 import pytest
 from mmengine.structures import InstanceData, PixelData
@@ -186,7 +187,9 @@ class TestHeatmaps:
     def test_are_below_as_mmpose_has_them(self, image, with_heatmaps):
         drawn = draw_poses(image, with_heatmaps, META, radius=4, thickness=2, draw_heatmap=True)
         assert drawn.shape == (400, 160, 3)
-        np.testing.assert_array_equal(drawn, by_mmpose(image, with_heatmaps, draw_heatmap=True))
+        difference = np.abs(drawn.astype(int) - by_mmpose(image, with_heatmaps, draw_heatmap=True))
+        # OpenCV 5 warps 17 heatmaps together, as MMPose does, otherwise than one by one
+        assert difference.max() <= (0 if cv2.__version__ < '5' else 15) and difference.mean() < 0.2
 
     def test_size_is_the_same_where_nobody_is(self, image):
         drawn = draw_poses(image, [], META, draw_heatmap=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -16,15 +17,16 @@ from mmtranspose.typing import PoseEstimator
 
 KNOWN_STEPS = (LoadImage, GetBBoxCenterScale, TopdownAffine, RecordAffine, PackPoseInputs)
 BLANK = np.zeros((1, 1, 3), np.uint8)
-POSITION_STEPS = 32  # OpenCV rounds the positions that it samples at to 1/32 of a pixel,
+POSITION_STEPS = 32  # OpenCV 4 rounds the positions that it samples at to 1/32 of a pixel,
 TERM_STEPS = 1024  # and the two terms that it adds up to them to 1/1024
+IS_EXACT = int(cv2.__version__.split('.')[0]) >= 5  # later ones round neither
 CROPS_AT_A_TIME = 32  # so that memory does not grow with the number of people
 
 
 class DeviceCropMaker(CropMaker):
     """A :class:`CropMaker` that samples the pixels on a device: an image is copied there once, for all of its boxes.
 
-    Pixels are interpolated bilinearly at the positions of ``cv2.warpAffine``, which are rounded to 1/32 of a pixel.
+    Pixels are interpolated bilinearly at the positions of ``cv2.warpAffine``, which OpenCV 4 rounds to 1/32 of a pixel.
 
     Args:
         model (PoseEstimator): From :func:`mmtranspose.apis.init_model`; its pipeline has to pass
@@ -79,8 +81,12 @@ def sample_affine(image: Tensor, to_image: np.ndarray, size: tuple[int, int]) ->
 def _positions(to_image: Tensor, size: tuple[int, int], image_size: tuple[int, int]) -> Tensor:
     """(N, H, W, 2), float64: each crop pixel's position in an image of (h, w), in ``grid_sample``'s coordinates."""
     columns, rows = (torch.arange(length, dtype=torch.float64) for length in size)
-    along = torch.round(TERM_STEPS * to_image[:, None, :, 0] * columns[:, None])  # (N, W, 2)
-    down = torch.round(TERM_STEPS * (to_image[:, None, :, 1] * rows[:, None] + to_image[:, None, :, 2]))  # (N, H, 2)
-    coarse = TERM_STEPS / POSITION_STEPS
-    pixels = torch.floor((along[:, None] + down[:, :, None] + coarse / 2) / coarse) / POSITION_STEPS
+    along = to_image[:, None, :, 0] * columns[:, None]  # (N, W, 2)
+    down = to_image[:, None, :, 1] * rows[:, None] + to_image[:, None, :, 2]  # (N, H, 2)
+    if IS_EXACT:
+        pixels = along[:, None] + down[:, :, None]
+    else:
+        terms = torch.round(TERM_STEPS * along)[:, None] + torch.round(TERM_STEPS * down)[:, :, None]
+        coarse = TERM_STEPS / POSITION_STEPS
+        pixels = torch.floor((terms + coarse / 2) / coarse) / POSITION_STEPS
     return (2 * pixels + 1) / torch.tensor(image_size[::-1]) - 1

@@ -1,6 +1,5 @@
 """Crops sampled by PyTorch against those that OpenCV cuts (here on the CPU: the same code runs on any device)."""
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,7 +10,6 @@ from mmtranspose.crops.crop_maker import CropMaker
 from mmtranspose.crops.device_crop_maker import DeviceCropMaker, cuts_on_device, sample_affine
 from mmtranspose.media import read_image
 
-LEVELS, ROUNDED = (1, 0.02) if cv2.__version__ < '5' else (6, 0.1)  # at most, and on average; OpenCV 5 rounds less
 BOXES = np.array(
     [[20, 15, 120, 290, 0.9], [100.5, 30.25, 230, 300, 0.8], [-30, -20, 90, 200, 0.7], [60, 60, 61, 61, 1]]
 )
@@ -40,7 +38,7 @@ def test_pixels_and_labels(makers, image):
     for ours, theirs in zip(makers[1](image, boxes), makers[0](image, boxes), strict=True):
         assert ours['inputs'].dtype == torch.uint8 and ours['inputs'].shape == theirs['inputs'].shape
         difference = (ours['inputs'].int() - theirs['inputs'].int()).abs()
-        assert difference.max() <= LEVELS and difference.float().mean() < ROUNDED
+        assert difference.max() <= 1 and difference.float().mean() < 0.02
         ours, theirs = ours['data_samples'], theirs['data_samples']
         assert ours.metainfo.keys() == theirs.metainfo.keys()
         for key, value in theirs.metainfo.items():

@@ -1,6 +1,6 @@
 """Find packages without ``pkg_resources``.
 
-Faults: mmengine imports ``pkg_resources`` to find the packages that ``package::...`` configs are in. setuptools 81 has
+Faults: mmengine imports ``pkg_resources`` to find the packages that ``package::...`` configs are in. setuptools 82 has
 none any more, earlier ones warn that it will go; for an editable install by a current pip (PEP 660) it names
 site-packages, where the package is not.
 Versions: mmengine <= 0.10.7.

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
 from mmtranspose.compat.upstream import BatchNorm
 from mmtranspose.errors import InputError
+from mmtranspose.loading.config import load_config
 from mmtranspose.loading.init_model import init_model
 from mmtranspose.models.layers import SelfAttention, TransformerEncoder
 from mmtranspose.models.necks import TransPoseNeck
@@ -87,7 +88,7 @@ def load_model(
         InputError: As :func:`init_model`.
     """
     options = WITHOUT_DOWNLOAD | (options or {})
-    return init_model(config, checkpoint, device, options, allow_non_finite=allow_non_finite)
+    return init_model(load_config(config, options), checkpoint, device, allow_non_finite=allow_non_finite)
 
 
 def load_baseline(config: str, checkpoint: str, device: str, options: dict[str, Any] | None = None) -> PoseEstimator:

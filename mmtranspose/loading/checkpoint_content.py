@@ -15,33 +15,46 @@ from mmtranspose.compat import checkpoint_files
 from mmtranspose.compat.checkpoint_files import LEGACY, ZIP, DamagedFileError, load_local
 from mmtranspose.compat.safetensors_files import load_safetensors
 from mmtranspose.errors import InputError, reason
+from mmtranspose.loading.download import WEB_PAGES, fetched, is_web
+from mmtranspose.loading.zoo import weights_sha256
 
 # Modules of Python that hold data types. All others of Python's own can run code, or reach what does.
 DATA_MODULES = {
     *('array', 'collections', 'dataclasses', 'datetime', 'decimal', 'enum', 'fractions', 'ipaddress', 'random', 'uuid'),
     *('pathlib', 'zoneinfo'),
 }
-WEB_PAGES = (b'<!doctype', b'<html', b'<?xml')
 
 
 def read_content(path: str) -> Any:
     """Read what a checkpoint file or URL holds, onto the CPU; nothing in it can run code.
 
+    Args:
+        path (str): A file; a URL, whose file :func:`~mmtranspose.loading.download.fetched` keeps; or a path of another
+            scheme of mmengine's, as ``torchvision://``.
+
     Raises:
-        InputError: It cannot be read; the message names it and says why.
+        InputError: It cannot be fetched or read; the message names it and says why.
     """
     if not checkpoint_files.RUNS_NO_CODE:
         raise InputError(
             f'checkpoint {path} is not loaded: torch {torch.__version__} would run the code that a file brings; '
             'install torch 2.6 or newer'
         )
-    is_url = '://' in path
-    if is_url and path.lower().endswith('.safetensors'):
-        raise InputError(f'checkpoint {path}: download the file first; .safetensors is read from disk only')
-    if not is_url:
+    if not is_web(path):
+        return _read(path)
+    file = str(fetched(path, weights_sha256(path)))
+    try:
+        return _read(file)
+    except InputError as error:
+        raise InputError(f'{error}; it came from {path}: delete it to have it fetched again') from error
+
+
+def _read(path: str) -> Any:
+    by_scheme = '://' in path
+    if not by_scheme:
         _require_file(Path(path).expanduser())
     try:
-        if is_url:
+        if by_scheme:
             return CheckpointLoader.load_checkpoint(path, map_location='cpu')
         load = load_safetensors if path.lower().endswith('.safetensors') else load_local
         return load(path, map_location='cpu')
@@ -52,7 +65,7 @@ def read_content(path: str) -> Any:
     except ImportError as error:
         raise InputError(f'checkpoint {error}') from error
     except Exception as error:
-        if is_url and isinstance(error, OSError):
+        if by_scheme and isinstance(error, OSError):
             raise InputError(f'checkpoint {path} cannot be downloaded: {reason(error)}') from error
         kind = 'cannot be read' if _is_whole_zip(path) else 'is damaged or no checkpoint'
         raise InputError(f'checkpoint {path} {kind}: {reason(error)}') from error

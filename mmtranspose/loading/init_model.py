@@ -31,8 +31,10 @@ def init_model(
     Args:
         config (str | Path | Config): The config, its file, or a model's name or alias (``'transpose-r-a3'``).
         checkpoint (str | Path | None): A file or URL, ``.pth`` or ``.safetensors``; the authors' released weights are
-            accepted, too. None leaves the model as initialised. If it is not given, a name that has weights in
-            `mmtranspose list` gets these, which are downloaded once; any other config is left as initialised.
+            accepted, too. None: where ``config`` is the name or alias of a model, that model's released weights, which
+            are fetched once and kept where torch keeps them; otherwise (a Config, or the path of a config, those of
+            this package included) the model stays as initialised, as with MMPose's ``init_model``. So
+            ``init_model(load_config('transpose-r-a3'))`` is untrained.
         device (str): ``'cpu'``, ``'cuda:0'``, ...
         cfg_options (dict | None): Options to merge into the config file: dotted keys to values.
         allow_partial (bool): Load what fits of a checkpoint that does not match the model, and log what is left out.
@@ -43,8 +45,8 @@ def init_model(
 
     Raises:
         InputError: The config cannot be read, or names unknown modules or values, or sizes that do not fit the network
-            (see :func:`~mmtranspose.models.input_size.size_misfit`); the checkpoint cannot be read, does
-            not match the model or has weights that are not finite; no checkpoint is given and the model of this name has
+            (see :func:`~mmtranspose.models.input_size.size_misfit`); the checkpoint cannot be fetched or read, does not
+            match the model or has weights that are not finite; there is no checkpoint, and the model of this name has
             no released weights; the device is not there.
     """
     require_device(device)

@@ -100,7 +100,7 @@ def default_weights(config: PathLike, advice: str = 'name a checkpoint after the
 
 
 def weights_sha256(url: str) -> str | None:
-    """The SHA-256 of released weights, as ``Metadata`` of their metafile has it (``Weights SHA256``); None if unknown."""
+    """The SHA-256 of released weights, where ``Metadata`` of their metafile has it (``Weights SHA256``); else None."""
     return next((one.get('Metadata', {}).get('Weights SHA256') for one in models() if one['Weights'] == url), None)
 
 

@@ -9,6 +9,7 @@ from golden import fill
 from torch import nn
 
 from mmtranspose.apis import init_model
+from mmtranspose.loading.config import load_config
 
 VARIANTS = ('r-a3', 'r-a4', 'h-s', 'h-a4', 'h-a6')
 
@@ -27,7 +28,7 @@ def randomised(model: nn.Module, tokens: float = 0.35) -> nn.Module:
 @lru_cache
 def variant(name: str) -> nn.Module:
     """A model for every test of the session: not to be changed."""
-    model = init_model(f'transpose-{name}', None, 'cpu', {'model.backbone.init_cfg': None})
+    model = init_model(load_config(f'transpose-{name}', {'model.backbone.init_cfg': None}))
     return randomised(model, 0.35 if name.startswith('r') else 0.003)
 
 

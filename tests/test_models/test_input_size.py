@@ -11,6 +11,7 @@ from tiny import tiny_transpose
 from torch import nn
 
 from mmtranspose.errors import InputError
+from mmtranspose.loading.config import load_config
 from mmtranspose.loading.init_model import init_model
 from mmtranspose.models.input_size import size_misfit
 
@@ -76,13 +77,13 @@ def test_multiples_of_the_stride_fit_and_nothing_else():
 )
 def test_released_models(name, nearest):
     """HRNet's third branch has stride 16, and its branches fit one another for multiples of that only."""
-    assert size_misfit(init_model(name, None)) is None
+    assert size_misfit(init_model(load_config(name))) is None
     sizes = {'model.head.decoder.input_size': (200, 248), 'model.head.decoder.heatmap_size': (50, 62)}
     if nearest is None:
-        assert init_model(name, None, cfg_options=sizes).head.decoder.input_size == (200, 248)
+        assert init_model(load_config(name, sizes)).head.decoder.input_size == (200, 248)
     else:
         with pytest.raises(InputError, match=rf'py: model.head.decoder.input_size=\(200, 248\) .*{nearest}'):
-            init_model(name, None, cfg_options=sizes)
+            init_model(load_config(name, sizes))
 
 
 @pytest.mark.parametrize('codec', [UDPHeatmap, MSRAHeatmap])

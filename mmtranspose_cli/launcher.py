@@ -22,7 +22,9 @@ from typing import NamedTuple, NoReturn
 from mmtranspose_cli.terminal import print_error
 
 MISTAKE, PREEMPTED, INTERRUPTED = 2, 75, 130  # as in mmtranspose/errors.py
-PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+NAMES = ('SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2')
+PASSED_ON = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))  # Windows has but two of them
+KILL = getattr(signal, 'SIGKILL', signal.SIGTERM)  # which on Windows kills, too
 PORTS = (20000, 32768)  # below those that systems give to outgoing connections
 DEFAULT_PORT = 29500  # of several machines, which must agree
 HELD = 5.0  # seconds that messages of other ranks than 0 are held back
@@ -174,7 +176,7 @@ class Worker:
             self.say()
         code = self.process.returncode
         if code is not None and code < 0:
-            memory = "; most likely the machine's memory is used up" if code == -signal.SIGKILL else ''
+            memory = "; most likely the machine's memory is used up" if code == -KILL else ''
             print_error(f'the process of rank {self.rank} was ended by {signal.Signals(-code).name}{memory}')
 
     def send(self, number: int) -> None:
@@ -223,7 +225,7 @@ class Launcher:
                     stopping = now
                     self._send(signal.SIGTERM)
             elif now > stopping + ENDING:
-                self._send(signal.SIGKILL)
+                self._send(KILL)
             time.sleep(0.05)
         failed = sorted((worker for worker in self.workers if worker.status), key=lambda worker: worker.ended or 0.0)
         if not failed:

@@ -8,11 +8,12 @@ import importlib.util
 import itertools
 import os
 import runpy
+import shutil
 import sys
 from pathlib import Path
 from typing import NoReturn
 
-from mmtranspose_cli.terminal import print_error
+from mmtranspose_cli.terminal import print_any_character, print_error
 
 # Each is `main` of mmtranspose/commands/COMMAND.py, except doctor, which must run where importing mmtranspose fails.
 COMMANDS = {
@@ -153,11 +154,13 @@ def run_script(command: str, arguments: list[str]) -> NoReturn:
     """Replace this process by a shell script of tools/.
 
     Raises:
-        SystemExit: The script is missing from the installation.
+        SystemExit: The script is missing from the installation, or there is no bash, as on Windows.
     """
     script = package() / '.mim' / 'tools' / SCRIPTS[command][0]
     if not script.is_file():
         sys.exit(f'{script} is missing: install mmtranspose again')
+    if shutil.which('bash') is None:
+        sys.exit(f'mmtranspose {command} is a script for bash, which is not there (on Windows, WSL has it)')
     variables = {**os.environ, 'PYTHON': sys.executable, 'COMMAND': f'mmtranspose {command}'}
     os.execvpe('bash', ['bash', str(script), *arguments], variables)
 
@@ -169,6 +172,7 @@ def run_tool(command: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int | None:
     """Run the console command; returns the exit status, 2 for an unknown command."""
+    print_any_character()
     command, *rest = (sys.argv[1:] if arguments is None else arguments) or ['']
     if command in ('-h', '--help', 'help'):
         return say(usage())

@@ -38,6 +38,12 @@ def escape_messages() -> None:
     warnings.formatwarning = _format_warning
 
 
+def print_any_character() -> None:
+    r"""Print a character that the standard output cannot write, as in a file on Windows, as ``\u56fe``: no error."""
+    if hasattr(sys.stdout, 'reconfigure'):  # not where a program has put another output in its place
+        sys.stdout.reconfigure(errors='backslashreplace')
+
+
 class PrintableRecord(logging.LogRecord):
     """A record of the log whose message cannot steer a terminal."""
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import resource
+import sys
 from pathlib import Path
 
 import torch
+
+from mmtranspose.errors import InputError
 
 M_MMAP_THRESHOLD = -3
 STATUS, CLEAR = Path('/proc/self/status'), Path('/proc/self/clear_refs')
@@ -60,12 +62,17 @@ def _forget_peak() -> None:
     """Return freed memory to the system and reset VmHWM to the resident size, where the system can do that."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL('libc.so.6').malloc_trim(0)
-        CLEAR.write_text('5')
+        CLEAR.write_text('5', encoding='ascii')
 
 
 def _peak_resident_size() -> int:
     """The peak in bytes. VmHWM is the process's own; on Linux a child's ``ru_maxrss`` starts at its parent's value."""
     if STATUS.is_file():
-        line = next(line for line in STATUS.read_text().splitlines() if line.startswith('VmHWM:'))
+        line = next(line for line in STATUS.read_text(encoding='utf-8').splitlines() if line.startswith('VmHWM:'))
         return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    try:
+        import resource
+    except ImportError as error:  # Windows
+        raise InputError('on a CPU, memory is measured on Linux and macOS alone: use --device cuda') from error
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == 'darwin' else peak * 1024  # macOS counts bytes

@@ -117,7 +117,7 @@ class Worker:
     def _death(self) -> Exception:
         self._process.join()
         code = self._process.exitcode
-        if code == -signal.SIGKILL:
+        if code == -9:  # of the kernel, where memory is used up
             return InputError(f'{self.name}: its process was killed (signal 9): most likely {OUT_OF_MEMORY}')
         return RuntimeError(f'{self.name}: its process died with exit status {code}')
 

@@ -20,7 +20,7 @@ from mmtranspose.commands.machine_errors import lost_peer, machine_error, origin
 from mmtranspose.compat import keep_memory
 from mmtranspose.errors import FAILED, INTERRUPTED, MISTAKE, InputError, Preempted, TrainingError
 from mmtranspose.loading.zoo import default_weights
-from mmtranspose_cli.terminal import escape_messages, print_error
+from mmtranspose_cli.terminal import escape_messages, print_any_character, print_error
 
 BBOX_CATEGORY = (
     'category_id of people in the file of boxes; others are left out (default: the one that people carry in the '
@@ -44,6 +44,7 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
     """
     keep_memory.apply()
     escape_messages()
+    print_any_character()
     logging.raiseExceptions = False  # a full disk would cost a traceback for each line of the log
     # MMPose's datasets name their metainfo by a path relative to MMPose, and warn that it is found there.
     warnings.filterwarnings('ignore', message='The metainfo config file')
@@ -54,8 +55,9 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
         sys.stdout.flush()  # here a full disk can still be told
         sys.exit(status)
     except Preempted:
-        for number in (signal.SIGTERM, signal.SIGUSR1):  # another one must not change the status while Python ends
-            signal.signal(number, signal.SIG_IGN)
+        for name in ('SIGTERM', 'SIGUSR1'):  # another one must not change the status while Python ends
+            if hasattr(signal, name):  # Windows has no SIGUSR1
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
         raise
     except BrokenPipeError:  # whoever read the output has gone: `... | head`
         _drop_output()

@@ -16,8 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-if sys.platform != 'win32':
+try:
     import fcntl
+except ImportError:  # Windows, which has no locks that other processes see and that end with this one
+    fcntl = None  # type: ignore[assignment]
 
 PARTIAL = re.compile(r'.+\.\d+\.partial')
 PATIENCE = 1.0  # seconds to wait for the lock: whoever looks for abandoned files holds it for a moment
@@ -135,7 +137,7 @@ def remove_abandoned_partials(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def _removed_if_abandoned(path: Path) -> bool:
-    if sys.platform == 'win32':
+    if fcntl is None:
         return False
     try:
         descriptor = os.open(path, os.O_RDWR)
@@ -163,7 +165,7 @@ def _is_special(path: Path) -> bool:
 
 def _lock(path: Path) -> int | None:
     """Open a file, which is made if missing, and lock it; None where there are no locks."""
-    if sys.platform == 'win32':
+    if fcntl is None:
         path.touch()
         return None
     deadline = time.monotonic() + PATIENCE

@@ -149,7 +149,7 @@ class Demo:
 
     def draw(self, model: PoseEstimator, count: int = 12) -> None:
         """Draw the poses in the first ``count`` held-out images, and what the most confident pose depends on."""
-        images = json.loads(self.val_annotations.read_text())['images'][:count]
+        images = json.loads(self.val_annotations.read_text(encoding='utf-8'))['images'][:count]
         paths = [str(self.data / 'val' / image['file_name']) for image in images]
         drawn, best = [], None
         for result in TopdownPipeline(model, self.boxes())(paths):

@@ -103,7 +103,7 @@ def detect_dataset(
         raise InputError(f'none of the {len(images)} images could be read: {found["reasons"][0]}')
     detections = [_entry(images.ids[n], category, box) for n, box in zip(found['numbers'], found['boxes'])]
     with partial_file(out) as partial:
-        partial.write_text(json.dumps(detections))
+        partial.write_text(json.dumps(detections), encoding='utf-8')
     shutil.rmtree(parts.root)
     skipped = {images.paths[n]: str(why) for n, why in zip(found['unread'], found['reasons'])}
     read = [image_id for image_id, path in zip(images.ids, images.paths) if path not in skipped]

@@ -1,0 +1,194 @@
+"""The package where POSIX ends: without its modules, functions and signals, with a console that knows few characters.
+
+The commands run on Linux, in a process from which is taken what Windows does not have.
+"""
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+POSIX_MODULES = {
+    *('fcntl', 'grp', 'posix', 'pty', 'pwd', 'readline', 'resource', 'syslog', 'termios', 'tty'),
+    *('_posixshmem', '_curses', 'curses', 'crypt'),
+}
+POSIX_FUNCTIONS = {
+    *('fork', 'forkpty', 'getuid', 'geteuid', 'getgid', 'getegid', 'getpgid', 'killpg', 'setsid', 'nice', 'mkfifo'),
+    *('sched_getaffinity', 'getloadavg', 'posix_fadvise', 'wait', 'wait3', 'uname', 'statvfs', 'sysconf', 'ctermid'),
+}
+POSIX_SIGNALS = {
+    *('SIGALRM', 'SIGCHLD', 'SIGCONT', 'SIGHUP', 'SIGKILL', 'SIGPIPE', 'SIGQUIT', 'SIGSTOP', 'SIGTSTP', 'SIGUSR1'),
+    *('SIGUSR2', 'alarm', 'pthread_kill', 'pthread_sigmask', 'setitimer', 'sigwait', 'sigwaitinfo'),
+}
+LIBRARIES_NEED = {'uname', 'getuid'}  # wherever they find Linux or macOS
+FILES = sorted(
+    path
+    for folder in ('mmtranspose', 'mmtranspose_cli', 'tools')
+    for path in (ROOT / folder).rglob('*.py')
+    if '.mim' not in path.parts
+)
+
+SCRIPT = f"""
+import builtins, ctypes, os, signal, sys
+imported = builtins.__import__
+# Other libraries ask the system which it is, and import them
+def without_posix(name, globals=None, *arguments, **options):
+    ours = (globals or {{}}).get('__name__', '').startswith('mmtranspose')
+    if ours and name in {sorted(POSIX_MODULES)}:
+        raise ModuleNotFoundError(f'No module named {{name!r}}')
+    return imported(name, globals, *arguments, **options)
+builtins.__import__ = without_posix
+for owner, names in ((os, {sorted(POSIX_FUNCTIONS - LIBRARIES_NEED)}), (signal, {sorted(POSIX_SIGNALS)})):
+    for name in names:
+        if hasattr(owner, name):
+            delattr(owner, name)
+load = ctypes.CDLL.__init__
+def only_ours(self, name, *arguments, **options):
+    if name and str(name).startswith('libc.so'):
+        raise OSError(f'{{name}}: no such file')
+    load(self, name, *arguments, **options)
+ctypes.CDLL.__init__ = only_ours
+
+import json
+from mmtranspose_cli.main import main
+for arguments in json.loads(sys.argv[1]):
+    try:
+        status = main(arguments)
+    except SystemExit as stop:
+        status = stop.code
+    print('status', arguments[0], status or 0, flush=True)
+"""
+
+
+def test_commands(people, tiny_config, tiny_checkpoint, tmp_path):
+    """Each ends with 0, from the first image to a trained checkpoint; names are Chinese, the console is Windows'."""
+    root = shutil.copytree(people, tmp_path / 'people')
+    image = tmp_path / '图.jpg'
+    shutil.copy(root / 'val' / '000000000001.jpg', image)
+    box = ['--input', str(image), '--bboxes', 'whole-image', '--output-root']
+    data, work = ['--cfg-options', f'data_root={root}'], ['--work-dir', str(tmp_path / 'work')]
+    runs = [
+        ['--version'],
+        ['list'],
+        ['infer', tiny_config, tiny_checkpoint, *box, str(tmp_path / '出')],
+        ['explain', tiny_config, tiny_checkpoint, *box, str(tmp_path / 'explained')],
+        ['check-dataset', tiny_config, *data],
+        ['train', tiny_config, *work, *data],
+        ['test', tiny_config, str(tmp_path / 'work' / 'epoch_1.pth'), *work, *data],
+        ['publish', str(tmp_path / 'work' / 'epoch_1.pth'), str(tmp_path / 'published.safetensors')],
+    ]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(('LC_', 'LANG'))}
+    environment |= dict(PYTHONPATH=str(ROOT), PYTHONIOENCODING='cp1252', PYTHONUTF8='0', LC_ALL='C.UTF-8')
+    process = subprocess.run(
+        [sys.executable, '-X', 'warn_default_encoding', '-c', SCRIPT, json.dumps(runs)],
+        env=environment,
+        capture_output=True,
+        cwd=tmp_path,
+    )
+    output, errors = process.stdout.decode('cp1252'), process.stderr.decode('cp1252', 'replace')
+    assert process.returncode == 0, errors[-3000:]
+    statuses = [line.split()[1:] for line in output.splitlines() if line.startswith('status ')]
+    assert statuses == [[run[0], '0'] for run in runs], errors[-3000:]
+    assert '\\u51fa' in output  # the folder's name
+    ours = [line for line in errors.splitlines() if 'EncodingWarning' in line and f'{ROOT}{os.sep}mmtranspose' in line]
+    assert ours == []
+    assert (tmp_path / '出' / '图.json').is_file() and (tmp_path / 'work' / 'epoch_1.pth').is_file()
+    assert (tmp_path / 'published.safetensors').is_file() and (tmp_path / 'explained' / '图.html').is_file()
+
+
+class Use(ast.NodeVisitor):
+    """What of POSIX a module uses outside of ``try`` and of ``hasattr``, ``sys.platform`` and the like."""
+
+    def __init__(self):
+        self.found = []
+
+    def visit_Try(self, node):
+        for part in (*node.handlers, *node.orelse, *node.finalbody):
+            self.visit(part)
+
+    def visit_If(self, node):
+        if any(word in ast.unparse(node.test) for word in ('hasattr', 'sys.platform', 'is not None')):
+            for part in node.orelse:
+                self.visit(part)
+        else:
+            self.generic_visit(node)
+
+    def visit_Import(self, node):
+        self.found += [f'{node.lineno}: {name.name}' for name in node.names if name.name in POSIX_MODULES]
+
+    def visit_ImportFrom(self, node):
+        self.found += [f'{node.lineno}: {node.module}'] * (node.module in POSIX_MODULES)
+
+    def visit_Attribute(self, node):
+        of_posix = {'os': POSIX_FUNCTIONS, 'signal': POSIX_SIGNALS}.get(getattr(node.value, 'id', ''), ())
+        self.found += [f'{node.lineno}: {ast.unparse(node)}'] * (node.attr in of_posix)
+        self.generic_visit(node)
+
+
+# Guarded by a condition that stands elsewhere
+GUARDED = {'mmtranspose/engine/preemption.py': {'signal.pthread_sigmask', 'signal.sigwaitinfo'}}
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_of_posix_alone(path):
+    use = Use()
+    use.visit(ast.parse(path.read_text(encoding='utf-8')))
+    allowed = GUARDED.get(path.relative_to(ROOT).as_posix(), set())
+    assert [one for one in use.found if one.split(': ')[1] not in allowed] == []
+
+
+def test_the_search_finds_what_it_is_for():
+    use = Use()
+    use.visit(
+        ast.parse(
+            'import fcntl\nfrom pwd import getpwnam\nos.fork()\nsignal.SIGKILL\n'
+            'try:\n    import resource\nexcept ImportError:\n    os.nice(1)\n'
+            "if hasattr(os, 'getuid'):\n    os.getuid()\nelse:\n    signal.alarm(1)\n"
+        )
+    )
+    assert use.found == ['1: fcntl', '2: pwd', '3: os.fork', '4: signal.SIGKILL', '8: os.nice', '12: signal.alarm']
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_text_has_an_encoding(path):
+    """Without one, files are read in the encoding of the system: cp1252 on most of Windows."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if not isinstance(node, ast.Call) or any(key.arg in ('encoding', None) for key in node.keywords):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, 'attr', '')
+        owner = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ''
+        mode = ast.literal_eval(node.args[1]) if len(node.args) > 1 and isinstance(node.args[1], ast.Constant) else 'r'
+        if (name == 'open' and not owner and 'b' not in str(mode)) or (
+            name in ('read_text', 'write_text') and not owner.startswith('metadata.')
+        ):
+            found.append(f'{node.lineno}: {ast.unparse(node)}')
+    allowed = {'mmtranspose/compat/byte_order_mark.py'}  # hands on what it is given
+    assert found == [] or path.relative_to(ROOT).as_posix() in allowed
+
+
+def test_a_script_needs_bash(monkeypatch):
+    from mmtranspose_cli import main
+
+    monkeypatch.setattr(main.shutil, 'which', lambda name: None)
+    with pytest.raises(SystemExit, match='mmtranspose dist-train is a script for bash, which is not there'):
+        main.run_script('dist-train', [])
+
+
+def test_an_output_that_knows_few_characters(tmp_path):
+    """A name that the console cannot show is escaped."""
+    script = 'from mmtranspose_cli.terminal import print_any_character as f; f(); print(chr(0x56fe), chr(0xe9))'
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), PYTHONIOENCODING='cp1252')
+    done = subprocess.run([sys.executable, '-c', script], env=environment, capture_output=True)
+    assert done.stdout.decode('cp1252').split() == ['\\u56fe', 'é'] and done.stderr == b''
+
+
+def test_paths_are_none_of_posix():
+    """Names of files that the package writes have no character that Windows forbids."""
+    assert all(set(path.name).isdisjoint('<>:"|?*') for path in Path(ROOT / 'mmtranspose').rglob('*'))

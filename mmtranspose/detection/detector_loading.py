@@ -13,6 +13,7 @@ from mmdet.models.detectors import BaseDetector
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from mmpose.apis.inferencers.utils import default_det_models
 
 from mmtranspose.compat import mmdet_warnings
 from mmtranspose.compat.upstream import listed_models
@@ -25,8 +26,11 @@ from mmtranspose.loading.zoo import find_config, names_of
 from mmtranspose.typing import PathLike
 
 
+PERSON_DETECTOR = 'human'  # MMPose's name of its own person detector, RTMDet-m
+
+
 def load_detector(
-    config: PathLike,
+    config: PathLike = PERSON_DETECTOR,
     checkpoint: PathLike | None = None,
     device: str = 'cpu',
     cfg_options: dict[str, Any] | None = None,
@@ -35,7 +39,7 @@ def load_detector(
 
     Args:
         config (str | Path): See :func:`find_detector`.
-        checkpoint (str | Path | None): A file or URL; None takes the weights of mmdet's zoo.
+        checkpoint (str | Path | None): A file or URL; None takes the weights that belong to the name.
         device (str): ``'cpu'``, ``'cuda:0'``, ...
         cfg_options (dict | None): Options to merge into the config: dotted keys to values.
 
@@ -55,7 +59,10 @@ def load_detector(
         raise InputError(f'detector config {config} has no test_dataloader, whose pipeline prepares the images')
     source = checkpoint or weights
     if source is None:
-        raise InputError(f"detector {config} needs a checkpoint (--det-checkpoint): it is none of mmdet's model zoo")
+        raise InputError(
+            f"detector {config} needs a checkpoint (--det-checkpoint): only the models of mmdet's zoo and "
+            f'{PERSON_DETECTOR}, the person detector of MMPose, bring their own'
+        )
     content = Checkpoint.read(source)
     content.require_as_written()
     model = _build(cfg, str(config))
@@ -70,17 +77,22 @@ def find_detector(name: str) -> tuple[str, str | None]:
     """Find the config file of a detector, and the weights that belong to it.
 
     Args:
-        name (str): A file; a model of mmdet's zoo by its name or alias (``'rtmdet_tiny_8xb32-300e_coco'``,
+        name (str): A file; what MMPose's inferencers call the detectors that they choose by themselves: ``'human'``,
+            ``'hand'`` or ``'face'``; a model of mmdet's zoo by its name or alias (``'rtmdet_tiny_8xb32-300e_coco'``,
             ``'rtmdet-t'``); or a config of mmtranspose by its name.
 
     Returns:
-        tuple[str, str | None]: The file; the URL of mmdet's weights, None for a file and for a config of mmtranspose.
+        tuple[str, str | None]: The file; the URL of MMPose's or mmdet's weights, None for a file and for a config of
+        mmtranspose.
 
     Raises:
         InputError: There is none of this name; the message lists similar names of mmdet.
     """
     if Path(name).is_file():
         return name, None
+    chosen = default_det_models.get(name)
+    if chosen is not None and chosen['weights'] is not None:
+        return chosen['model'], chosen['weights']
     root, models = listed_models('mmdet')
     known: dict[str, dict[str, Any]] = {}
     for model in models:

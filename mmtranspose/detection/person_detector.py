@@ -17,7 +17,7 @@ from mmengine.structures import InstanceData
 from mmpose.evaluation.functional import nms
 
 from mmtranspose.compat.mmcv_ops import MissingOpError
-from mmtranspose.detection.detector_loading import load_detector, person_category
+from mmtranspose.detection.detector_loading import PERSON_DETECTOR, load_detector, person_category
 from mmtranspose.errors import InputError
 from mmtranspose.media import as_image
 from mmtranspose.typing import PathLike
@@ -27,8 +27,10 @@ class PersonDetector:
     """Finds the bounding boxes of people in images.
 
     Args:
-        config (str | Path): A config file, or a model of mmdet's zoo by name (``'rtmdet_tiny_8xb32-300e_coco'``).
-        checkpoint (str | Path | None): A file or URL; None takes the weights of mmdet's zoo.
+        config (str | Path): A config file, or a name: of a model of mmdet's zoo (``'rtmdet_tiny_8xb32-300e_coco'``), or
+            ``'human'``, the person detector that MMPose's inferencers choose by themselves (RTMDet-m).
+        checkpoint (str | Path | None): A file or URL; None takes the weights that belong to the name, which are fetched
+            once and kept where torch keeps them.
         device (str): ``'cpu'``, ``'cuda:0'``, ...
         category (int | None): The label that counts as a person; None takes the class of that name.
         bbox_thr (float): Boxes with higher scores than this are kept.
@@ -47,7 +49,7 @@ class PersonDetector:
 
     def __init__(
         self,
-        config: PathLike,
+        config: PathLike = PERSON_DETECTOR,
         checkpoint: PathLike | None = None,
         device: str = 'cpu',
         category: int | None = None,

@@ -19,12 +19,14 @@ from mmtranspose.commands.command_line import (
     parse,
     sigterm_as_interrupt,
 )
+from mmtranspose.commands.detector_arguments import add_detector, detector_of, require_no_detector
 from mmtranspose.crops.boxes import whole_image
-from mmtranspose.detection import PersonDetector
 from mmtranspose.errors import InputError
+from mmtranspose.inference.box_sources import WHOLE_IMAGE
 from mmtranspose.loading.init_model import init_model
 from mmtranspose_cli.parser import command_parser
 
+DRAWN = 'drawn'
 LOWEST_BOX_SCORE = 0.05  # the page's slider begins here
 
 
@@ -37,20 +39,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = command_parser(
         'app',
         'Serve a web page for trying a model: choose an image, see the poses of the people in it, click a keypoint or '
-        'any other place on a person, and see what it depends on. Needs gradio (pip install "mmtranspose[app]"), and '
-        'no network. A detector named by --det-config finds the people; without one, draw a box by two clicks.',
-        'mmtranspose app transpose-r-a3 released.pth --det-config rtmdet_tiny_8xb32-300e_coco --det-checkpoint det.pth',
+        'any other place on a person, and see what it depends on. Needs gradio (pip install "mmtranspose[app]"), and a '
+        'network only to fetch weights once. A detector finds the people, and boxes can be drawn by two clicks.',
+        'mmtranspose app transpose-h-a4',
     )
     add_model(arguments)
-    arguments.add_argument(
-        '--det-config', help="detector that finds the people: a config file, or a name from mmdet's model zoo"
-    )
-    arguments.add_argument(
-        '--det-checkpoint', help="checkpoint of the detector (default: the one that mmdet's model zoo has)"
-    )
-    arguments.add_argument(
-        '--det-cat-id', type=int, help="the detector's label of people (default: its class named person)"
-    )
+    add_detector(arguments)
     arguments.add_argument(
         '--nms-thr',
         type=float,
@@ -58,7 +52,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help='of two boxes with a higher IoU than this, keep the one with the higher score (default: 0.3)',
     )
     arguments.add_argument(
-        '--bboxes', choices=['whole-image'], help='use one box around the whole image instead of a detector'
+        '--bboxes',
+        choices=[WHOLE_IMAGE, DRAWN],
+        help=f'do without a detector: one box around the whole image, or ({DRAWN}) only boxes drawn by two clicks',
     )
     arguments.add_argument('--device', default='cpu', help='where the networks run: cpu, cuda:0, ... (default: cpu)')
     arguments.add_argument(
@@ -73,22 +69,19 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parse(arguments, argv)
     if not 0 <= args.port <= 65535:
         raise InputError(f'--port {args.port}: ports are numbered from 0 to 65535')
-    if args.bboxes and args.det_config:
-        raise InputError('--bboxes whole-image and --det-config exclude each other: choose one')
-    if args.det_checkpoint and not args.det_config:
-        raise InputError('--det-checkpoint needs --det-config')
+    if args.bboxes is not None:
+        require_no_detector(args)
     return args
 
 
 def box_finder(args: argparse.Namespace) -> Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]] | None:
     """Build what finds people, as the arguments say; None if boxes are drawn by hand."""
-    if args.bboxes:
-        return lambda images: [whole_image(image) for image in images]
-    if args.det_config is None:
+    if args.bboxes == DRAWN:
         return None
-    return PersonDetector(
-        args.det_config, args.det_checkpoint, args.device, args.det_cat_id, LOWEST_BOX_SCORE, args.nms_thr
-    )
+    if args.bboxes == WHOLE_IMAGE:
+        return lambda images: [whole_image(image) for image in images]
+    instead = f', --bboxes {DRAWN} leaves boxes to you'
+    return detector_of(args, args.device, instead, bbox_thr=LOWEST_BOX_SCORE, nms_thr=args.nms_thr)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

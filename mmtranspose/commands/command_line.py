@@ -22,6 +22,7 @@ from mmtranspose.errors import FAILED, INTERRUPTED, MISTAKE, InputError, Preempt
 from mmtranspose.loading.zoo import default_weights
 from mmtranspose_cli.terminal import escape_messages, print_any_character, print_error
 
+RESULTS = 'results'  # the folder of results where none is named
 BBOX_CATEGORY = (
     'category_id of people in the file of boxes; others are left out (default: the one that people carry in the '
     'annotations; else 1; else the only one in the file)'
@@ -150,7 +151,7 @@ def add_model(arguments: argparse.ArgumentParser) -> None:
         'checkpoint',
         nargs='?',
         help="checkpoint file or URL, .pth or .safetensors; the authors' released files are accepted, too (default: "
-        'the weights that the model has in `mmtranspose list`)',
+        'the released weights of the model, where `mmtranspose list` shows some; they are fetched once)',
     )
 
 
@@ -248,7 +249,7 @@ def parse(arguments: argparse.ArgumentParser, argv: Sequence[str] | None) -> arg
         InputError: No checkpoint is named and the model comes without weights, or ``--launcher`` names a program that
             has not started this process.
     """
-    args = arguments.parse_args(argv)
+    args = arguments.parse_intermixed_args(argv)  # an optional checkpoint may come after options, too
     if 'checkpoint' in args and args.checkpoint is None:
         args.checkpoint = default_weights(args.config)
     if 'launcher' not in args:

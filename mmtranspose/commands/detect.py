@@ -10,8 +10,10 @@ import torch
 from mmengine.dist import init_dist
 
 from mmtranspose.commands.command_line import add_cfg_options, add_launcher, parse, whole_number
+from mmtranspose.commands.detector_arguments import add_detector, detector_of
 from mmtranspose.compat import cpu_distributed
-from mmtranspose.detection import DatasetDetections, PersonDetector, detect_dataset
+from mmtranspose.detection import DatasetDetections, detect_dataset
+from mmtranspose.errors import InputError
 from mmtranspose.files.coco_format import PERSON
 from mmtranspose.files.output_paths import require_output_file
 from mmtranspose_cli.parser import command_parser
@@ -27,16 +29,19 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         'boxes get the category_id that the people in the annotation file carry, or 1 if nobody is annotated. Print '
         'the AP of the boxes if the annotations have boxes. The command can be stopped at any time; when it is run '
         'again, it continues. `mmtranspose dist-detect` runs several processes.',
-        'mmtranspose detect rtmdet_tiny_8xb32-300e_coco zoo data/coco/annotations/person_keypoints_val2017.json \\\n'
+        'mmtranspose detect data/coco/annotations/person_keypoints_val2017.json \\\n'
         '      --img-root data/coco/val2017 --out person_detections.json\n'
-        '  mmtranspose test transpose-r-a3 released.pth \\\n'
+        '  mmtranspose test transpose-r-a3 \\\n'
         '      --cfg-options test_dataloader.dataset.bbox_file=person_detections.json',
     )
-    arguments.add_argument('det_config', help="config file of the detector, or the name of a model in mmdet's zoo")
     arguments.add_argument(
-        'det_checkpoint', help="its checkpoint: a file, a URL, or 'zoo' for the weights of mmdet's zoo"
+        'ann_file',
+        nargs='+',
+        metavar='ANN_FILE',
+        help='annotation file that lists the images; its boxes are used only for the AP. (DET_CONFIG ANN_FILE and '
+        'DET_CONFIG DET_CHECKPOINT ANN_FILE are understood, too.)',
     )
-    arguments.add_argument('ann_file', help='annotation file that lists the images; its boxes are used only for the AP')
+    add_detector(arguments)
     arguments.add_argument('--img-root', required=True, metavar='DIR', help='folder of the images')
     arguments.add_argument('--out', required=True, metavar='FILE.json', help='file for the boxes')
     arguments.add_argument(
@@ -54,14 +59,28 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         default=1.0,
         help="keep only the best of boxes with a higher IoU (default: 1.0, which leaves the detector's own choice)",
     )
-    arguments.add_argument(
-        '--det-cat-id', type=int, metavar='N', help='class index of people (default: that of the class person)'
-    )
     arguments.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU of this process, if there is one)')
     arguments.add_argument('--strict', action='store_true', help='stop at the first image that cannot be read')
     add_cfg_options(arguments)
     add_launcher(arguments)
-    return parse(arguments, argv)
+    return with_detector(parse(arguments, argv))
+
+
+def with_detector(args: argparse.Namespace) -> argparse.Namespace:
+    """Take the detector from the words before the annotation file, as earlier releases did; 'zoo' was its checkpoint.
+
+    Raises:
+        InputError: There are more than three words, or the detector is named twice.
+    """
+    *detector, args.ann_file = args.ann_file
+    if detector and (args.det_config or args.det_checkpoint):
+        raise InputError(f'{detector[0]} and --det-config or --det-checkpoint name the detector twice')
+    if len(detector) > 2:
+        raise InputError(f'{len(detector) + 1} files are named; give ANN_FILE alone, and the detector by --det-config')
+    if detector:
+        args.det_config, checkpoint = detector[0], detector[1] if len(detector) == 2 else 'zoo'
+        args.det_checkpoint = None if checkpoint == 'zoo' else checkpoint
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,18 +88,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     if args.launcher != 'none' and not cpu_distributed.init_process_group(args.launcher):
         init_dist(args.launcher)
-    given = (args.ann_file, args.det_config, *([] if args.det_checkpoint == 'zoo' else [args.det_checkpoint]))
+    given = [file for file in (args.ann_file, args.det_config, args.det_checkpoint) if file is not None]
     require_output_file(args.out, '--out', given)
     device = args.device or (f'cuda:{torch.cuda.current_device()}' if torch.cuda.is_available() else 'cpu')
-    detector = PersonDetector(
-        args.det_config,
-        None if args.det_checkpoint == 'zoo' else args.det_checkpoint,
-        device,
-        args.det_cat_id,
-        args.bbox_thr,
-        args.nms_thr,
-        args.cfg_options,
-    )
+    thresholds = dict(bbox_thr=args.bbox_thr, nms_thr=args.nms_thr)
+    detector = detector_of(args, device, **thresholds, cfg_options=args.cfg_options)
     found = detect_dataset(detector, args.ann_file, args.img_root, args.out, args.batch_size, args.strict)
     return 0 if found is None else report(found, args.out)
 

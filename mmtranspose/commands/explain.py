@@ -1,4 +1,4 @@
-"""Explain the poses in given boxes of an image: a page to explore, figures, overlays and raw maps."""
+"""Explain the poses of the people in an image: a page to explore, figures, overlays and raw maps."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import numpy as np
 
 from mmtranspose.commands.command_line import (
     BBOX_CATEGORY,
+    RESULTS,
     add_allow_non_finite,
     add_allow_partial,
     add_model,
     parse,
     share,
 )
+from mmtranspose.commands.detector_arguments import add_detector, detector_of, require_no_detector
 from mmtranspose.crops.boxes import box_problem, whole_image
 from mmtranspose.errors import DONE, FAILED, InputError
 from mmtranspose.explain.explainer import explain_topdown
@@ -34,13 +36,19 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     arguments = command_parser(
         'explain',
-        'Show what the poses in given boxes of an image depend on. Files in DIR: NAME.html, a page that opens without '
+        'Show what the poses of the people in an image depend on. Files in DIR: NAME.html, a page that opens without '
         'a network (click a keypoint, slide layer and head); NAME_personN_*.png, maps of layers x keypoints; '
         'NAME_overlays/, the map of each keypoint over the whole image; NAME.npz, the raw maps.',
-        'mmtranspose explain transpose-r-a3 released.pth --input street.jpg --bboxes boxes.json --output-root out',
+        'mmtranspose explain transpose-h-a4 --input street.jpg\n'
+        '  mmtranspose explain my_config.py best.pth --input street.jpg --bboxes boxes.json --output-root out',
     )
     add_image_and_bboxes(arguments)
-    arguments.add_argument('--output-root', required=True, metavar='DIR', help='folder for page, images and maps')
+    arguments.add_argument(
+        '--output-root',
+        default=RESULTS,
+        metavar='DIR',
+        help=f'folder for page, images and maps (default: {RESULTS})',
+    )
     arguments.add_argument(
         '--heads',
         choices=['mean', 'all'],
@@ -84,12 +92,13 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def add_image_and_bboxes(arguments: argparse.ArgumentParser) -> None:
     """Add the arguments of a trained model, an image and the boxes of people in it."""
     add_model(arguments)
+    add_detector(arguments)
     arguments.add_argument('--input', required=True, metavar='IMAGE', help='image file')
     arguments.add_argument(
         '--bboxes',
-        required=True,
         metavar=f'BOXES.json|{WHOLE_IMAGE}',
-        help='JSON file with a list of boxes, [x1, y1, x2, y2(, score)] in pixels or {"bbox": [x, y, w, h], '
+        help='boxes of people instead of a detector: JSON file with a list of boxes, [x1, y1, x2, y2(, score)] in '
+        'pixels or {"bbox": [x, y, w, h], '
         '"score": s}, or any other file of boxes that `mmtranspose infer` takes; or "whole-image" for one box around '
         'the image. Boxes that cannot be used are named and left out; the exit status is then 1',
     )
@@ -107,6 +116,8 @@ def usable_boxes(args: argparse.Namespace, image: np.ndarray) -> tuple[np.ndarra
     """
     if args.bboxes == WHOLE_IMAGE:
         return whole_image(image), 0
+    if args.bboxes is None:
+        return detected_boxes(args, image), 0
     faults: list[tuple[str, str]] = []
     source = BoxFile(
         args.bboxes,
@@ -130,12 +141,27 @@ def usable_boxes(args: argparse.Namespace, image: np.ndarray) -> tuple[np.ndarra
     return usable, len(left_out)
 
 
+def detected_boxes(args: argparse.Namespace, image: np.ndarray) -> np.ndarray:
+    """The boxes (N, 5) of the people that a detector finds in the image, at least one.
+
+    Raises:
+        InputError: It finds nobody, or cannot be used.
+    """
+    instead = f', --bboxes BOXES.json takes boxes that you have, --bboxes {WHOLE_IMAGE} one around the image'
+    (boxes,) = detector_of(args, args.device, instead)([image])
+    if not len(boxes):
+        raise InputError(f'the detector finds nobody in {args.input}; --bboxes {WHOLE_IMAGE} makes one box')
+    return boxes
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     args = parse_arguments(argv)
+    if args.bboxes is not None:
+        require_no_detector(args)
     image = read_image(args.input)
-    bboxes, left_out = usable_boxes(args, image)
     require_writable(args.output_root)
+    bboxes, left_out = usable_boxes(args, image)
     model = init_model(
         args.config,
         args.checkpoint,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmtranspose.commands.command_line import (
     BBOX_CATEGORY,
+    RESULTS,
     add_allow_non_finite,
     add_allow_partial,
     add_cfg_options,
@@ -17,6 +18,7 @@ from mmtranspose.commands.command_line import (
     sigterm_as_interrupt,
     whole_number,
 )
+from mmtranspose.commands.detector_arguments import add_detector, detector_of, require_no_detector
 from mmtranspose.detection import PersonDetector
 from mmtranspose.detection.people_category import category_of_people
 from mmtranspose.errors import DONE, FAILED, InputError
@@ -49,25 +51,13 @@ from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import print_error, printable
 
 PAGE = 'page'
-WHERE_PEOPLE_ARE = (
-    'say where people are, one of: --det-config CONFIG --det-checkpoint FILE (a detector of mmdet; '
-    'rtmdet_tiny_8xb32-300e_coco alone takes its checkpoint from the model zoo), --bboxes FILE.json (boxes that you '
-    f'have), --bboxes {WHOLE_IMAGE} (each image shows one person)'
-)
+INSTEAD = f', --bboxes FILE.json takes boxes that you have, --bboxes {WHOLE_IMAGE} one around each image'
 
 
 def add_boxes(arguments: argparse.ArgumentParser) -> None:
     """Add the options that say where people are."""
-    group = arguments.add_argument_group('where people are (give --det-config or --bboxes)')
-    group.add_argument(
-        '--det-config', metavar='CONFIG', help='config file of an mmdet detector, or a name from its model zoo'
-    )
-    group.add_argument(
-        '--det-checkpoint', metavar='FILE', help='checkpoint of the detector; not needed for a name from the zoo'
-    )
-    group.add_argument(
-        '--det-cat-id', type=int, metavar='N', help="label of people (default: that of the detector's class 'person')"
-    )
+    group = arguments.add_argument_group('where people are (a detector finds them, or --bboxes tells)')
+    add_detector(group)
     group.add_argument(
         '--bboxes',
         metavar=f'FILE.json|{WHOLE_IMAGE}',
@@ -96,9 +86,12 @@ def add_boxes(arguments: argparse.ArgumentParser) -> None:
 
 def add_outputs(arguments: argparse.ArgumentParser) -> None:
     """Add the options that say what is made of the results."""
-    group = arguments.add_argument_group('results (give --output-root, --show, or both)')
+    group = arguments.add_argument_group('results')
     group.add_argument(
-        '--output-root', metavar='DIR', help='folder for images and videos, named after the inputs, and for JSON files'
+        '--output-root',
+        metavar='DIR',
+        help='folder for images and videos, named after the inputs, and for JSON files '
+        f'(default: {RESULTS}; none with --show)',
     )
     group.add_argument('--show', action='store_true', help='show the results in a window; ESC or q ends the run')
     group.add_argument(
@@ -189,8 +182,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         'infer',
         'Estimate the poses of the people in images, folders, videos and cameras; draw them and write them as JSON. '
         'Inputs and boxes that cannot be used are named on the standard error and left out; the exit status is then 1.',
-        'mmtranspose infer transpose-r-a3 released.pth --input street.jpg clip.mp4 --det-config '
-        'rtmdet_tiny_8xb32-300e_coco --output-root results',
+        'mmtranspose infer transpose-h-a4 --input street.jpg clip.mp4\n'
+        '  mmtranspose infer my_config.py best.pth --input street.jpg --det-config rtmdet_tiny_8xb32-300e_coco '
+        '--output-root out',
     )
     add_model(arguments)
     arguments.add_argument(
@@ -207,23 +201,22 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add_cfg_options(arguments)
     add_allow_partial(arguments)
     add_allow_non_finite(arguments)
-    return parse(arguments, argv)
+    args = parse(arguments, argv)
+    if not args.show and args.output_root is None:
+        args.output_root = RESULTS
+    return args
 
 
 def require_usable(args: argparse.Namespace) -> None:
     """Check everything that can be checked without the model.
 
     Raises:
-        InputError: Options are missing, contradict each other, or results would overwrite an input.
+        InputError: Options contradict each other, or results would overwrite an input.
     """
-    if (args.det_config is None) == (args.bboxes is None):
-        raise InputError(WHERE_PEOPLE_ARE)
-    if args.det_config is None and (args.det_checkpoint or args.det_cat_id is not None):
-        raise InputError('--det-checkpoint and --det-cat-id need --det-config')
+    if args.bboxes is not None:
+        require_no_detector(args)
     if args.bbox_category is not None and args.bboxes in (None, WHOLE_IMAGE):
         raise InputError('--bbox-category is the category of boxes in a file, and needs --bboxes FILE.json')
-    if not args.show and args.output_root is None:
-        raise InputError('say where results go: --output-root DIR, --show, or both')
     if args.explain == PAGE and args.output_root is None:
         raise InputError(f'--explain {PAGE} needs --output-root')
     if args.output_root is not None:
@@ -246,7 +239,7 @@ def boxes_of(args: argparse.Namespace, on_skip: OnSkip | None) -> PersonDetector
         return WHOLE_IMAGE
     if args.bboxes is not None:
         return BoxFile(args.bboxes, args.ann_file, **thresholds, category_id=args.bbox_category, on_skip=on_skip)
-    return PersonDetector(args.det_config, args.det_checkpoint, args.device, args.det_cat_id, **thresholds)
+    return detector_of(args, args.device, INSTEAD, **thresholds)
 
 
 def drawer_of(args: argparse.Namespace, dataset_meta: DatasetMeta) -> ResultDrawer:

@@ -77,7 +77,8 @@ def fetched(url: str, sha256: str | None = None) -> Path:
         InputError: The file cannot be fetched or written, or is not the published one; the message says where to put
             it by hand. Or a file of the same name was fetched from elsewhere.
     """
-    path, told = cached_path(url), [None]
+    path = cached_path(url)
+    told: list[str | None] = [None]
     with ONE_AT_A_TIME:
         if is_main_process():
             told = [_problem(url, path, sha256)]

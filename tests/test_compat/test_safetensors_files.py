@@ -32,11 +32,6 @@ def test_damaged_safetensors(tmp_path, content):
         Checkpoint.read(str(path))
 
 
-def test_safetensors_from_a_url_are_not_read():
-    with pytest.raises(InputError, match='download the file first'):
-        Checkpoint.read('https://example.com/a.safetensors')
-
-
 def test_without_the_package(tmp_path, monkeypatch):
     save_file(WEIGHTS, tmp_path / 'a.safetensors')
     monkeypatch.setitem(sys.modules, 'safetensors.torch', None)

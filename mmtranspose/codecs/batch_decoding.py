@@ -12,6 +12,7 @@ from mmpose.codecs.base import BaseKeypointCodec
 from torch import Tensor
 
 from mmtranspose.codecs.peaks import find_peaks
+from mmtranspose.codecs.precision import precise
 from mmtranspose.codecs.refinement import QuarterStep, Refinement, dark, dark_udp
 from mmtranspose.codecs.unbiased_heatmap import UnbiasedHeatmap
 
@@ -79,9 +80,7 @@ class BatchDecoder:
         if heatmaps.numel() == 0:
             nothing = np.zeros((persons, 1, keypoints, 3), np.float32)
             return self.to_input(nothing[..., :2]), nothing[..., 2]
-        heatmaps = heatmaps.detach().float()
-        if heatmaps.device.type == 'mps':  # MPS has no float64
-            heatmaps = heatmaps.cpu()
+        heatmaps = heatmaps.detach().float().to(precise(heatmaps.device))
         found = self._locate(heatmaps.reshape(-1, *size).contiguous())
         cells = found[:, :2].reshape(persons, 1, keypoints, 2)
         return self.to_input(cells), found[:, 2].reshape(persons, 1, keypoints).copy()

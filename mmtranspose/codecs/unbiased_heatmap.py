@@ -9,6 +9,7 @@ from mmpose.codecs.utils import get_heatmap_maximum, refine_keypoints_dark
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
+from mmtranspose.codecs.precision import precise
 from mmtranspose.errors import InputError, require_at_least, require_positive, require_size
 
 
@@ -82,8 +83,8 @@ class UnbiasedHeatmap(UDPHeatmap):
             at least 0.5, otherwise 0. And weights (B, K), float32: the visibility, or 0 where no cell is within 3
             sigma.
         """
-        where = 'cpu' if keypoints.device.type == 'mps' else keypoints.device  # MPS has no float64
-        columns, rows = (self._gaussians(keypoints.to(where), axis).to(keypoints.device) for axis in (0, 1))
+        points = keypoints.to(precise(keypoints.device))
+        columns, rows = (self._gaussians(points, axis).to(keypoints.device) for axis in (0, 1))
         weights = visible.float() * (columns.any(-1) & rows.any(-1))
         columns = columns * (weights >= 0.5).unsqueeze(-1)
         return rows.unsqueeze(-1) * columns.unsqueeze(-2), weights

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmtranspose.codecs.precision import precise
 from mmtranspose.errors import InputError
 from mmtranspose.explain.token_grid import token_positions, token_size
 
@@ -71,7 +72,9 @@ def disc_coverage(points: Tensor, radii: Tensor, grid: tuple[int, int], token_to
     Raises:
         InputError: ``token_to_crop`` has another shape, turns, or mirrors.
     """
-    centre, radius = points.double(), radii.double().unsqueeze(-1)
+    device, where = points.device, precise(points.device)
+    centre, radii = points.to(where).double(), radii.to(where).double()
+    radius = radii.unsqueeze(-1)
     middle, size = token_positions(grid, token_to_crop).to(centre), token_size(token_to_crop).to(centre)
     edges = (
         middle[0, 0, axis] + size[axis] * (torch.arange(cells + 1, device=centre.device) - 0.5)
@@ -81,7 +84,7 @@ def disc_coverage(points: Tensor, radii: Tensor, grid: tuple[int, int], token_to
     up_to_corner = _disc_part(x.unsqueeze(-2), y.unsqueeze(-1))  # (B, J, h + 1, w + 1)
     area = up_to_corner.diff(dim=-1).diff(dim=-2) * radius.unsqueeze(-1) ** 2
     share = (area / size.prod()).clamp(0, 1).float()
-    return share.where((centre.isfinite().all(-1) & (radii > 0))[..., None, None], torch.nan)
+    return share.where((centre.isfinite().all(-1) & (radii > 0))[..., None, None], torch.nan).to(device)
 
 
 def _disc_part(x: Tensor, y: Tensor) -> Tensor:

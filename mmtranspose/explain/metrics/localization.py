@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmtranspose.codecs.precision import precise
 from mmtranspose.explain.token_grid import token_positions, token_size
 
 
@@ -40,13 +41,14 @@ def pointing_game(
     Raises:
         InputError: ``token_to_crop`` has another shape, turns, or mirrors.
     """
-    points, radii = points.to(maps.device, torch.float64), radii.to(maps.device, torch.float64)
+    device = maps.device
+    maps, points, radii = maps.to(precise(device)), _exactly(points, device), _exactly(radii, device)
     middle = token_positions(maps.shape[-2:], token_to_crop).to(points)
     distance = (middle - points[:, :, None, None]).norm(dim=-1)  # (B, K, h, w)
     limit = radii + tolerance * float(token_size(token_to_crop).mean())
     highest = (maps == maps.amax((-1, -2), keepdim=True)).float()
     hits = (highest * (distance <= limit[..., None, None])).sum((-1, -2)) / highest.sum((-1, -2))
-    return hits.where(points.isfinite().all(-1) & radii.isfinite(), torch.nan)
+    return hits.where(points.isfinite().all(-1) & radii.isfinite(), torch.nan).to(device)
 
 
 def energy_pointing_game(maps: Tensor, coverage: Tensor) -> Tensor:
@@ -116,6 +118,13 @@ def reach(maps: Tensor, points: Tensor, token_to_crop: np.ndarray | Tensor, leng
         InputError: ``token_to_crop`` has another shape, turns, or mirrors.
     """
     share = distribution(maps)
-    middle = token_positions(maps.shape[-2:], token_to_crop).to(share.device)
-    distance = (middle - points.to(share.device, torch.float64)[:, :, None, None]).norm(dim=-1).to(share)
+    points = _exactly(points, share.device)
+    middle = token_positions(maps.shape[-2:], token_to_crop).to(points)
+    distance = (middle - points[:, :, None, None]).norm(dim=-1).to(share)
     return (share * distance).sum((-1, -2)) / lengths.where(lengths > 0, torch.nan).to(share).unsqueeze(-1)
+
+
+def _exactly(values: Tensor, device: torch.device) -> Tensor:
+    """Values in float64, on a device or, if it has no such numbers, on the CPU."""
+    where = precise(device)
+    return values.to(where).to(torch.float64)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mmtranspose.codecs.peaks import find_peaks
+from mmtranspose.codecs.precision import has_float64
 
 
 def pose_accuracy(heatmaps: Tensor, targets: Tensor, mask: Tensor, threshold: float = 0.05) -> Tensor:
@@ -26,7 +27,7 @@ def pose_accuracy(heatmaps: Tensor, targets: Tensor, mask: Tensor, threshold: fl
         Tensor: A scalar from 0 to 1, float64 (float32 on MPS); 0 if no keypoint counts.
     """
     height, width = heatmaps.shape[-2:]
-    dtype = torch.float32 if heatmaps.device.type == 'mps' else torch.float64  # MPS has no float64
+    dtype = torch.float64 if has_float64(heatmaps.device) else torch.float32
     across, down = ((a - b).to(dtype) for a, b in zip(_peak_cells(heatmaps), _peak_cells(targets)))
     distance = ((across / height) ** 2 + (down / width) ** 2).sqrt().float()
     counted = mask.sum(0)

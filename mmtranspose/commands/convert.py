@@ -19,9 +19,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "Convert a file of the authors' release (a state dict or a training checkpoint) to an MMPose checkpoint with "
         'metadata and a name as for published files, CONFIG-HASH8_DATE.pth. (Released files can also be loaded as they '
         'are.)',
-        'mmtranspose convert tp_r_256x192_enc3_d256_h1024_mh8.pth --output-root checkpoints --check',
+        'mmtranspose convert transpose-h-a4 --output-root checkpoints --check\n'
+        '  mmtranspose convert tp_r_256x192_enc3_d256_h1024_mh8.pth --output-root checkpoints --check',
     )
-    arguments.add_argument('source', metavar='RELEASED.pth', help='file of the release')
+    arguments.add_argument(
+        'source',
+        metavar='RELEASED.pth|NAME',
+        help='file of the release, its URL, or the name of a model whose released weights are fetched',
+    )
     arguments.add_argument(
         '--output-root', default='.', metavar='DIR', help='folder for the result (default: the current folder)'
     )

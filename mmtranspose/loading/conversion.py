@@ -16,7 +16,9 @@ from mmtranspose.files.output_paths import partial_file
 from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.loading.closest_model import closest_model, looks_like
 from mmtranspose.loading.config import load_config
+from mmtranspose.loading.download import fetched, is_web
 from mmtranspose.loading.init_model import init_model
+from mmtranspose.loading.zoo import default_weights, is_model, weights_sha256
 from mmtranspose.models.released_weights import MAPPING_VERSION
 from mmtranspose.typing import PathLike, PoseEstimator
 from mmtranspose.version import __version__
@@ -31,6 +33,18 @@ def sha256(path: PathLike) -> str:
     return digest.hexdigest()
 
 
+def released_file(source: PathLike) -> Path:
+    """The file that a source of weights stands for: a file; a URL, or the name of a model of the zoo, is fetched.
+
+    Raises:
+        InputError: It cannot be fetched, or the model has no released weights.
+    """
+    text = str(source)
+    if is_model(text):
+        text = default_weights(text)
+    return fetched(text, weights_sha256(text)) if is_web(text) else Path(text).expanduser()
+
+
 def convert_official(source: PathLike, output_root: PathLike, config: PathLike | None = None) -> Path:
     """Write released weights as an MMPose checkpoint, named as MMPose names the checkpoints that it publishes.
 
@@ -39,7 +53,8 @@ def convert_official(source: PathLike, output_root: PathLike, config: PathLike |
     and ``source_sha256``, ``mapping_version`` (of the table of names), ``mmtranspose_version``.
 
     Args:
-        source (str | Path): A file of the authors' release, or a training checkpoint of their code.
+        source (str | Path): A file of the authors' release, or a training checkpoint of their code; a URL of one; or
+            the name of a model of the zoo that has released weights.
         output_root (str | Path): The folder to write to; made if missing.
         config (str | Path | None): The config, or a model's name or alias; None takes the model of the zoo that has
             exactly the parameters of the file.
@@ -49,11 +64,12 @@ def convert_official(source: PathLike, output_root: PathLike, config: PathLike |
         date. The hash depends on nothing but the source, the config and the version of mmtranspose.
 
     Raises:
-        InputError: The source cannot be read, does not have the names of the release, or does not match the config.
+        InputError: The source cannot be fetched or read, does not have the names of the release, or does not match the
+            config.
     """
-    if '://' in str(source):
-        raise InputError(f'{source}: download the file first; a conversion starts from a file')
-    source = Path(source).expanduser()
+    if config is None and is_model(source):
+        config = source
+    source = released_file(source)
     checkpoint = Checkpoint.read(source)
     if not checkpoint.is_released:
         raise InputError(f"{source} does not have the names of the authors' release; nothing to convert")
@@ -110,5 +126,5 @@ def conversion_error(source: PathLike, converted: PathLike, config: PathLike | N
         config (str | Path | None): As given to it.
     """
     config = config or Checkpoint.read(converted).meta['config']
-    before, after = (heatmaps_of(init_model(config, path)) for path in (source, converted))
+    before, after = (heatmaps_of(init_model(config, path)) for path in (released_file(source), converted))
     return float((before - after).abs().max())

@@ -181,7 +181,7 @@ class TestTool:
         return start
 
     def test_defaults(self, started):
-        served = started()
+        served = started('--bboxes', 'drawn')
         assert (served['host'], served['port'], served['examples']) == ('127.0.0.1', 7860, [])
         assert served['title'] == 'tiny, epoch_1.pth'
         assert served['explorer'].find_boxes is None and served['explorer'].num_layers == 2
@@ -199,8 +199,9 @@ class TestTool:
             started('--port', port)
 
     @pytest.mark.parametrize(
-        'arguments', [('--bboxes', 'whole-image', '--det-config', 'x.py'), ('--det-checkpoint', 'x.pth')]
+        'arguments',
+        [('--bboxes', 'whole-image', '--det-config', 'x.py'), ('--bboxes', 'drawn', '--det-checkpoint', 'x.pth')],
     )
     def test_arguments_that_do_not_go_together(self, started, arguments):
-        with pytest.raises(InputError, match='--det-config'):
+        with pytest.raises(InputError, match='--bboxes and --det-c.* exclude each other'):
             started(*arguments)

@@ -10,9 +10,11 @@ import torch
 from golden import arrays, golden_input, released_state_dict
 from mmpose.apis import Pose2DInferencer
 from mmpose.apis import init_model as mmpose_init_model
+from weights_server import weights_server
 
 from mmtranspose import __version__
 from mmtranspose.errors import InputError
+from mmtranspose.loading import zoo
 from mmtranspose.loading.conversion import conversion_error, convert_official
 from mmtranspose.loading.init_model import init_model
 from mmtranspose.loading.zoo import find_config
@@ -102,9 +104,18 @@ def test_a_training_checkpoint(converted, tmp_path):
     assert all(torch.equal(ours['state_dict'][name], theirs[name]) for name in theirs)
 
 
-def test_urls_are_refused(tmp_path):
-    with pytest.raises(InputError, match='https://example.com/a.pth: download the file first'):
-        convert_official('https://example.com/a.pth', str(tmp_path))
+def test_names_and_urls_are_fetched(source, converted, tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    with weights_server() as server:
+        url = server.add(source)
+        entries = [{**one, 'Weights': url} for one in zoo.models() if one['Name'] == NAME]
+        monkeypatch.setattr(zoo, 'models', lambda: entries)
+        for number, given in enumerate(('transpose-r-a3', url)):
+            file = convert_official(given, tmp_path / str(number))
+            assert file.read_bytes() == converted.read_bytes()
+            assert conversion_error(given, file) == 0
+        assert server.asked == [source.name]
 
 
 def test_home(source, tmp_path, monkeypatch):

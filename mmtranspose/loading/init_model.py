@@ -84,6 +84,8 @@ def require_device(device: str) -> None:
         wanted = torch.device(device)
     except RuntimeError:
         raise InputError(f'device {device} is unknown; use cpu, cuda:0, ...') from None
+    if wanted.type == 'mps' and not torch.backends.mps.is_available():
+        raise InputError(f'device {device} is not there: this PyTorch sees no Apple GPU; use --device cpu')
     if wanted.type != 'cuda':
         return
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

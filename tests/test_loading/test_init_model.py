@@ -48,9 +48,9 @@ class TestInitModel:
         with pytest.raises(InputError, match=f'(?s){tiny_config}: the model cannot be built: .*({words})'):
             init_model(tiny_config, cfg_options=options)
 
-    @pytest.mark.parametrize('device', ['cuda:0', 'cuda', 'gpu', 'cpu:x'])
+    @pytest.mark.parametrize('device', ['cuda:0', 'cuda', 'mps', 'gpu', 'cpu:x'])
     def test_devices_that_are_not_there(self, tiny_config, device):
-        if device.startswith('cuda') and torch.cuda.is_available():
+        if {'cuda:0': torch.cuda, 'cuda': torch.cuda, 'mps': torch.backends.mps}.get(device, torch.mtia).is_available():
             pytest.skip('this machine has it')
         with pytest.raises(InputError, match=f'device {device} '):
             init_model(tiny_config, device=device)

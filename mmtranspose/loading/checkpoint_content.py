@@ -13,9 +13,9 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmtranspose.compat import checkpoint_files
 from mmtranspose.compat.checkpoint_files import LEGACY, ZIP, DamagedFileError, load_local
-from mmtranspose.compat.safetensors_files import load_safetensors
 from mmtranspose.errors import InputError, reason
 from mmtranspose.loading.download import WEB_PAGES, fetched, is_web
+from mmtranspose.loading.safetensors_meta import read_safetensors
 from mmtranspose.loading.zoo import weights_sha256
 
 # Modules of Python that hold data types. All others of Python's own can run code, or reach what does.
@@ -56,8 +56,10 @@ def _read(path: str) -> Any:
     try:
         if by_scheme:
             return CheckpointLoader.load_checkpoint(path, map_location='cpu')
-        load = load_safetensors if path.lower().endswith('.safetensors') else load_local
+        load = read_safetensors if path.lower().endswith('.safetensors') else load_local
         return load(path, map_location='cpu')
+    except InputError:
+        raise
     except DamagedFileError as error:
         raise InputError(str(error)) from error
     except pickle.UnpicklingError as error:

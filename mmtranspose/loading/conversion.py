@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
-import io
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from mmtranspose.loading.closest_model import closest_model, looks_like
 from mmtranspose.loading.config import load_config
 from mmtranspose.loading.download import fetched, is_web
 from mmtranspose.loading.init_model import init_model
+from mmtranspose.loading.publishing import published_name, saved
 from mmtranspose.loading.zoo import default_weights, is_model, weights_sha256
 from mmtranspose.models.released_weights import MAPPING_VERSION
 from mmtranspose.typing import PathLike, PoseEstimator
@@ -100,10 +99,8 @@ def _config_of(checkpoint: Checkpoint) -> str:
 
 
 def _publish(content: dict[str, Any], folder: Path, name: str) -> Path:
-    buffer = io.BytesIO()
-    torch.save(content, buffer)  # to a path, torch would write the path's name into the file and change its hash
-    data = buffer.getvalue()
-    path = folder / f'{name}-{hashlib.sha256(data).hexdigest()[:8]}_{datetime.date.today():%Y%m%d}.pth'
+    data = saved(content)
+    path = folder / published_name(name, data)
     with partial_file(path, data) as partial:
         partial.write_bytes(data)
     return path

@@ -28,7 +28,7 @@ COMMANDS = {
     'check-dataset': "look for mistakes in the annotations and images of a config's dataset",
     'yolo-to-coco': "convert a pose dataset of Ultralytics YOLO to COCO's format",
     'convert': "convert the authors' weights to an MMPose checkpoint",
-    'publish': 'write the weights of a training as a small file to share',
+    'publish': 'write a trained checkpoint as a file to share, without traces of the run',
     'doctor': 'find out what is wrong with this environment and how to cure it',
     'demo': 'train a small model on synthetic people, evaluate it and show what its predictions depend on',
     'demo-detector': 'train a person detector on the synthetic people of the demo',

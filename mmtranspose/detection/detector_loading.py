@@ -25,7 +25,6 @@ from mmtranspose.loading.weights_comparison import shortlist
 from mmtranspose.loading.zoo import find_config, names_of
 from mmtranspose.typing import PathLike
 
-
 PERSON_DETECTOR = 'human'  # MMPose's name of its own person detector, RTMDet-m
 
 

@@ -260,9 +260,7 @@ class TestByName:
         assert server.asked == []
 
     def test_a_name_without_weights(self, named):
-        with pytest.raises(
-            InputError, match=r"^b comes without weights: give .*init_model\(load_config\('b'"
-        ):
+        with pytest.raises(InputError, match=r"^b comes without weights: give .*init_model\(load_config\('b'"):
             init_model('b')
 
 

@@ -12,7 +12,7 @@ from weights_server import weights_server
 from mmtranspose.apis import InputError
 from mmtranspose.commands import detect as detect_command
 from mmtranspose.detection import PersonDetector
-from mmtranspose.loading import zoo
+from mmtranspose.loading import download, zoo
 from mmtranspose.media import read_image
 
 ANNOTATIONS = 'annotations/person_keypoints_val.json'
@@ -43,15 +43,19 @@ def street(people, tmp_path):
     return shutil.copy(people / 'val' / '000000000001.jpg', tmp_path / 'street.jpg')
 
 
-def test_infer(server, street, tmp_path, run_command, tiny_config, tiny_checkpoint, detector_files, capfd):
+def test_infer(
+    server, street, tmp_path, run_command, tiny_config, tiny_checkpoint, detector_files, capsys, monkeypatch
+):
+    logged = []
+    monkeypatch.setattr(download, 'print_log', lambda words, logger: logged.append(words))
     assert run_command('infer', 'tiny', '--input', street) == 0
     assert sorted(server.asked) == ['detector.pth', 'tiny.pth']
-    said = capfd.readouterr()
-    assert "people are found by MMPose's person detector (human); --det-config names another, --bboxes FILE" in said.err
+    words = "people are found by MMPose's person detector (human); --det-config names another, --bboxes FILE.json"
+    assert words in capsys.readouterr().err
     for name in ('tiny.pth', 'detector.pth'):
         size = server.files[name].stat().st_size / 1e6
         kept = tmp_path / 'torch' / 'hub' / 'checkpoints' / name
-        assert f'fetched {server.url}/{name} to {kept} ({size:.1f} MB)' in said.out + said.err
+        assert f'fetched {server.url}/{name} to {kept} ({size:.1f} MB)' in logged
     named = ('--det-config', detector_files[0], '--det-checkpoint', detector_files[1], '--output-root', 'named')
     assert run_command('infer', tiny_config, tiny_checkpoint, '--input', street, *named) == 0
     found, expected = (
@@ -59,7 +63,7 @@ def test_infer(server, street, tmp_path, run_command, tiny_config, tiny_checkpoi
     )
     assert found['instance_info'] == expected['instance_info'] and len(found['instance_info']) > 0
     assert (tmp_path / 'here' / 'results' / 'street.jpg').is_file()
-    assert len(server.asked) == 2 and 'people are found' not in capfd.readouterr().err
+    assert len(server.asked) == 2 and 'people are found' not in capsys.readouterr().err
 
 
 def test_checkpoint_may_follow_options(server, street, tiny_checkpoint, run_command):

@@ -58,12 +58,13 @@ def files_of(cache) -> list[str]:
 
 
 class TestFetched:
-    def test_once_and_said(self, url, server, cache, content, caplog, capfd):
-        with caplog.at_level('INFO'):
-            path = fetched(url)
+    def test_once_and_said(self, url, server, cache, content, monkeypatch):
+        said = []
+        monkeypatch.setattr(download, 'print_log', lambda words, logger: said.append(words))
+        path = fetched(url)
         assert path == cache / 'a.pth' and path.read_bytes() == content
-        assert f'fetched {url} to {path} (0.0 MB)' in caplog.text + capfd.readouterr().out
         assert fetched(url) == path and server.asked == ['a.pth']
+        assert said == [f'fetched {url} to {path} (0.0 MB)', f'{url}: taken from {path}']
         assert torch.equal(Checkpoint.read(url).weights['w'], WEIGHTS['w']) and server.asked == ['a.pth']
 
     def test_mmengine_and_torch_find_it(self, url, server):

@@ -38,6 +38,7 @@ def apply() -> None:
         package_lookup,
         safe_globals,
         safetensors_files,
+        spawned_loaders,
         windows_paths,
         xtcocotools_stand_in,
     )
@@ -54,6 +55,7 @@ def apply() -> None:
         fault.apply()
     for fault in (checkpoint_files, safetensors_files):
         when_imported('mmengine.runner.checkpoint', fault.apply)
+    when_imported('mmengine.dataset.base_dataset', spawned_loaders.apply)
     when_imported('mmpose.datasets.datasets.base.base_coco_style_dataset', windows_paths.apply)
     for fault in (annotations_without_keypoints, ground_truth_converter):
         when_imported('mmpose.evaluation.metrics.coco_metric', fault.apply)

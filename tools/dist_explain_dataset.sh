@@ -3,6 +3,6 @@
 # Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT (29500) from the environment; one machine takes a free port.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
-need 5 'CONFIG CHECKPOINT PROCESSES --output-root DIR [options of mmtranspose explain-dataset]' \
-    'transpose-r-a3 released.pth 4 --output-root explained' "$@"
-distributed "$3" tools/explain_dataset.py "$1" "$2" "${@:4}"
+need 4 'CONFIG [CHECKPOINT] PROCESSES --output-root DIR [options of mmtranspose explain-dataset]' \
+    'transpose-r-a3 4 --output-root explained' "$@"
+distributed_words 2 tools/explain_dataset.py "$@"

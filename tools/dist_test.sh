@@ -3,5 +3,5 @@
 # Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT (29500) from the environment; one machine takes a free port.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
-need 3 'CONFIG CHECKPOINT PROCESSES [options of mmtranspose test]' 'transpose-r-a3 released.pth 4' "$@"
-distributed "$3" tools/test.py "$1" "$2" "${@:4}"
+need 2 'CONFIG [CHECKPOINT] PROCESSES [options of mmtranspose test]' 'transpose-r-a3 4' "$@"
+distributed_words 2 tools/test.py "$@"

@@ -27,6 +27,22 @@ distributed() {
     exec "${PYTHON:-python}" -m mmtranspose_cli.launcher "$1" "$root/$2" "${@:3}" --launcher pytorch
 }
 
+# distributed_words COUNT SCRIPT WORDS PROCESSES [options]: as distributed; the number of processes comes after 1 to COUNT
+# words, since a model may bring its checkpoint along.
+distributed_words() {
+    local count=$1 script=$2 words=()
+    shift 2
+    while (($# && count--)) && [[ ! $1 =~ ^[0-9]+$ ]]; do
+        words+=("$1")
+        shift
+    done
+    if ((! ${#words[@]})) || [[ ! ${1:-} =~ ^[0-9]+$ ]]; then
+        echo "${COMMAND:-$0}: the number of processes is missing, or no number: ${1:-}" >&2
+        exit 2
+    fi
+    distributed "$1" "$script" "${words[@]}" "${@:2}"
+}
+
 # slurm PARTITION JOB SCRIPT [arguments]: srun with GPUS tasks, GPUS_PER_NODE on each node; srun passes signals on to
 # the tasks, and the exit status is theirs.
 slurm() {

@@ -148,6 +148,11 @@ def test_shell_scripts():
             'd.py d.pth a.json 2 --img-root i --out f.json',
             'tools/detect.py d.py d.pth a.json --img-root i --out f.json',
         ),
+        ('dist_test.sh', 'transpose-r-a3 2 --out 3', 'tools/test.py transpose-r-a3 --out 3'),
+        ('dist_explain_dataset.sh', 'c.py 2 --output-root o', 'tools/explain_dataset.py c.py --output-root o'),
+        ('dist_detect.sh', 'a.json 2 --img-root i --out f', 'tools/detect.py a.json --img-root i --out f'),
+        ('slurm_test.sh', 'gpu job transpose-r-a3', 'tools/test.py transpose-r-a3'),
+        ('slurm_detect.sh', 'gpu job a.json --img-root i --out f', 'tools/detect.py a.json --img-root i --out f'),
         ('slurm_train.sh', 'gpu job c.py w --amp', 'tools/train.py c.py --work-dir w --amp'),
         ('slurm_test.sh', 'gpu job c.py a.pth --out m.json', 'tools/test.py c.py a.pth --out m.json'),
         (
@@ -174,6 +179,12 @@ def test_what_shell_scripts_start(tmp_path, script, arguments, started):
     by_srun = '-p gpu --job-name=job --gres=gpu:8 --ntasks=4 '
     launched = '-m mmtranspose_cli.launcher 2 ' if kind == 'pytorch' else by_srun
     assert launched in process.stdout
+
+
+@pytest.mark.parametrize('words', ['c.py a.pth', 'c.py a.pth b.pth 2', '2 c.py', 'c.py two --out m.json'])
+def test_a_number_of_processes_is_needed(words):
+    process = subprocess.run(['bash', ROOT / 'tools' / 'dist_test.sh', *words.split()], capture_output=True, text=True)
+    assert process.returncode == 2 and 'the number of processes is missing, or no number' in process.stderr
 
 
 @pytest.mark.parametrize('arguments', [['--help'], ['--version'], ['doctor', '--help']], ids=' '.join)

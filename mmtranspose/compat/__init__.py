@@ -34,6 +34,7 @@ def apply() -> None:
         find_loader,
         ground_truth_converter,
         inferencer_collate,
+        manager_lock,
         mmcv_ops,
         package_lookup,
         safe_globals,
@@ -55,6 +56,7 @@ def apply() -> None:
         fault.apply()
     for fault in (checkpoint_files, safetensors_files):
         when_imported('mmengine.runner.checkpoint', fault.apply)
+    when_imported('mmengine.utils.manager', manager_lock.apply)
     when_imported('mmengine.dataset.base_dataset', spawned_loaders.apply)
     when_imported('mmpose.datasets.datasets.base.base_coco_style_dataset', windows_paths.apply)
     for fault in (annotations_without_keypoints, ground_truth_converter):

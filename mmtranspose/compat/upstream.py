@@ -93,6 +93,7 @@ PRIVATE_NAMES = (
     PrivateName(MMENGINE, 'mmengine.runner:EpochBasedTrainLoop._decide_current_val_interval', LOOP),
     PrivateName(MMENGINE, 'mmengine.runner.checkpoint:_load_checkpoint_to_model'),
     PrivateName(MMENGINE, 'mmengine.runner.runner:_load_checkpoint', 'compat/bare_state_dict'),
+    PrivateName(MMENGINE, 'mmengine.utils.manager:_release_lock', 'compat/manager_lock'),
     PrivateName(MMCV, 'mmcv._ext:nms', 'compat/mmcv_ops'),
     PrivateName(MMCV, 'mmcv._ext:roi_align_forward', 'compat/mmcv_ops'),
     PrivateName(MMPOSE, 'mmpose.apis:_track_by_oks'),

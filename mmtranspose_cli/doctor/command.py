@@ -94,6 +94,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         env, findings = examined(options)
         commands = cure(env, findings)
+        if options.fix and is_broken(findings) and not commands:
+            print('Nothing was run: no command here cures what is broken.', file=sys.stderr)
         if not (options.fix and commands and fixing.agreed(commands, options.yes)):
             return int(is_broken(findings))
         fixed = fixing.run(commands)

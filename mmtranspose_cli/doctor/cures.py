@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterable, Sequence
@@ -28,9 +29,40 @@ class Step(NamedTuple):
     variables: str = ''
 
 
-def quote(requirement: str) -> str:
-    """A requirement as a shell needs it: in double quotes if it has special characters."""
-    return f'"{requirement}"' if re.search(r'[<>=!~*]', requirement) else requirement
+class Command(NamedTuple):
+    """A command of a cure; as text it is what people type into a shell.
+
+    Attributes:
+        words: The program and its arguments.
+        comment: A remark.
+        variables: Environment variables, as a step has them.
+    """
+
+    words: tuple[str, ...]
+    comment: str = ''
+    variables: str = ''
+
+    def text(self, then: str = '') -> str:
+        """The line for a shell, with ``then`` behind the command, before its comment."""
+        variables = f'set {self.variables}&&' if os.name == 'nt' and self.variables else self.variables
+        comment = f'  # {self.comment}' if self.comment else ''
+        return ' '.join(filter(None, (variables, *map(quote, self.words), then))) + comment
+
+
+def quote(word: str) -> str:
+    """A word as the shell of this system needs it: requirements in double quotes."""
+    if os.name == 'nt':
+        return f'"{word}"' if re.search(r'[^\w.:/\\+-]', word) else word
+    return f'"{word}"' if re.fullmatch(r'[\w.-]+[<>=~][\w.,<>=~*+-]*', word) else shlex.quote(word)
+
+
+def chained(commands: Sequence[Command]) -> list[str]:
+    """The lines of commands that a shell runs as one, up to the first that fails: an end in ``&&`` goes on below.
+
+    The shells of Windows know no such lines; there they are commands of their own.
+    """
+    then = '' if os.name == 'nt' else '&&'
+    return [command.text(then) for command in commands[:-1]] + [command.text() for command in commands[-1:]]
 
 
 def merged(steps: Iterable[Step], kind: int) -> list[str]:
@@ -38,7 +70,7 @@ def merged(steps: Iterable[Step], kind: int) -> list[str]:
     return list(dict.fromkeys(step.arguments for step in steps if step.kind == kind))
 
 
-def commands(steps: Sequence[Step], executable: str, has_pip: bool = True) -> list[str]:
+def commands(steps: Sequence[Step], executable: str, has_pip: bool = True) -> list[Command]:
     """The commands that carry out the steps.
 
     Args:
@@ -46,19 +78,18 @@ def commands(steps: Sequence[Step], executable: str, has_pip: bool = True) -> li
         executable: The Python whose environment is cured.
         has_pip: Whether pip is there; otherwise it is installed first.
     """
-    python = shlex.quote(executable)
-    lines = []
+    found = []
     if steps and not has_pip:
-        lines.append(f'{python} -m ensurepip')
+        found.append(Command((executable, '-m', 'ensurepip')))
+    pip = (executable, '-m', 'pip')
     names = merged(steps, UNINSTALL)
     if names:
-        lines.append(f'{python} -m pip uninstall -y {" ".join(names)}')
+        found.append(Command((*pip, 'uninstall', '-y', *names)))
     requirements = merged(steps, INSTALL)
     if requirements:
-        lines.append(f'{python} -m pip install {" ".join(map(quote, requirements))}')
-    for step in sorted(dict.fromkeys(steps), key=lambda step: step.kind):
-        if step.kind in (REINSTALL, BUILD, NO_DEPS):
-            comment = f'  # {step.comment}' if step.comment else ''
-            variables = f'{step.variables} ' if step.variables else ''
-            lines.append(f'{variables}{python} -m pip install {step.arguments}{comment}')
-    return lines
+        found.append(Command((*pip, 'install', *requirements)))
+    others = (step for step in dict.fromkeys(steps) if step.kind in (REINSTALL, BUILD, NO_DEPS))
+    return found + [
+        Command((*pip, 'install', *shlex.split(step.arguments)), step.comment, step.variables)
+        for step in sorted(others, key=lambda step: step.kind)
+    ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
+import sysconfig
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
@@ -28,6 +30,7 @@ class Environment(NamedTuple):
         needs: All modules that were looked for, in the order of the table.
         distributions: Versions of the installed distributions by normalised name.
         outcomes: Results of trying the modules, by module name; ``cuda`` is one of them.
+        no_pip: Why pip can install nothing into this environment; '' where it can.
     """
 
     python: tuple[int, ...]
@@ -37,6 +40,7 @@ class Environment(NamedTuple):
     needs: tuple[Need, ...]
     distributions: dict[str, str]
     outcomes: dict[str, Outcome]
+    no_pip: str = ''
 
     def outcome(self, module: str) -> Outcome:
         """The result of trying a module."""
@@ -80,6 +84,16 @@ def installed_distributions() -> dict[str, str]:
         if name:
             found.setdefault(re.sub(r'[-_.]+', '-', name).lower(), distribution.version or '')
     return found
+
+
+def why_no_pip() -> str:
+    """Why pip can install nothing here, as in the Python of Debian or of Homebrew (PEP 668); '' where it can."""
+    its_own = sys.prefix != sys.base_prefix or os.environ.get('PIP_BREAK_SYSTEM_PACKAGES')
+    if not its_own and Path(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED').is_file():
+        return 'this Python belongs to the system, which lets pip install nothing into it'
+    if not is_there('pip') and not is_there('ensurepip'):
+        return 'this Python has no pip, and no ensurepip that would install it'
+    return ''
 
 
 def version_of_checkout(found: dict[str, str]) -> None:
@@ -134,4 +148,5 @@ def examine(
         needs=needs,
         distributions=distributions,
         outcomes=try_all(needs, limit, say),
+        no_pip=why_no_pip(),
     )

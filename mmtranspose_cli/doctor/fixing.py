@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 
+from mmtranspose_cli.doctor.cures import Command, chained
 from mmtranspose_cli.terminal import printable
 
-VARIABLE = re.compile(r'\w+=.*')
 
-
-def agreed(commands: Sequence[str], yes: bool) -> bool:
+def agreed(commands: Sequence[Command], yes: bool) -> bool:
     """Show commands, and ask whether to run them.
 
     Args:
-        commands: Lines of ``cures.commands``.
+        commands: Those of ``cures.commands``.
         yes: Do not ask.
     """
-    these = 'these commands, one after the other' if commands[1:] else 'this command'
-    print(f'To run: {these}')
-    print(*(f'  {printable(line)}' for line in commands), sep='\n', flush=True)
+    print('To run')
+    print(*(f'  {printable(line)}' for line in chained(commands)), sep='\n', flush=True)
     if yes:
         return True
     if not sys.stdin.isatty():
@@ -35,27 +31,17 @@ def agreed(commands: Sequence[str], yes: bool) -> bool:
         return False
 
 
-def run(commands: Sequence[str]) -> bool:
+def run(commands: Sequence[Command]) -> bool:
     """Run commands one after the other, up to the first that fails; returns whether none did."""
-    for line in commands:
-        words, variables = _split(line)
-        print(f'\n$ {printable(line)}', flush=True)
+    for command in commands:
+        print(f'\n$ {printable(command.text())}', flush=True)
+        variables = dict([command.variables.split('=', 1)] if command.variables else [])
         try:
-            status = subprocess.run(words, env={**os.environ, **variables}).returncode
+            status = subprocess.run(command.words, env={**os.environ, **variables}).returncode
         except OSError as error:
-            print(f'error: {printable(words[0])} does not run: {error.strerror}', file=sys.stderr)
+            print(f'error: {printable(command.words[0])} does not run: {error.strerror}', file=sys.stderr)
             return False
         if status:
             print(f'error: it failed (exit status {status}); what comes after it was not run', file=sys.stderr)
             return False
     return True
-
-
-def _split(line: str) -> tuple[list[str], dict[str, str]]:
-    """The words of a command, without its comment, and the variables before them."""
-    words = shlex.split(line, comments=True)
-    variables = {}
-    while words and VARIABLE.fullmatch(words[0]):
-        name, value = words.pop(0).split('=', 1)
-        variables[name] = value
-    return words, variables

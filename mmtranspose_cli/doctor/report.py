@@ -7,7 +7,7 @@ import shutil
 import textwrap
 from typing import NamedTuple
 
-from mmtranspose_cli.doctor.cures import commands
+from mmtranspose_cli.doctor.cures import Command, chained, commands
 from mmtranspose_cli.doctor.environment import Environment
 from mmtranspose_cli.doctor.faults import BROKEN, NOTE, OK, Finding
 from mmtranspose_cli.doctor.needs import Need
@@ -97,11 +97,12 @@ def finding_lines(env: Environment, findings: list[Finding]) -> list[str]:
         if finding.sentence:
             label = finding.titles[0] if len(finding.titles) == 1 else 'missing'
             lines += paragraph(label, ' '.join(filter(None, (finding.sentence, finding.advice))))
-            lines += [f'    {printable(line)}' for line in commands(finding.otherwise, env.executable, env.has_pip)]
+            otherwise = commands(finding.otherwise, env.executable, env.has_pip)
+            lines += [f'    {printable(line)}' for line in chained(otherwise)]
     return lines
 
 
-def cure(env: Environment, findings: list[Finding]) -> list[str]:
+def cure(env: Environment, findings: list[Finding]) -> list[Command]:
     """The commands that cure everything that is broken, in the order to run them."""
     steps = [step for finding in findings for step in finding.steps]
     return commands(steps, env.executable, env.has_pip)
@@ -127,9 +128,8 @@ def as_text(env: Environment, findings: list[Finding], colour: bool = False, qui
     for title, part in (('Broken', bad), ('Notes', notes)):
         lines = finding_lines(env, part)
         blocks += [[title, *lines]] if lines else []
-    lines = [f'  {printable(line)}' for line in cure(env, findings)]
-    title = 'Cure, in this order' if lines[1:] else 'Cure'
-    blocks += [[f'{title} (mmtranspose doctor --fix asks, and runs it)', *lines]] if lines else []
+    lines = [f'  {printable(line)}' for line in chained(cure(env, findings))]
+    blocks += [['Cure (mmtranspose doctor --fix asks, and runs it)', *lines]] if lines else []
     if not bad:
         blocks.append(['Nothing is broken.'])
     return '\n\n'.join('\n'.join(block) for block in blocks) + '\n'
@@ -144,8 +144,8 @@ def as_json(env: Environment, findings: list[Finding]) -> str:
             'remark': finding.remark,
             'sentence': finding.sentence,
             'advice': finding.advice,
-            'commands': commands(finding.steps, env.executable, env.has_pip),
-            'otherwise': commands(finding.otherwise, env.executable, env.has_pip),
+            'commands': [one.text() for one in commands(finding.steps, env.executable, env.has_pip)],
+            'otherwise': [one.text() for one in commands(finding.otherwise, env.executable, env.has_pip)],
         }
         for finding in findings
     ]
@@ -155,6 +155,6 @@ def as_json(env: Environment, findings: list[Finding]) -> str:
         'healthy': all(finding.verdict != BROKEN for finding in findings),
         'rows': [row._asdict() for row in rows(env, findings)],
         'findings': told,
-        'cure': cure(env, findings),
+        'cure': [one.text() for one in cure(env, findings)],
     }
     return json.dumps(report, indent=2) + '\n'

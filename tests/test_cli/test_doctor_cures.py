@@ -1,13 +1,14 @@
 """Verdicts and cures from facts alone: nothing is imported or run."""
 
 import re
+import subprocess
 import sys
 
 import pytest
 from stack import STACK
 
-from mmtranspose_cli.doctor import environment
-from mmtranspose_cli.doctor.cures import BUILD, INSTALL, NO_DEPS, REINSTALL, UNINSTALL, Step, commands
+from mmtranspose_cli.doctor import cures, environment
+from mmtranspose_cli.doctor.cures import BUILD, INSTALL, NO_DEPS, REINSTALL, UNINSTALL, Command, Step, chained, commands
 from mmtranspose_cli.doctor.environment import Environment
 from mmtranspose_cli.doctor.faults import diagnose
 from mmtranspose_cli.doctor.needs import all_needs
@@ -32,7 +33,7 @@ def facts(versions=(), outcomes=(), also=(), **others):
 def cure(env):
     """The commands without ``python -m``, for all that ``diagnose`` finds."""
     steps = [step for finding in diagnose(env) for step in finding.steps]
-    return [line.split(' -m ', 1)[1] for line in commands(steps, env.executable, env.has_pip)]
+    return [one.text().split(' -m ', 1)[1] for one in commands(steps, env.executable, env.has_pip)]
 
 
 def remarks(env):
@@ -141,7 +142,8 @@ def test_commands_come_in_the_order_that_works():
         Step(INSTALL, 'tqdm'),
         Step(INSTALL, 'numpy<2'),
     ]
-    assert commands(steps, '/a b/python', has_pip=False) == [
+    found = commands(steps, '/a b/python', has_pip=False)
+    assert [one.text() for one in found] == [
         "'/a b/python' -m ensurepip",
         "'/a b/python' -m pip uninstall -y mmcv",
         '\'/a b/python\' -m pip install "numpy<2" tqdm',
@@ -150,6 +152,55 @@ def test_commands_come_in_the_order_that_works():
         "'/a b/python' -m pip install --no-deps mmpose",
     ]
     assert commands([], 'python', has_pip=False) == []
+
+
+def test_commands_are_one_for_a_shell(tmp_path):
+    """Which ends at the first that fails."""
+    python = Command((sys.executable, '-c', 'import sys; open(sys.argv[1], "x").close()', str(tmp_path / 'a b')), 'why')
+    listed = Command((sys.executable, '-c', 'import sys; print(sys.argv[1:])', 'torch>=2.6,<3', '$HOME', "it's", 'x!'))
+    done = subprocess.run(['bash', '-c', '\n'.join(chained([python, listed]))], stdout=subprocess.PIPE, text=True)
+    assert done.stdout == f'{["torch>=2.6,<3", "$HOME", "it" + chr(39) + "s", "x!"]}\n' and (tmp_path / 'a b').exists()
+    again = subprocess.run(['bash', '-c', '\n'.join(chained([python, listed]))], capture_output=True, text=True)
+    assert again.returncode == 1 and again.stdout == '' and 'FileExistsError' in again.stderr
+    assert chained([]) == [] and chained([listed]) == [listed.text()]
+
+
+def test_commands_on_windows(monkeypatch):
+    monkeypatch.setattr(cures.os, 'name', 'nt')
+    found = [
+        Command((r'C:\My Pythons\python.exe', 'install', 'six>=1')),
+        Command(('python', '-m', 'pip'), 'slow', 'A=1'),
+    ]
+    assert chained(found) == [r'"C:\My Pythons\python.exe" install "six>=1"', 'set A=1&& python -m pip  # slow']
+
+
+def test_python_into_which_pip_installs_nothing():
+    """As that of Debian: there are no commands; where nothing is broken, there is nothing to say."""
+    env = facts({'tqdm': None}, no_pip='this Python belongs to the system')
+    assert remarks(env) == {'Python': ('broken', 'pip can install nothing here'), 'tqdm': ('broken', 'missing')}
+    assert cure(env) == [] and 'this Python belongs to the system' in as_text(env, diagnose(env)).replace('\n  ', ' ')
+    assert diagnose(facts(no_pip='this Python belongs to the system')) == []
+
+
+@pytest.mark.parametrize(
+    ('own', 'marked', 'allowed', 'pip', 'word'),
+    [
+        (False, True, '', True, 'belongs to the system'),
+        (False, True, '1', True, ''),
+        (True, True, '', True, ''),
+        (False, False, '', True, ''),
+        (True, False, '', False, 'no ensurepip'),
+    ],
+)
+def test_why_pip_installs_nothing(tmp_path, monkeypatch, own, marked, allowed, pip, word):
+    if marked:
+        (tmp_path / 'EXTERNALLY-MANAGED').touch()
+    monkeypatch.setattr(environment.sysconfig, 'get_path', lambda name: str(tmp_path))
+    monkeypatch.setattr(sys, 'prefix', 'own' if own else sys.base_prefix)
+    monkeypatch.setenv('PIP_BREAK_SYSTEM_PACKAGES', allowed)
+    monkeypatch.setattr(environment, 'is_there', lambda name: pip)
+    why = environment.why_no_pip()
+    assert word in why and bool(why) == bool(word)
 
 
 def test_report_names_the_cure_and_colours_only_if_asked():

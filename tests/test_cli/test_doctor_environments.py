@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 from stack import STACK
 
 from mmtranspose_cli.doctor import fixing
+from mmtranspose_cli.doctor.cures import Command
 from mmtranspose_cli.doctor.needs import all_needs
 from mmtranspose_cli.doctor.probing import run_once
 
@@ -119,7 +119,7 @@ def test_whole_stack_is_healthy(stack):
 def test_mmcv_lite_is_a_note_with_the_way_to_a_compiled_one(stack):
     rows, cure, report = diagnosed(stack(), 0)
     assert rows == {'mmcv': ('note', 'no compiled operators: enough for mmtranspose')} and cure == []
-    pip, remove, build = report['findings'][0]['otherwise']
+    pip, remove, build = report['findings'][0]['otherwise']  # JSON has each command by itself
     assert pip.endswith(' -m ensurepip') and remove.endswith(' -m pip uninstall -y mmcv mmcv-lite')
     assert build.startswith('MMCV_WITH_OPS=1 ') and '--no-cache-dir "mmcv==2.1.0"' in build
 
@@ -138,8 +138,8 @@ def test_bare_python_lacks_everything_and_the_cure_is_in_order(bare_python, tmp_
     assert lines[0].endswith('lacks what mmtranspose needs:')
     assert {'torch - broken missing', 'pytest - broken missing', 'ruff - broken missing'} <= set(lines)
     assert 'CUDA - broken unknown without torch' in lines
-    cure = lines[lines.index('Cure, in this order (mmtranspose doctor --fix asks, and runs it)') + 1 :]
-    assert cure[0] == f'{bare_python} -m ensurepip'
+    cure = lines[lines.index('Cure (mmtranspose doctor --fix asks, and runs it)') + 1 :]
+    assert cure[0] == f'{bare_python} -m ensurepip &&' and cure[1].endswith(' yapf pytest ruff &&')
     assert cure[1].startswith(f'{bare_python} -m pip install ') and '"torch>=2.6,<3" torchvision ' in cure[1]
     assert cure[-1] == f'{bare_python} -m pip install --no-deps "mmpose>=1.3,<1.4"'
     assert 'chumpy' in done.stdout
@@ -370,17 +370,22 @@ if (folder / 'fails').exists():
     def test_answers(self, monkeypatch, answer, expected):
         monkeypatch.setattr('sys.stdin', io.StringIO(f'{answer}\n'))
         monkeypatch.setattr(sys.stdin, 'isatty', lambda: True, raising=False)
-        assert fixing.agreed(['python -m pip install tqdm'], yes=False) is expected
+        assert fixing.agreed([Command(('python', '-m', 'pip', 'install', 'tqdm'))], yes=False) is expected
 
-    def test_variables_and_comments_of_a_command(self, tmp_path, capfd):
+    def test_variables_of_a_command(self, tmp_path, capfd):
         script = f'import os, sys; open({str(tmp_path / "a")!r}, "w").write(os.environ["A"] + sys.argv[1])'
-        assert fixing.run([f'A=1 {shlex.quote(sys.executable)} -c {shlex.quote(script)} "b<2"  # slow, and so on'])
+        assert fixing.run([Command((sys.executable, '-c', script, 'b<2'), 'slow, and so on', 'A=1')])
         assert (tmp_path / 'a').read_text() == '1b<2'
 
     def test_what_does_not_run_stops_it(self, tmp_path, capfd):
-        assert not fixing.run(['/nowhere/python -m pip', f'touch {tmp_path / "a"}'])
+        assert not fixing.run([Command(('/nowhere/python', '-m', 'pip')), Command(('touch', str(tmp_path / 'a')))])
         assert not (tmp_path / 'a').exists()
         assert capfd.readouterr().err == 'error: /nowhere/python does not run: No such file or directory\n'
+
+    def test_what_no_command_cures(self, stack):
+        done = stack({'mmpose/registry.py': 'MODELS = {}'})('--fix', '--yes')
+        assert done.returncode == 1
+        assert done.stderr == 'Nothing was run: no command here cures what is broken.\n'
 
 
 def test_signal_is_named():

@@ -36,6 +36,8 @@ def diagnose(env: Environment) -> list[Finding]:
     if env.python < python.OLDEST:  # nothing else can be cured in this environment
         rest = [finding._replace(sentence='', steps=()) for finding in findings if finding.titles != ('Python',)]
         findings = python.too_old(env) + rest
+    elif env.no_pip and any(finding.steps for finding in findings):
+        findings = python.no_pip(env) + [finding._replace(steps=()) for finding in findings]
     return findings
 
 

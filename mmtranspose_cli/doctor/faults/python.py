@@ -29,3 +29,14 @@ def newer_than_tried(env: Environment) -> list[Finding]:
         'newer than was tried',
         'Python {}.{} was not tried; 3.10 to 3.13 were.'.format(*env.python[:2]),
     )
+
+
+def no_pip(env: Environment) -> list[Finding]:
+    """What is missing cannot be installed into this environment."""
+    return broken(
+        'Python',
+        'pip can install nothing here',
+        f'What is broken is cured in an environment of its own: {env.no_pip}.',
+        advice='`python3 -m venv ENV` makes one, on Debian and Ubuntu after `apt install python3-venv` (or '
+        '`uv venv --seed ENV`); then ask its Python: ENV/bin/python -m mmtranspose_cli.doctor --fix',
+    )

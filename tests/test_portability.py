@@ -26,7 +26,7 @@ POSIX_SIGNALS = {
     *('SIGALRM', 'SIGCHLD', 'SIGCONT', 'SIGHUP', 'SIGKILL', 'SIGPIPE', 'SIGQUIT', 'SIGSTOP', 'SIGTSTP', 'SIGUSR1'),
     *('SIGUSR2', 'alarm', 'pthread_kill', 'pthread_sigmask', 'setitimer', 'sigwait', 'sigwaitinfo'),
 }
-LIBRARIES_NEED = {'uname', 'getuid'}  # wherever they find Linux or macOS
+LIBRARIES_NEED = {'uname', 'getuid', 'sysconf'}  # wherever they find Linux or macOS
 FILES = sorted(
     path
     for folder in ('mmtranspose', 'mmtranspose_cli', 'tools')

@@ -24,6 +24,9 @@ ZIP = b'PK\x03\x04'
 LEGACY = b'\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.'  # how torch.save began before 1.6: a magic number as a pickle
 LEGACY_PICKLES = 5  # magic number, version, machine, content, names of the storages
 BLOCK = 1 << 20
+FOLDER = (
+    0x10  # an attribute that DOS gives folders: of an entry with it torch reads nothing, and keeps what memory held
+)
 
 
 class DamagedFileError(Exception):
@@ -81,6 +84,9 @@ def _damage_of_zip(path: str | Path) -> str | None:
         return 'it is truncated, or the directory at its end is overwritten'
     with archive:
         entries = archive.infolist()
+        folder = next((entry for entry in entries if entry.external_attr & FOLDER), None)
+        if folder is not None:
+            return f'its entry {folder.filename} is marked as a folder'
         if not any(entry.CRC for entry in entries):  # torch.serialization.set_crc32_options(False)
             return None
         damaged = next((entry for entry in entries if not _is_as_written(archive, entry)), None)

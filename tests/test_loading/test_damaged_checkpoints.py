@@ -227,6 +227,15 @@ def test_overwritten_magic_number(folder, model, whole, magic):
     require_refused(folder, model, magic + whole[len(magic) :], reason)
 
 
+def test_an_entry_that_is_marked_as_a_folder(folder, whole):
+    """torch (2.11) reads nothing of it: the tensor has what memory held. Neither is it told by the check sum."""
+    start = whole.rindex(b'PK\x01\x02')  # the last entry of the directory
+    path = folder / 'a.pth'
+    path.write_bytes(flipped(whole, 8 * (start + 38) + 4))
+    with pytest.raises(InputError, match=r'a.pth is damaged: its entry .* is marked as a folder$'):
+        Checkpoint.read(path)
+
+
 def test_flips_outside_of_the_content(folder, whole, parts):
     """Bits of headers, directory and gaps: refused, or (dates, attributes, versions) nothing that is loaded changes."""
     path, expected, harmless = folder / 'a.pth', entries(saved(torch.load(io.BytesIO(whole), weights_only=True))), 0

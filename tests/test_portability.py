@@ -189,6 +189,6 @@ def test_an_output_that_knows_few_characters(tmp_path):
     assert done.stdout.decode('cp1252').split() == ['\\u56fe', 'é'] and done.stderr == b''
 
 
-def test_paths_are_none_of_posix():
-    """Names of files that the package writes have no character that Windows forbids."""
+def test_names_of_files():
+    """None of the package's files has a character in its name that Windows forbids."""
     assert all(set(path.name).isdisjoint('<>:"|?*') for path in Path(ROOT / 'mmtranspose').rglob('*'))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterable, Sequence
 from math import inf
@@ -115,6 +116,17 @@ def require_known(kind: str, names: Iterable[str], known: Iterable[str]) -> None
     for name in names:
         if name not in known:
             raise InputError(f'{kind} {name!r} is unknown; choose from {", ".join(known)}')
+
+
+def require_package(*names: str) -> None:
+    """Check that packages are installed.
+
+    Raises:
+        InputError: One is not; the message has the pip command for all of them.
+    """
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(f'{" and ".join(missing)} not installed: pip install {" ".join(missing)}')
 
 
 def reason(error: BaseException) -> str:

@@ -85,6 +85,29 @@ class BatchDecoder:
         cells = found[:, :2].reshape(persons, 1, keypoints, 2)
         return self.to_input(cells), found[:, 2].reshape(persons, 1, keypoints).copy()
 
+    def traceable(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+        """Decode as :meth:`__call__` does, in float32 and by operations that an exported graph has.
+
+        Args:
+            heatmaps (Tensor): (B, K, H, W), float32.
+
+        Returns:
+            tuple[Tensor, Tensor]: Keypoints (B, K, 2) as (x, y), in the codec's input frame; and scores (B, K).
+        """
+        maps = heatmaps.flatten(0, 1)
+        peaks = find_peaks(maps)
+        finite = peaks.heights.isfinite()
+        steps = self.refinement.traceable(maps, peaks)
+        middles = torch.stack([peaks.cols, peaks.rows], dim=1)
+        cells = torch.where((finite & (peaks.heights > 0)).unsqueeze(1), middles + steps, -1.0)
+        scores = torch.where(finite, peaks.heights, 0.0)
+        corners = self.to_input(
+            np.array([[0.0, 0.0], [1.0, 1.0]])
+        )  # the conversion is a scale and a shift on each axis
+        shift, scale = (torch.from_numpy(part).float() for part in (corners[0], corners[1] - corners[0]))
+        keypoints = cells * scale.to(cells.device) + shift.to(cells.device)
+        return keypoints.unflatten(0, heatmaps.shape[:2]), scores.unflatten(0, heatmaps.shape[:2])
+
     def _locate(self, maps: Tensor) -> np.ndarray:
         """Columns, rows and scores (N, 3), float32, of the maps (N, H, W), which are contiguous and float32."""
         peaks = find_peaks(maps)

@@ -51,13 +51,13 @@ def blurred_maximum(maps: Tensor, kernel_size: int) -> Tensor:
     Returns:
         Tensor: (N,), float64.
     """
-    down, across = (_blur_matrix(size, kernel_size, maps.device) for size in maps.shape[1:])
+    down, across = (blur_matrix(size, kernel_size, maps.device) for size in maps.shape[1:])
     highest = [(down @ (some.double() @ across)).flatten(1).amax(1) for some in maps.split(MAPS_AT_ONCE)]
     return torch.cat(highest)
 
 
 @lru_cache(maxsize=64)
-def _blur_matrix(size: int, kernel_size: int, device: torch.device) -> Tensor:
+def blur_matrix(size: int, kernel_size: int, device: torch.device) -> Tensor:
     """The symmetric matrix (size, size) that blurs a line of cells, with zeros beyond its ends."""
     kernel = torch.from_numpy(cv2.getGaussianKernel(kernel_size, 0, cv2.CV_32F)).double().squeeze(1)
     cells = torch.arange(size)
@@ -73,7 +73,7 @@ def _neighbour_weights(size: int, kernel_size: int, reach: int, device: torch.de
     span = min(kernel_size + 2 * reach, size)
     window = _window_start(cells, size, span).unsqueeze(1) + torch.arange(span, device=device)
     neighbours = (cells.unsqueeze(1) + torch.arange(-reach, reach + 1, device=device)).clamp(0, size - 1)
-    return _blur_matrix(size, kernel_size, device)[neighbours.unsqueeze(2), window.unsqueeze(1)]
+    return blur_matrix(size, kernel_size, device)[neighbours.unsqueeze(2), window.unsqueeze(1)]
 
 
 def _window_start(cells: Tensor, size: int, span: int) -> Tensor:

@@ -38,8 +38,9 @@ def find_peaks(heatmaps: Tensor) -> Peaks:
         Peaks: Tensors on the heatmaps' device.
     """
     flat = heatmaps.detach().flatten(-2)
-    # PyTorch's argmax on the CPU takes ten times as long as NumPy's
-    index = torch.from_numpy(flat.numpy().argmax(-1)) if flat.device.type == 'cpu' else flat.argmax(-1)
+    # PyTorch's argmax on the CPU takes ten times as long as NumPy's, which cannot be traced
+    with_numpy = flat.device.type == 'cpu' and not torch.compiler.is_compiling()
+    index = torch.from_numpy(flat.numpy().argmax(-1)) if with_numpy else flat.argmax(-1)
     heights = flat.gather(-1, index.unsqueeze(-1)).squeeze(-1)
     rows = index.div(heatmaps.shape[-1], rounding_mode='floor')
     return Peaks(rows, index - rows * heatmaps.shape[-1], heights)

@@ -11,10 +11,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from mmtranspose.codecs.blur import blur_around, blurred_maximum
+from mmtranspose.codecs.blur import blur_around, blur_matrix, blurred_maximum
 from mmtranspose.codecs.peaks import Peaks
 
-SINGULAR = 1e-10  # a Hessian with a smaller determinant, relative to its squared norm, is singular but for rounding
+# a Hessian with a smaller determinant, relative to its squared norm, is singular but for rounding
+SINGULAR = {torch.float64: 1e-10, torch.float32: 1e-6}
 
 
 class Refinement(Protocol):
@@ -36,6 +37,10 @@ class Refinement(Protocol):
         """Compute the steps (N, 2) exactly for all maps, which takes longer."""
         ...
 
+    def traceable(self, maps: Tensor, peaks: Peaks) -> Tensor:
+        """Compute the steps (N, 2) of :meth:`exact` in float32, by operations that an exported graph has."""
+        ...
+
 
 class QuarterStep:
     """Steps of a quarter of a cell towards the higher neighbour on each axis (MMPose's ``refine_keypoints``)."""
@@ -47,13 +52,14 @@ class QuarterStep:
     def exact(self, maps: Tensor, peaks: Peaks) -> Tensor:
         """Compute the steps."""
         (rows, cols, _), (height, width) = peaks, maps.shape[1:]
-        which = torch.arange(len(maps), device=maps.device)
-        left, right = (maps[which, rows, (cols + d).clamp(0, width - 1)] for d in (-1, 1))
-        upper, lower = (maps[which, (rows + d).clamp(0, height - 1), cols] for d in (-1, 1))
+        around = neighbourhoods(maps, peaks, 1)
+        left, right, upper, lower = around[:, 3], around[:, 5], around[:, 1], around[:, 7]
         # MMPose's bounds: no step in x from the first two columns, the last column or the first row; likewise in y
         dx = torch.where((cols > 1) & (cols < width - 1) & (rows > 0), right - left, 0)
         dy = torch.where((rows > 1) & (rows < height - 1) & (cols > 0), lower - upper, 0)
         return torch.stack([dx, dy], dim=1).sign() * 0.25
+
+    traceable = exact
 
 
 @dataclass(frozen=True)
@@ -96,17 +102,24 @@ class TaylorRefinement:
         scale = peaks.heights / blurred_maximum(maps, self.kernel_size)
         return self._steps(self._blurred(maps, peaks) * scale.unsqueeze(1), self._inside(maps, peaks))
 
+    def traceable(self, maps: Tensor, peaks: Peaks) -> Tensor:
+        """Compute the steps from whole blurred maps."""
+        down, across = (blur_matrix(size, self.kernel_size, maps.device).float() for size in maps.shape[1:])
+        blurred = down @ maps @ across
+        scale = peaks.heights / blurred.flatten(1).amax(1)
+        return self._steps(neighbourhoods(blurred, peaks, self.reach) * scale.unsqueeze(1), self._inside(maps, peaks))
+
     def _blurred(self, maps: Tensor, peaks: Peaks) -> Tensor:
         """The blurred maps around their peaks, (N, (2 * reach + 1)^2)."""
         return blur_around(maps, peaks.rows, peaks.cols, self.kernel_size, self.reach).flatten(1)
 
     def _steps(self, values: Tensor, inside: Tensor) -> Tensor:
         """The steps (N, 2); 0 where a peak is not ``inside`` or the Hessian is singular."""
-        logs = values.clamp(self.floor, self.ceiling).log()
-        dx, dy, dxx, dyy, dxy = (logs @ self.derivatives(logs.device)).unbind(1)
+        logs = values.clamp(min=self.floor).clamp(max=self.ceiling).log()  # both at once cannot be exported
+        dx, dy, dxx, dyy, dxy = (logs @ self.derivatives(logs.device).to(logs.dtype)).unbind(1)
         dxx, dyy = dxx + self.damping, dyy + self.damping
         determinant = dxx * dyy - dxy**2
-        regular = determinant.abs() > SINGULAR * (dxx**2 + dyy**2 + 2 * dxy**2)
+        regular = determinant.abs() > SINGULAR[logs.dtype] * (dxx**2 + dyy**2 + 2 * dxy**2)
         steps = torch.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], dim=1) / determinant.unsqueeze(1)
         return torch.where((inside & regular).unsqueeze(1), steps, 0)
 
@@ -114,6 +127,18 @@ class TaylorRefinement:
         """Whether each peak (N,) is at least the margin away from the border."""
         low, (height, width) = self.margin, (size - self.margin for size in maps.shape[1:])
         return (peaks.rows >= low) & (peaks.rows < height) & (peaks.cols >= low) & (peaks.cols < width)
+
+
+def neighbourhoods(maps: Tensor, peaks: Peaks, reach: int) -> Tensor:
+    """Read each map (N, H, W) around its peak: (N, (2 * reach + 1)^2), row-major.
+
+    Beyond the border, the value of the nearest cell is repeated.
+    """
+    (height, width), steps = maps.shape[1:], torch.arange(-reach, reach + 1, device=maps.device)
+    rows = (peaks.rows.unsqueeze(1) + steps).clamp(min=0).clamp(max=height - 1)
+    cols = (peaks.cols.unsqueeze(1) + steps).clamp(min=0).clamp(max=width - 1)
+    cells = rows.unsqueeze(2) * width + cols.unsqueeze(1)
+    return maps.flatten(1).gather(1, cells.flatten(1))
 
 
 def dark(kernel_size: int) -> TaylorRefinement:

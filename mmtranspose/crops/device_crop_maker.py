@@ -83,10 +83,19 @@ def _positions(to_image: Tensor, size: tuple[int, int], image_size: tuple[int, i
     columns, rows = (torch.arange(length, dtype=torch.float64) for length in size)
     along = to_image[:, None, :, 0] * columns[:, None]  # (N, W, 2)
     down = to_image[:, None, :, 1] * rows[:, None] + to_image[:, None, :, 2]  # (N, H, 2)
-    if IS_EXACT:
-        pixels = along[:, None] + down[:, :, None]
-    else:
-        terms = torch.round(TERM_STEPS * along)[:, None] + torch.round(TERM_STEPS * down)[:, :, None]
-        coarse = TERM_STEPS / POSITION_STEPS
-        pixels = torch.floor((terms + coarse / 2) / coarse) / POSITION_STEPS
+    pixels = opencv_positions(along[:, None], down[:, :, None])
     return (2 * pixels + 1) / torch.tensor(image_size[::-1]) - 1
+
+
+def opencv_positions(along: Tensor, down: Tensor) -> Tensor:
+    """Add up the two terms of the positions at which the installed OpenCV samples, rounded where it rounds them.
+
+    Args:
+        along (Tensor): The terms that grow along a row of the crop, in pixels of the image.
+        down (Tensor): The other ones, of a shape that can be added.
+    """
+    if IS_EXACT:
+        return along + down
+    coarse = TERM_STEPS / POSITION_STEPS
+    terms = torch.round(TERM_STEPS * along) + torch.round(TERM_STEPS * down)
+    return torch.floor((terms + coarse / 2) / coarse) / POSITION_STEPS

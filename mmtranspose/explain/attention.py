@@ -6,7 +6,6 @@ at cell i depends on, column j the places that cell j affects.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 import torch
@@ -15,7 +14,6 @@ from torch import Tensor
 from mmtranspose.errors import InputError, require_choice
 from mmtranspose.explain.recording import AttentionInput, recorded_layers, require_transpose
 from mmtranspose.explain.target import Target
-from mmtranspose.models.layers import SelfAttention
 from mmtranspose.typing import PoseEstimator
 
 DIRECTIONS = ('dependency', 'affect')
@@ -81,7 +79,7 @@ def maps_from(
 ) -> Tensor:
     """Compute :func:`attention_maps` of layers whose inputs were recorded before."""
     _check_options(direction, heads)
-    tokens = _flat_indices(cells.to(records[0].tokens.device), grid, len(records[0].tokens))
+    tokens = _flat_indices(cells.to(records[0].tokens.device), grid, records[0].tokens.shape[0])
     compute = dependency_rows if direction == 'dependency' else affect_columns
     layers = []
     with torch.autocast(tokens.device.type, enabled=False):
@@ -98,9 +96,10 @@ def _check_options(direction: str, heads: str) -> None:
 
 def dependency_rows(record: AttentionInput, tokens: Tensor) -> Tensor:
     """Rows ``tokens`` (B, Q) of a layer's attention: (B, heads, Q, N), each summing to 1."""
-    layer, x, pos = _in_float32(record)
-    q = layer.query(_take(x, tokens), None if pos is None else _take(pos.expand_as(x), tokens))
-    return (_scaled(q) @ layer.key(x, pos).transpose(-1, -2)).softmax(-1)
+    record = record.in_float32()
+    x, pos = record.tokens, record.pos
+    q = record.layer.query(_take(x, tokens), None if pos is None else _take(pos.expand_as(x), tokens))
+    return (_scaled(q) @ record.layer.key(x, pos).transpose(-1, -2)).softmax(-1)
 
 
 def affect_columns(record: AttentionInput, tokens: Tensor) -> Tensor:
@@ -123,24 +122,18 @@ def scaled_query_key(record: AttentionInput) -> tuple[Tensor, Tensor]:
 
     ``(q @ k.transpose(-1, -2)).softmax(-1)`` is the layer's attention.
     """
-    layer, x, pos = _in_float32(record)
-    return _scaled(layer.query(x, pos)), layer.key(x, pos)
+    record = record.in_float32()
+    x, pos = record.tokens, record.pos
+    return _scaled(record.layer.query(x, pos)), record.layer.key(x, pos)
 
 
 def head_values(record: AttentionInput) -> Tensor:
     """Values of a layer, (B, heads, N, c), float32: the output of its heads is attention times these."""
-    layer, x, _ = _in_float32(record)
-    return layer.value(x)
+    return record.layer.value(record.in_float32().tokens)
 
 
 def _scaled(q: Tensor) -> Tensor:
     return q * q.shape[-1] ** -0.5
-
-
-def _in_float32(record: AttentionInput) -> tuple[SelfAttention, Tensor, Tensor | None]:
-    other = record.layer.in_proj_weight.dtype != torch.float32
-    layer = copy.deepcopy(record.layer).float() if other else record.layer
-    return layer, record.tokens.float(), None if record.pos is None else record.pos.float()
 
 
 def _take(x: Tensor, tokens: Tensor) -> Tensor:
@@ -156,6 +149,8 @@ def _flat_indices(cells: Tensor, grid: tuple[int, int], batch: int) -> Tensor:
         raise InputError(f'cells must have shape ({batch}, Q, 2), not {tuple(cells.shape)}')
     h, w = grid
     row, col = cells.long().unbind(-1)
+    if torch.compiler.is_compiling():  # values are not known while a graph is traced
+        return row * w + col
     outside = (row < 0) | (row >= h) | (col < 0) | (col >= w)
     if outside.any():
         raise InputError(f'cell {cells[outside][0].tolist()} lies outside the token grid of {h} rows and {w} columns')

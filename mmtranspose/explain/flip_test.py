@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from mmpose.models.utils.tta import flip_heatmaps
 from torch import Tensor
 
@@ -61,13 +62,22 @@ class RecordedPrediction:
 
     @classmethod
     def of(cls, model: PoseEstimator, inputs: Tensor, flip_indices: Sequence[int] | None) -> RecordedPrediction:
-        """Run the network on ``inputs``; on the mirrored ones too unless ``flip_indices`` is None."""
-        run = recorded_forward(model, inputs)
+        """Run the network on ``inputs``, and in the same batch on the mirrored ones unless ``flip_indices`` is None."""
+        batch = inputs if flip_indices is None else torch.cat([inputs, inputs.flip(-1)])
+        return cls.of_run(model, batch, recorded_forward(model, batch), flip_indices)
+
+    @classmethod
+    def of_run(
+        cls, model: PoseEstimator, batch: Tensor, run: RecordedForward, flip_indices: Sequence[int] | None
+    ) -> RecordedPrediction:
+        """Make it from one pass over a batch whose second half are the mirrored images, unless no flip test is made."""
         if flip_indices is None:
-            return cls(inputs, run, None)
-        flipped = inputs.flip(-1)
+            return cls(batch, run, None)
+        plain, mirrored = run.halves()
+        half = batch.shape[0] // 2
+        inputs, flipped = batch[:half], batch[half:]
         shift = (model.test_cfg or {}).get('shift_heatmap', False)
-        return cls(inputs, run, MirroredPass(flipped, recorded_forward(model, flipped), flip_indices, shift))
+        return cls(inputs, plain, MirroredPass(flipped, mirrored, flip_indices, shift))
 
     @property
     def heatmaps(self) -> Tensor:

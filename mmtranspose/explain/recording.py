@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +68,10 @@ class AttentionInput:
     tokens: Tensor
     pos: Tensor | None
 
+    def in_float32(self) -> AttentionInput:
+        """The same in single precision; the layer computes in that of its input."""
+        return AttentionInput(self.layer, self.tokens.float(), None if self.pos is None else self.pos.float())
+
 
 @contextmanager
 def recorded_attention(encoder: nn.Module) -> Iterator[list[AttentionInput]]:
@@ -119,6 +123,15 @@ class RecordedForward:
     records: list[AttentionInput]
     grid: tuple[int, int]
     heatmaps: Tensor
+
+    def halves(self) -> tuple[RecordedForward, RecordedForward]:
+        """What was recorded of each half of the batch."""
+        half = self.heatmaps.shape[0] // 2  # slices: a chunk of a batch of any size cannot be exported
+        return self._part(slice(half)), self._part(slice(half, None))
+
+    def _part(self, samples: slice) -> RecordedForward:
+        records = [replace(record, tokens=record.tokens[samples]) for record in self.records]
+        return RecordedForward(records, self.grid, self.heatmaps[samples])
 
 
 @torch.no_grad()

@@ -125,7 +125,7 @@ class Target:
         if p == 1:
             return per_cell
         weights = self.weights if per_cell.dim() == 5 else self.weights.unsqueeze(1)
-        return torch.einsum('...kphw,...kp->...khw', per_cell.unflatten(-3, (k, p)), weights.to(per_cell.dtype))
+        return (per_cell.unflatten(-3, (k, p)) * weights.to(per_cell.dtype)[..., None, None]).sum(-3)
 
     def mirrored(self, flip_indices: Sequence[int], shift_heatmap: bool = False) -> Target:
         """Make the target of the mirrored image, in which left and right keypoints have changed places.

@@ -1,10 +1,13 @@
-"""Read JSON files with errors that name the file, and write them whole or not at all."""
+"""Read JSON files with errors that name the file, write them whole or not at all; arrays and tuples as JSON."""
 
 from __future__ import annotations
 
 import json
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from mmtranspose.errors import InputError
 from mmtranspose.files.output_paths import PartialFile, errors_name, partial_file
@@ -92,3 +95,41 @@ class JsonListFile:
         with suppress(OSError):  # the disk is still full; the file is closed all the same
             self._file.close()
         self._partial.abandon()
+
+
+def encoded(value: Any) -> Any:
+    """A value as JSON holds it: dicts of any keys, tuples and arrays by kind, so that they come back as they were.
+
+    Raises:
+        InputError: There are objects in it that are no plain data.
+    """
+    if isinstance(value, dict):
+        return {'dict': [[encoded(key), encoded(one)] for key, one in value.items()]}
+    if isinstance(value, tuple):
+        return {'tuple': [encoded(one) for one in value]}
+    if isinstance(value, list):
+        return [encoded(one) for one in value]
+    if isinstance(value, np.ndarray) and value.dtype.kind in 'biufU':
+        return {'array': value.tolist(), 'dtype': value.dtype.str, 'shape': value.shape}
+    if isinstance(value, np.generic):
+        return encoded(value.item())
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise InputError(f'{str(value)[:60]!r}, a {type(value).__name__}, cannot be written as plain data')
+
+
+def decoded(value: Any) -> Any:
+    """The value that :func:`encoded` had.
+
+    Raises:
+        ValueError, TypeError, LookupError, AttributeError: It is nothing that :func:`encoded` returns.
+    """
+    if isinstance(value, list):
+        return [decoded(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if 'dict' in value:
+        return {decoded(key): decoded(one) for key, one in value['dict']}
+    if 'tuple' in value:
+        return tuple(decoded(one) for one in value['tuple'])
+    return np.array(value['array'], np.dtype(value['dtype'])).reshape(value['shape'])

@@ -6,11 +6,11 @@ import json
 import os
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from mmtranspose.compat.safetensors_files import load_safetensors
 from mmtranspose.errors import InputError
+from mmtranspose.files.json_files import decoded, encoded
 
 KEY = 'mmtranspose'
 
@@ -21,7 +21,10 @@ def header(meta: dict[str, Any]) -> dict[str, str]:
     Raises:
         InputError: There are objects in it that are no plain data.
     """
-    return {'format': 'pt', KEY: json.dumps(_encoded(meta))}
+    try:
+        return {'format': 'pt', KEY: json.dumps(encoded(meta))}
+    except InputError as error:
+        raise InputError(f'{error}: write .pth in place of .safetensors') from None
 
 
 def read_safetensors(path: str, map_location: str = 'cpu') -> dict[str, Any]:
@@ -41,35 +44,6 @@ def read_safetensors(path: str, map_location: str = 'cpu') -> dict[str, Any]:
     if text is None:
         return state
     try:
-        return dict(state_dict=state, meta=_decoded(json.loads(text)))
+        return dict(state_dict=state, meta=decoded(json.loads(text)))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise InputError(f'checkpoint {path}: what its header says of the weights cannot be read: {error}') from error
-
-
-def _encoded(value: Any) -> Any:
-    """A value as JSON holds it: dicts, tuples and arrays under their kind, so that they come back as what they were."""
-    if isinstance(value, dict):
-        return {'dict': [[_encoded(key), _encoded(one)] for key, one in value.items()]}
-    if isinstance(value, tuple):
-        return {'tuple': [_encoded(one) for one in value]}
-    if isinstance(value, list):
-        return [_encoded(one) for one in value]
-    if isinstance(value, np.ndarray) and value.dtype.kind in 'biufU':
-        return {'array': value.tolist(), 'dtype': value.dtype.str, 'shape': value.shape}
-    if isinstance(value, np.generic):
-        return _encoded(value.item())
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    raise InputError(f'{str(value)[:60]!r}, a {type(value).__name__}, cannot be written to .safetensors; use .pth')
-
-
-def _decoded(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_decoded(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    if 'dict' in value:
-        return {_decoded(key): _decoded(one) for key, one in value['dict']}
-    if 'tuple' in value:
-        return tuple(_decoded(one) for one in value['tuple'])
-    return np.array(value['array'], np.dtype(value['dtype'])).reshape(value['shape'])

@@ -37,6 +37,8 @@ class SinePositionEncoding(nn.Module):
     def forward(self, grid: tuple[int, int], like: Tensor) -> Tensor:
         """Compute the embedding (h * w, d) of a grid (h, w), row-major, with the device and dtype of ``like``."""
         key = (*grid, like.device, like.dtype)
+        if torch.compiler.is_compiling() and (self._cached is None or self._cached[0] != key):
+            return self.table(*grid).to(like.device, like.dtype)  # what is traced must not be kept
         if self._cached is None or self._cached[0] != key:
             with torch.inference_mode(False), torch.no_grad():
                 table = self.table(*grid).to(like.device, like.dtype)

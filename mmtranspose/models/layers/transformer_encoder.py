@@ -72,7 +72,10 @@ class SelfAttention(nn.Module):
     def _project(self, x: Tensor, first: int, last: int) -> Tensor:
         """Apply the projections from ``first`` to before ``last``, of query (0), key (1) and value (2)."""
         part = slice(first * self.embed_dims, last * self.embed_dims)
-        return F.linear(x, self.in_proj_weight[part], self.in_proj_bias[part])
+        weight, bias = self.in_proj_weight[part], self.in_proj_bias[part]
+        if x.dtype == torch.float32:  # also where the weights are in half precision
+            weight, bias = weight.float(), bias.float()
+        return F.linear(x, weight, bias)
 
     def forward(self, x: Tensor, pos: Tensor | None = None) -> Tensor:
         """Let each token attend to all tokens.

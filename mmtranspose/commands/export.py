@@ -1,0 +1,79 @@
+"""``mmtranspose export``: write a model as one file from image and boxes to keypoints, for other runtimes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmtranspose.commands.command_line import add_allow_partial, add_cfg_options, add_model, parse
+from mmtranspose.deployment import export_model
+from mmtranspose.deployment.export_options import GRAPHS, PRECISIONS, SUFFIXES
+from mmtranspose.errors import InputError
+from mmtranspose.loading.init_model import init_model
+from mmtranspose_cli.parser import command_parser
+from mmtranspose_cli.terminal import printable
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    arguments = command_parser(
+        'export',
+        'Write a model as one file that runs without PyTorch and MMPose: from an image and boxes to keypoints in its '
+        'pixels, with cutting, normalisation, network and decoding inside; and on request what each keypoint depends '
+        'on. Any number of people, any image size.',
+        'mmtranspose export transpose-h-a4 --output pose.onnx --dependency\n'
+        '  mmtranspose export my_config.py best.pth --output pose.xml --precision bf16',
+    )
+    add_model(arguments)
+    arguments.add_argument(
+        '--output',
+        required=True,
+        metavar='FILE',
+        help='file to write: .onnx; .xml for OpenVINO, which has a .bin beside it; .engine for TensorRT',
+    )
+    arguments.add_argument(
+        '--graph',
+        choices=GRAPHS,
+        default='image',
+        help='what goes in: image and boxes (default), or crops of the size that the network takes',
+    )
+    arguments.add_argument(
+        '--dependency', action='store_true', help="also return every keypoint's attention row in each layer"
+    )
+    arguments.add_argument(
+        '--flip-test', action='store_true', help='average with the mirrored image: more precise, and twice the work'
+    )
+    arguments.add_argument('--format', choices=list(PRECISIONS), help='default: by the ending of FILE')
+    arguments.add_argument(
+        '--precision',
+        choices=sorted({name for names in PRECISIONS.values() for name in names}),
+        default='fp32',
+        help='of the network (default: fp32); cutting and decoding stay fp32',
+    )
+    add_cfg_options(arguments)
+    add_allow_partial(arguments)
+    args = parse(arguments, argv)
+    model = init_model(args.config, args.checkpoint, cfg_options=args.cfg_options, allow_partial=args.allow_partial)
+    written = export_model(
+        model,
+        args.output,
+        args.checkpoint,
+        graph=args.graph,
+        dependency=args.dependency,
+        flip_test=args.flip_test,
+        format=args.format or _format(args.output),
+        precision=args.precision,
+    )
+    print(printable(f'{written}: {written.stat().st_size / 1e6:.1f} MB'))
+
+
+def _format(output: str) -> str:
+    """The format of a file by its ending.
+
+    Raises:
+        InputError: The ending is of none.
+    """
+    for name, suffix in SUFFIXES.items():
+        if Path(output).suffix == suffix:
+            return name
+    raise InputError(f'--output {output}: the file must end in {" or ".join(SUFFIXES.values())}')

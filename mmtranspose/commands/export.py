@@ -50,6 +50,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         default='fp32',
         help='of the network (default: fp32); cutting and decoding stay fp32',
     )
+    arguments.add_argument(
+        '--calibration',
+        metavar='CONFIG|DIR',
+        help='people to calibrate int8 with: a config of a dataset, or a folder of images of one person each',
+    )
     add_cfg_options(arguments)
     add_allow_partial(arguments)
     args = parse(arguments, argv)
@@ -58,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         model,
         args.output,
         args.checkpoint,
+        args.calibration,
         graph=args.graph,
         dependency=args.dependency,
         flip_test=args.flip_test,

@@ -5,26 +5,32 @@ from __future__ import annotations
 import copy
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from mmengine.config import Config
 
 from mmtranspose.deployment.export_options import SUFFIXES, ExportOptions
 from mmtranspose.deployment.file_meta import FileMeta
 from mmtranspose.deployment.graphs import CropCutting, CropsGraph, ImageGraph, require_exportable
 from mmtranspose.deployment.graphs.crop_cutting import convention_of, cutting_step
-from mmtranspose.deployment.onnx_file import onnx_model
+from mmtranspose.deployment.onnx_file import onnx_model, write_onnx
+from mmtranspose.deployment.openvino_file import write_openvino
+from mmtranspose.deployment.quantisation import calibration_people, graph_inputs
 from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.explain.recording import evaluating, recorded_forward
 from mmtranspose.explain.token_grid import map_size, token_to_crop
 from mmtranspose.files.json_files import encoded
-from mmtranspose.files.output_paths import partial_file, require_output_file
+from mmtranspose.files.output_paths import require_output_file
 from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.loading.download import cached_path, is_web
 from mmtranspose.loading.neutral_config import neutral_config
 from mmtranspose.typing import PathLike, PoseEstimator
 from mmtranspose.version import __version__
+
+if TYPE_CHECKING:
+    import onnx
 
 LICENCE = 'Apache-2.0'
 
@@ -33,6 +39,7 @@ def export_model(
     model: PoseEstimator,
     output: PathLike,
     checkpoint: PathLike | None = None,
+    calibration: PathLike | Config | None = None,
     **options: Any,
 ) -> Path:
     """Write a pose estimator as one file from image and boxes to keypoints, without PyTorch and MMPose.
@@ -41,6 +48,8 @@ def export_model(
         model (PoseEstimator): From :func:`mmtranspose.apis.init_model`, on any device. It is left as it is.
         output (str | Path): The file: ``.onnx``; ``.xml`` for OpenVINO, which writes a ``.bin`` beside it.
         checkpoint (str | Path | None): The file that the model was loaded from; its SHA-256 goes into the metadata.
+        calibration (str | Path | Config | None): For ``precision='int8'``: a config of a dataset, or a folder of
+            images, see :func:`~mmtranspose.deployment.quantisation.calibration_people`.
         **options: Fields of :class:`~mmtranspose.deployment.ExportOptions`.
 
     Returns:
@@ -56,14 +65,21 @@ def export_model(
         raise InputError(f'{output}: a file for {chosen.format} ends in {SUFFIXES[chosen.format]}')
     require_output_file(path, 'output', [])
     require_exportable(model)
-    data = exported_onnx(model, chosen, checkpoint).SerializeToString()
-    with partial_file(path, data) as partial:
-        partial.write_bytes(data)
+    samples: list[dict[str, np.ndarray]] = []
+    if chosen.precision == 'int8' and calibration is not None:
+        samples = graph_inputs(calibration_people(calibration), chosen.graph, model)
+    graph, meta = traced(model, chosen, checkpoint)
+    if chosen.format == 'openvino':
+        write_openvino(graph, meta, path, samples)
+    else:
+        write_onnx(graph, meta, path, samples)
     return path
 
 
-def exported_onnx(model: PoseEstimator, options: ExportOptions, checkpoint: PathLike | None = None) -> Any:
-    """The ONNX model of a pose estimator that :func:`require_exportable` accepts."""
+def traced(
+    model: PoseEstimator, options: ExportOptions, checkpoint: PathLike | None
+) -> tuple[onnx.ModelProto, FileMeta]:
+    """Trace the graph of a pose estimator that :func:`require_exportable` accepts; and what it says about itself."""
     network = copy.deepcopy(model).to('cpu')
     with evaluating(network):
         meta = file_meta(network, options, checkpoint)
@@ -73,7 +89,7 @@ def exported_onnx(model: PoseEstimator, options: ExportOptions, checkpoint: Path
         flip_indices = list(network.dataset_meta['flip_indices']) if options.flip_test else None
         crops = CropsGraph(network, flip_indices, options.dependency)
         graph = ImageGraph(crops, CropCutting.of(network)) if options.graph == 'image' else crops
-        return onnx_model(graph.eval(), meta)
+        return onnx_model(graph.eval(), meta), meta
 
 
 def file_meta(model: PoseEstimator, options: ExportOptions, checkpoint: PathLike | None) -> FileMeta:

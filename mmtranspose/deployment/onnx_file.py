@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mmtranspose.deployment.file_meta import KEY, FileMeta
-from mmtranspose.deployment.graphs import CropsGraph, ImageGraph, boundary_names
+from mmtranspose.deployment.graphs import CropsGraph, ImageGraph, boundary_names, value_names
+from mmtranspose.deployment.quantisation import quantised
 from mmtranspose.errors import require_package
+from mmtranspose.files.output_paths import partial_file
 
 if TYPE_CHECKING:
     import onnx
@@ -24,7 +28,7 @@ OPSET = 18  # ONNX Runtime, OpenVINO and TensorRT all read it
 def onnx_model(graph: CropsGraph | ImageGraph, meta: FileMeta) -> onnx.ModelProto:
     """Trace a graph and convert it, for any number of people and, from images, any image size.
 
-    The values named by :func:`~mmtranspose.deployment.graphs.boundary_names` keep their names.
+    The values named by :func:`~mmtranspose.deployment.graphs.value_names` keep their names.
 
     Raises:
         InputError: The packages onnx and onnxscript are not installed.
@@ -32,7 +36,7 @@ def onnx_model(graph: CropsGraph | ImageGraph, meta: FileMeta) -> onnx.ModelProt
     require_package('onnx', 'onnxscript')
     import onnx
 
-    boundary = boundary_names(meta.num_layers, meta.dependency)
+    inside = value_names(meta.graph, meta.num_layers, meta.dependency)
     inputs = example_inputs(meta)
     with torch.no_grad(), _quiet():
         graph(*inputs.values())  # computes the position table, which the traced graph then holds as numbers
@@ -44,7 +48,7 @@ def onnx_model(graph: CropsGraph | ImageGraph, meta: FileMeta) -> onnx.ModelProt
             dynamo=True,
             opset_version=OPSET,
             input_names=list(inputs),
-            output_names=[*meta.outputs, *boundary],
+            output_names=[*meta.outputs, *inside],
             verbose=False,
         )
     assert converted is not None
@@ -57,6 +61,39 @@ def onnx_model(graph: CropsGraph | ImageGraph, meta: FileMeta) -> onnx.ModelProt
     onnx.helper.set_model_props(model, {KEY: meta.to_json()})
     onnx.checker.check_model(model)
     return model
+
+
+def write_onnx(model: onnx.ModelProto, meta: FileMeta, path: Path, samples: Sequence[dict[str, np.ndarray]]) -> None:
+    """Write a graph as a file, whole or not at all.
+
+    Args:
+        model (onnx.ModelProto): The graph.
+        meta (FileMeta): What it says about itself; ``int8`` quantises it first.
+        path (Path): The file.
+        samples (Sequence[dict[str, np.ndarray]]): Inputs for the calibration, by name; read only for ``int8``.
+
+    Raises:
+        InputError: NNCF is not installed, or there are no samples for ``int8``.
+    """
+    if meta.precision == 'int8':
+        names = [node.name for node in model.graph.node]
+        model = quantised(model, _network_names(model, meta), names, samples)
+    data = model.SerializeToString()
+    with partial_file(path, data) as partial:
+        partial.write_bytes(data)
+
+
+def _network_names(model: onnx.ModelProto, meta: FileMeta) -> set[str]:
+    """Names of the nodes between the values of the boundary."""
+    entry, *waiting = boundary_names(meta.num_layers, meta.dependency)
+    makers = {output: node for node in model.graph.node for output in node.output}
+    names: set[str] = set()
+    while waiting:
+        node = makers.get(waiting.pop())
+        if node is not None and node.name not in names:
+            names.add(node.name)
+            waiting += [value for value in node.input if value != entry]
+    return names
 
 
 def example_inputs(meta: FileMeta) -> dict[str, Tensor]:

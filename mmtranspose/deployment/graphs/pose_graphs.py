@@ -124,11 +124,12 @@ class ImageGraph(nn.Module):
             of the image. Then as :class:`CropsGraph`.
         """
         start, step = self.cutting.affines(boxes)
-        (keypoints, *others), boundary = self.pose.poses(self.cutting(image, start, step))
-        keypoints = keypoints * step[:, None] + start[:, None]
+        crops = self.cutting(image, start, step)
+        (in_crop, *others), boundary = self.pose.poses(crops)
+        keypoints = in_crop * step[:, None] + start[:, None]
         if self.pose.dependency:
             others.append(torch.cat([torch.diag_embed(step), start.unsqueeze(2)], dim=2))
-        return keypoints, *others, *boundary
+        return keypoints, *others, crops, in_crop, *boundary
 
 
 def boundary_names(num_layers: int, dependency: bool) -> list[str]:
@@ -139,3 +140,13 @@ def boundary_names(num_layers: int, dependency: bool) -> list[str]:
     """
     layers = range(1, num_layers + 1) if dependency else ()
     return ['network_input', 'heatmaps', *(f'tokens_{layer}' for layer in layers)]
+
+
+def value_names(graph: str, num_layers: int, dependency: bool) -> list[str]:
+    """Names of what a graph returns after its results: values inside it, where it can be cut.
+
+    In the graph from images, ``cut_crops`` (N, 3, h, w), float32, RGB, 0 to 255, and ``crop_keypoints`` (N, K, 2) in
+    pixels of the crops; then those of :func:`boundary_names`.
+    """
+    ends = ['cut_crops', 'crop_keypoints'] if graph == 'image' else []
+    return [*ends, *boundary_names(num_layers, dependency)]

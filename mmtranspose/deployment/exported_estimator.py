@@ -1,0 +1,183 @@
+"""An exported file in place of a model: the same calls, answered by another runtime."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseDataPreprocessor, BaseModel
+from mmengine.structures import InstanceData
+from mmpose.models.pose_estimators import TopdownPoseEstimator
+from mmpose.utils.typing import SampleList
+from torch import Tensor
+
+from mmtranspose.crops.boxes import boxes_in_image
+from mmtranspose.deployment.file_meta import FileMeta
+from mmtranspose.deployment.graphs.crop_cutting import CONVENTIONS
+from mmtranspose.deployment.quantisation import rgb_crops
+from mmtranspose.deployment.runtimes import Runtime, open_runtime
+from mmtranspose.errors import InputError
+from mmtranspose.files.json_files import decoded
+from mmtranspose.media import as_image
+from mmtranspose.typing import BoxesLike, ImageLike, PathLike
+
+
+@dataclass
+class ExportedPoses:
+    """What an exported file returns for the boxes of an image.
+
+    Attributes:
+        keypoints (np.ndarray): (N, K, 2), (x, y) in pixels of the image.
+        scores (np.ndarray): (N, K).
+        dependency (np.ndarray | None): (N, L, K, h, w), over the token grid; None where the file has none.
+        crop_to_image (np.ndarray | None): (N, 2, 3), from (x, y) in pixels of the crop to pixels of the image; None
+            where there is no dependency.
+    """
+
+    keypoints: np.ndarray
+    scores: np.ndarray
+    dependency: np.ndarray | None = None
+    crop_to_image: np.ndarray | None = None
+
+
+class ExportedPoseEstimator(TopdownPoseEstimator):
+    """A pose estimator whose poses an exported file computes; made by :func:`load_exported`.
+
+    :class:`~mmtranspose.apis.TopdownPipeline`, :func:`~mmtranspose.apis.inference_topdown`, mmengine's evaluation and
+    the commands take it in place of a model. It has no parameters, cannot be trained, and stays on its device.
+
+    Args:
+        runtime (Runtime): The opened file.
+
+    Attributes:
+        runtime (Runtime): As given.
+        meta (FileMeta): What the file says about itself.
+        device (torch.device): Where crops and results are: the CPU, wherever the runtime computes.
+        cfg (Config): The test pipeline that cuts crops for the file.
+        dataset_meta (dict): MMPose's metainfo of the keypoints.
+    """
+
+    def __init__(self, runtime: Runtime):
+        BaseModel.__init__(self, data_preprocessor=BaseDataPreprocessor())
+        self.runtime, self.meta, self.device = runtime, runtime.meta, torch.device('cpu')
+        self.cfg = crop_config(self.meta)
+        self.dataset_meta = decoded(self.meta.dataset_meta)
+        self.metainfo, self.train_cfg = None, None
+        self.test_cfg: dict[str, Any] = {'flip_test': False}  # where the file has one, it is inside
+        self._one_at_a_time = threading.Lock()
+        torch.nn.Module.train(self, False)
+
+    def poses(self, image: ImageLike, bboxes: BoxesLike | None = None, bbox_format: str = 'xyxy') -> ExportedPoses:
+        """Run the whole file on an image and boxes.
+
+        Args:
+            image (ImageLike): A file; or an array (h, w, 3), BGR, uint8, or grey or BGRA.
+            bboxes (BoxesLike | None): (N, 4) or (N, 5), in pixels; None makes one box around the image.
+            bbox_format (str): ``'xyxy'`` or ``'xywh'``.
+
+        Raises:
+            InputError: The file takes crops; the image cannot be used; or a box cannot, see
+                :func:`mmtranspose.crops.boxes.box_problem`.
+        """
+        if self.meta.graph != 'image':
+            raise InputError("this file was exported with graph='crops': it takes crops, not an image and boxes")
+        array = as_image(image)
+        boxes = boxes_in_image(bboxes, array, bbox_format)[:, :4]
+        rgb = np.ascontiguousarray(array[:, :, ::-1])
+        if len(boxes):
+            with self._one_at_a_time:
+                return ExportedPoses(**self.runtime.run({'image': rgb, 'boxes': boxes}))
+        with self._one_at_a_time:  # not every runtime computes nothing from nothing
+            one = self.runtime.run({'image': rgb, 'boxes': np.array([[0, 0, 8, 8]], np.float32)})
+        return ExportedPoses(**{name: value[:0] for name, value in one.items()})
+
+    def crop_results(self, inputs: Tensor) -> dict[str, np.ndarray]:
+        """Run the file on crops (N, 3, h, w), uint8, BGR; see :meth:`Runtime.run_crops`."""
+        crops = rgb_crops(inputs)
+        width, height = self.meta.input_size
+        if crops.shape[1:] != (height, width, 3):
+            raise InputError(f'crops must be {width} x {height} pixels, not {crops.shape[2]} x {crops.shape[1]}')
+        with self._one_at_a_time:
+            return self.runtime.run_crops(crops)
+
+    def predict(self, inputs: Any, data_samples: SampleList) -> SampleList:
+        """Estimate the poses in crops, as ``TopdownPoseEstimator.predict``.
+
+        Args:
+            inputs (Tensor | list[Tensor]): (N, 3, h, w), uint8, BGR, or N of (3, h, w).
+            data_samples (list[PoseDataSample]): The crops' samples.
+
+        Returns:
+            list[PoseDataSample]: The samples, with ``pred_instances``: keypoints in pixels of the image.
+        """
+        if len(data_samples) == 0:
+            return []
+        found = self.crop_results(inputs if isinstance(inputs, Tensor) else torch.stack(list(inputs)))
+        return self.with_predictions(found['keypoints'], found['scores'], data_samples)
+
+    def with_predictions(self, keypoints: np.ndarray, scores: np.ndarray, samples: SampleList) -> SampleList:
+        """Put keypoints (N, K, 2) in pixels of the crops, and scores (N, K), into samples as MMPose's estimators do."""
+        frame = keypoints / np.array(self._pixels_per_unit, np.float32)
+        instances = [
+            InstanceData(keypoints=one[None], keypoint_scores=score[None]) for one, score in zip(frame, scores)
+        ]
+        return self.add_pred_to_datasample(instances, None, samples)
+
+    @property
+    def _pixels_per_unit(self) -> list[float]:
+        """See :func:`~mmtranspose.deployment.graphs.crop_cutting.pixels_per_unit`."""
+        unbiased = self.meta.crop_convention != 'plain'
+        return [(length - 1) / length if unbiased else 1.0 for length in self.meta.input_size]
+
+    def _forward(self, *_args: object, **_kwargs: object) -> NoReturn:
+        raise RuntimeError('an exported file returns keypoints, not heatmaps: use the model that it was exported from')
+
+    def loss(self, *_args: object, **_kwargs: object) -> NoReturn:
+        """Raise an error: only the model can be trained."""
+        raise RuntimeError('an exported file cannot be trained: train the model that it was exported from')
+
+    def train(self, mode: bool = True) -> ExportedPoseEstimator:
+        """Raise an error if ``mode`` is True."""
+        if mode:
+            self.loss()
+        return self
+
+    def extra_repr(self) -> str:
+        """Name the model, its graph and the runtime."""
+        return f'{self.meta.model}, graph {self.meta.graph}, {self.runtime.description}'
+
+
+def load_exported(path: PathLike, backend: str | None = None, device: str = 'cpu') -> ExportedPoseEstimator:
+    """Load a file of :func:`~mmtranspose.deployment.export_model` in place of a model.
+
+    Args:
+        path (str | Path): ``.onnx``, ``.xml`` (OpenVINO) or ``.engine`` (TensorRT).
+        backend (str | None): ``'onnxruntime'``, ``'openvino'`` or ``'tensorrt'``; None: by the file's ending.
+        device (str): ``'cpu'``, ``'cuda:0'``, ...; with OpenVINO also its own names, as ``'GPU'``.
+
+    Raises:
+        InputError: See :func:`~mmtranspose.deployment.runtimes.open_runtime`.
+    """
+    return ExportedPoseEstimator(open_runtime(path, backend, device))
+
+
+def crop_config(meta: FileMeta) -> Config:
+    """The config of the test pipeline that cuts crops as a file wants them; the config in the file is not run."""
+    if meta.padding is None:
+        return Config(dict(default_scope='mmpose'))
+    width, height = meta.input_size
+    cut = CONVENTIONS[meta.crop_convention]((width, height))
+    step: dict[str, Any] = dict(type=type(cut).__name__, input_size=(width, height))
+    if meta.crop_convention == 'udp':
+        step['use_udp'] = True
+    pipeline = [
+        dict(type='LoadImage'),
+        dict(type='GetBBoxCenterScale', padding=meta.padding),
+        step,
+        dict(type='PackPoseInputs'),
+    ]
+    return Config(dict(default_scope='mmpose', test_dataloader=dict(dataset=dict(pipeline=pipeline))))

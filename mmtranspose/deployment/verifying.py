@@ -1,0 +1,138 @@
+"""Compare what an exported file returns with what PyTorch computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmtranspose.crops.crop_maker import prepare_crops
+from mmtranspose.datasets.synthetic import render_scene
+from mmtranspose.deployment.exported_estimator import ExportedPoseEstimator
+from mmtranspose.deployment.quantisation import People
+from mmtranspose.errors import InputError
+from mmtranspose.explain import Explainer, ExplainOptions
+from mmtranspose.typing import PoseEstimator
+
+SURE = 0.3  # keypoints of lower scores come from flat heatmaps, where any rounding moves the maximum
+MOST = 0.95  # share of the keypoints that are looked at where a precision is lower than PyTorch's
+# Largest differences that are taken for rounding: keypoints in pixels of the network's input, scores, dependency.
+TOLERANCES = {
+    'fp32': (0.1, 5e-3, 2e-3),
+    'fp16': (0.5, 0.02, 0.01),
+    'bf16': (1.0, 0.05, 0.02),
+    'int8': (3.0, 0.2, 0.05),
+}
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Differences between an exported file and PyTorch, over the keypoints that PyTorch gives a score of at least 0.3.
+
+    Attributes:
+        people (int): People compared.
+        keypoints (np.ndarray): (M,), distances in pixels of the image.
+        crop_keypoints (np.ndarray): (M,), the same in pixels of the network's input.
+        scores (np.ndarray): (M,).
+        dependency (np.ndarray): (M,), each the largest difference in a keypoint's maps; empty where the file has none.
+        precision (str): Of the file.
+    """
+
+    people: int
+    keypoints: np.ndarray
+    crop_keypoints: np.ndarray
+    scores: np.ndarray
+    dependency: np.ndarray
+    precision: str
+
+    @property
+    def within(self) -> bool:
+        """Whether the differences are those of rounding; of a lower precision than fp32, for 95 of 100 keypoints."""
+        share = 1.0 if self.precision == 'fp32' else MOST
+        found = (self.crop_keypoints, self.scores, self.dependency)
+        limits = TOLERANCES[self.precision]
+        return all(_quantile(values, share) <= limit for values, limit in zip(found, limits))
+
+    def lines(self) -> list[tuple[str, str, str, str]]:
+        """A table: each value's median, 95th percentile and largest difference."""
+        rows = [('difference from PyTorch', 'median', '95 %', 'largest')]
+        named = [
+            ('keypoints, px of the image', self.keypoints),
+            ("keypoints, px of the network's input", self.crop_keypoints),
+            ('scores', self.scores),
+            ('dependency', self.dependency),
+        ]
+        rows += [
+            (name, *(f'{_quantile(values, share):.2g}' for share in (0.5, MOST, 1.0)))
+            for name, values in named
+            if len(values)
+        ]
+        return rows
+
+
+def _quantile(values: np.ndarray, share: float) -> float:
+    return float(np.quantile(values, share)) if len(values) else 0.0
+
+
+def verify(exported: ExportedPoseEstimator, model: PoseEstimator, people: Iterable[People]) -> Agreement:
+    """Run an exported file and its model on the same images and boxes.
+
+    Args:
+        exported (ExportedPoseEstimator): From :func:`~mmtranspose.deployment.load_exported`.
+        model (PoseEstimator): The model that it was exported from.
+        people (Iterable[tuple[np.ndarray, np.ndarray]]): Images (h, w, 3), BGR, uint8, with boxes (N, 4), xyxy.
+
+    Raises:
+        InputError: They have other keypoints or another token grid; nobody is given; or the file or the model gives
+            something that is not finite.
+    """
+    meta = exported.meta
+    explainer = Explainer(model, ExplainOptions(flip_test=meta.flip_test))
+    if explainer.names != meta.keypoint_names:
+        raise InputError(f'the file has {len(meta.keypoint_names)} keypoints, the model {len(explainer.names)}: others')
+    found = [_differences(exported, explainer, image, boxes) for image, boxes in people if len(boxes)]
+    if not found:
+        raise InputError('there is nobody to compare: give an image with at least one box')
+    columns = [np.concatenate(column) for column in zip(*found)]
+    return Agreement(sum(len(boxes) for _, boxes in people), *columns, precision=meta.precision)
+
+
+def _differences(
+    exported: ExportedPoseEstimator, explainer: Explainer, image: np.ndarray, boxes: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Differences of the sure keypoints of an image's people: in the image, in the crop, of scores and of maps."""
+    batch = prepare_crops(explainer.model, image, boxes)
+    wanted = explainer(batch)
+    points, scores = (np.stack([getattr(one, name) for one in wanted]) for name in ('keypoints', 'scores'))
+    scale = np.stack([np.linalg.norm(one.crop_to_image[:, :2], axis=0) for one in wanted])[:, None]
+    if exported.meta.graph == 'image':
+        given = exported.poses(image, boxes)
+        found, found_scores, maps = given.keypoints, given.scores, given.dependency
+    else:
+        results = exported.crop_results(batch['inputs'])
+        affines = np.stack([one.crop_to_image for one in wanted])
+        found = results['keypoints'] @ affines[:, :, :2].transpose(0, 2, 1) + affines[:, None, :, 2]
+        found_scores, maps = results['scores'], results.get('dependency')
+    for name, values in (('keypoints', found), ('scores', found_scores), ('dependency', maps)):
+        if values is not None and not np.isfinite(values).all():
+            raise InputError(f"the file's {name} are not finite: it, or the runtime, is broken")
+    sure = scores >= SURE
+    offset = found - points
+    in_image, in_crop = np.linalg.norm(offset, axis=-1)[sure], np.linalg.norm(offset / scale, axis=-1)[sure]
+    if maps is None:
+        return in_image, in_crop, np.abs(found_scores - scores)[sure], np.zeros(0)
+    expected = np.stack([one.dependency for one in wanted])
+    by_keypoint = np.abs(maps - expected).max(axis=(1, 3, 4))
+    return in_image, in_crop, np.abs(found_scores - scores)[sure], by_keypoint[sure]
+
+
+def drawn_people(seed: int = 0) -> list[People]:
+    """An image of drawn people with their boxes, always the same, where no other is given."""
+    rng = np.random.default_rng(seed)
+    scene = render_scene(rng, (640, 480))
+    while len(scene.people) < 2:
+        scene = render_scene(rng, (640, 480))
+    boxes = np.array([person.bbox for person in scene.people], np.float32)
+    boxes[:, 2:] += boxes[:, :2]
+    return [(scene.image, boxes)]

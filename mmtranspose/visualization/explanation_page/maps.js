@@ -23,17 +23,21 @@ function inverse([a, b, c, d, e, f]) {
 
 // ---- Values
 
-/** Values (h * w) of one map, decoded as packing.py's `quantise` documents; `head` null averages the heads. */
+/**
+ * Values (h * w) of one map: from `kind.values`, numbers (L, heads, K, h, w); or decoded from `kind.codes` as packing.py's
+ * `quantise` documents. `head` null averages the heads.
+ */
 function readMap(kind, size, layer, head, keypoint) {
   const [, heads, keypoints] = kind.shape;
   const chosen = head === null ? [...Array(heads).keys()] : [head];
   const values = new Float64Array(size);
-  kind.bytes ??= bytes(kind.codes);
+  if (!kind.values) kind.bytes ??= bytes(kind.codes);
   for (const each of chosen) {
     const index = (layer * heads + each) * keypoints + keypoint;
     const [low, extent] = [kind.low[index], kind.high[index] - kind.low[index]];
-    for (let i = 0; i < size; i++) {
-      values[i] += (low + extent * (kind.bytes[index * size + i] / 255) ** 2) / chosen.length;
+    for (let i = index * size, to = 0; to < size; i++, to++) {
+      const value = kind.values ? kind.values[i] : low + extent * (kind.bytes[i] / 255) ** 2;
+      values[to] += value / chosen.length;
     }
   }
   return values;

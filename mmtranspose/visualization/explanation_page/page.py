@@ -66,15 +66,16 @@ def render_page(
         raise InputError('there is no person to show: a page needs at least one explanation')
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise InputError(f'the image must be (h, w, 3) uint8, not {image.shape} {image.dtype}')
-    style, script = _asset('page.css'), _asset('maps.js') + _asset('page.js')
-    return Template(_asset('page.html')).substitute(
+    style, script = asset('page.css'), viewer_script() + asset('page.js')
+    return Template(asset('page.html')).substitute(
         policy=_policy(style, script),
         title=html.escape(title.encode('utf-8', 'replace').decode('utf-8')),
         style=style,
         script=script,
+        viewer=asset('viewer.html'),
         data=_json(
             dict(
-                heat=_heat(),
+                heat=heat_style(),
                 threshold=float(threshold or 0),
                 image=packed_image(image, LONGEST),
                 people=[_person(explanation) for explanation in explanations],
@@ -119,7 +120,12 @@ def _kinds(explanation: PoseExplanation) -> list[dict]:
     return kinds
 
 
-def _heat() -> dict:
+def viewer_script() -> str:
+    """The script that draws maps and lets people choose among them, for any page with the elements of viewer.html."""
+    return asset('maps.js') + asset('viewer.js')
+
+
+def heat_style() -> dict:
     """Colours and opacities of weights, as in figures and overlays."""
     rgb = np.rint(heat.COLOURS[:, ::-1]).astype(np.uint8)
     return dict(
@@ -148,5 +154,6 @@ def _policy(style: str, script: str) -> str:
     return '; '.join(rules)
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file beside this one."""
     return (ASSETS / name).read_text(encoding='utf-8')

@@ -1,0 +1,249 @@
+// The page: from an image to boxes, poses and maps. One of its screens is shown at a time: start, camera, box, poses.
+
+import { BoxEditor } from './box.js';
+import { Estimator } from './estimator.js';
+import { Camera, offerFiles } from './intake.js';
+import { registered } from './offline.js';
+import { people, strongest } from './people.js';
+import { drawnMap, offerThemes, state, update, view } from './viewer.js';
+
+const SURE_PERSON = 0.5; // score of a detected person
+const $ = (id) => document.getElementById(id);
+const folder = JSON.parse($('folder').textContent);
+const app = { bitmap: null, name: '', people: [], changing: null, estimator: null, run: 0 };
+const started = {}; // its promise is kept once the worker is there
+started.promise = new Promise((resolve) => { started.resolve = resolve; });
+const camera = new Camera($('video'));
+const editor = new BoxEditor($('box-canvas'), { drawn: () => estimate(), changed: describeBox, entered: () => estimate() });
+
+const HINTS = {
+  start: '',
+  camera: 'Point the camera at people, then take the image.',
+  box: 'Draw a box around a person: press at one corner and drag to the other. Or take the whole image as the box.',
+  change: 'Drag the corners or the box itself, then estimate the pose. Or draw another box.',
+  poses: 'Click a keypoint, or hover over it, to see what it depends on. Keys: ← → for keypoints, ↑ ↓ for layers.',
+  pose: 'Click a keypoint, or hover over it, to see its score. Keys: ← → for keypoints.',
+};
+
+// ---- Screens and messages
+
+function screen(name, hint = name) {
+  document.body.dataset.screen = name;
+  if (name !== 'camera') camera.close();
+  $('tools').hidden = name === 'start';
+  $('hint').textContent = HINTS[hint];
+  $('hint').hidden = !HINTS[hint];
+  complain('');
+  const shown = { add: 'poses', change: 'poses', remove: 'poses', whole: 'box', estimate: 'box' };
+  for (const [id, where] of Object.entries(shown)) $(id).hidden = where !== name;
+  $('back').hidden = name !== 'box' && name !== 'camera' || !app.people.length;
+}
+
+function complain(sentence) {
+  $('alert').textContent = sentence;
+  $('alert').hidden = !sentence;
+}
+
+function working(text) {
+  $('working').hidden = !text;
+  $('working-text').textContent = text;
+}
+
+function engine(mode, text) {
+  $('engine').dataset.state = mode;
+  $('engine-text').textContent = text;
+}
+
+// ---- The model
+
+async function startEngine() {
+  const backend = localStorage.getItem('backend') ?? '';
+  $('backend').value = backend;
+  $('backend-box').hidden = !navigator.gpu;
+  engine('loading', 'Loading the model …');
+  app.estimator?.close();
+  app.estimator = new Estimator(folder, backend, showProgress);
+  try {
+    const loaded = await app.estimator.ready;
+    app.ready = loaded;
+    engine('ready', about(loaded));
+  } catch (error) {
+    engine('failed', `The model cannot be run: ${error.message}.`);
+  }
+}
+
+function showProgress({ come, total }) {
+  $('engine-progress').value = come / total;
+  const text = come < total ? `Loading the model: ${(come / 1e6).toFixed(0)} of ${(total / 1e6).toFixed(0)} MB` : 'Starting the model …';
+  if ($('engine-text').textContent !== text) engine('loading', text);
+}
+
+function about({ backend, threads, isKept, instead }) {
+  const device = backend === 'webgpu' ? 'on WebGPU' : `by WebAssembly on ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+  const why = instead ? ` (WebGPU cannot run this file: ${instead})` : '';
+  const isServed = isKept && navigator.serviceWorker?.controller;
+  return `Ready: computed on this device ${device}${why}${isServed ? '. Works without a network from now on.' : '.'}`;
+}
+
+// ---- Image, boxes, poses
+
+async function take(bitmap, name) {
+  app.run += 1;
+  Object.assign(app, { bitmap, name, people: [], changing: null });
+  screen('box');
+  editor.show(bitmap, null, []);
+  const run = app.run;
+  look();
+  app.looked.catch((error) => { if (run === app.run) complain(`The image cannot be used: ${error.message}.`); });
+  if (folder.detector) await findPeople(run);
+  else $('box-canvas').focus({ preventScroll: true });
+}
+
+function look() {
+  const { bitmap } = app;
+  app.looked = started.promise.then(() => app.estimator.look(bitmap));
+}
+
+async function findPeople(run) {
+  const boxes = await busy('Looking for people …', async () => {
+    await app.looked;
+    return app.estimator.detect(SURE_PERSON);
+  });
+  if (run !== app.run || !boxes) return;
+  if (boxes.length) await addPeople(boxes, run);
+  else complain('No people were found: draw a box around a person.');
+}
+
+/** Runs a piece of work while the page says so; undefined where it failed, which the page says too. */
+async function busy(text, work) {
+  working(app.ready ? text : 'The model is still loading …');
+  try {
+    return await work();
+  } catch (error) {
+    complain(`That did not work: ${error.message}.`);
+    return undefined;
+  } finally {
+    working('');
+  }
+}
+
+async function estimate(box = editor.box) {
+  if (!box) return;
+  await addPeople([box], app.run);
+}
+
+async function addPeople(boxes, run) {
+  const outputs = await busy('Estimating the pose …', async () => {
+    await app.looked;
+    return app.estimator.pose(boxes.flat());
+  });
+  if (run !== app.run || !outputs) return;
+  const found = people(folder.model.meta, app.bitmap, boxes, outputs);
+  const at = app.changing ?? app.people.length;
+  app.people.splice(at, app.changing === null ? 0 : 1, ...found);
+  app.changing = null;
+  await showPeople(at);
+}
+
+async function showPeople(index) {
+  const person = app.people[index];
+  const hasMaps = !person.kinds[0].note;
+  document.body.classList.toggle('no-maps', !hasMaps);
+  document.body.classList.toggle('one-person', app.people.length === 1);
+  screen('poses', hasMaps ? 'poses' : 'pose');
+  const image = { bitmap: app.bitmap, size: [app.bitmap.width, app.bitmap.height] };
+  const chosen = { person: index, keypoint: strongest(person), layer: person.kinds[0].shape[0] - 1 };
+  if (!window.web.isShown) Object.assign(chosen, { view: 'image' });
+  await view({ heat: folder.heat, threshold: 0, image, people: app.people }, chosen);
+  window.web.isShown = true;
+  $('map').focus({ preventScroll: true });
+}
+
+function drawBox(changing) {
+  app.changing = changing;
+  const others = app.people.filter((_, index) => index !== changing).map(({ bbox }) => bbox);
+  screen('box', changing === null ? 'box' : 'change');
+  editor.show(app.bitmap, changing === null ? null : app.people[changing].bbox, others);
+  $('box-canvas').focus({ preventScroll: true });
+}
+
+function removePerson() {
+  app.people.splice(state.person, 1);
+  if (app.people.length) showPeople(Math.min(state.person, app.people.length - 1));
+  else drawBox(null);
+}
+
+function describeBox(box) {
+  $('estimate').disabled = !box;
+  if (!box) return;
+  const [left, top, right, bottom] = box.map(Math.round);
+  const canvas = $('box-canvas');
+  canvas.setAttribute('aria-valuetext', `${right - left} by ${bottom - top} pixels, from ${left}, ${top}`);
+  canvas.dataset.box = [left, top, right, bottom].join(' ');
+}
+
+// ---- Camera
+
+async function openCamera(open) {
+  screen('camera');
+  try {
+    await open();
+  } catch (error) {
+    leaveCamera();
+    complain(error.message);
+  }
+}
+
+function leaveCamera() {
+  if (app.people.length) showPeople(Math.min(state.person, app.people.length - 1));
+  else if (app.bitmap) drawBox(null);
+  else screen('start');
+}
+
+async function takeFrame() {
+  const bitmap = await camera.take();
+  await take(bitmap, 'camera');
+}
+
+// ---- Start
+
+function listen() {
+  const on = (id, action) => $(id).addEventListener('click', action);
+  on('add', () => drawBox(null));
+  on('change', () => drawBox(state.person));
+  on('remove', removePerson);
+  on('whole', () => estimate([0, 0, app.bitmap.width, app.bitmap.height]));
+  on('estimate', () => estimate());
+  on('back', () => { app.changing = null; leaveCamera(); });
+  on('take', takeFrame);
+  on('turn', () => openCamera(() => camera.turn()));
+  on('close-camera', leaveCamera);
+  on('update-button', () => window.location.reload());
+  document.querySelectorAll('button.camera').forEach((button) => button.addEventListener('click', () => openCamera(() => camera.open())));
+  document.addEventListener('keydown', ({ key }) => { if (key === 'Escape' && !$('back').hidden) $('back').click(); });
+  $('backend').addEventListener('change', () => {
+    localStorage.setItem('backend', $('backend').value);
+    app.ready = null;
+    startEngine();
+    if (app.bitmap) look();
+  });
+  offerFiles({ input: $('file'), buttons: document.querySelectorAll('button.choose'), take, complain });
+}
+
+function filesChanged() {
+  if (app.bitmap) $('update').hidden = false;
+  else window.location.reload();
+}
+
+async function start() {
+  offerThemes();
+  window.web = { app, state, update, map: drawnMap, isShown: false }; // for scripts and tests
+  listen();
+  const isLeaving = await registered({ changed: filesChanged, isIdle: () => !app.bitmap && document.body.dataset.screen === 'start' });
+  if (isLeaving) return;
+  const engineStarts = startEngine();
+  started.resolve();
+  await engineStarts;
+}
+
+start();

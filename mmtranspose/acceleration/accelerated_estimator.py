@@ -17,6 +17,7 @@ from mmtranspose.acceleration.batch_norm_folding import Folding, fold_batch_norm
 from mmtranspose.acceleration.compilation import compile_any_batch
 from mmtranspose.acceleration.cuda_graphs import GraphedFunction
 from mmtranspose.acceleration.fused_encoder import AcceleratedNeck
+from mmtranspose.acceleration.openvino_network import OpenVinoNetwork, is_installed
 from mmtranspose.acceleration.options import AccelerationOptions, compute_dtype
 from mmtranspose.errors import InputError
 
@@ -51,6 +52,7 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
         self.options = options
         self.device = next(original.parameters()).device
         self.dtype = compute_dtype(options.dtype, self.device)
+        self.uses_openvino = options.backend == 'openvino' and is_installed()
         self.metainfo = original.metainfo
         self.train_cfg, self.test_cfg = copy.deepcopy((original.train_cfg, original.test_cfg))
         for name in ('cfg', 'dataset_meta'):  # set by init_model
@@ -78,21 +80,25 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
                 module.with_cp = False  # saves memory in training only, and torch.fx cannot trace it
         foldings = [fold_batch_norms(part) for part in (backbone, head)] if self.options.fold_batch_norm else []
         self.folding = Folding(sum(each.folded for each in foldings), sum((each.left for each in foldings), ()))
-        self.backbone = backbone.to(self.dtype)
-        self.neck = AcceleratedNeck(original.neck, self.dtype, self.options.fuse_encoder)
-        self.head = head.to(self.dtype)
-        if self.dtype != torch.float32:
+        dtype = torch.float32 if self.uses_openvino else self.dtype
+        self.backbone = backbone.to(dtype)
+        self.neck = AcceleratedNeck(original.neck, dtype, self.options.fuse_encoder and not self.uses_openvino)
+        self.head = head.to(dtype)
+        if dtype != torch.float32:
             self.head.final_layer = nn.Sequential(self.head.final_layer, _ToFloat32())
-        if self.options.channels_last:
+        channels_last = self.options.channels_last and not self.uses_openvino
+        if channels_last:
             parts: tuple[Any, ...] = (self.backbone, self.neck.projection, self.head)
             for part in parts:
                 part.to(memory_format=torch.channels_last)
-        self._network = _Network(self.backbone, self.neck, self.head, self.dtype, self.options.channels_last)
+        self._network = _Network(self.backbone, self.neck, self.head, dtype, channels_last)
         self._token_grid = lru_cache(maxsize=IMAGE_SIZES)(self._network.token_grid)
 
     def _network_function(self) -> NetworkFunction:
         """Make the function from images to heatmaps: compiled, recorded and split into parts, as the options say."""
         run: NetworkFunction = self._network.heatmaps
+        if self.uses_openvino:
+            return in_parts(OpenVinoNetwork(run, self.dtype), self.max_batch_size)
         if self.options.compile is not False:
             run = compile_any_batch(run, **({} if self.options.compile is True else self.options.compile))
         if self.options.cuda_graphs and self.device.type == 'cuda':
@@ -201,6 +207,8 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
         """Name dtype, device and the options that are on."""
         options, folding = self.options, self.folding
         parts = [f'{self.dtype} on {self.device}'.removeprefix('torch.')]
+        if self.uses_openvino:
+            parts.append('by OpenVINO')
         if options.fold_batch_norm:
             parts.append(f'{folding.folded} batch normalisations folded, {len(folding.left)} left')
         parts += [name for name in ('channels_last', 'fuse_encoder', 'flip_in_one_pass') if getattr(options, name)]

@@ -42,6 +42,9 @@ def accelerate(model: PoseEstimator, dtype: str = 'fp32', **options: Any) -> Acc
     if isinstance(model, AcceleratedPoseEstimator):
         model = model.original
     require_acceleratable(model)
+    device = next(model.parameters()).device
+    if checked.backend == 'openvino' and device.type != 'cpu':
+        raise InputError(f"backend='openvino' runs on the CPU, and the model is on {device}: leave the option out")
     return AcceleratedPoseEstimator(model, checked)
 
 

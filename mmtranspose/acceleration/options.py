@@ -13,6 +13,7 @@ from mmtranspose.compat.upstream import cpu_computes_natively, cpu_has
 from mmtranspose.errors import InputError, require_choice, require_known
 
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+BACKENDS = ('torch', 'openvino')
 SWITCHES = ('fold_batch_norm', 'channels_last', 'fuse_encoder', 'flip_in_one_pass', 'cuda_graphs')
 
 
@@ -32,6 +33,9 @@ class AccelerationOptions:
             batch sizes of an image size (a second time for batches of one). If there is no compiler, the network runs
             uncompiled after one warning.
         cuda_graphs (bool): On a GPU, record the network for batches of 1, 2, 4, ... images and replay the recordings.
+        backend (str): What runs the network: ``'torch'``, or ``'openvino'`` on a CPU, which is faster there (the
+            options of PyTorch's own kernels then have no effect). If OpenVINO is missing or cannot run the network,
+            PyTorch does after one warning.
         max_batch_size (int | None): Images that go through the network together; larger batches are split. (The flip
             test in one pass has two images for each person.) None: 16 on a CPU, where more images need more memory
             but no less time each, and 64 elsewhere.
@@ -47,10 +51,12 @@ class AccelerationOptions:
     flip_in_one_pass: bool = True
     compile: bool | dict[str, Any] = False
     cuda_graphs: bool = True
+    backend: str = 'torch'
     max_batch_size: int | None = None
 
     def __post_init__(self) -> None:
         require_choice('dtype', self.dtype, DTYPES)
+        require_choice('backend', self.backend, BACKENDS)
         for name in SWITCHES:
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f'{name}={getattr(self, name)!r} must be True or False')

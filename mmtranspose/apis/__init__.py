@@ -2,6 +2,7 @@
 
 from mmtranspose.acceleration import accelerate, decelerate
 from mmtranspose.crops.boxes import load_bboxes
+from mmtranspose.deployment import export_model, load_exported
 from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.explain.explainer import explain_topdown
 from mmtranspose.inference import TopdownPipeline
@@ -15,7 +16,9 @@ __all__ = [
     'accelerate',
     'decelerate',
     'explain_topdown',
+    'export_model',
     'inference_topdown',
     'init_model',
     'load_bboxes',
+    'load_exported',
 ]

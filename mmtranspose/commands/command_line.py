@@ -18,6 +18,7 @@ from torch import distributed
 
 from mmtranspose.commands.machine_errors import lost_peer, machine_error, original_message
 from mmtranspose.compat import keep_memory
+from mmtranspose.deployment.exported_estimator import is_exported_file
 from mmtranspose.errors import FAILED, INTERRUPTED, MISTAKE, InputError, Preempted, TrainingError
 from mmtranspose.loading.zoo import default_weights
 from mmtranspose_cli.terminal import escape_messages, print_any_character, print_error
@@ -144,9 +145,9 @@ def _number(text: str, is_allowed: Callable[[float], bool], kind: str) -> float:
     return value
 
 
-def add_model(arguments: argparse.ArgumentParser) -> None:
-    """Add the arguments of a trained model: config and checkpoint."""
-    arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
+def add_model(arguments: argparse.ArgumentParser, instead: str = '') -> None:
+    """Add the arguments of a trained model: config and checkpoint; ``instead`` says what may be given in its place."""
+    arguments.add_argument('config', help=f'config file, or a name from `mmtranspose list`{instead}')
     arguments.add_argument(
         'checkpoint',
         nargs='?',
@@ -250,7 +251,7 @@ def parse(arguments: argparse.ArgumentParser, argv: Sequence[str] | None) -> arg
             has not started this process.
     """
     args = arguments.parse_intermixed_args(argv)  # an optional checkpoint may come after options, too
-    if 'checkpoint' in args and args.checkpoint is None:
+    if 'checkpoint' in args and args.checkpoint is None and not is_exported_file(args.config):
         args.checkpoint = default_weights(args.config)
     if 'launcher' not in args:
         return args

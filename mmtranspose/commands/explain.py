@@ -14,18 +14,18 @@ from mmtranspose.commands.command_line import (
     RESULTS,
     add_allow_non_finite,
     add_allow_partial,
-    add_model,
     parse,
     share,
 )
 from mmtranspose.commands.detector_arguments import add_detector, detector_of, require_no_detector
+from mmtranspose.commands.model_arguments import add_estimator, load_estimator
 from mmtranspose.crops.boxes import box_problem, whole_image
+from mmtranspose.deployment.exported_estimator import is_exported_file
 from mmtranspose.errors import DONE, FAILED, InputError
 from mmtranspose.explain.explainer import explain_topdown
 from mmtranspose.files.output_paths import require_writable
 from mmtranspose.inference import BoxFile
 from mmtranspose.inference.box_sources import WHOLE_IMAGE
-from mmtranspose.loading.init_model import init_model
 from mmtranspose.media import Frame, read_image
 from mmtranspose.results.explanation_files import write_explanations
 from mmtranspose_cli.parser import command_parser
@@ -91,7 +91,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def add_image_and_bboxes(arguments: argparse.ArgumentParser) -> None:
     """Add the arguments of a trained model, an image and the boxes of people in it."""
-    add_model(arguments)
+    add_estimator(arguments)
     add_detector(arguments)
     arguments.add_argument('--input', required=True, metavar='IMAGE', help='image file')
     arguments.add_argument(
@@ -162,18 +162,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     image = read_image(args.input)
     require_writable(args.output_root)
     bboxes, left_out = usable_boxes(args, image)
-    model = init_model(
-        args.config,
-        args.checkpoint,
-        args.device,
-        allow_partial=args.allow_partial,
-        allow_non_finite=args.allow_non_finite,
-    )
+    model = load_estimator(args)
     explanations = explain_topdown(
         model,
         image,
         bboxes,
-        affect=not args.no_affect,
+        affect=not args.no_affect and not is_exported_file(args.config),
         heads=args.heads,
         cell=args.cell,
         methods=args.methods,

@@ -6,19 +6,21 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmtranspose.acceleration.options import BACKENDS as ACCELERATORS
 from mmtranspose.commands.command_line import (
     BBOX_CATEGORY,
     RESULTS,
     add_allow_non_finite,
     add_allow_partial,
     add_cfg_options,
-    add_model,
     parse,
     share,
     sigterm_as_interrupt,
     whole_number,
 )
 from mmtranspose.commands.detector_arguments import add_detector, detector_of, require_no_detector
+from mmtranspose.commands.model_arguments import add_estimator, load_estimator
+from mmtranspose.deployment.exported_estimator import is_exported_file
 from mmtranspose.detection import PersonDetector
 from mmtranspose.detection.people_category import category_of_people
 from mmtranspose.errors import DONE, FAILED, InputError
@@ -31,7 +33,6 @@ from mmtranspose.inference.box_sources import WHOLE_IMAGE
 from mmtranspose.inference.image_ids import ImageIds, PathSuffixMap, ids_by_name
 from mmtranspose.inference.pipeline import OnSkip
 from mmtranspose.keypoint_names import keypoint_index, keypoint_names
-from mmtranspose.loading.init_model import init_model
 from mmtranspose.media import Source, open_source
 from mmtranspose.results import (
     PredictionFiles,
@@ -186,7 +187,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         '  mmtranspose infer my_config.py best.pth --input street.jpg --det-config rtmdet_tiny_8xb32-300e_coco '
         '--output-root out',
     )
-    add_model(arguments)
+    add_estimator(arguments)
     arguments.add_argument(
         '--input',
         required=True,
@@ -289,8 +290,9 @@ def folder_of(
 def pipeline_of(
     args: argparse.Namespace, model: PoseEstimator, boxes: PersonDetector | BoxFile | str
 ) -> TopdownPipeline:
-    """The pipeline that the options describe. A page shows both directions of attention, an image dependency only."""
-    explain = None if args.explain is None else ExplainOptions(affect=args.explain == PAGE, score_thr=args.kpt_thr)
+    """The pipeline that the options describe. A page shows both directions of a model's attention."""
+    affect = args.explain == PAGE and not is_exported_file(args.config)
+    explain = None if args.explain is None else ExplainOptions(affect=affect, score_thr=args.kpt_thr)
     return TopdownPipeline(
         model,
         boxes,
@@ -300,6 +302,7 @@ def pipeline_of(
         explain=explain,
         track=args.track,
         output_heatmaps=args.draw_heatmap,
+        backend=args.backend if args.backend in ACCELERATORS else 'torch',
     )
 
 
@@ -307,9 +310,7 @@ def infer(args: argparse.Namespace, source: Source) -> int:
     """Run the pipeline over the inputs; returns the exit status."""
     faults: list[tuple[str, str]] = []
     boxes = boxes_of(args, None if args.strict else lambda where, reason: faults.append((where, reason)))
-    model = init_model(
-        args.config, args.checkpoint, args.device, args.cfg_options, args.allow_partial, args.allow_non_finite
-    )
+    model = load_estimator(args)
     draw, folder = drawer_of(args, model.dataset_meta), folder_of(args, model.dataset_meta, boxes)
     pipeline = pipeline_of(args, model, boxes)
     window = Window(args.show_interval) if args.show else None

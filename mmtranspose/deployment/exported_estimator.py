@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,14 +17,16 @@ from mmpose.utils.typing import SampleList
 from torch import Tensor
 
 from mmtranspose.crops.boxes import boxes_in_image
+from mmtranspose.crops.crop_affine import recorded_affine
 from mmtranspose.deployment.file_meta import FileMeta
 from mmtranspose.deployment.graphs.crop_cutting import CONVENTIONS
 from mmtranspose.deployment.quantisation import rgb_crops
-from mmtranspose.deployment.runtimes import Runtime, open_runtime
-from mmtranspose.errors import InputError
+from mmtranspose.deployment.runtimes import BACKENDS, Runtime, open_runtime
+from mmtranspose.errors import InputError, UnsupportedModelError
+from mmtranspose.explain import ExplainOptions, PoseExplanation
 from mmtranspose.files.json_files import decoded
 from mmtranspose.media import as_image
-from mmtranspose.typing import BoxesLike, ImageLike, PathLike
+from mmtranspose.typing import Batch, BoxesLike, ImageLike, PathLike
 
 
 @dataclass
@@ -104,6 +107,10 @@ class ExportedPoseEstimator(TopdownPoseEstimator):
         with self._one_at_a_time:
             return self.runtime.run_crops(crops)
 
+    def explainer(self, options: ExplainOptions) -> ExportedExplainer:
+        """What explains the file's predictions; see :func:`mmtranspose.explain.explainer_of`."""
+        return ExportedExplainer(self, options)
+
     def predict(self, inputs: Any, data_samples: SampleList) -> SampleList:
         """Estimate the poses in crops, as ``TopdownPoseEstimator.predict``.
 
@@ -151,6 +158,60 @@ class ExportedPoseEstimator(TopdownPoseEstimator):
         return f'{self.meta.model}, graph {self.meta.graph}, {self.runtime.description}'
 
 
+class ExportedExplainer:
+    """Explains the predictions of an exported file, as :class:`~mmtranspose.explain.Explainer` those of a model.
+
+    Args:
+        estimator (ExportedPoseEstimator): A file with dependency.
+        options (ExplainOptions): Only what the file holds can be asked for.
+
+    Raises:
+        UnsupportedModelError: The file has no dependency.
+        InputError: An option needs the model.
+    """
+
+    def __init__(self, estimator: ExportedPoseEstimator, options: ExplainOptions):
+        meta = estimator.meta
+        if not meta.dependency:
+            raise UnsupportedModelError(
+                'the exported file holds no dependency: export it with --dependency (dependency=True)'
+            )
+        if options.flip_test is not None and options.flip_test != meta.flip_test:
+            raise InputError(f'flip_test={options.flip_test}: the file was exported with flip_test={meta.flip_test}')
+        wanted = {'affect': options.affect, 'heads': options.heads != 'mean', 'methods': options.methods}
+        wanted['cell'] = options.cell != 'bilinear'
+        others = [name for name, value in wanted.items() if value]
+        if others:
+            value = getattr(options, others[0])
+            raise InputError(f'{others[0]}={value!r} needs the model: an exported file holds dependency alone')
+        self.estimator, self.options, self.meta = estimator, options, meta
+
+    def __call__(self, batch: Batch) -> list[PoseExplanation]:
+        """Explain the prediction for every crop of a batch, as :meth:`mmtranspose.explain.Explainer.__call__`."""
+        samples, crops = batch['data_samples'], torch.stack(list(batch['inputs']))
+        affines = [recorded_affine(sample) for sample in samples]
+        found = self.estimator.crop_results(crops)
+        posed = self.estimator.with_predictions(found['keypoints'], found['scores'], samples)
+        return [
+            PoseExplanation(
+                keypoints=np.array(sample.pred_instances.keypoints[0], float),
+                scores=np.array(sample.pred_instances.keypoint_scores[0], float),
+                dependency=maps,
+                affect=None,
+                names=list(self.meta.keypoint_names),
+                skeleton=[(first, second) for first, second in self.meta.skeleton],
+                score_thr=self.options.score_thr,
+                bbox=np.array(sample.gt_instances.bboxes[0], float),
+                crop=crop.permute(1, 2, 0).cpu().numpy(),
+                token_to_crop=np.array(self.meta.token_to_crop),
+                crop_to_image=affine,
+                cells=np.zeros((len(maps[0]), 0, 2), int),
+                cell_weights=np.zeros((len(maps[0]), 0)),
+            )
+            for sample, crop, affine, maps in zip(posed, crops, affines, found['dependency'])
+        ]
+
+
 def load_exported(path: PathLike, backend: str | None = None, device: str = 'cpu') -> ExportedPoseEstimator:
     """Load a file of :func:`~mmtranspose.deployment.export_model` in place of a model.
 
@@ -163,6 +224,11 @@ def load_exported(path: PathLike, backend: str | None = None, device: str = 'cpu
         InputError: See :func:`~mmtranspose.deployment.runtimes.open_runtime`.
     """
     return ExportedPoseEstimator(open_runtime(path, backend, device))
+
+
+def is_exported_file(path: PathLike) -> bool:
+    """Whether a name ends as the files of `mmtranspose export` do."""
+    return Path(path).suffix in {suffix for suffixes, _ in BACKENDS.values() for suffix in suffixes}
 
 
 def crop_config(meta: FileMeta) -> Config:

@@ -53,9 +53,10 @@ def onnx_model(graph: CropsGraph | ImageGraph, meta: FileMeta) -> onnx.ModelProt
         )
     assert converted is not None
     model = converted.model_proto
-    kept = [output for output in model.graph.output if output.name in meta.outputs]
+    values = list(model.graph.output)
     del model.graph.output[:]
-    model.graph.output.extend(kept)
+    model.graph.output.extend(value for value in values if value.name in meta.outputs)
+    model.graph.value_info.extend(value for value in values if value.name in inside)
     _name_sizes(model)
     model.producer_name, model.producer_version = KEY, meta.version
     onnx.helper.set_model_props(model, {KEY: meta.to_json()})

@@ -54,9 +54,9 @@ class Agreement:
         limits = TOLERANCES[self.precision]
         return all(_quantile(values, share) <= limit for values, limit in zip(found, limits))
 
-    def lines(self) -> list[tuple[str, str, str, str]]:
+    def lines(self) -> list[tuple[str, ...]]:
         """A table: each value's median, 95th percentile and largest difference."""
-        rows = [('difference from PyTorch', 'median', '95 %', 'largest')]
+        rows: list[tuple[str, ...]] = [('difference from PyTorch', 'median', '95 %', 'largest')]
         named = [
             ('keypoints, px of the image', self.keypoints),
             ("keypoints, px of the network's input", self.crop_keypoints),
@@ -95,7 +95,8 @@ def verify(exported: ExportedPoseEstimator, model: PoseEstimator, people: Iterab
     if not found:
         raise InputError('there is nobody to compare: give an image with at least one box')
     columns = [np.concatenate(column) for column in zip(*found)]
-    return Agreement(sum(len(boxes) for _, boxes in people), *columns, precision=meta.precision)
+    in_image, in_crop, scores, maps = columns
+    return Agreement(sum(len(boxes) for _, boxes in people), in_image, in_crop, scores, maps, meta.precision)
 
 
 def _differences(

@@ -1,8 +1,8 @@
 """Explain what predictions depend on: maps over the token grid from attention and other methods, and their measures."""
 
 from mmtranspose.explain.attention import attention_maps
-from mmtranspose.explain.explainer import Explainer, ExplainOptions
+from mmtranspose.explain.explainer import Explainer, ExplainOptions, explainer_of
 from mmtranspose.explain.pose_explanation import PoseExplanation
 from mmtranspose.explain.target import Target, peak_cells
 
-__all__ = ['ExplainOptions', 'Explainer', 'PoseExplanation', 'Target', 'attention_maps', 'peak_cells']
+__all__ = ['ExplainOptions', 'Explainer', 'PoseExplanation', 'Target', 'attention_maps', 'explainer_of', 'peak_cells']

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -189,6 +189,12 @@ class Explainer:
         )
 
 
+def explainer_of(model: PoseEstimator, options: ExplainOptions) -> Callable[[Batch], list[PoseExplanation]]:
+    """What explains a model's predictions: an :class:`Explainer`, or the model's own (an exported file has one)."""
+    own = getattr(model, 'explainer', None)
+    return Explainer(model, options) if own is None else own(options)
+
+
 def explain_topdown(
     model: PoseEstimator,
     image: ImageLike,
@@ -222,7 +228,7 @@ def explain_topdown(
         InputError: The image or an option cannot be used; the heatmaps are not finite; the boxes have another shape; or
             a box cannot be used, see :func:`mmtranspose.crops.boxes.box_problem`.
     """
-    explainer = Explainer(model, _options(options))
+    explainer = explainer_of(model, _options(options))
     require_at_least('batch_size', batch_size, 1)
     image = as_image(image)
     boxes = boxes_in_image(bboxes, image, bbox_format)

@@ -11,6 +11,7 @@ from mmpose.structures import PoseDataSample
 
 from mmtranspose.crops.crop_maker import CropMaker
 from mmtranspose.crops.device_crop_maker import DeviceCropMaker, cuts_on_device
+from mmtranspose.deployment import ExportedPoseEstimator
 from mmtranspose.detection import PersonDetector
 from mmtranspose.errors import InputError
 from mmtranspose.explain import ExplainOptions, PoseExplanation
@@ -53,7 +54,8 @@ class TopdownPipeline:
     does not grow with the number of frames.
 
     Args:
-        model (PoseEstimator): From :func:`mmtranspose.apis.init_model`, in evaluation mode. A TransPose is accelerated
+        model (PoseEstimator): From :func:`mmtranspose.apis.init_model`, in evaluation mode; or an exported file, from
+            :func:`mmtranspose.apis.load_exported`. A TransPose is accelerated
             (the flip test in one pass, see :func:`mmtranspose.apis.accelerate`). An accelerated model keeps its own
             options, and any other of MMPose's top-down estimators runs as it is.
         boxes (PersonDetector | BoxSource | BoxesLike | str): Where people are: a
@@ -67,6 +69,8 @@ class TopdownPipeline:
         explain (ExplainOptions | None): Also explain the poses, with these options.
         track (bool): Number people by matching poses (OKS) between frames: ``track_id`` of their samples.
         output_heatmaps (bool): Keep the heatmaps: ``pred_fields.heatmaps`` (K, h, w) of the samples.
+        backend (str): What runs a TransPose that is not explained: ``'torch'``, or ``'openvino'`` on a CPU, which is
+            faster there; see :func:`mmtranspose.apis.accelerate`.
 
     Raises:
         InputError: An option has a value that it does not take, the model is in training mode, or the model cannot be
@@ -83,17 +87,18 @@ class TopdownPipeline:
         explain: ExplainOptions | None = None,
         track: bool = False,
         output_heatmaps: bool = False,
+        backend: str = 'torch',
     ):
         for name, value in (('batch_size', batch_size), ('detector_batch_size', detector_batch_size)):
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise InputError(f'{name}={value} must be a whole number from 1 on')
-        device = next(model.parameters()).device
+        device = model.device if isinstance(model, ExportedPoseEstimator) else next(model.parameters()).device
         on_cpu = device.type == 'cpu'
         self.boxes = box_source(boxes)
         self.batch_size = batch_size or (8 if explain is not None else 16 if on_cpu else 64)
         self.detector_batch_size = detector_batch_size or (4 if on_cpu else 8)
         self.explains = explain is not None
-        self.estimate = PoseEstimation(model, dtype, explain, output_heatmaps)
+        self.estimate = PoseEstimation(model, dtype, explain, output_heatmaps, backend)
         crops = CropMaker(model)
         self.cut: Callable[[np.ndarray, np.ndarray], list[dict]] = crops
         if not on_cpu and cuts_on_device(crops.pipeline):

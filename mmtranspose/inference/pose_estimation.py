@@ -15,8 +15,9 @@ from mmtranspose.acceleration import accelerate
 from mmtranspose.acceleration.accelerated_estimator import AcceleratedPoseEstimator
 from mmtranspose.crops.boxes import boxes_in_image
 from mmtranspose.crops.crop_maker import CropMaker
+from mmtranspose.deployment import ExportedPoseEstimator
 from mmtranspose.errors import InputError, require_at_least
-from mmtranspose.explain import Explainer, ExplainOptions, PoseExplanation
+from mmtranspose.explain import ExplainOptions, PoseExplanation, explainer_of
 from mmtranspose.media import as_image
 from mmtranspose.models.necks import TransPoseNeck
 from mmtranspose.typing import BoxesLike, ImageLike, PoseEstimator
@@ -32,16 +33,25 @@ class PoseEstimation:
         dtype (str): Data type of the network: ``'fp32'``, ``'bf16'`` or ``'fp16'``.
         explain (ExplainOptions | None): Explain the poses, with these options.
         output_heatmaps (bool): Keep the heatmaps in the samples.
+        backend (str): What runs a TransPose that is not explained; see
+            :class:`~mmtranspose.acceleration.AccelerationOptions`.
 
     Raises:
         InputError: The model is in training mode, cannot be explained or cannot be run in ``dtype``, or two options
             exclude each other.
     """
 
-    def __init__(self, model: PoseEstimator, dtype: str, explain: ExplainOptions | None, output_heatmaps: bool):
+    def __init__(
+        self,
+        model: PoseEstimator,
+        dtype: str,
+        explain: ExplainOptions | None,
+        output_heatmaps: bool,
+        backend: str = 'torch',
+    ):
         if explain is None and model.training:
             raise InputError('the model is in training mode: call model.eval() first')
-        self.explainer = None if explain is None else Explainer(model, explain)
+        self.explainer = None if explain is None else explainer_of(model, explain)
         self.model, self.ours = model, False
         if explain is not None:
             if dtype != 'fp32' or output_heatmaps:
@@ -49,8 +59,14 @@ class PoseEstimation:
         elif isinstance(model, AcceleratedPoseEstimator):
             if dtype != 'fp32':
                 raise InputError(f'dtype={dtype!r}: the model is accelerated already, in a dtype of its own')
+        elif isinstance(model, ExportedPoseEstimator):
+            if dtype != 'fp32' or output_heatmaps:
+                raise InputError(
+                    f'an exported file returns keypoints, in its own number format ({model.meta.precision}): leave out '
+                    'heatmaps and dtype'
+                )
         elif isinstance(getattr(model, 'neck', None), TransPoseNeck):
-            self.model, self.ours = accelerate(model, dtype), True
+            self.model, self.ours = accelerate(model, dtype, backend=backend), True
             self.model.test_cfg = {**self.model.test_cfg, 'output_heatmaps': output_heatmaps}
         elif dtype != 'fp32':
             raise InputError(f'dtype={dtype!r} is for TransPose models, and this one has no TransPoseNeck: use fp32')

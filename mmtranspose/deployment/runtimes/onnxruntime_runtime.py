@@ -56,13 +56,14 @@ class OnnxRuntime(Runtime):
         outputs = crop_outputs(self.meta)
         if self.meta.graph == 'crops':
             return named(self._session.run(outputs, {'crops': crops}))
-        return named(self._crops_session.run(outputs, {'cut_crops': as_cut_crops(crops)}))
+        return named(self._crops_session.run(outputs, as_cut_crops(crops)))
 
     @cached_property
     def _crops_session(self) -> Any:
         import onnx
 
-        part = onnx.utils.Extractor(onnx.load(str(self.path))).extract_model(['cut_crops'], crop_outputs(self.meta))
+        model, inputs = onnx.load(str(self.path)), ['cut_crops', 'boxes']
+        part = onnx.utils.Extractor(model).extract_model(inputs, crop_outputs(self.meta))
         return self._opened(part.SerializeToString())
 
     def _opened(self, model: str | bytes) -> Any:

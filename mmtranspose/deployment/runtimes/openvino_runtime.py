@@ -55,8 +55,7 @@ class OpenVinoRuntime(Runtime):
 
     def run_crops(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         """Run what the file does with crops; see :class:`Runtime`."""
-        given = {'crops': crops} if self.meta.graph == 'crops' else {'cut_crops': as_cut_crops(crops)}
-        return named(self._crops(given))
+        return named(self._crops({'crops': crops} if self.meta.graph == 'crops' else as_cut_crops(crops)))
 
     @cached_property
     def _whole(self) -> Callable[[Values], Sequence[np.ndarray]]:
@@ -78,7 +77,7 @@ class OpenVinoRuntime(Runtime):
 
         def run(given: Values) -> Sequence[np.ndarray]:
             (crops,) = before(given)
-            return after({**given, **dict(zip(passed, network({entry: crops})))})
+            return after({**given, **dict(zip(passed, network({**given, entry: crops})))})
 
         return run
 
@@ -93,7 +92,7 @@ class OpenVinoRuntime(Runtime):
             raise InputError(
                 f'{self.path} cannot be run on {self.device}, OpenVINO has {known}: {_plain(error)}'
             ) from error
-        wanted = [name for name in inputs if any(name in port.get_names() for port in compiled.inputs)]
+        wanted = [port.get_any_name() for port in compiled.inputs]
         return lambda given: compiled({name: given[name] for name in wanted}).to_tuple()
 
 

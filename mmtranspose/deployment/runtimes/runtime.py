@@ -94,6 +94,10 @@ def named(values: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     return dict(zip(('keypoints', 'scores', 'dependency'), values))
 
 
-def as_cut_crops(crops: np.ndarray) -> np.ndarray:
-    """Crops (N, h, w, 3), uint8, as the value ``cut_crops`` of a graph from images: (N, 3, h, w), float32."""
-    return np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)
+def as_cut_crops(crops: np.ndarray) -> dict[str, np.ndarray]:
+    """Crops (N, h, w, 3), uint8, as the values of a graph from images: ``cut_crops`` (N, 3, h, w), float32; ``boxes``.
+
+    Only the number of the boxes counts: inside a graph, the number of people is read from them.
+    """
+    cut = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)
+    return {'cut_crops': cut, 'boxes': np.zeros((len(crops), 4), np.float32)}

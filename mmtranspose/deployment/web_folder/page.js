@@ -59,13 +59,13 @@ function engine(mode, text) {
 async function startEngine() {
   const backend = localStorage.getItem('backend') ?? '';
   $('backend').value = backend;
-  $('backend-box').hidden = !navigator.gpu;
   engine('loading', 'Loading the model …');
   app.estimator?.close();
   app.estimator = new Estimator(folder, backend, showProgress);
   try {
     const loaded = await app.estimator.ready;
     app.ready = loaded;
+    $('backend-box').hidden = !loaded.hasGpu;
     engine('ready', about(loaded));
   } catch (error) {
     engine('failed', `The model cannot be run: ${error.message}.`);
@@ -79,10 +79,10 @@ function showProgress({ come, total }) {
 }
 
 function about({ backend, threads, isKept, instead }) {
-  const device = backend === 'webgpu' ? 'on WebGPU' : `by WebAssembly on ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+  const device = backend === 'webgpu' ? 'WebGPU' : `WebAssembly, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
   const why = instead ? ` (WebGPU cannot run this file: ${instead})` : '';
   const isServed = isKept && navigator.serviceWorker?.controller;
-  return `Ready: computed on this device ${device}${why}${isServed ? '. Works without a network from now on.' : '.'}`;
+  return `Ready: runs on this device (${device})${why}${isServed ? '. Works without a network from now on.' : '.'}`;
 }
 
 // ---- Image, boxes, poses

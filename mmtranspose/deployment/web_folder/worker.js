@@ -17,12 +17,13 @@ const TASKS = {
 
 /** Loads runtime and files; falls back to WebAssembly where WebGPU cannot run them. */
 async function load({ folder, backend }) {
-  const wanted = backend || ((await navigator.gpu?.requestAdapter().catch(() => null)) ? 'webgpu' : 'wasm');
+  const hasGpu = Boolean(await navigator.gpu?.requestAdapter().catch(() => null));
+  const wanted = backend || (hasGpu ? 'webgpu' : 'wasm');
   try {
-    return await loadOn(wanted, folder);
+    return { hasGpu, ...(await loadOn(wanted, folder)) };
   } catch (error) {
     if (wanted === 'wasm') throw error;
-    return { ...(await loadOn('wasm', folder)), instead: error.message };
+    return { hasGpu, ...(await loadOn('wasm', folder)), instead: error.message };
   }
 }
 
@@ -31,7 +32,7 @@ async function loadOn(backend, folder) {
   const files = [binary, folder.model, ...(folder.detector ? [folder.detector] : [])];
   const [wasmBinary, ...models] = await withProgress(files);
   runtime = await import(`./${script}`);
-  Object.assign(runtime.env.wasm, { wasmBinary });
+  Object.assign(runtime.env.wasm, { wasmBinary, numThreads: threads() });
   runtime.env.logLevel = 'error';
   [pose, detector] = [];
   for (const bytes of models) {
@@ -42,7 +43,13 @@ async function loadOn(backend, folder) {
   await warmUp();
   const all = [folder.model, folder.detector, ...Object.values(folder.runtime).map((one) => one.binary)];
   const isKept = await tidy(files, all.filter(Boolean)).catch(() => false);
-  return { backend, threads: runtime.env.wasm.numThreads || 1, isKept };
+  return { backend, threads: threads(), isKept };
+}
+
+/** Where there are many cores, half of them are slow ones or twins of others. */
+function threads() {
+  const cores = navigator.hardwareConcurrency || 1;
+  return self.crossOriginIsolated ? Math.min(cores > 4 ? Math.ceil(cores / 2) : cores, 8) : 1;
 }
 
 /** Fetches files side by side, and tells the page how many bytes of how many have come. */

@@ -56,6 +56,7 @@ setup(
         'app': ['gradio'],
         'dev': ['mypy', 'playwright', 'pytest', 'pytest-xdist', 'ruff'],
         'explain': ['captum'],
+        'export': ['nncf', 'onnx', 'onnxruntime', 'onnxscript', 'openvino'],
         'safetensors': ['safetensors'],
         'video': ['av'],
     },

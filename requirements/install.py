@@ -27,7 +27,7 @@ except ImportError:  # Windows: set-ups at the same time do not wait for each ot
     fcntl = None
 
 ROOT = Path(__file__).resolve().parent.parent
-PINS = [ROOT / 'requirements' / name for name in ('runtime.txt', 'mmpose.txt', 'app.txt', 'dev.txt')]
+PINS = [ROOT / 'requirements' / name for name in ('runtime.txt', 'mmpose.txt', 'app.txt', 'export.txt', 'dev.txt')]
 LOG = ROOT / '.venv-install.log'
 WHEELS = ('--only-binary', ':all:')  # nothing is compiled
 STATE = 'mmtranspose-setup.json'  # in the environment: says that `make setup` made it, and how far it came

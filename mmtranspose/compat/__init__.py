@@ -36,6 +36,7 @@ def apply() -> None:
         inferencer_collate,
         manager_lock,
         mmcv_ops,
+        openvino_telemetry,
         package_lookup,
         safe_globals,
         safetensors_files,
@@ -52,6 +53,7 @@ def apply() -> None:
         atomic_write,
         package_lookup,
         byte_order_mark,
+        openvino_telemetry,
     ):
         fault.apply()
     for fault in (checkpoint_files, safetensors_files):

@@ -20,7 +20,8 @@ from mmtranspose.inference.box_sources import BoxSource, box_source
 from mmtranspose.inference.pose_estimation import PoseEstimation
 from mmtranspose.inference.stages import cut_crops, estimate_poses, find_boxes
 from mmtranspose.inference.tracking import Tracker
-from mmtranspose.media import Frame, Source, Unreadable, open_source
+from mmtranspose.inference.work_units import UnitEnd, each_unit
+from mmtranspose.media import Frame, Source, open_source
 from mmtranspose.media.sources import InputsLike
 from mmtranspose.typing import BoxesLike, PoseEstimator
 
@@ -122,20 +123,45 @@ class TopdownPipeline:
             InputError: An input does not exist (raised at once); or, without ``on_skip``, a frame or box cannot be used
                 (raised when its turn comes).
         """
-        results = self._run(open_source(inputs), on_skip or _refuse)
+        return self._started(open_source(inputs), on_skip, ends=False)  # type: ignore[return-value]  # no ends
+
+    def by_unit(self, source: Source, on_skip: OnSkip | None = None) -> Iterator[TopdownResult | UnitEnd]:
+        """Estimate the poses as by a call, and tell the end of each unit of :func:`in_units` after its results."""
+        return self._started(source, on_skip, ends=True)
+
+    @property
+    def unit_size(self) -> int | None:
+        """Images of a unit, see :func:`in_units`: whole batches of the detector, about as many as fill one of the network by two people each.
+
+        None where people are tracked from image to image.
+        """
+        if self.sigmas is not None:
+            return None
+        return self.detector_batch_size * max(1, self.batch_size // (2 * self.detector_batch_size))
+
+    def _started(self, source: Source, on_skip: OnSkip | None, ends: bool) -> Iterator[TopdownResult | UnitEnd]:
+        results = self._run(source, on_skip or _refuse, ends)
         next(results)  # into its `with`, so that closing the generator closes the source, iterated or not
         return results
 
-    def _run(self, source: Source, on_skip: OnSkip) -> Iterator[TopdownResult]:
+    def _run(self, source: Source, on_skip: OnSkip, ends: bool) -> Iterator[TopdownResult | UnitEnd]:
         live = source.live
         batch = 1 if live else self.detector_batch_size
-        tracker = None if self.sigmas is None else Tracker(self.sigmas)
+        tracker = self._tracker()
+
         with _reading(source) as background:
             yield  # type: ignore[misc]  # for the first `next`, by __call__
             frames = background.ahead(source, batch, _is_live if live else None)
-            boxed = background.ahead(find_boxes(frames, self.boxes, batch), batch)
-            tasks = background.ahead(cut_crops(boxed, self.cut), batch)
-            for task in estimate_poses(tasks, self.estimate, self.batch_size, wait=not live):
+            boxed = background.ahead(each_unit(frames, lambda unit: find_boxes(unit, self.boxes, batch)), batch)
+            tasks = background.ahead(each_unit(boxed, lambda unit: cut_crops(unit, self.cut)), batch)
+            for task in each_unit(
+                tasks, lambda unit: estimate_poses(unit, self.estimate, self.batch_size, wait=not live)
+            ):
+                if isinstance(task, UnitEnd):
+                    tracker = self._tracker()
+                    if ends:
+                        yield task
+                    continue
                 for name, reason in task.skipped:
                     on_skip(name, reason)
                 if task.frame is None:
@@ -143,6 +169,9 @@ class TopdownPipeline:
                 if tracker is not None:
                     tracker(task.frame, task.samples)
                 yield TopdownResult(task.frame, task.samples, task.explanations if self.explains else None)
+
+    def _tracker(self) -> Tracker | None:
+        return None if self.sigmas is None else Tracker(self.sigmas)
 
 
 @contextmanager
@@ -157,7 +186,7 @@ def _reading(source: Source) -> Iterator[Background]:
             source.close()
 
 
-def _is_live(item: Frame | Unreadable) -> bool:
+def _is_live(item: object) -> bool:
     return isinstance(item, Frame) and item.video is not None and item.video.live
 
 

@@ -67,6 +67,11 @@ class Source:
         self._closed = False
 
     @property
+    def inputs(self) -> list[Input]:
+        """The files, cameras and arrays, in the order in which they are read."""
+        return list(self._inputs)
+
+    @property
     def length(self) -> int | None:
         """Number of frames, an estimate for some videos; None where an input does not tell its length."""
         total = 0

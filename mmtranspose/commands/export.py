@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmtranspose.commands.command_line import add_allow_partial, add_cfg_options, add_model, parse
-from mmtranspose.deployment import export_model
+from mmtranspose.deployment import export_model, load_exported
+from mmtranspose.deployment.evaluating import before_and_after
 from mmtranspose.deployment.export_options import GRAPHS, PRECISIONS, SUFFIXES
-from mmtranspose.errors import InputError
+from mmtranspose.deployment.verifying import compare, drawn_people
+from mmtranspose.errors import DONE, FAILED, InputError
+from mmtranspose.files.text_tables import table_lines
+from mmtranspose.loading.config import load_config
 from mmtranspose.loading.init_model import init_model
 from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import printable
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
     arguments = command_parser(
         'export',
         'Write a model as one file that runs without PyTorch and MMPose: from an image and boxes to keypoints in its '
@@ -53,7 +59,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.add_argument(
         '--calibration',
         metavar='CONFIG|DIR',
-        help='people to calibrate int8 with: a config of a dataset, or a folder of images of one person each',
+        help='people to calibrate int8 with: a config with their dataset, or a folder of images of one person each '
+        "(default: the test data of the model's config). With a dataset, its AP before and after is printed",
+    )
+    arguments.add_argument(
+        '--verify',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='run the file on an image of drawn people and compare it with PyTorch (default); exit status 1 if they '
+        'differ by more than rounding. `mmtranspose verify` does it with your images',
     )
     add_cfg_options(arguments)
     add_allow_partial(arguments)
@@ -70,7 +84,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         format=args.format or _format(args.output),
         precision=args.precision,
     )
-    print(printable(f'{written}: {written.stat().st_size / 1e6:.1f} MB'))
+    weights = written.with_suffix('.bin')
+    size = written.stat().st_size + (weights.stat().st_size if written.suffix == '.xml' else 0)
+    print(printable(f'{written}: {size / 1e6:.1f} MB'))
+    if not args.verify:
+        return DONE
+    exported = load_exported(written)
+    agreement = compare(exported, model, drawn_people())
+    print(*agreement.lines(), sep='\n')
+    if args.precision == 'int8' and not (args.calibration and Path(args.calibration).is_dir()):
+        data = load_config(args.calibration) if args.calibration else model.cfg
+        print(*table_lines(before_and_after(model, exported, data)), sep='\n')
+    if agreement.problem:
+        print(f'{agreement.problem}; `mmtranspose verify` compares on your own images', file=sys.stderr)
+        return FAILED
+    return DONE
 
 
 def _format(output: str) -> str:

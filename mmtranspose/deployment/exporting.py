@@ -66,8 +66,9 @@ def export_model(
     require_output_file(path, 'output', [])
     require_exportable(model)
     samples: list[dict[str, np.ndarray]] = []
-    if chosen.precision == 'int8' and calibration is not None:
-        samples = graph_inputs(calibration_people(calibration), chosen.graph, model)
+    if chosen.precision == 'int8':
+        people = calibration_people(model.cfg if calibration is None else calibration)
+        samples = graph_inputs(people, chosen.graph, model)
     graph, meta = traced(model, chosen, checkpoint)
     if chosen.format == 'openvino':
         write_openvino(graph, meta, path, samples)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mmtranspose.crops.boxes import whole_image
 from mmtranspose.crops.crop_maker import CropMaker
+from mmtranspose.dataset_check.before_run import check_data
 from mmtranspose.errors import InputError, require_package
 from mmtranspose.loading.config import load_config
 from mmtranspose.media import read_image
@@ -45,7 +46,9 @@ def quantised(
 
     nncf.set_log_level(logging.ERROR)
     if not samples:
-        raise InputError('int8 is calibrated with images of people: name a dataset config or a folder (--calibration)')
+        raise InputError(
+            'int8 is calibrated with images of people: name a config of a dataset or a folder (--calibration)'
+        )
     outside = [name for name in names if name not in inside]
     return nncf.quantize(
         model,
@@ -73,11 +76,26 @@ def calibration_people(source: PathLike | Config) -> list[People]:
         if not images:
             raise InputError(f'the folder {source} holds no images to calibrate with')
         return [(image, whole_image(image)[:, :4]) for image in images]
-    cfg = source if isinstance(source, Config) else load_config(source)
+    cfg = annotated_only(source if isinstance(source, Config) else load_config(source))
     init_default_scope(cfg.get('default_scope', 'mmpose'))
-    dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'pipeline': [], 'bbox_file': ''})
+    dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'pipeline': []})
     entries = [dataset.get_data_info(index) for index in _evenly(range(len(dataset)))]
     return [(read_image(entry['img_path']), entry['bbox'].astype(np.float32)) for entry in entries]
+
+
+def annotated_only(cfg: Config) -> Config:
+    """A copy of a config whose test data are people in their annotated boxes, checked before they are used.
+
+    Raises:
+        InputError: The config has no test data, or its files are missing or wrong.
+    """
+    cfg = cfg.copy()
+    if not cfg.get('test_dataloader'):
+        raise InputError(f'{cfg.filename or "the config"} has no test_dataloader, so it names no people')
+    if 'bbox_file' in cfg.test_dataloader.dataset:
+        cfg.test_dataloader.dataset.bbox_file = ''
+    check_data(cfg, ['test_dataloader'], evaluation=False)
+    return cfg
 
 
 def graph_inputs(people: Iterable[People], graph: str, model: PoseEstimator) -> list[dict[str, np.ndarray]]:

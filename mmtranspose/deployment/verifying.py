@@ -13,6 +13,7 @@ from mmtranspose.deployment.exported_estimator import ExportedPoseEstimator
 from mmtranspose.deployment.quantisation import People
 from mmtranspose.errors import InputError
 from mmtranspose.explain import Explainer, ExplainOptions
+from mmtranspose.files.text_tables import table_lines
 from mmtranspose.typing import PoseEstimator
 
 SURE = 0.3  # keypoints of lower scores come from flat heatmaps, where any rounding moves the maximum
@@ -54,12 +55,19 @@ class Agreement:
         limits = TOLERANCES[self.precision]
         return all(_quantile(values, share) <= limit for values, limit in zip(found, limits))
 
-    def lines(self) -> list[tuple[str, ...]]:
-        """A table: each value's median, 95th percentile and largest difference."""
+    @property
+    def problem(self) -> str | None:
+        """What is wrong, in a sentence; None if nothing is."""
+        if not len(self.scores):
+            return 'no keypoint has a score of at least 0.3, so nothing was compared: give images of people (--input)'
+        return None if self.within else 'the file differs from PyTorch by more than rounding'
+
+    def lines(self) -> list[str]:
+        """A table for people: each value's median, 95th percentile and largest difference."""
         rows: list[tuple[str, ...]] = [('difference from PyTorch', 'median', '95 %', 'largest')]
         named = [
-            ('keypoints, px of the image', self.keypoints),
-            ("keypoints, px of the network's input", self.crop_keypoints),
+            ('keypoints, pixels of the image', self.keypoints),
+            ("keypoints, pixels of the network's input", self.crop_keypoints),
             ('scores', self.scores),
             ('dependency', self.dependency),
         ]
@@ -68,14 +76,14 @@ class Agreement:
             for name, values in named
             if len(values)
         ]
-        return rows
+        return [*table_lines(rows), f'{len(self.scores)} keypoints of {self.people} people were compared']
 
 
 def _quantile(values: np.ndarray, share: float) -> float:
     return float(np.quantile(values, share)) if len(values) else 0.0
 
 
-def verify(exported: ExportedPoseEstimator, model: PoseEstimator, people: Iterable[People]) -> Agreement:
+def compare(exported: ExportedPoseEstimator, model: PoseEstimator, people: Iterable[People]) -> Agreement:
     """Run an exported file and its model on the same images and boxes.
 
     Args:

@@ -16,13 +16,15 @@ started.promise = new Promise((resolve) => { started.resolve = resolve; });
 const camera = new Camera($('video'));
 const editor = new BoxEditor($('box-canvas'), { drawn: () => estimate(), changed: describeBox, entered: () => estimate() });
 
+const byTouch = matchMedia('(hover: none)').matches;
 const HINTS = {
   start: '',
   camera: 'Point the camera at people, then take the image.',
-  box: 'Draw a box around a person: press at one corner and drag to the other. Or take the whole image as the box.',
+  box: `Draw a box around a person: ${byTouch ? 'touch' : 'press at'} one corner and drag to the other. Or take the whole image.`,
   change: 'Drag the corners or the box itself, then estimate the pose. Or draw another box.',
-  poses: 'Click a keypoint, or hover over it, to see what it depends on. Keys: ← → for keypoints, ↑ ↓ for layers.',
-  pose: 'Click a keypoint, or hover over it, to see its score. Keys: ← → for keypoints.',
+  poses: byTouch ? 'Tap a keypoint to see what it depends on. Below, tap a layer.'
+    : 'Click a keypoint, or hover over it, to see what it depends on. Keys: ← → for keypoints, ↑ ↓ for layers.',
+  pose: byTouch ? 'Tap a keypoint to see its score.' : 'Click a keypoint, or hover over it, to see its score. Keys: ← → for keypoints.',
 };
 
 // ---- Screens and messages
@@ -38,6 +40,10 @@ function screen(name, hint = name) {
   for (const [id, where] of Object.entries(shown)) $(id).hidden = where !== name;
   $('back').hidden = name !== 'box' && name !== 'camera' || !app.people.length;
 }
+
+let byKeys = false; // whether a key was the last thing used: only then does a focus need a ring
+for (const kind of ['keydown', 'pointerdown']) document.addEventListener(kind, () => { byKeys = kind === 'keydown'; }, true);
+const focus = (id) => $(id).focus({ preventScroll: true, focusVisible: byKeys });
 
 function complain(sentence) {
   $('alert').textContent = sentence;
@@ -96,7 +102,7 @@ async function take(bitmap, name) {
   look();
   app.looked.catch((error) => { if (run === app.run) complain(`The image cannot be used: ${error.message}.`); });
   if (folder.detector) await findPeople(run);
-  else $('box-canvas').focus({ preventScroll: true });
+  else focus('box-canvas');
 }
 
 function look() {
@@ -156,7 +162,7 @@ async function showPeople(index) {
   if (!window.web.isShown) Object.assign(chosen, { view: 'image' });
   await view({ heat: folder.heat, threshold: 0, image, people: app.people }, chosen);
   window.web.isShown = true;
-  $('map').focus({ preventScroll: true });
+  focus('map');
 }
 
 function drawBox(changing) {
@@ -164,7 +170,7 @@ function drawBox(changing) {
   const others = app.people.filter((_, index) => index !== changing).map(({ bbox }) => bbox);
   screen('box', changing === null ? 'box' : 'change');
   editor.show(app.bitmap, changing === null ? null : app.people[changing].bbox, others);
-  $('box-canvas').focus({ preventScroll: true });
+  focus('box-canvas');
 }
 
 function removePerson() {

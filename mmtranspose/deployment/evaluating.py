@@ -1,0 +1,74 @@
+"""Evaluate a model and its exported file on the same people: what an export to a lower precision costs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from tqdm import tqdm
+
+from mmtranspose.deployment.exported_estimator import ExportedPoseEstimator
+from mmtranspose.deployment.quantisation import annotated_only
+from mmtranspose.errors import InputError
+from mmtranspose.typing import PoseEstimator
+
+BATCH = 16
+
+
+@torch.no_grad()
+def evaluate(model: PoseEstimator, cfg: Config, title: str) -> dict[str, float]:
+    """Evaluate poses in the annotated boxes of a config's test data, by its ``test_evaluator``.
+
+    Args:
+        model (PoseEstimator): A model or an exported file; crops are cut as ``model.cfg`` says.
+        cfg (Config): Of the dataset: ``test_dataloader`` and ``test_evaluator`` are read.
+        title (str): Stands before the progress bar.
+
+    Returns:
+        dict[str, float]: Metrics by name, as ``'coco/AP'``.
+
+    Raises:
+        InputError: The config has no evaluator or no test data, or their files are missing or wrong.
+    """
+    cfg = annotated_only(cfg)
+    if not cfg.get('test_evaluator'):
+        raise InputError(f'{cfg.filename or "the config"} has no test_evaluator')
+    init_default_scope(cfg.get('default_scope', 'mmpose'))
+    pipeline = model.cfg.test_dataloader.dataset.pipeline
+    dataset = {**cfg.test_dataloader.dataset, 'pipeline': pipeline}
+    sampler = dict(type='DefaultSampler', shuffle=False, round_up=False)
+    loader = Runner.build_dataloader(dict(dataset=dataset, sampler=sampler, batch_size=BATCH, num_workers=0))
+    evaluator = Evaluator(cfg.test_evaluator)
+    evaluator.dataset_meta = loader.dataset.metainfo
+    for batch in tqdm(loader, desc=title, unit='batch'):
+        evaluator.process(data_samples=model.test_step(batch), data_batch=batch)
+    with contextlib.redirect_stdout(io.StringIO()):  # COCO's own table
+        return evaluator.evaluate(len(loader.dataset))
+
+
+def before_and_after(model: PoseEstimator, exported: ExportedPoseEstimator, cfg: Config) -> list[tuple[str, ...]]:
+    """Evaluate a model and its file; returns a table of both and their differences.
+
+    Args:
+        model (PoseEstimator): In evaluation mode; its flip test is that of the file meanwhile.
+        exported (ExportedPoseEstimator): The file.
+        cfg (Config): Of the dataset.
+    """
+    before: Any = model.test_cfg
+    model.test_cfg = {**(before or {}), 'flip_test': exported.meta.flip_test}
+    try:
+        wanted = evaluate(model, cfg, 'PyTorch')
+    finally:
+        model.test_cfg = before
+    found = evaluate(exported, cfg, exported.meta.precision)
+    rows: list[tuple[str, ...]] = [('', 'PyTorch', exported.meta.precision, 'difference')]
+    rows += [
+        (name, f'{value:.4f}', f'{found[name]:.4f}', f'{found[name] - value:+.4f}') for name, value in wanted.items()
+    ]
+    return rows

@@ -31,6 +31,7 @@ COMMANDS = {
     'export': 'write a model as one file that runs without PyTorch: image and boxes in, keypoints and reasons out',
     'web': 'write a folder whose page runs an exported file in the browser, and shows what keypoints depend on',
     'verify': 'compare an exported file with PyTorch on images',
+    'export-detector': 'write a person detector as one file that runs without PyTorch: image in, boxes out',
     'publish': 'write a trained checkpoint as a file to share, without traces of the run',
     'doctor': 'find out what is wrong with this environment and how to cure it',
     'demo': 'train a small model on synthetic people, evaluate it and show what its predictions depend on',

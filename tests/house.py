@@ -36,7 +36,7 @@ ROOMS = {
     'acceleration': {'models'},
     'explain': {'models', 'codecs', 'crops', 'media'},
     'deployment': {'models', 'codecs', 'datasets', 'crops', 'loading', 'dataset_check', 'explain', 'media'},
-    'detection': {'loading', 'media'},
+    'detection': {'loading', 'media', 'deployment'},
     'inference': {'crops', 'detection', 'acceleration', 'deployment', 'explain', 'media', 'models'},
     'visualization': {'explain'},
     'results': {'inference', 'visualization', 'explain', 'media'},

@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 TORCH, MMENGINE, MMCV, MMPOSE = 'torch 2.11.0', 'mmengine 0.10.7', 'mmcv 2.1.0', 'mmpose 1.3.2'
+MMDET = 'mmdet 3.3.0'
 HERE = 'compat/upstream'
 
 
@@ -96,6 +97,7 @@ PRIVATE_NAMES = (
     PrivateName(MMENGINE, 'mmengine.utils.manager:_release_lock', 'compat/manager_lock'),
     PrivateName(MMCV, 'mmcv._ext:nms', 'compat/mmcv_ops'),
     PrivateName(MMCV, 'mmcv._ext:roi_align_forward', 'compat/mmcv_ops'),
+    PrivateName(MMDET, 'mmdet.models.dense_heads:YOLOXHead._bbox_decode', 'detection/detector_graph'),
     PrivateName(MMPOSE, 'mmpose.apis:_track_by_oks'),
     PrivateName(MMPOSE, 'mmpose.datasets.datasets.base:BaseCocoStyleDataset._is_valid_instance', ANNOTATIONS),
     PrivateName(MMPOSE, 'mmpose.datasets.datasets.base:BaseCocoStyleDataset._load_annotations', ANNOTATIONS),

@@ -20,6 +20,8 @@ from mmtranspose.commands.command_line import (
 )
 from mmtranspose.commands.detector_arguments import add_detector, detector_of, require_no_detector
 from mmtranspose.commands.model_arguments import add_estimator, load_estimator
+from mmtranspose.commands.shard_arguments import add_sharding, device_of, require_shareable, shard_of
+from mmtranspose.commands.shared_run import SharedRun
 from mmtranspose.deployment.exported_estimator import is_exported_file
 from mmtranspose.detection import PersonDetector
 from mmtranspose.detection.people_category import category_of_people
@@ -32,6 +34,7 @@ from mmtranspose.inference import BoxFile, TopdownPipeline
 from mmtranspose.inference.box_sources import WHOLE_IMAGE
 from mmtranspose.inference.image_ids import ImageIds, PathSuffixMap, ids_by_name
 from mmtranspose.inference.pipeline import OnSkip
+from mmtranspose.inference.work_units import in_units
 from mmtranspose.keypoint_names import keypoint_index, keypoint_names
 from mmtranspose.media import Source, open_source
 from mmtranspose.results import (
@@ -152,7 +155,9 @@ def add_drawing(arguments: argparse.ArgumentParser) -> None:
 def add_computation(arguments: argparse.ArgumentParser) -> None:
     """Add the options that say how to compute."""
     group = arguments.add_argument_group('computation')
-    group.add_argument('--device', default='cpu', help='cpu (default), cuda:0, ...')
+    group.add_argument(
+        '--device', help='cpu, cuda:0, ... (default: cpu; with a launcher the GPU of each process, if there are some)'
+    )
     group.add_argument(
         '--batch-size',
         type=whole_number,
@@ -199,12 +204,15 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add_outputs(arguments)
     add_drawing(arguments)
     add_computation(arguments)
+    add_sharding(arguments)
     add_cfg_options(arguments)
     add_allow_partial(arguments)
     add_allow_non_finite(arguments)
     args = parse(arguments, argv)
     if not args.show and args.output_root is None:
         args.output_root = RESULTS
+    args.shard, args.device = shard_of(args), device_of(args)
+    args.shared = args.merge or args.shard is not None
     return args
 
 
@@ -313,6 +321,11 @@ def infer(args: argparse.Namespace, source: Source) -> int:
     model = load_estimator(args)
     draw, folder = drawer_of(args, model.dataset_meta), folder_of(args, model.dataset_meta, boxes)
     pipeline = pipeline_of(args, model, boxes)
+    if args.shared:
+        ids, category = ids_and_category(args, boxes)
+        given = (*input_files(args.input), *other_files(args))
+        return SharedRun(args, args.shard, source, pipeline, boxes, draw, model, ids, category, faults, given)()
+    source = in_units(source, pipeline.unit_size)
     window = Window(args.show_interval) if args.show else None
     progress = Progress(source.length)
     try:
@@ -341,4 +354,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     with sigterm_as_interrupt(), open_source(args.input) as source:
         if args.explain == PAGE and source.moving:
             raise InputError(f'--explain {PAGE} is for images, and there is a video or camera; name a keypoint instead')
+        if args.shared:
+            require_shareable(args, source, args.explain == PAGE)
         return infer(args, source)

@@ -20,6 +20,10 @@ from mmtranspose.media import Frame
 from mmtranspose.typing import PathLike
 
 NOBODY = np.zeros((0, 5), np.float32)
+ONE_KIND = (
+    'detections by image_id are for images or for the frames of one video, and there are other inputs too; run them '
+    'separately'
+)
 
 
 class BoxFile:
@@ -113,6 +117,18 @@ class BoxFile:
             return ''
         return f'{self._where}: {count} of {total} boxes are of images that were not read ({_few(other)})'
 
+    def require_one_kind(self, moving: Sequence[bool]) -> None:
+        """Check that all boxes by ``image_id`` can be told apart, before the frames are read.
+
+        Args:
+            moving (Sequence[bool]): Whether each of the inputs is a video.
+
+        Raises:
+            InputError: Detections by ``image_id`` are for images or for one video, and there are others too.
+        """
+        if self._entries.by == 'id' and any(moving) and len(moving) > 1:
+            raise InputError(f'{self._where}: {ONE_KIND}')
+
     def _of(self, frame: Frame) -> np.ndarray:
         if not self._entries.images:
             return NOBODY
@@ -149,10 +165,7 @@ class BoxFile:
         video = '' if frame.video is None else frame.video.name
         self._counted = video if self._counted is None else self._counted
         if video != self._counted:
-            raise InputError(
-                f'{frame.name}: detections by image_id are for images or for the frames of one video, and there are '
-                'other inputs too; run them separately'
-            )
+            raise InputError(f'{frame.name}: {ONE_KIND}')
         if frame.video is not None:
             return frame.index
         if self.ids is not None:

@@ -131,7 +131,7 @@ class TopdownPipeline:
 
     @property
     def unit_size(self) -> int | None:
-        """Images of a unit, see :func:`in_units`: whole batches of the detector, about as many as fill one of the network by two people each.
+        """Images of a unit of :func:`in_units`: whole batches of the detector; two people in each fill a batch.
 
         None where people are tracked from image to image.
         """

@@ -14,7 +14,7 @@ from mmtranspose.files.json_files import JsonListFile, to_json, write_json
 from mmtranspose.inference.image_ids import ImageIds
 from mmtranspose.inference.pipeline import TopdownResult
 from mmtranspose.keypoint_names import keypoint_names
-from mmtranspose.media import Video
+from mmtranspose.media import Frame, Video
 from mmtranspose.results.output_files import COCO_RESULTS, OutputFiles
 from mmtranspose.typing import DatasetMeta, PathLike
 
@@ -84,6 +84,41 @@ def _track(sample: PoseDataSample) -> dict:
     return {'track_id': int(sample.track_id)} if 'track_id' in sample else {}
 
 
+def coco_people(result: TopdownResult, category_id: int | str = PERSON) -> list[dict]:
+    """The people of a frame as entries of ``results_coco.json``, but for their ``image_id``."""
+    frame = result.frame
+    of: dict[str, object] = dict(file_name=frame.path or frame.name)
+    if frame.video is not None:
+        of['frame_id'] = frame.index + 1
+    return coco_results(result.samples, **of, category_id=category_id)
+
+
+class CocoFile:
+    """Writes ``results_coco.json``, the people of all frames, while they come.
+
+    Args:
+        root (PathLike): Folder of the file, which is made with the first frame.
+        ids (ImageIds): Gives the people of each frame their ``image_id``.
+    """
+
+    def __init__(self, root: PathLike, ids: ImageIds):
+        self._path, self._ids = Path(root) / COCO_RESULTS, ids
+        self._file: JsonListFile | None = None
+
+    def write(self, frame: Frame, people: Sequence[dict]) -> None:
+        """Add the people of a frame, from :func:`coco_people`; call with frames in order."""
+        if self._file is None:
+            self._file = JsonListFile(self._path)
+        image_id = self._ids(frame)
+        for person in people:
+            self._file.write(dict(image_id=image_id) | person)
+
+    def close(self) -> None:
+        """Complete the file."""
+        if self._file is not None:
+            self._file.close()
+
+
 class PredictionFiles:
     """Writes poses as JSON while they come, so that memory does not grow with the length of a video.
 
@@ -93,26 +128,22 @@ class PredictionFiles:
     Args:
         root (PathLike): Folder of ``results_coco.json``.
         dataset_meta (DatasetMeta): As ``model.dataset_meta``.
-        ids (ImageIds): Gives the entries in COCO's form their ``image_id``.
+        ids (ImageIds | None): Gives the entries in COCO's form their ``image_id``; None writes no such entries.
         category_id (int | str): The category of people, which these entries carry.
     """
 
-    def __init__(self, root: PathLike, dataset_meta: DatasetMeta, ids: ImageIds, category_id: int | str = PERSON):
-        self._root, self._dataset_meta, self._ids = Path(root), dataset_meta, ids
-        self._category_id = category_id
-        self._coco: JsonListFile | None = None
+    def __init__(
+        self, root: PathLike, dataset_meta: DatasetMeta, ids: ImageIds | None, category_id: int | str = PERSON
+    ):
+        self._dataset_meta, self._category_id = dataset_meta, category_id
+        self._coco = None if ids is None else CocoFile(root, ids)
         self._video: JsonListFile | None = None
 
     def write(self, result: TopdownResult, files: OutputFiles) -> None:
         """Add the people of a frame; call with frames in order."""
-        if self._coco is None:
-            self._coco = JsonListFile(self._root / COCO_RESULTS)
         frame = result.frame
-        of: dict[str, object] = dict(image_id=self._ids(frame), file_name=frame.path or frame.name)
-        if frame.video is not None:
-            of['frame_id'] = frame.index + 1
-        for entry in coco_results(result.samples, **of, category_id=self._category_id):
-            self._coco.write(entry)
+        if self._coco is not None:
+            self._coco.write(frame, coco_people(result, self._category_id))
         if frame.video is not None:
             self._write_frame(result, frame.video, files)
             return

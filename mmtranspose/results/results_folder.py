@@ -11,6 +11,7 @@ import numpy as np
 
 from mmtranspose.errors import InputError
 from mmtranspose.inference.pipeline import TopdownResult
+from mmtranspose.inference.work_units import UnitEnd
 from mmtranspose.media import Frame, VideoWriter, write_image
 from mmtranspose.results.explanation_files import write_explanations
 from mmtranspose.results.output_files import OutputFiles, OutputNames
@@ -105,8 +106,8 @@ class ResultsFolder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def write(self, result: TopdownResult, drawn: np.ndarray) -> None:
-        """Write the results of a frame; call with frames in order.
+    def write(self, result: TopdownResult, drawn: np.ndarray) -> OutputFiles:
+        """Write the results of a frame, and return the names of its files; call with frames in order.
 
         Args:
             result (TopdownResult): The people of the frame.
@@ -124,6 +125,10 @@ class ResultsFolder:
             self._predictions.write(result, files)
         if self._pages and result.explanations:
             write_explanations(self.root, files.drawing.name, result.frame.image, result.explanations)
+        return files
+
+    def end_unit(self, end: UnitEnd) -> None:
+        """Do nothing: all units are written to one folder."""
 
     def close(self) -> None:
         """Complete the files."""

@@ -13,7 +13,9 @@ from tqdm import tqdm
 
 from mmtranspose.inference.background import Background
 from mmtranspose.inference.pipeline import TopdownResult
+from mmtranspose.inference.work_units import UnitEnd
 from mmtranspose.results.results_folder import ResultDrawer, ResultsFolder
+from mmtranspose.results.units_folder import UnitsFolder
 from mmtranspose.results.window import Window
 from mmtranspose_cli.terminal import printable
 
@@ -27,6 +29,7 @@ class Progress:
 
     Args:
         total (int | None): Number of frames; None where it is unknown.
+        shown (bool): Show the bar.
 
     Attributes:
         frames (int): Number of frames that are finished.
@@ -34,11 +37,11 @@ class Progress:
         skipped (int): Number of frames and boxes that could not be used.
     """
 
-    def __init__(self, total: int | None = None):
+    def __init__(self, total: int | None = None, shown: bool = True):
         self.frames = self.people = self.skipped = 0
         self._moving = False
         self._start = time.perf_counter()
-        self._bar = tqdm(total=total, unit='frame', mininterval=0.5)
+        self._bar = tqdm(total=total, unit='frame', mininterval=0.5, disable=not shown)
 
     def advance(self, result: TopdownResult) -> None:
         """Count a finished frame and its people."""
@@ -78,10 +81,10 @@ def _counted(number: int, what: str) -> str:
 
 
 def write_and_show(
-    results: Iterable[TopdownResult],
+    results: Iterable[TopdownResult | UnitEnd],
     draw: ResultDrawer,
     progress: Progress,
-    folder: ResultsFolder | None = None,
+    folder: ResultsFolder | UnitsFolder | None = None,
     window: Window | None = None,
     strict: bool = False,
 ) -> None:
@@ -91,10 +94,10 @@ def write_and_show(
     ended and all files are complete. KeyboardInterrupt is raised in this thread only, so no file is left half-written.
 
     Args:
-        results (Iterable[TopdownResult]): Results of a pipeline; iterated in a thread.
+        results (Iterable[TopdownResult | UnitEnd]): Results of a pipeline; iterated in a thread.
         draw (ResultDrawer): Draws each result.
         progress (Progress): Counts each result.
-        folder (ResultsFolder | None): Writes the results.
+        folder (ResultsFolder | UnitsFolder | None): Writes the results; is told of the ends of units.
         window (Window | None): Shows the results; closing the window ends the run.
         strict (bool): Stop at a result whose own file cannot be written, instead of leaving the result out. Errors that
             concern all files, such as a full disk, always stop the run.
@@ -116,11 +119,18 @@ def write_and_show(
 
 
 def _written(
-    results: Iterable[TopdownResult], draw: ResultDrawer, folder: ResultsFolder | None, strict: bool
+    results: Iterable[TopdownResult | UnitEnd],
+    draw: ResultDrawer,
+    folder: ResultsFolder | UnitsFolder | None,
+    strict: bool,
 ) -> Iterator[tuple[TopdownResult, np.ndarray, str | None]]:
     """Draw and write each result; yield it with its image, and the reason or None if it could not be written."""
     with folder or nullcontext():
         for result in results:
+            if isinstance(result, UnitEnd):
+                if folder is not None:
+                    folder.end_unit(result)
+                continue
             drawn, fault = draw(result), None
             try:
                 if folder is not None:

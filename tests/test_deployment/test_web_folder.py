@@ -27,16 +27,17 @@ BOX = (20.0, 10.0, 84.0, 82.0)
 
 
 @pytest.fixture(scope='module')
-def files(tiny_config, tmp_path_factory):
+def files(tiny_config, made_once):
     """Folder with an exported file, the same without dependency, a detector, and an image."""
-    folder = tmp_path_factory.mktemp('files')
-    model = init_model(tiny_config)
-    export_model(model, folder / 'pose.onnx', dependency=True)
-    changed(folder / 'pose.onnx', folder / 'alone.onnx', ('keypoints', 'scores'), dependency=False)
-    write_detector(folder / 'detector.onnx')
-    image = np.random.default_rng(5).integers(0, 256, (9, 12, 3), np.uint8)
-    cv2.imwrite(str(folder / 'image.png'), cv2.resize(image, SIZE, interpolation=cv2.INTER_CUBIC))
-    return folder
+
+    def make(folder):
+        export_model(init_model(tiny_config), folder / 'pose.onnx', dependency=True)
+        changed(folder / 'pose.onnx', folder / 'alone.onnx', ('keypoints', 'scores'), dependency=False)
+        write_detector(folder / 'detector.onnx')
+        image = np.random.default_rng(5).integers(0, 256, (9, 12, 3), np.uint8)
+        cv2.imwrite(str(folder / 'image.png'), cv2.resize(image, SIZE, interpolation=cv2.INTER_CUBIC))
+
+    return made_once('web_files', make)
 
 
 @pytest.fixture
@@ -280,26 +281,23 @@ def computed(files):
 
 
 class TestBrowser:
-    """In the order of use: the pages are shared, since starting WebAssembly takes seconds."""
+    """Tests share the pages, since starting WebAssembly takes seconds; each begins with an image of its own."""
 
     def test_it_starts(self, with_maps):
         shown, _ = with_maps
         assert re.match(r'Ready: runs on this device \(WebAssembly, \d+ threads?\)', shown.text('engine-text'))
         assert shown.page.evaluate('crossOriginIsolated')  # by the service worker, for threads
-        assert shown.page.locator('#start-title').is_visible() and not shown.page.locator('#tools').is_visible()
 
     def test_what_is_no_image(self, with_maps, files):
         shown, _ = with_maps
         shown.page.set_input_files('#file', str(files / 'pose.onnx'))
         shown.page.get_by_role('alert').filter(has_text='pose.onnx is no image that this browser can read').wait_for()
-        assert shown.page.locator('#start-title').is_visible()
 
     def test_a_drawn_box_gives_the_pose_and_the_strongest_map(self, with_maps, files, computed):
         shown, _ = with_maps
         shown.choose(files / 'image.png')
         assert 'Draw a box around a person' in shown.text('hint')
-        shown.draw(BOX, SIZE)
-        boxes = shown.boxes()
+        boxes = posed(shown, files)
         np.testing.assert_allclose(boxes, [BOX], atol=0.6)
         expected = computed(boxes)
         np.testing.assert_allclose(shown.keypoints(), expected['keypoints'][0], atol=0.5)
@@ -310,9 +308,9 @@ class TestBrowser:
         np.testing.assert_allclose(shown.drawn(), maps[-1, candidates.argmax()].ravel(), atol=1e-3)
         assert 'Click a keypoint' in shown.text('hint')
 
-    def test_clicks_and_keys_change_the_map(self, with_maps, computed):
+    def test_clicks_and_keys_change_the_map(self, with_maps, files, computed):
         shown, _ = with_maps
-        maps = computed(shown.boxes())['dependency'][0]
+        maps = computed(posed(shown, files))['dependency'][0]
         alone = apart(shown.keypoints())
         first, second = alone[:2]
         for keypoint in (first, second):
@@ -327,8 +325,9 @@ class TestBrowser:
         assert shown.shown() == ((second + 1) % len(maps[0]), len(maps) - 2)
         np.testing.assert_allclose(shown.drawn(), maps[-2, shown.shown()[0]].ravel(), atol=1e-3 * maps[-2].max())
 
-    def test_boxes_by_keys_and_several_people(self, with_maps, computed):
+    def test_boxes_by_keys_and_several_people(self, with_maps, files, computed):
         shown, _ = with_maps
+        posed(shown, files)
         shown.page.locator('#add').click()
         canvas = shown.page.locator('#box-canvas')
         for key in ('ArrowLeft', 'ArrowLeft', 'Shift+ArrowDown', 'Enter'):  # the first one makes a box
@@ -345,8 +344,9 @@ class TestBrowser:
         shown.wait('body.one-person')
         np.testing.assert_allclose(shown.boxes(), [BOX], atol=0.6)
 
-    def test_colours_and_a_phone(self, with_maps):
+    def test_colours_and_a_phone(self, with_maps, files):
         shown, _ = with_maps
+        posed(shown, files)
         background = 'getComputedStyle(document.body).backgroundColor'
         found = {}
         for scheme in ('light', 'dark'):
@@ -360,8 +360,9 @@ class TestBrowser:
         assert shown.page.locator('#map').bounding_box()['width'] <= 360
         shown.page.set_viewport_size(dict(width=1280, height=900))
 
-    def test_everything_has_a_name(self, with_maps):
+    def test_everything_has_a_name(self, with_maps, files):
         shown, _ = with_maps
+        posed(shown, files)
         controls = shown.page.locator('button:visible, input:visible, select:visible')
         names = [control.aria_snapshot() for control in controls.all()]
         assert len(names) > 25 and all(re.search(r'"[^"]+"', name) for name in names)
@@ -396,13 +397,20 @@ class TestBrowser:
         alone.page.get_by_role('alert').filter(has_text='No people were found: draw a box').wait_for()
 
     def test_the_camera(self, alone):
-        alone.page.locator('#tools .camera').click()
+        alone.page.locator('.camera:visible').click()
         alone.page.locator('#video').evaluate('video => new Promise((go) => video.requestVideoFrameCallback(go))')
         alone.page.locator('#take').click()
         assert len(alone.boxes()) == 2
         assert alone.page.evaluate('web.app.bitmap.width') > 100
         assert alone.page.evaluate("document.querySelector('#video').srcObject") is None  # the camera is off again
         assert alone.complaints == []
+
+
+def posed(shown, files):
+    """Choose the image and draw the box; returns it as (1, 4)."""
+    shown.choose(files / 'image.png')
+    shown.draw(BOX, SIZE)
+    return shown.boxes()
 
 
 def apart(keypoints):

@@ -130,8 +130,9 @@ class WebPage:
         return self.page.text_content(f'#{name}')
 
     def choose(self, path: Path) -> None:
+        before = self.page.evaluate('web.app.run')
         self.page.set_input_files('#file', str(path))
-        self.wait('body:not([data-screen=start])')
+        self.page.locator(f'body[data-run="{before + 1}"]').wait_for()
 
     def draw(self, box, size) -> None:
         """Draw a box with the mouse, in pixels of an image of (w, h)."""

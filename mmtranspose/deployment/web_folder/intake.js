@@ -2,9 +2,9 @@
 
 const LONGEST = 4096; // pixels of the longer side; larger images are shrunk
 
-/** `take` is called with a bitmap and a name; `complain` with a sentence. */
+/** `take` is called with a bitmap, `complain` with a sentence. */
 export function offerFiles({ input, buttons, take, complain }) {
-  const open = (file) => read(file).then((bitmap) => take(bitmap, file.name), (error) => complain(error.message));
+  const open = (file) => read(file).then(take, (error) => complain(error.message));
   buttons.forEach((button) => button.addEventListener('click', () => input.click()));
   input.addEventListener('change', () => {
     if (input.files.length) open(input.files[0]);

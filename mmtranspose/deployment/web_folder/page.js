@@ -10,7 +10,7 @@ import { drawnMap, offerThemes, state, update, view } from './viewer.js';
 const SURE_PERSON = 0.5; // score of a detected person
 const $ = (id) => document.getElementById(id);
 const folder = JSON.parse($('folder').textContent);
-const app = { bitmap: null, name: '', people: [], changing: null, estimator: null, run: 0 };
+const app = { bitmap: null, people: [], changing: null, estimator: null, run: 0 };
 const started = {}; // its promise is kept once the worker is there
 started.promise = new Promise((resolve) => { started.resolve = resolve; });
 const camera = new Camera($('video'));
@@ -93,11 +93,12 @@ function about({ backend, threads, isKept, instead }) {
 
 // ---- Image, boxes, poses
 
-async function take(bitmap, name) {
+async function take(bitmap) {
   app.run += 1;
-  Object.assign(app, { bitmap, name, people: [], changing: null });
+  Object.assign(app, { bitmap, people: [], changing: null });
   screen('box');
   editor.show(bitmap, null, []);
+  document.body.dataset.run = app.run;
   const run = app.run;
   look();
   app.looked.catch((error) => { if (run === app.run) complain(`The image cannot be used: ${error.message}.`); });
@@ -208,7 +209,7 @@ function leaveCamera() {
 
 async function takeFrame() {
   const bitmap = await camera.take();
-  await take(bitmap, 'camera');
+  await take(bitmap);
 }
 
 // ---- Start

@@ -56,10 +56,12 @@ SCRIPTS = {
     'dist-train': ('dist_train.sh', 'train in several processes or on several GPUs'),
     'dist-test': ('dist_test.sh', 'evaluate in several processes or on several GPUs'),
     'dist-explain-dataset': ('dist_explain_dataset.sh', 'explain-dataset in several processes or on several GPUs'),
+    'dist-infer': ('dist_infer.sh', 'infer in several processes or on several GPUs'),
     'dist-detect': ('dist_detect.sh', 'detect in several processes or on several GPUs'),
     'slurm-train': ('slurm_train.sh', 'train under Slurm'),
     'slurm-test': ('slurm_test.sh', 'evaluate under Slurm'),
     'slurm-explain-dataset': ('slurm_explain_dataset.sh', 'explain-dataset under Slurm'),
+    'slurm-infer': ('slurm_infer.sh', 'infer under Slurm'),
     'slurm-detect': ('slurm_detect.sh', 'detect under Slurm'),
 }
 

@@ -11,6 +11,7 @@ from mmtranspose.deployment.runtimes.runtime import open_runtime
 from mmtranspose.errors import InputError, require_package
 
 DETECTOR_VALUES = {'inputs': ['image'], 'outputs': ['boxes', 'scores']}
+SURE = 0.3  # score of a person, where a detector's file names none
 
 
 def pose_file(path: Path) -> FileMeta:
@@ -37,11 +38,14 @@ def pose_file(path: Path) -> FileMeta:
     return meta
 
 
-def detector_file(path: Path) -> None:
+def detector_file(path: Path) -> float:
     """Check an exported detector of people, by opening it in ONNX Runtime.
 
     Args:
         path (Path): Written by ``mmtranspose export-detector``: from ``image`` to ``boxes`` and ``scores``.
+
+    Returns:
+        float: The score from which on a person counts as found.
 
     Raises:
         InputError: As :func:`pose_file`, and where the file is no detector.
@@ -66,6 +70,8 @@ def detector_file(path: Path) -> None:
             f'--detector {path} has {found}, where {DETECTOR_VALUES} are wanted: write it with '
             '`mmtranspose export-detector` of this version'
         )
+    least = content.get('score_thr', SURE)
+    return float(least) if isinstance(least, (int, float)) else SURE
 
 
 def _entry(path: Path) -> dict:

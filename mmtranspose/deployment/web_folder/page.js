@@ -7,7 +7,6 @@ import { registered } from './offline.js';
 import { people, strongest } from './people.js';
 import { drawnMap, offerThemes, state, update, view } from './viewer.js';
 
-const SURE_PERSON = 0.5; // score of a detected person
 const $ = (id) => document.getElementById(id);
 const folder = JSON.parse($('folder').textContent);
 const app = { bitmap: null, people: [], changing: null, estimator: null, run: 0 };
@@ -114,7 +113,7 @@ function look() {
 async function findPeople(run) {
   const boxes = await busy('Looking for people …', async () => {
     await app.looked;
-    return app.estimator.detect(SURE_PERSON);
+    return app.estimator.detect(folder.detector.least);
   });
   if (run !== app.run || !boxes) return;
   if (boxes.length) await addPeople(boxes, run);

@@ -84,12 +84,11 @@ def write_web_folder(
     given = {'model.onnx': path, **({} if detector is None else {'detector.onnx': Path(detector).expanduser()})}
     require_writable(folder)
     meta = pose_file(path)
-    if detector is not None:
-        detector_file(given['detector.onnx'])
+    least = None if detector is None else detector_file(given['detector.onnx'])
     earlier = _earlier(folder)
     with runtime_package(None if runtime is None else Path(runtime).expanduser()) as package:
         given.update({f'runtime/{name}': file for name, file in package.items()})
-        texts = _texts(meta, viewer, {name: _described(name, file) for name, file in given.items()})
+        texts = _texts(meta, viewer, least, {name: _described(name, file) for name, file in given.items()})
         _require_free(folder, [*given, *texts], earlier)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f'.{folder.name}-') as temporary:
@@ -98,7 +97,7 @@ def write_web_folder(
     return folder
 
 
-def _texts(meta: FileMeta, viewer: Viewer, large: Mapping[str, dict]) -> dict[str, str]:
+def _texts(meta: FileMeta, viewer: Viewer, least: float | None, large: Mapping[str, dict]) -> dict[str, str]:
     """The small files by name, ``index.html`` last."""
     texts = {name: _asset(name) for name in COPIED}
     texts['viewer.css'] = viewer.style
@@ -108,7 +107,7 @@ def _texts(meta: FileMeta, viewer: Viewer, large: Mapping[str, dict]) -> dict[st
     }
     described = dict(
         model=dict(**large['model.onnx'], meta={name: asdict(meta)[name] for name in SHOWN}),
-        detector=large.get('detector.onnx'),
+        detector=None if least is None else dict(**large['detector.onnx'], least=least),
         runtime=runtime,
         heat=dict(viewer.heat),
     )

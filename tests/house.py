@@ -35,7 +35,7 @@ ROOMS = {
     'dataset_check': {'loading', 'media'},
     'acceleration': {'models'},
     'explain': {'models', 'codecs', 'crops', 'media'},
-    'deployment': {'models', 'codecs', 'datasets', 'crops', 'loading', 'dataset_check', 'explain', 'media'},
+    'deployment': {'models', 'codecs', 'acceleration', 'datasets', 'crops', 'loading', 'dataset_check', 'explain', 'media'},
     'detection': {'loading', 'media', 'deployment'},
     'inference': {'crops', 'detection', 'acceleration', 'deployment', 'explain', 'media', 'models'},
     'visualization': {'explain'},

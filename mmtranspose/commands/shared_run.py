@@ -187,7 +187,7 @@ def made_by(run: SharedRun) -> dict[str, Any]:
     return dict(
         version=__version__,
         weights=weights_checksum(run.model),
-        model=_digest(repr(cfg.get('model')), repr(pipeline), *_content(args.config), *_content(args.checkpoint)),
+        model=_digest(repr(cfg.get('model')), repr(pipeline), *_content(args.config)),
         inputs=f'{len(files)} files, {_digest(*(f"{path} {_size(path)}" for path in files))}',
         boxes=_boxes(run.boxes, args.bboxes),
         ann_file=_digest(*_content(args.ann_file)),
@@ -211,7 +211,7 @@ def _digest(*texts: str) -> str:
 
 
 def _content(path: str | None) -> list[str]:
-    """The digest of a file's content, and of the weights beside OpenVINO's; none of a config or of a name."""
+    """The digest of a file's content, and of the weights beside OpenVINO's; nothing of a config or of a name."""
     if path is None or not os.path.isfile(path) or path.endswith('.py'):
         return []
     beside = [Path(path).with_suffix('.bin')] if path.endswith('.xml') else []

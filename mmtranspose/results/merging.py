@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mmtranspose.files.output_paths import partial_file
+from mmtranspose.files.output_paths import partial_file, remove_abandoned_partials
 from mmtranspose.inference.image_ids import ImageIds
 from mmtranspose.media import Frame, Video
 from mmtranspose.results.finished_units import FinishedUnits
@@ -59,6 +59,7 @@ def merge_units(
     Raises:
         InputError: A unit is damaged or was made with other settings.
     """
+    remove_abandoned_partials(root)  # of a merge that was killed
     merged, names = Merged(), OutputNames(root, given)
     for number in range(units.count):
         merged.skipped += units.skipped(number)

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import stat
 import tarfile
 from pathlib import Path
@@ -17,21 +18,19 @@ import onnxruntime
 import pytest
 from web_pages import DETECTED, Server, WebPage, changed, chromium, runtime_folder, write_detector
 
-from mmtranspose.deployment import export_model
 from mmtranspose.deployment.web_folder import npm_package
 from mmtranspose.errors import InputError
-from mmtranspose.loading.init_model import init_model
 
 SIZE = (120, 90)  # (w, h) of the image
 BOX = (20.0, 10.0, 84.0, 82.0)
 
 
 @pytest.fixture(scope='module')
-def files(tiny_config, made_once):
+def files(exported, made_once):
     """Folder with an exported file, the same without dependency, a detector, and an image."""
 
     def make(folder):
-        export_model(init_model(tiny_config), folder / 'pose.onnx', dependency=True)
+        shutil.copyfile(exported / 'image.onnx', folder / 'pose.onnx')
         changed(folder / 'pose.onnx', folder / 'alone.onnx', ('keypoints', 'scores'), dependency=False)
         write_detector(folder / 'detector.onnx')
         image = np.random.default_rng(5).integers(0, 256, (9, 12, 3), np.uint8)
@@ -380,6 +379,16 @@ class TestBrowser:
         np.testing.assert_allclose(shown.keypoints(), computed([[0, 0, *SIZE]])['keypoints'][0], atol=0.5)
         assert {url for url in shown.requests if not url.startswith((shown.url, 'blob:', 'data:'))} == set()
         assert [text for text in shown.complaints if 'ERR_CONNECTION_REFUSED' not in text] == []
+
+    def test_a_file_that_comes_damaged(self, browser, files, package, tmp_path, run_command):
+        run_command('web', files / 'pose.onnx', '--output-root', tmp_path / 'site', '--runtime', package)
+        server = Server(tmp_path / 'site')
+        content = (files / 'pose.onnx').read_bytes()
+        for damaged, message in ((content[:-9], 'incomplete'), (content[:-9] + bytes(9), 'damaged')):
+            (tmp_path / 'site' / 'model.onnx').write_bytes(damaged)
+            shown = WebPage(browser, server.url)
+            assert f'The model cannot be run: model.onnx came {message}' in shown.text('engine-text')
+        server.stop()
 
     def test_people_are_found_and_poses_shown_alone(self, alone, files, computed):
         alone.choose(files / 'image.png')

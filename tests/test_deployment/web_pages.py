@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from browser import OPTIONS, find_chromium
 from onnx import TensorProto, helper, numpy_helper
 
 from mmtranspose.deployment.file_meta import KEY
@@ -100,6 +99,11 @@ class QuietHandler(SimpleHTTPRequestHandler):
 @contextmanager
 def chromium() -> Iterator:
     """A browser with a camera that shows a test image."""
+    from browser import (
+        OPTIONS,
+        find_chromium,
+    )  # here: other modules have it as a plugin, which must be imported by pytest
+
     api = pytest.importorskip('playwright.sync_api', reason='playwright is not installed (requirements/dev.txt)')
     executable = find_chromium()
     if executable is None:

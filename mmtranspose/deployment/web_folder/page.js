@@ -78,6 +78,7 @@ async function startEngine() {
 }
 
 function showProgress({ come, total }) {
+  if ($('engine').dataset.state !== 'loading') return; // one file has failed, others still come
   $('engine-progress').value = come / total;
   const text = come < total ? `Loading the model: ${(come / 1e6).toFixed(0)} of ${(total / 1e6).toFixed(0)} MB` : 'Starting the model …';
   if ($('engine-text').textContent !== text) engine('loading', text);

@@ -111,7 +111,8 @@ function drawCell(context, toView, [row, col]) {
 
 function drawStage() {
   const image = state.view === 'crop' ? person().crop : data.image;
-  const tallest = narrow.matches ? 0.42 * window.innerHeight : Math.max(window.innerHeight - 300, 320);
+  const around = document.querySelector('main').offsetTop + 205; // what stands above, and the bar and layers below
+  const tallest = narrow.matches ? 0.42 * window.innerHeight : Math.max(window.innerHeight - around, 320);
   const [width, height] = fitted(image.size, $('stage'), tallest);
   const context = prepared(canvas, width, height);
   const toView = cropToView(state.view, width);

@@ -211,7 +211,8 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
             parts.append('by OpenVINO')
         if options.fold_batch_norm:
             parts.append(f'{folding.folded} batch normalisations folded, {len(folding.left)} left')
-        parts += [name for name in ('channels_last', 'fuse_encoder', 'flip_in_one_pass') if getattr(options, name)]
+        shown = ('channels_last', 'fuse_encoder', 'flip_in_one_pass')[2 if self.uses_openvino else 0 :]
+        parts += [name for name in shown if getattr(options, name)]
         if options.compile is not False:
             parts.append('compile')
         if self._graphed is not None and not self._graphed.failed:

@@ -9,6 +9,7 @@ from mmengine.registry import init_default_scope
 
 from mmtranspose.crops.boxes import check_boxes
 from mmtranspose.crops.crop_affine import record_affines
+from mmtranspose.errors import InputError
 from mmtranspose.typing import Batch, PoseEstimator
 
 
@@ -17,10 +18,18 @@ class CropMaker:
 
     Args:
         model (PoseEstimator): From :func:`mmtranspose.apis.init_model`; its ``cfg`` has the pipeline.
+
+    Raises:
+        InputError: Its ``cfg`` has none.
     """
 
     def __init__(self, model: PoseEstimator):
         init_default_scope(model.cfg.get('default_scope', 'mmpose'))
+        if 'test_dataloader' not in model.cfg:
+            raise InputError(
+                'nothing says how crops are cut: there is no test_dataloader in the config (a file exported with '
+                "graph='crops' from a pipeline of one's own has none: cut the crops before)"
+            )
         self.pipeline = Compose(model.cfg.test_dataloader.dataset.pipeline)
         record_affines(self.pipeline)
         self.dataset_meta = model.dataset_meta

@@ -128,7 +128,7 @@ class ExportedPoseEstimator(TopdownPoseEstimator):
 
     def with_predictions(self, keypoints: np.ndarray, scores: np.ndarray, samples: SampleList) -> SampleList:
         """Put keypoints (N, K, 2) in pixels of the crops, and scores (N, K), into samples as MMPose's estimators do."""
-        frame = keypoints / np.array(self._pixels_per_unit, np.float32)
+        frame = keypoints / np.array(self._pixels_per_unit)
         instances = [
             InstanceData(keypoints=one[None], keypoint_scores=score[None]) for one, score in zip(frame, scores)
         ]

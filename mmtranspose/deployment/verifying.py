@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.datasets.synthetic import render_scene
@@ -119,7 +120,7 @@ def _differences(
         given = exported.poses(image, boxes)
         found, found_scores, maps = given.keypoints, given.scores, given.dependency
     else:
-        results = exported.crop_results(batch['inputs'])
+        results = exported.crop_results(torch.stack(batch['inputs']))
         affines = np.stack([one.crop_to_image for one in wanted])
         found = results['keypoints'] @ affines[:, :, :2].transpose(0, 2, 1) + affines[:, None, :, 2]
         found_scores, maps = results['scores'], results.get('dependency')

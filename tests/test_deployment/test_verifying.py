@@ -1,0 +1,98 @@
+"""Files against PyTorch: differences computed by hand, files that agree and that do not."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from mmtranspose.apis import InputError, load_exported
+from mmtranspose.deployment import verifying
+from mmtranspose.deployment.verifying import Agreement, compare, drawn_people
+
+
+def agreement(crop, scores=(0.0,), maps=(0.0,), precision='fp32'):
+    arrays = [np.array(values, float) for values in (crop, crop, scores, maps)]
+    return Agreement(1, *arrays, precision)
+
+
+@pytest.mark.parametrize(
+    ('found', 'within'),
+    [
+        (agreement([0.0, 0.09]), True),
+        (agreement([0.0, 0.11]), False),  # one keypoint is enough in fp32
+        (agreement([0.0], scores=[0.006]), False),
+        (agreement([0.0], maps=[0.003]), False),
+        (agreement([0.0], maps=[]), True),  # a file without dependency
+        (agreement([0.5] * 99 + [40.0], precision='bf16'), True),  # one of a hundred may jump to another maximum
+        (agreement([0.5] * 90 + [40.0] * 10, precision='bf16'), False),
+        (agreement([2.0] * 100, precision='int8'), True),
+        (agreement([4.0] * 100, precision='int8'), False),
+    ],
+)
+def test_tolerances(found, within):
+    assert found.within is within
+    assert (found.problem is None) is within
+
+
+def test_nothing_compared_is_a_problem():
+    assert 'nothing was compared' in agreement([], [], []).problem
+
+
+def test_table():
+    lines = agreement([0.0, 1.0, 3.0], [0.0, 0.0, 0.5], []).lines()
+    assert lines[1].split()[-3:] == ['1', '2.8', '3']  # 95 % of the way from 0 by way of 1 to 3
+    assert lines[-1] == '3 keypoints of 1 people were compared'
+    assert not any(line.startswith('dependency') for line in lines)
+
+
+@pytest.fixture
+def all_count(monkeypatch):
+    """The barely trained model is sure of nothing."""
+    monkeypatch.setattr(verifying, 'SURE', -1.0)
+
+
+def test_file_and_its_model(exported, tiny_model, scene, all_count):
+    found = compare(load_exported(exported / 'crops.onnx'), tiny_model, [scene])
+    assert found.people == 3 and len(found.scores) == len(found.dependency) == 3 * 17
+    assert found.scores.max() < 1e-5 and found.dependency.max() < 1e-5
+    found = compare(load_exported(exported / 'image.onnx'), tiny_model, [scene])
+    assert found.scores.max() < 1e-3 and np.quantile(found.keypoints, 0.9) < 0.02
+
+
+def test_file_of_another_model(exported, tiny_model, scene, all_count):
+    with torch.no_grad():
+        tiny_model.head.final_layer.weight.mul_(1.5)
+    found = compare(load_exported(exported / 'crops.onnx'), tiny_model, [scene])
+    assert not found.within and 'by more than rounding' in found.problem
+
+
+def test_what_cannot_be_compared(exported, tiny_model, scene):
+    file = load_exported(exported / 'image.onnx')
+    with pytest.raises(InputError, match='nobody to compare'):
+        compare(file, tiny_model, [(scene[0], scene[1][:0])])
+    tiny_model.dataset_meta = {**tiny_model.dataset_meta, 'keypoint_id2name': {k: f'point {k}' for k in range(17)}}
+    with pytest.raises(InputError, match='keypoints'):
+        compare(file, tiny_model, [scene])
+
+
+def test_drawn_people_are_always_the_same():
+    (image, boxes), (again, _) = drawn_people()[0], drawn_people()[0]
+    assert np.array_equal(image, again) and image.shape == (480, 640, 3) and len(boxes) >= 2
+
+
+def test_commands(exported, tiny_config, tiny_checkpoint, tmp_path, run_command, capsys, people):
+    """Export with the check that follows it, verify on images, verify with other weights."""
+    file = tmp_path / 'pose.onnx'
+    run_command('export', tiny_config, tiny_checkpoint, '--output', file, '--no-verify')
+    assert capsys.readouterr().out.startswith(f'{file}: ')
+    annotations = people / 'annotations' / 'person_keypoints_val.json'
+    boxes = json.loads(annotations.read_text())
+    images = [people / 'val' / one['file_name'] for one in boxes['images']][:2]
+    model = ('--config', tiny_config, '--checkpoint', tiny_checkpoint)
+    status = run_command('verify', file, *model, '--input', *images, '--bboxes', annotations, '--evaluate', tiny_config)
+    out, error = capsys.readouterr()
+    assert out.startswith('pose.onnx: ONNX Runtime') and '0 keypoints of 2 people' in out and 'coco/AP' in out
+    assert status == 1 and 'nothing was compared' in error  # the barely trained model is sure of nothing
+    with pytest.raises(InputError, match='does not exist'):
+        run_command('verify', tmp_path / 'none.onnx', *model)

@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 import tarfile
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -238,19 +239,21 @@ def browser():
 
 
 @pytest.fixture(scope='module')
-def site(files, run_command, tmp_path_factory):
-    """Writes a folder from some of the files, and serves it."""
-    package, servers = runtime_folder(), []
+def site(files, run_command):
+    """Writes a folder from some of the files, and serves it. All is deleted with the module: WebAssembly is large."""
+    servers = []
+    with tempfile.TemporaryDirectory(prefix='mmtranspose-web-tests-') as folder:
+        package = runtime_folder(Path(folder))
 
-    def serve(pose, *options):
-        root = tmp_path_factory.mktemp('site')
-        run_command('web', files / pose, '--output-root', root, '--runtime', package, *options)
-        servers.append(Server(root))
-        return servers[-1]
+        def serve(pose, *options):
+            root = Path(folder, f'site{len(servers)}')
+            run_command('web', files / pose, '--output-root', root, '--runtime', package, *options)
+            servers.append(Server(root))
+            return servers[-1]
 
-    yield serve
-    for server in servers:
-        server.stop()
+        yield serve
+        for server in servers:
+            server.stop()
 
 
 @pytest.fixture(scope='module')

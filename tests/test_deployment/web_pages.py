@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,12 +25,14 @@ PATIENCE = 30_000  # milliseconds, for a machine with much else to do
 DETECTED = np.array([[4, 6, 40, 60], [0, 0, 9, 9], [50, 8, 90, 70]], np.float32)
 
 
-def runtime_folder() -> Path:
-    """onnxruntime-web: what MMTRANSPOSE_ONNXRUNTIME_WEB names, else the copy that npm keeps; skips without either."""
+def runtime_folder(folder: Path) -> Path:
+    """onnxruntime-web: what MMTRANSPOSE_ONNXRUNTIME_WEB names, else the copy that npm keeps, which is put into a folder.
+
+    Skips the test where there is neither.
+    """
     named = os.environ.get('MMTRANSPOSE_ONNXRUNTIME_WEB')
     if named:
         return Path(named)
-    folder = Path(tempfile.mkdtemp(prefix='onnxruntime-web-'))
     try:
         return npm_package.fetched(folder, '--offline')
     except InputError:

@@ -18,9 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         'Write a folder that any static server serves. Its page estimates poses in the browser, in images or from the '
         'camera, and shows what each keypoint depends on. No image leaves the device, and once loaded, the page works '
         f'without a network. It runs on {PACKAGE} {VERSION}, which npm fetches (33 MB, kept by npm for the next time).',
-        'mmtranspose export transpose-h-a4 --output pose.onnx --dependency\n'
-        '  mmtranspose web pose.onnx --output-root site\n'
-        '  python -m http.server --directory site',
+        'mmtranspose web pose.onnx --output-root site\n  python -m http.server --directory site',
     )
     arguments.add_argument('file', help='ONNX file that `mmtranspose export` wrote, with --dependency for the maps')
     arguments.add_argument('--output-root', required=True, metavar='DIR', help='folder to write')

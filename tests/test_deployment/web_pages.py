@@ -26,7 +26,7 @@ DETECTED = np.array([[4, 6, 40, 60], [0, 0, 9, 9], [50, 8, 90, 70]], np.float32)
 
 
 def runtime_folder(folder: Path) -> Path:
-    """onnxruntime-web: what MMTRANSPOSE_ONNXRUNTIME_WEB names, else the copy that npm keeps, which is put into a folder.
+    """onnxruntime-web: what MMTRANSPOSE_ONNXRUNTIME_WEB names, else the copy that npm keeps, put into a folder.
 
     Skips the test where there is neither.
     """

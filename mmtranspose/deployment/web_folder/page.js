@@ -160,7 +160,7 @@ async function showPeople(index) {
   screen('poses', hasMaps ? 'poses' : 'pose');
   const image = { bitmap: app.bitmap, size: [app.bitmap.width, app.bitmap.height] };
   const chosen = { person: index, keypoint: strongest(person), layer: person.kinds[0].shape[0] - 1 };
-  if (!window.web.isShown) Object.assign(chosen, { view: 'image' });
+  if (!window.web.isShown) Object.assign(chosen, { view: 'image', grey: hasMaps });
   await view({ heat: folder.heat, threshold: 0, image, people: app.people }, chosen);
   window.web.isShown = true;
   focus('map');

@@ -34,7 +34,7 @@ def require_exportable_detector(detector: PersonDetector) -> None:
         parts = [type(part).__name__ for part in (model, head, model.data_preprocessor) if part is not None]
         raise UnsupportedModelError(
             f"detector {detector.name} ({', '.join(parts)}) cannot be exported: it must be one of mmdet's RTMDet or "
-            'YOLOX, such as rtmdet_tiny_8xb32-300e_coco or yolox_tiny_8xb8-300e_coco'
+            'YOLOX, such as rtmdet_tiny_8xb32-300e_coco or yolox_tiny_8x8_300e_coco'
         )
     options = head.test_cfg.get('nms') or {}
     if options.get('type') != 'nms' or set(options) - NMS_OPTIONS:
@@ -108,7 +108,7 @@ class DetectorGraph(nn.Module):
             down; labels (n,).
         """
         head = self.model.bbox_head
-        levels = self.candidates(head, head(self.model.extract_feat(inputs)), inputs)
+        levels = self.candidates(head, head(self.model.extract_feat(inputs)), self.fitting.canvas)
         boxes, scores, labels = (torch.cat(values) for values in zip(*[self._above(*level) for level in levels]))
         boxes = boxes * factors
         if self.least_size >= 0:
@@ -148,12 +148,12 @@ def _kept(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
     return kept[scores[kept].sort(descending=True).indices]
 
 
-def _of_rtmdet(head: RTMDetHead, outputs: Sequence[Any], inputs: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Boxes (P, 4) in the network's input, clipped to it, and scores (P, C), for each level of RTMDet's head."""
+def _of_rtmdet(head: RTMDetHead, outputs: Sequence[Any], canvas: tuple[int, int]) -> list[tuple[Tensor, Tensor]]:
+    """Boxes (P, 4), clipped to the padded image of size (w, h), and scores (P, C), for each level of RTMDet's head."""
     levels = list(zip(*outputs))
-    priors = head.prior_generator.grid_priors([scores.shape[2:] for scores, _ in levels], device=inputs.device)
-    height, width = inputs.shape[2:]
-    limits = torch.tensor([width, height, width, height], dtype=inputs.dtype, device=inputs.device)
+    device = outputs[0][0].device
+    priors = head.prior_generator.grid_priors([scores.shape[2:] for scores, _ in levels], device=device)
+    limits = torch.tensor([*canvas, *canvas], dtype=torch.float32, device=device)
     found = []
     for (scores, distances), points in zip(levels, priors):
         boxes = head.bbox_coder.decode(points, _rows(distances))
@@ -163,15 +163,16 @@ def _of_rtmdet(head: RTMDetHead, outputs: Sequence[Any], inputs: Tensor) -> list
     return found
 
 
-def _of_yolox(head: YOLOXHead, outputs: Sequence[Any], inputs: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """As for RTMDet; of YOLOX's scores each place keeps that of its most probable class, and has -1 for the others."""
+def _of_yolox(head: YOLOXHead, outputs: Sequence[Any], _canvas: tuple[int, int]) -> list[tuple[Tensor, Tensor]]:
+    """As for RTMDet, but not clipped; a place has a score for its most probable class, and -1 for the others."""
     levels = list(zip(*outputs))
     sizes = [scores.shape[2:] for scores, *_ in levels]
-    priors = head.prior_generator.grid_priors(sizes, device=inputs.device, with_stride=True)
+    device = outputs[0][0].device
+    priors = head.prior_generator.grid_priors(sizes, device=device, with_stride=True)
     found = []
     for (scores, offsets, objectness), points in zip(levels, priors):
         probable, labels = _rows(scores).sigmoid().max(dim=1, keepdim=True)
-        chosen = torch.arange(scores.shape[1], device=inputs.device) == labels
+        chosen = torch.arange(scores.shape[1], device=device) == labels
         score = torch.where(chosen, probable * _rows(objectness).sigmoid(), torch.full_like(probable, -1))
         found.append((head._bbox_decode(points, _rows(offsets)), score))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,7 @@ class DetectorGraph(nn.Module):
         self.fitting = ImageFitting.of(detector)
         self.model, self.category, self.nms_thr = detector.model, detector.category, detector.nms_thr
         head = self.model.bbox_head
+        self.candidates: Callable[..., list[tuple[Tensor, Tensor]]]
         if isinstance(head, YOLOXHead):
             self.candidates, self.least_size, self.limit_level, self.limit = _of_yolox, -1, -1, -1
         else:

@@ -46,6 +46,8 @@ class DetectorAgreement:
         return not self.alone and _largest(self.boxes) <= BOXES and _largest(self.scores) <= SCORES
 
     def __str__(self) -> str:
+        if not len(self.boxes) and not self.alone:
+            return 'against PyTorch: neither finds anybody, so that nothing is compared'
         found = f'{len(self.boxes)} people with scores over {self.score_thr:.3g}'
         alone = f'; {self.alone} found by only one of the two' if self.alone else ''
         boxes, scores = _largest(self.boxes), _largest(self.scores)
@@ -65,7 +67,7 @@ def verify_detector(
     detector has.
 
     Args:
-        path (str | Path): From :func:`~mmtranspose.detection.export_detector`.
+        path (str | Path): From :func:`~mmtranspose.detection.detector_export.export_detector`.
         detector (PersonDetector): The detector that it was exported from.
         images (Sequence[np.ndarray] | None): (h, w, 3), BGR, uint8, as :func:`mmtranspose.media.as_image` takes them;
             None draws an image of people.

@@ -41,7 +41,7 @@ class ImageFitting(nn.Module):
                 names it.
         """
         steps = [
-            step for step in detector._pipeline.transforms[1:] if type(step) not in (LoadAnnotations, PackDetInputs)
+            step for step in detector.pipeline.transforms[1:] if type(step) not in (LoadAnnotations, PackDetInputs)
         ]
         if [type(step) for step in steps] != [Resize, Pad]:
             other = next((step for step in steps if type(step) not in (Resize, Pad)), None)

@@ -41,6 +41,7 @@ class PersonDetector:
     Attributes:
         model (BaseDetector): mmdet's detector.
         category (int): The label of a person.
+        pipeline (Compose): The config's test pipeline, for images in memory.
 
     Raises:
         InputError: The config or checkpoint cannot be used, they do not match, the detector has no such class, or the
@@ -62,7 +63,7 @@ class PersonDetector:
         self.nms_thr = nms_thr
         self.model = load_detector(config, checkpoint, device, cfg_options)
         self.category = person_category(self.model.dataset_meta['classes'], category, self.name)
-        self._pipeline = _array_pipeline(self.model.cfg, self.name)
+        self.pipeline = _array_pipeline(self.model.cfg, self.name)
 
     @torch.no_grad()
     def __call__(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -92,7 +93,7 @@ class PersonDetector:
 
     def _prepared(self, image: np.ndarray) -> dict[str, Any]:
         try:
-            return self._pipeline(dict(img=image, img_id=0))
+            return self.pipeline(dict(img=image, img_id=0))
         except (cv2.error, ValueError, ZeroDivisionError) as error:
             h, w = image.shape[:2]
             raise InputError(

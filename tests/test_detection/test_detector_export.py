@@ -22,7 +22,7 @@ from mmtranspose.detection import PersonDetector
 from mmtranspose.detection.detector_export import DetectorMeta, export_detector, set_score_threshold
 from mmtranspose.detection.detector_graph import DetectorGraph
 from mmtranspose.detection.detector_loading import find_detector
-from mmtranspose.detection.detector_verification import verify_detector
+from mmtranspose.detection.detector_verification import DetectorAgreement, verify_detector
 from mmtranspose.detection.image_fitting import ImageFitting
 from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.loading.config import load_config
@@ -268,6 +268,11 @@ class TestVerification:
         found = verify_detector(path, strict, noise((64, 64)))
         assert found.within and len(found.boxes) == 5 and found.score_thr < 0.99 and strict.bbox_thr == 0.99
 
+    def test_says_that_nobody_was_found(self):
+        found = DetectorAgreement(np.zeros(0), np.zeros(0), 0, 0.3)
+        assert found.within and 'nothing is compared' in str(found)
+        assert not DetectorAgreement(np.zeros(0), np.zeros(0), 1, 0.3).within
+
     @pytest.mark.parametrize('change', [0.05, 0.5])
     def test_other_weights_are_seen(self, detector, exported, change):
         found = verify_detector(spoilt(exported, change), detector)
@@ -346,7 +351,7 @@ class TestRefusals:
     def test_other_pipelines(self, detector, steps, message):
         other = copy.copy(detector)
         with DefaultScope.overwrite_default_scope('mmdet'):
-            other._pipeline = Compose([detector._pipeline.transforms[0], *steps])
+            other.pipeline = Compose([detector.pipeline.transforms[0], *steps])
         with pytest.raises(UnsupportedModelError, match=message):
             ImageFitting.of(other)
 

@@ -11,6 +11,8 @@ from mmtranspose.errors import InputError, require_at_least, require_choice
 from mmtranspose.explain.attention import DIRECTIONS
 from mmtranspose.loading.init_model import require_device
 
+CANDIDATES = ('torch', 'openvino', 'openvino-int8', 'onnxruntime')
+
 
 @dataclass
 class BenchmarkSettings:
@@ -21,6 +23,7 @@ class BenchmarkSettings:
         checkpoint (str | None): Weights; None for random ones, see :func:`random_weights`.
         device (str): ``'cpu'``, ``'cuda:0'``, ...
         dtypes (tuple[str, ...]): Keys of ``DTYPES``, one candidate for each. The baseline computes in fp32.
+        candidates (tuple[str, ...]): ``forward``, ``exported``: names of :data:`CANDIDATES`, beside the baseline.
         compile (bool): Add these candidates a second time, with ``torch.compile``.
         repeats (int): Rounds that count.
         warmup (int): Rounds before them that do not count.
@@ -34,6 +37,7 @@ class BenchmarkSettings:
         num_images (int): Number of images that are drawn.
         people (int): Bounding boxes in each drawn image.
         allow_non_finite (bool): Accept a checkpoint with weights that are NaN or infinite.
+        workers (tuple[int, ...]): ``workers``: numbers of processes that share the images, beside one.
         steps (int): ``resume``: steps of an epoch, which a call trains.
         epoch_samples (int | None): ``resume``: samples of an epoch in a real training, of whose time the share of
             checkpoints is computed.
@@ -46,6 +50,7 @@ class BenchmarkSettings:
     checkpoint: str | None = None
     device: str = 'cpu'
     dtypes: tuple[str, ...] = ('fp32',)
+    candidates: tuple[str, ...] = ('torch',)
     compile: bool = False
     repeats: int = 10
     warmup: int = 2
@@ -58,6 +63,7 @@ class BenchmarkSettings:
     num_images: int = 8
     people: int = 8
     allow_non_finite: bool = False
+    workers: tuple[int, ...] = (2,)
     steps: int = 10
     epoch_samples: int | None = None
 
@@ -66,8 +72,12 @@ class BenchmarkSettings:
         for name, value in least.items():
             require_at_least(f'--{name.replace("_", "-")}', getattr(self, name), value)
         require_device(self.device)
+        for count in self.workers:
+            require_at_least('--workers', count, 1)
         for dtype in self.dtypes:
             require_choice('dtype', dtype, DTYPES)
+        for candidate in self.candidates:
+            require_choice('candidate', candidate, CANDIDATES)
         require_choice('direction', self.direction, DIRECTIONS)
         if (self.images is None) != (self.bboxes is None):
             raise InputError('--images and --bboxes go together: a folder of images and one of their bounding boxes')

@@ -105,5 +105,6 @@ def _cells(row: dict[str, Any]) -> list[str]:
         ', '.join(differences) or '-',
     ]
     if 'flop' in row:
-        cells += [f'{row["flop"] / 1e9:.2f}', f'{row["flops"] / 1e9:.1f}', f'{row["matmul_share"]:.1%}']
+        share = row['matmul_share']
+        cells += [f'{row["flop"] / 1e9:.2f}', f'{row["flops"] / 1e9:.1f}', '-' if share is None else f'{share:.1%}']
     return cells

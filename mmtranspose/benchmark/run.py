@@ -20,9 +20,11 @@ from mmtranspose.benchmark.modes.encoder import encoder_candidates
 from mmtranspose.benchmark.modes.end_to_end import end_to_end_candidates
 from mmtranspose.benchmark.modes.evaluation import evaluating_candidates, loading_candidates
 from mmtranspose.benchmark.modes.explanation import explanation_candidates
+from mmtranspose.benchmark.modes.exported import exported_candidates
 from mmtranspose.benchmark.modes.forward import forward_candidates
 from mmtranspose.benchmark.modes.resume import CHECKPOINT, STEP, WORKS, resume_candidates
 from mmtranspose.benchmark.modes.train_step import train_step_candidates
+from mmtranspose.benchmark.modes.workers import workers_candidates
 from mmtranspose.benchmark.multiply_accumulates import count
 from mmtranspose.crops.boxes import load_bboxes
 from mmtranspose.errors import require_at_least
@@ -53,8 +55,10 @@ MODES = {
     'train-step': Mode(train_step_candidates, 'images'),
     'encoder': Mode(encoder_candidates, 'images'),
     'explanation': Mode(explanation_candidates, 'images', peak_processes=3),
+    'exported': Mode(exported_candidates, 'people'),
     'decode': Mode(decode_candidates, 'people'),
     'end-to-end': Mode(end_to_end_candidates, 'people'),
+    'workers': Mode(workers_candidates, 'images'),
     'loading': Mode(loading_candidates, 'people'),
     'evaluating': Mode(evaluating_candidates, 'people'),
     'resume': Mode(resume_candidates, 'images', works=WORKS),
@@ -112,8 +116,16 @@ def _compare(mode: str, settings: BenchmarkSettings, batch: int, folder: Path) -
         f'{mode}, batch {batch}',
         peak_processes if settings.device == 'cpu' else 0,
     )
-    done = batch if mode != 'end-to-end' else sum(len(load_bboxes(boxes)) for _, boxes in image_files(settings, folder))
+    done = _done(mode, settings, batch, folder)
     return _work_rows(found, works, batch, done) if works else _rows(found, batch, done)
+
+
+def _done(mode: str, settings: BenchmarkSettings, batch: int, folder: Path) -> int:
+    """Images or people that a call handles."""
+    if mode not in ('end-to-end', 'workers'):
+        return batch
+    files = image_files(settings, folder)
+    return len(files) if mode == 'workers' else sum(len(load_bboxes(boxes)) for _, boxes in files)
 
 
 def _work_rows(found: dict[str, Measurement], works: Sequence[str], batch: int, done: int) -> list[dict[str, Any]]:
@@ -156,13 +168,15 @@ def figures(measured: Measurement, baseline: Measurement, done: int) -> dict[str
 def _add_flops(settings: BenchmarkSettings, rows: list[dict[str, Any]]) -> dict[str, float]:
     """Add the network's arithmetic, which is the same for every candidate, to the rows; returns the peaks by dtype."""
     flop = 2 * count(settings.config).total
-    dtypes = {'baseline': 'fp32'} | {name: dtype for name, dtype, _ in settings.variants()}
-    precisions = {name: settings.precision(dtype) for name, dtype in dtypes.items()}
+    dtypes = {'baseline': 'fp32', 'onnxruntime': 'fp32'} | {name: dtype for name, dtype, _ in settings.variants()}
+    dtypes |= {f'openvino {dtype}': dtype for dtype in settings.dtypes}
+    precisions = {name: settings.precision(dtype) for name, dtype in dtypes.items()}  # none of whole numbers
     peaks = {one: matmul_peak(one, settings.device, settings.threads) for one in sorted(set(precisions.values()))}
     for row in rows:
         row['flop'] = flop * row['batch_size']
         row['flops'] = row['flop'] / row['seconds']['median']
-        row['matmul_share'] = row['flops'] / peaks[precisions[row['candidate']]]
+        peak = peaks.get(precisions.get(row['candidate'], ''))
+        row['matmul_share'] = None if peak is None else row['flops'] / peak
     return peaks
 
 

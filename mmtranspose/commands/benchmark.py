@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from mmtranspose.acceleration.options import DTYPES
-from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
+from mmtranspose.benchmark.benchmark_settings import CANDIDATES, BenchmarkSettings
 from mmtranspose.benchmark.figures import benchmark_lines
 from mmtranspose.benchmark.run import run_benchmark
 from mmtranspose.commands.command_line import add_allow_non_finite
@@ -18,6 +18,7 @@ from mmtranspose.files.output_paths import require_output_file
 from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import printable
 
+FILES = ('onnxruntime', 'openvino')  # what runs exported files
 DESCRIPTION = """\
 Measure the baseline and our candidates in one run: each in a process of its own, in turn (A B C A B C ...).
 
@@ -34,6 +35,7 @@ mmtranspose benchmark transpose-h-a6 forward --batch-size 1 8 --dtype fp32 --com
   mmtranspose benchmark transpose-h-s explanation --direction affect
   mmtranspose benchmark transpose-r-a3 decode --batch-size 64
   mmtranspose benchmark transpose-r-a3 end-to-end --num-images 8 --people 8
+  mmtranspose benchmark transpose-r-a3 workers --workers 2 4 --device cuda:0
   mmtranspose benchmark transpose-r-a3 resume --batch-size 8 --steps 4 --epoch-samples 149813
 
 columns: median time of a call in milliseconds; speed-up = baseline / candidate (of the medians, and quartiles of the
@@ -66,7 +68,10 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
     def add(name: str, what: str, *options: argparse.ArgumentParser) -> argparse.ArgumentParser:
         return modes.add_parser(name, help=what, description=f'{what[0].upper()}{what[1:]}.', parents=options)
 
-    add('forward', 'images to heatmaps; FLOP/s beside the fastest matrix product', _common(1), keeping, dtypes)
+    what = 'images to heatmaps; FLOP/s beside the fastest matrix product'
+    _candidates(add('forward', what, _common(1), keeping, dtypes), CANDIDATES, ['torch'])
+    what = 'crops to keypoints by exported files, with and without dependency'
+    _candidates(add('exported', what, _common(1), keeping), FILES, list(FILES))
     what = 'forward, loss, backward and optimiser step, without dropout'
     add('train-step', what, _common(4), keeping, dtypes).add_argument(
         '--checkpointing', action='store_true', help="ours computes the encoder's activations twice (neck.with_cp)"
@@ -80,6 +85,15 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
     add('decode', 'heatmaps to keypoints', _common(64), keeping)
     what = 'image files to keypoints in JSON files, with the flip test; --batch-size counts crops'
     add('end-to-end', what, _common(64), keeping, dtypes, images)
+    what = 'images per second of infer in one process and in several that share the images; peaks are of one process'
+    add('workers', what, _common(16, repeats=5, warmup=1), _dtypes(), _images(32, 2)).add_argument(
+        '--workers',
+        type=int,
+        nargs='+',
+        default=[2],
+        metavar='N',
+        help='numbers of processes to compare with one (default: 2); they share the cores, or --threads is for each',
+    )
     what = "an evaluation's loader process: image files to crops; --people boxes follow each other"
     add('loading', what, _common(64), keeping, images)
     what = "an evaluation's main process without the network: normalising, decoding, packing"
@@ -92,6 +106,16 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar='N',
         help="samples of an epoch in the real training: also tell the checkpoints' share of its time",
+    )
+
+
+def _candidates(mode: argparse.ArgumentParser, known: Sequence[str], default: list[str]) -> None:
+    mode.add_argument(
+        '--candidates',
+        nargs='+',
+        choices=known,
+        default=default,
+        help=f'what is measured beside the baseline (default: {" ".join(default)})',
     )
 
 
@@ -144,15 +168,21 @@ def _dtypes() -> argparse.ArgumentParser:
     return dtypes
 
 
-def _images() -> argparse.ArgumentParser:
-    """The options of modes that read image files."""
+def _images(num_images: int = 8, people: int = 8) -> argparse.ArgumentParser:
+    """The options of modes that read image files, with a mode's defaults."""
     images = argparse.ArgumentParser(add_help=False)
     images.add_argument('--images', metavar='FOLDER', help='images (default: synthetic people are drawn, 640x480)')
     images.add_argument(
         '--bboxes', metavar='FOLDER', help='NAME.json for each image NAME.*, as for `mmtranspose infer`'
     )
     images.add_argument(
-        '--num-images', '--pictures', type=int, default=8, metavar='N', help='images to draw (default: 8)'
+        '--num-images',
+        '--pictures',
+        type=int,
+        default=num_images,
+        metavar='N',
+        help=f'images to draw (default: {num_images})',
     )
-    images.add_argument('--people', type=int, default=8, metavar='N', help='boxes in each drawn image (default: 8)')
+    what = f'boxes in each drawn image (default: {people})'
+    images.add_argument('--people', type=int, default=people, metavar='N', help=what)
     return images

@@ -1,7 +1,7 @@
 """Keep OpenVINO and NNCF from telling their makers what they are used for.
 
-Fault: converting and quantising send events to a web server, without a question, where the package openvino_telemetry is
-installed, on which both depend; without a network each waits for it. Both do without it if it cannot be imported.
+Fault: converting and quantising send events to a web server, without a question, where the package openvino_telemetry
+is installed, on which both depend; without a network each waits for it. Both do without it if it cannot be imported.
 Versions: openvino <= 2026.4, nncf <= 3.4.
 Can go: when neither sends anything unasked.
 """

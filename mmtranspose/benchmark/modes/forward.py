@@ -10,6 +10,7 @@ import torch
 from mmtranspose.acceleration import accelerate
 from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
 from mmtranspose.benchmark.candidate import Candidate, Task, Tolerance
+from mmtranspose.benchmark.modes.exported import INT8, build_int8, build_onnxruntime
 from mmtranspose.benchmark.networks import load_baseline, load_model, network, random_inputs, weights_file
 
 HEATMAP_TOLERANCES = {
@@ -19,16 +20,33 @@ HEATMAP_TOLERANCES = {
     'bf16': Tolerance(1e-1, relative=True),
 }
 
+RUNTIMES = (
+    ('onnxruntime', build_onnxruntime, HEATMAP_TOLERANCES['fp32']),
+    ('openvino-int8', build_int8, INT8),
+)
+
 
 def forward_candidates(settings: BenchmarkSettings, batch: int, folder: Path) -> list[Candidate]:
-    """The baseline has materialised attention, NCHW, fp32, eager; ours are :func:`mmtranspose.apis.accelerate`'s."""
+    """The baseline has materialised attention, NCHW, fp32, eager; ours are :func:`mmtranspose.apis.accelerate`'s,
+    by PyTorch or OpenVINO, and the networks of exported files."""
     checkpoint = weights_file(settings, folder)
     shared = dict(config=settings.config, checkpoint=checkpoint, device=settings.device, batch=batch)
     candidates = [Candidate('baseline', build_baseline, shared, settings.device, settings.baseline_keeps_memory)]
-    for name, dtype, compiled in settings.variants():
+    for name, dtype, compiled in settings.variants() if 'torch' in settings.candidates else ():
         tolerances = dict(heatmaps=HEATMAP_TOLERANCES[settings.precision(dtype)])
         arguments = dict(shared, dtype=dtype, compiled=compiled)
         candidates.append(Candidate(name, build_ours, arguments, settings.device, tolerances=tolerances))
+    if 'openvino' in settings.candidates:
+        for dtype in settings.dtypes:
+            arguments = dict(shared, dtype=dtype, compiled=False, backend='openvino')
+            tolerances = dict(heatmaps=HEATMAP_TOLERANCES[dtype])
+            candidates.append(
+                Candidate(f'openvino {dtype}', build_ours, arguments, settings.device, tolerances=tolerances)
+            )
+    for name, build, tolerance in RUNTIMES:
+        if name in settings.candidates:
+            tolerances = dict(heatmaps=tolerance)
+            candidates.append(Candidate(name, build, shared, settings.device, tolerances=tolerances))
     return candidates
 
 
@@ -39,11 +57,13 @@ def build_baseline(config: str, checkpoint: str, device: str, batch: int) -> Tas
     return Task(torch.no_grad()(lambda: network(model, inputs)), _outputs)
 
 
-def build_ours(config: str, checkpoint: str, device: str, batch: int, dtype: str, compiled: bool) -> Task:
+def build_ours(
+    config: str, checkpoint: str, device: str, batch: int, dtype: str, compiled: bool, backend: str = 'torch'
+) -> Task:
     """The accelerated model."""
     model = load_model(config, checkpoint, device)
     inputs = random_inputs(model, batch)
-    fast = accelerate(model, dtype=dtype, compile=compiled)
+    fast = accelerate(model, dtype=dtype, compile=compiled, backend=backend)
     return Task(lambda: fast.heatmaps(inputs), _outputs)
 
 

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--output',
         required=True,
         metavar='FILE',
-        help='file to write: .onnx; .xml for OpenVINO, which has a .bin beside it; .engine for TensorRT',
+        help='file to write: .onnx; .xml for OpenVINO, which has a .bin beside it',
     )
     arguments.add_argument(
         '--graph',
@@ -49,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument(
         '--flip-test', action='store_true', help='average with the mirrored image: more precise, and twice the work'
     )
-    arguments.add_argument('--format', choices=list(PRECISIONS), help='default: by the ending of FILE')
+    arguments.add_argument(
+        '--format', choices=list(PRECISIONS), help='default: by the ending of FILE; tensorrt compiles for this GPU'
+    )
     arguments.add_argument(
         '--precision',
         choices=sorted({name for names in PRECISIONS.values() for name in names}),
@@ -89,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(printable(f'{written}: {size / 1e6:.1f} MB'))
     if not args.verify:
         return DONE
-    exported = load_exported(written)
+    exported = load_exported(written, 'tensorrt' if args.format == 'tensorrt' else None)
     agreement = compare(exported, model, drawn_people())
     print(*agreement.lines(), sep='\n')
     if args.precision == 'int8' and not (args.calibration and Path(args.calibration).is_dir()):
@@ -110,4 +112,4 @@ def _format(output: str) -> str:
     for name, suffix in SUFFIXES.items():
         if Path(output).suffix == suffix:
             return name
-    raise InputError(f'--output {output}: the file must end in {" or ".join(SUFFIXES.values())}')
+    raise InputError(f'--output {output}: the file must end in .onnx or .xml')

@@ -18,7 +18,7 @@ FOR_MODELS = ('cfg_options', 'allow_partial', 'allow_non_finite')
 
 def add_estimator(arguments: argparse.ArgumentParser) -> None:
     """Add the arguments of a trained model, or of a file of `mmtranspose export` in its place, and of what runs it."""
-    add_model(arguments, '; or a file of `mmtranspose export` (.onnx, .xml, .engine), which needs no checkpoint')
+    add_model(arguments, '; or a file of `mmtranspose export` (.onnx, .xml), which needs no checkpoint')
     arguments.add_argument(
         '--backend',
         choices=list(dict.fromkeys([*ACCELERATORS, *BACKENDS])),

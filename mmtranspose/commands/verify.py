@@ -36,7 +36,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         'mmtranspose verify pose.onnx --config transpose-h-a4\n'
         '  mmtranspose verify pose.xml --config my_config.py --checkpoint best.pth --input photos --bboxes boxes.json',
     )
-    arguments.add_argument('file', metavar='FILE', help='exported file: .onnx, .xml or .engine')
+    arguments.add_argument('file', metavar='FILE', help='exported file: .onnx or .xml')
     arguments.add_argument('--config', required=True, help='config or name of the model')
     arguments.add_argument(
         '--checkpoint', help='checkpoint of the model (default: the released weights, where it has some)'

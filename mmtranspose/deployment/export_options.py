@@ -11,9 +11,9 @@ GRAPHS = ('image', 'crops')
 PRECISIONS = {  # of the network, by the format of the file
     'onnx': ('fp32', 'fp16', 'int8'),
     'openvino': ('fp32', 'fp16', 'bf16', 'int8'),
-    'tensorrt': ('fp32', 'fp16', 'bf16'),
+    'tensorrt': ('fp32', 'fp16'),
 }
-SUFFIXES = {'onnx': '.onnx', 'openvino': '.xml', 'tensorrt': '.engine'}
+SUFFIXES = {'onnx': '.onnx', 'openvino': '.xml', 'tensorrt': '.onnx'}
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ExportOptions:
         dependency (bool): Also return the attention rows of every keypoint in every layer.
         flip_test (bool): Average with the mirrored image; both go through the network in one batch.
         format (str): ``'onnx'``, ``'openvino'`` or ``'tensorrt'``.
-        precision (str): Of the network: ``'fp32'``; ``'fp16'``; ``'bf16'``, for OpenVINO and TensorRT; ``'int8'``, for
+        precision (str): Of the network: ``'fp32'``; ``'fp16'``; ``'bf16'``, for OpenVINO; ``'int8'``, for
             ONNX and OpenVINO. Crops are cut and heatmaps decoded in single precision always.
 
     Raises:

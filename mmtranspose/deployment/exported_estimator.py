@@ -216,7 +216,7 @@ def load_exported(path: PathLike, backend: str | None = None, device: str = 'cpu
     """Load a file of :func:`~mmtranspose.deployment.export_model` in place of a model.
 
     Args:
-        path (str | Path): ``.onnx``, ``.xml`` (OpenVINO) or ``.engine`` (TensorRT).
+        path (str | Path): ``.onnx`` or ``.xml`` (OpenVINO).
         backend (str | None): ``'onnxruntime'``, ``'openvino'`` or ``'tensorrt'``; None: by the file's ending.
         device (str): ``'cpu'``, ``'cuda:0'``, ...; with OpenVINO also its own names, as ``'GPU'``.
 

@@ -19,6 +19,7 @@ from mmtranspose.deployment.graphs.crop_cutting import convention_of, cutting_st
 from mmtranspose.deployment.onnx_file import onnx_model, write_onnx
 from mmtranspose.deployment.openvino_file import write_openvino
 from mmtranspose.deployment.quantisation import calibration_people, graph_inputs
+from mmtranspose.deployment.tensorrt_file import write_tensorrt
 from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.explain.recording import evaluating, recorded_forward
 from mmtranspose.explain.token_grid import map_size, token_to_crop
@@ -73,6 +74,8 @@ def export_model(
     graph, meta = traced(model, chosen, checkpoint)
     if chosen.format == 'openvino':
         write_openvino(graph, meta, path, samples)
+    elif chosen.format == 'tensorrt':
+        write_tensorrt(graph, meta, path)
     else:
         write_onnx(graph, meta, path, samples)
     return path
@@ -87,7 +90,7 @@ def traced(
         fold_batch_norms(part)  # runtimes do it too; here it makes tracing much faster
     with evaluating(network):
         meta = file_meta(network, options, checkpoint)
-        if options.precision == 'fp16' and options.format == 'onnx':
+        if options.precision == 'fp16' and options.format != 'openvino':
             for part in (network.backbone, network.neck, network.head):
                 part.half()
         flip_indices = list(network.dataset_meta['flip_indices']) if options.flip_test else None

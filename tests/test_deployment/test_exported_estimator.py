@@ -176,7 +176,7 @@ def test_files_that_cannot_be_used(exported, tmp_path, monkeypatch):
     damaged = tmp_path / 'damaged.onnx'
     damaged.write_bytes((exported / 'image.onnx').read_bytes()[:20000])
     (tmp_path / 'a.pth').touch()
-    (tmp_path / 'a.engine').touch()
+    (tmp_path / 'a.xml').touch()
     whole = exported / 'image.onnx'
     cases = [
         ((tmp_path / 'none.onnx',), 'none.onnx does not exist'),
@@ -184,8 +184,9 @@ def test_files_that_cannot_be_used(exported, tmp_path, monkeypatch):
         ((tmp_path / 'text.onnx',), 'text.onnx is no ONNX file, or damaged'),
         ((damaged,), 'damaged.onnx is no ONNX file, or damaged'),
         ((other_program(tmp_path / 'other.onnx'),), 'was not written by `mmtranspose export`'),
-        ((tmp_path / 'a.pth',), 'end in .onnx, .xml or .engine'),
-        ((tmp_path / 'a.engine', 'onnxruntime'), 'onnxruntime runs files that end in .onnx'),
+        ((tmp_path / 'a.pth',), 'end in .onnx or .xml'),
+        ((tmp_path / 'a.xml', 'onnxruntime'), 'onnxruntime runs files that end in .onnx'),
+        ((whole, 'tensorrt'), 'has no provider for it: pip install onnxruntime-gpu'),
         ((whole, 'coreml'), "backend='coreml' is unknown"),
         ((whole, None, 'tpu'), 'device tpu: this onnxruntime has no provider for it; choose cpu or cuda'),
         ((whole, None, 'cuda:0'), 'has no provider for it: pip install onnxruntime-gpu'),

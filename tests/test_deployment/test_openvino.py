@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
 from mmtranspose.apis import InputError, export_model, init_model, load_exported
 from mmtranspose.deployment import exporting
 from mmtranspose.deployment.export_options import ExportOptions
 from mmtranspose.deployment.graphs import boundary_names
+from mmtranspose.deployment.onnx_file import write_onnx
 from mmtranspose.deployment.openvino_file import write_openvino
 from mmtranspose.deployment.openvino_graph import piece
 
@@ -26,6 +28,7 @@ def files(exported, tiny_config, tiny_checkpoint, tmp_path_factory, scene):
     graph, meta = exporting.traced(model, ExportOptions(dependency=True, format='openvino'), None)
     for precision in ('fp32', 'bf16', 'int8'):
         write_openvino(graph, replace(meta, precision=precision), folder / f'{precision}.xml', samples)
+    write_onnx(graph, replace(meta, precision='int8'), folder / 'int8.onnx', samples)
     return folder
 
 
@@ -61,6 +64,21 @@ def test_only_the_network_is_quantised(files):
         for part in (model, piece(model, [entry], passed))
     )
     assert everywhere == inside > 10
+
+
+def test_onnx_file_is_quantised_where_the_network_is(files, exported, scene):
+    model = onnx.load(str(files / 'int8.onnx'))
+    entry, *passed = boundary_names(2, True)
+    everywhere, inside = (
+        sum(node.op_type == 'QuantizeLinear' for node in one.graph.node)
+        for one in (model, onnx.utils.Extractor(model).extract_model([entry], passed))
+    )
+    assert everywhere == inside > 10
+    found, wanted = (
+        load_exported(files / 'int8.onnx').poses(*scene),
+        load_exported(exported / 'image.onnx').poses(*scene),
+    )
+    assert np.abs(found.scores - wanted.scores).max() < 0.2 * wanted.scores.max()
 
 
 def test_pieces_join(files, scene):

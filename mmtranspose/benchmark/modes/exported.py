@@ -70,7 +70,7 @@ def build_int8(config: str, checkpoint: str, device: str, batch: int) -> Task:  
 
 
 def exported_candidates(settings: BenchmarkSettings, batch: int, folder: Path) -> list[Candidate]:
-    """Crops to keypoints. The baseline is the model as people run it; the others are files without and with dependency."""
+    """Crops to keypoints. The baseline is the model as people run it; the others are files, without and with maps."""
     shared: dict[str, Any] = dict(
         config=settings.config, checkpoint=weights_file(settings, folder), device=settings.device, batch=batch
     )

@@ -78,6 +78,15 @@ class OnnxRuntime(Runtime):
             raise InputError(f'{self.path} cannot be run by ONNX Runtime {version}: {why}') from error
 
 
+class TensorRtRuntime(OnnxRuntime):
+    """A file run by ONNX Runtime's TensorRT provider, which compiles it at the first call unless it is compiled.
+
+    Not run by the tests: it needs a GPU.
+    """
+
+    provider = 'tensorrt'
+
+
 def read_metadata(path: Path) -> dict[str, str]:
     """The entries of an ONNX file's metadata.
 

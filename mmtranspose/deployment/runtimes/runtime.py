@@ -17,7 +17,7 @@ from mmtranspose.typing import PathLike
 BACKENDS = {
     'onnxruntime': (('.onnx',), 'onnxruntime_runtime:OnnxRuntime'),
     'openvino': (('.xml', '.onnx'), 'openvino_runtime:OpenVinoRuntime'),
-    'tensorrt': (('.engine', '.onnx'), 'tensorrt_runtime:TensorRtRuntime'),
+    'tensorrt': (('.onnx',), 'onnxruntime_runtime:TensorRtRuntime'),
 }
 
 
@@ -59,7 +59,7 @@ def open_runtime(path: PathLike, backend: str | None = None, device: str = 'cpu'
     """Open an exported file.
 
     Args:
-        path (str | Path): ``.onnx``, ``.xml`` (OpenVINO) or ``.engine`` (TensorRT).
+        path (str | Path): ``.onnx`` or ``.xml`` (OpenVINO).
         backend (str | None): A key of :data:`BACKENDS`; None takes the first that runs files of this ending.
         device (str): ``'cpu'``, ``'cuda:0'``, ...; with OpenVINO also its own names, as ``'GPU'``.
 
@@ -73,7 +73,7 @@ def open_runtime(path: PathLike, backend: str | None = None, device: str = 'cpu'
     if backend is None:
         backend = next((name for name, (suffixes, _) in BACKENDS.items() if file.suffix in suffixes), None)
         if backend is None:
-            raise InputError(f'{path}: exported files end in .onnx, .xml or .engine')
+            raise InputError(f'{path}: exported files end in .onnx or .xml')
     require_choice('backend', backend, BACKENDS)
     suffixes, where = BACKENDS[backend]
     if file.suffix not in suffixes:

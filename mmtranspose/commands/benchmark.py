@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from mmtranspose.acceleration.options import DTYPES
 from mmtranspose.benchmark.benchmark_settings import CANDIDATES, BenchmarkSettings
 from mmtranspose.benchmark.figures import benchmark_lines
+from mmtranspose.benchmark.report import MINUTES, write_report
 from mmtranspose.benchmark.run import run_benchmark
-from mmtranspose.commands.command_line import add_allow_non_finite
+from mmtranspose.commands.command_line import add_allow_non_finite, minutes
 from mmtranspose.explain.attention import DIRECTIONS
 from mmtranspose.files.json_files import write_json
 from mmtranspose.files.output_paths import require_output_file
+from mmtranspose.loading.init_model import require_device
 from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import printable
 
@@ -30,6 +32,9 @@ and not of the baseline; --baseline-keeps-memory gives it to the baseline too.""
 EXAMPLE = """\
 mmtranspose benchmark transpose-h-a6 forward --batch-size 1 8 --dtype fp32 --compile
   mmtranspose benchmark transpose-h-a6 forward --batch-size 64 --dtype fp32 bf16 --device cuda:0 --json forward.json
+  mmtranspose benchmark transpose-r-a3 forward --candidates torch openvino onnxruntime openvino-int8 --dtype fp32 bf16
+  mmtranspose benchmark transpose-r-a3 exported
+  mmtranspose benchmark report --output report.md
   mmtranspose benchmark transpose-h-a6 train-step --batch-size 4 --checkpointing
   mmtranspose benchmark transpose-h-a6 encoder
   mmtranspose benchmark transpose-h-s explanation --direction affect
@@ -47,18 +52,42 @@ the fastest matrix product of that dtype."""
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command with ``argv``, or with this process's arguments."""
+    given = sys.argv[1:] if argv is None else list(argv)
+    if given[:1] == ['report']:
+        report(given[1:])
+        return
     parser = command_parser('benchmark', DESCRIPTION, EXAMPLE)
     parser.add_argument('config', metavar='CONFIG', help='config file, or a name from `mmtranspose list`')
     _add_modes(parser)
-    args = vars(parser.parse_args(argv))
+    args = vars(parser.parse_args(given))
     mode, batch_sizes, file = (args.pop(name) for name in ('mode', 'batch_size', 'json'))
     if file:
         require_output_file(file, '--json', (args['config'],))
     result = run_benchmark(mode, BenchmarkSettings(**args), batch_sizes)
-    result['command'] = f'mmtranspose benchmark {shlex.join(sys.argv[1:] if argv is None else argv)}'
+    result['command'] = f'mmtranspose benchmark {shlex.join(given)}'
     print(*benchmark_lines(result), printable(f'command: {result["command"]}'), sep='\n')
     if file:
         write_json(file, result)
+
+
+def report(argv: Sequence[str]) -> None:
+    """Run `mmtranspose benchmark report`."""
+    parser = command_parser(
+        'benchmark report',
+        'Measure what the documentation claims on this machine, and write one page of Markdown tables with the device, '
+        'versions and commands.',
+        'mmtranspose benchmark report --output report.md\n'
+        '  mmtranspose benchmark report --output gpu.md --device cuda:0',
+    )
+    parser.add_argument('--output', default='report.md', metavar='FILE', help='the page (default: report.md)')
+    parser.add_argument('--device', default='cpu', help='cpu (default), cuda:0, ...')
+    parser.add_argument(
+        '--minutes', type=minutes, default=MINUTES, help=f'begin no run later than this (default: {MINUTES})'
+    )
+    args = parser.parse_args(argv)
+    require_output_file(args.output, '--output', ())
+    require_device(args.device)
+    print(*write_report(args.output, args.device, args.minutes), sep='\n')
 
 
 def _add_modes(parser: argparse.ArgumentParser) -> None:

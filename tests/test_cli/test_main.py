@@ -153,6 +153,8 @@ def test_shell_scripts():
         ('dist_test.sh', 'transpose-r-a3 2 --out 3', 'tools/test.py transpose-r-a3 --out 3'),
         ('dist_explain_dataset.sh', 'c.py 2 --output-root o', 'tools/explain_dataset.py c.py --output-root o'),
         ('dist_detect.sh', 'a.json 2 --img-root i --out f', 'tools/detect.py a.json --img-root i --out f'),
+        ('dist_infer.sh', 'c.py a.pth 2 --input i j', 'tools/infer.py c.py a.pth --input i j'),
+        ('slurm_infer.sh', 'gpu job transpose-r-a3 --input i', 'tools/infer.py transpose-r-a3 --input i'),
         ('slurm_test.sh', 'gpu job transpose-r-a3', 'tools/test.py transpose-r-a3'),
         ('slurm_detect.sh', 'gpu job a.json --img-root i --out f', 'tools/detect.py a.json --img-root i --out f'),
         ('slurm_train.sh', 'gpu job c.py w --amp', 'tools/train.py c.py --work-dir w --amp'),

@@ -6,47 +6,54 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from mmtranspose.app.offer import DIRECTIONS, Offer, offer_of
 from mmtranspose.app.place_maps import PlaceMaps, cell_at, explain_place
 from mmtranspose.app.session import Choice, Session, Settings, box_between, find_keypoint, find_person
-from mmtranspose.crops.crop_maker import prepare_crops
+from mmtranspose.crops.crop_maker import CropMaker, prepare_crops
 from mmtranspose.errors import InputError, require_choice
-from mmtranspose.explain import Explainer, ExplainOptions, PoseExplanation
+from mmtranspose.explain import PoseExplanation, explainer_of
 from mmtranspose.inference.pose_estimation import inference_topdown
-from mmtranspose.typing import PoseEstimator
+from mmtranspose.keypoint_names import keypoint_names
+from mmtranspose.typing import Batch, PoseEstimator
 
-DIRECTIONS = ('dependency', 'affect')
-METHODS = ('rollout', 'gradient-attention', 'input-gradient')  # those that answer a click soon
+NOBODY = 'There is nobody at this place.'
 
 
 class Explorer:
     """Finds people in images and explains their poses; keeps the networks, but nothing of the images.
 
     Args:
-        model (PoseEstimator): From :func:`mmtranspose.apis.init_model`.
+        model (PoseEstimator): From :func:`mmtranspose.apis.init_model`; or an exported file, from
+            :func:`mmtranspose.apis.load_exported`.
         find_boxes (Callable | None): From images (h, w, 3), BGR, uint8, to their boxes (N, 5), xyxy in pixels and
             score, such as a :class:`~mmtranspose.detection.PersonDetector`; None finds nobody, so that boxes are
             drawn by hand.
+        estimator (PoseEstimator | None): What estimates the poses that are not explained, such as the accelerated
+            model; None: ``model``.
+
+    Attributes:
+        offer (Offer): What the model can show.
+        names (list[str]): (K,), of the keypoints.
 
     Raises:
-        InputError: The model cannot be explained.
+        InputError: The model cannot be explained, or nothing says how its crops are cut.
     """
 
     def __init__(
-        self, model: PoseEstimator, find_boxes: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]] | None = None
+        self,
+        model: PoseEstimator,
+        find_boxes: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]] | None = None,
+        estimator: PoseEstimator | None = None,
     ):
         self.model = model
-        self.explainers: dict[str | None, Explainer] = {None: self._explainer(None)}
+        self.estimator = model if estimator is None else estimator
+        self.offer: Offer = offer_of(model)
+        self.explainers: dict[str | None, Callable[[Batch], list[PoseExplanation]]] = {}
+        if self.offer.kinds:
+            self.explainers[None] = explainer_of(model, self.offer.options(None))
+        CropMaker(model)  # raises now what would else be raised at every image
+        self.names = keypoint_names(model.dataset_meta)
         self.find_boxes = find_boxes
-
-    @property
-    def num_layers(self) -> int:
-        """Encoder layers L."""
-        return len(self.model.neck.encoder.layers)
-
-    @property
-    def num_heads(self) -> int:
-        """Heads of an encoder layer."""
-        return self.model.neck.encoder.layers[0].self_attn.num_heads
 
     def start(self, image: np.ndarray) -> Session:
         """Find the people in an image (h, w, 3), BGR, uint8, and start a session with them."""
@@ -57,26 +64,30 @@ class Explorer:
         """Estimate the poses of shown people who have none yet; returns the numbers of all people who are shown."""
         shown = session.shown(settings.bbox_thr)
         missing = [person for person in shown if person not in session.poses]
-        poses = inference_topdown(self.model, session.image, session.boxes[missing])
+        poses = inference_topdown(self.estimator, session.image, session.boxes[missing])
         new = dict(zip(missing, poses, strict=True))
         session.poses = {person: new.get(person) or session.poses[person] for person in shown}
         return shown
 
-    def click(self, session: Session, point: tuple[float, float], settings: Settings) -> bool:
+    def click(self, session: Session, point: tuple[float, float], settings: Settings) -> str:
         """Choose what lies at ``point`` (x, y), in pixels of the image.
 
-        A keypoint within reach is chosen; elsewhere in a person's box the place; outside of all boxes nothing.
+        A keypoint within reach is chosen; elsewhere in a person's box the place, if the model explains places; outside
+        of all boxes nothing.
 
         Returns:
-            bool: Something lies there.
+            str: Why nothing was chosen, in sentences; empty if something was.
         """
         self.pose(session, settings)
         session.choice = find_keypoint(session, point, settings)
-        if session.choice is None:
-            person = find_person(session, point, settings)
-            if person is not None:
-                session.choice = Choice(person, cell=cell_at(self.explained(session, person), point))
-        return session.choice is not None
+        if session.choice is not None:
+            return ''
+        person = find_person(session, point, settings)
+        if person is None:
+            return NOBODY
+        if self.offer.places:
+            session.choice = Choice(person, cell=cell_at(self.explained(session, person), point))
+        return self.offer.lack
 
     def add_corner(self, session: Session, point: tuple[float, float]) -> bool:
         """Take ``point`` (x, y) as a corner of a box that is drawn by hand; the second corner makes a box of score 1.
@@ -108,29 +119,28 @@ class Explorer:
                 return kept
             relevance = kept.relevance
         if method not in self.explainers:
-            self.explainers[method] = self._explainer(method)
+            self.explainers[method] = explainer_of(self.model, self.offer.options(method))
         crops = prepare_crops(self.model, session.image, session.boxes[person : person + 1])
         [explanation] = self.explainers[method](crops)
         explanation.relevance.update(relevance)
         session.explanation = person, explanation
         return explanation
 
-    def _explainer(self, method: str | None) -> Explainer:
-        methods = () if method is None else (method,)
-        return Explainer(self.model, ExplainOptions(affect=True, heads='all', methods=methods))
-
     def chosen_map(self, session: Session, settings: Settings) -> np.ndarray | None:
         """Return the map (h, w) of the chosen keypoint or place over the token grid; None for a method and a place.
 
         Raises:
-            InputError: Nothing was chosen, or there is no such kind, layer or head.
+            InputError: Nothing was chosen, the model does not explain it, or there is no such kind, layer or head.
         """
         choice = session.choice
         if choice is None:
             raise InputError('nothing is chosen: choose a keypoint or a place first')
-        require_choice('kind', settings.kind, (*DIRECTIONS, *METHODS))
-        require_choice('layer', settings.layer, range(self.num_layers))
-        require_choice('head', settings.head, (None, *range(self.num_heads)))
+        offer = self.offer
+        if not offer.kinds or (choice.cell is not None and not offer.places):
+            raise InputError(offer.lack)
+        require_choice('kind', settings.kind, offer.kinds)
+        require_choice('layer', settings.layer, range(offer.num_layers))
+        require_choice('head', settings.head, (None, *range(offer.num_heads or 0)))
         direction = settings.kind in DIRECTIONS
         if choice.cell is not None:
             maps = self._place_maps(session, choice, choice.cell) if direction else None

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import gradio as gr
 import numpy as np
 
-from mmtranspose.app.explorer import DIRECTIONS, METHODS, Explorer
+from mmtranspose.app.explorer import Explorer
+from mmtranspose.app.offer import DIRECTIONS
 from mmtranspose.app.opened_image import open_image
 from mmtranspose.app.page_look import fact_table, headline, hint, problem
 from mmtranspose.app.session import Session, Settings
@@ -17,13 +18,10 @@ from mmtranspose.app.view import enlarged, render, unzoomed
 from mmtranspose.errors import InputError
 from mmtranspose.visualization.heat import OPACITY
 
-KINDS = [*zip(('what it depends on', 'what depends on it'), DIRECTIONS), *zip(METHODS, METHODS)]
+TITLES = dict(zip(DIRECTIONS, ('what it depends on', 'what depends on it')))  # of kinds; methods have their names
 EXPLAIN, DRAW = 'explain', 'draw a box'
 FIRST_HINTS = {True: 'Upload an image, or choose one of the examples.', False: 'Upload an image.'}
-HINTS = {
-    EXPLAIN: 'Click a keypoint, or any place on a person.',
-    DRAW: 'Click two opposite corners of a box around a person.',
-}
+DRAW_HINT = 'Click two opposite corners of a box around a person.'
 SESSION_SECONDS = 3600  # how long an image is kept after its last use
 CACHE_SECONDS = (300, 1800)  # how often old files are deleted, and how old those are
 
@@ -54,7 +52,7 @@ class Page:
 
     def _lay_out(self) -> None:
         self.session = gr.State(None, time_to_live=SESSION_SECONDS)
-        _text(headline(self.title), 'head')
+        _text(headline(self.title, explains=bool(self.explorer.offer.kinds)), 'head')
         with gr.Row():
             with gr.Column(scale=3, min_width=320):
                 self.upload = gr.File(show_label=False, file_types=['image'], height=132, elem_id='upload')
@@ -68,24 +66,37 @@ class Page:
                 self.gallery = self._lay_out_examples()
 
     def _lay_out_explanation(self) -> None:
-        layers = [str(layer + 1) for layer in range(self.explorer.num_layers)]
-        heads = [str(head + 1) for head in range(self.explorer.num_heads)]
+        offer = self.explorer.offer
+        layers = [str(layer + 1) for layer in range(offer.num_layers)]
+        heads = ['mean', *(str(head + 1) for head in range(offer.num_heads or 0))]
+        kinds = [(TITLES.get(kind, kind), kind) for kind in offer.kinds or DIRECTIONS[:1]]
+        clicks = [(EXPLAIN if offer.kinds else 'choose a keypoint', EXPLAIN), (DRAW, DRAW)]
         with gr.Group():
-            self.clicks = gr.Radio([EXPLAIN, DRAW], value=self.first_click, label='A click', elem_id='clicks')
-            self.kind = gr.Dropdown(KINDS, value=DIRECTIONS[0], label='Show', elem_id='kind', filterable=False)
-            self.layer = gr.Radio(layers, value=layers[-1], label='Layer', elem_id='layer')
-            self.head = gr.Radio(
-                ['mean', *heads], value='mean', label='Head', elem_id='attention-head', visible=len(heads) > 1
+            self.clicks = gr.Radio(clicks, value=self.first_click, label='A click', elem_id='clicks')
+            self.kind = gr.Dropdown(
+                kinds, value=DIRECTIONS[0], label='Show', elem_id='kind', filterable=False, visible=len(kinds) > 1
             )
+            self.layer = gr.Radio(
+                layers, value=layers[-1], label='Layer', elem_id='layer', visible=bool(offer.kinds) and len(layers) > 1
+            )
+            self.head = gr.Radio(heads, value='mean', label='Head', elem_id='attention-head', visible=len(heads) > 2)
 
     def _lay_out_thresholds(self) -> None:
         with gr.Accordion('Thresholds', open=False, elem_id='thresholds'):
-            found = self.explorer.find_boxes is not None
+            found, maps = self.explorer.find_boxes is not None, bool(self.explorer.offer.kinds)
             self.bbox_thr = gr.Slider(0.05, 1, 0.3, step=0.05, label='Box score', elem_id='bbox-thr', visible=found)
             self.kpt_thr = gr.Slider(0, 1, 0.3, step=0.05, label='Keypoint score', elem_id='kpt-thr')
-            self.opacity = gr.Slider(0, 1, OPACITY, step=0.05, label='Opacity of the map', elem_id='opacity')
+            self.opacity = gr.Slider(
+                0, 1, OPACITY, step=0.05, label='Opacity of the map', elem_id='opacity', visible=maps
+            )
             self.threshold = gr.Slider(
-                0, 0.95, 0, step=0.05, label='Hide weights up to this share of the highest', elem_id='threshold'
+                0,
+                0.95,
+                0,
+                step=0.05,
+                label='Hide weights up to this share of the highest',
+                elem_id='threshold',
+                visible=maps,
             )
 
     def _lay_out_examples(self) -> gr.Gallery | None:
@@ -138,8 +149,8 @@ class Page:
                 clicks = EXPLAIN
             elif second:
                 note = 'The two corners are too close to each other.'
-        elif not self.explorer.click(session, point, settings):
-            note = 'There is nobody at this place.'
+        else:
+            note = self.explorer.click(session, point, settings)
         return *self._shown(session, clicks, settings, note), clicks
 
     def change_clicks(self, session: Session | None, clicks: str, *controls: Any) -> View:
@@ -163,11 +174,17 @@ class Page:
 
     def _shown(self, session: Session, clicks: str, settings: Settings, note: str = '') -> View:
         image, facts = render(self.explorer, session, settings)
-        advice = HINTS[clicks]
+        advice = DRAW_HINT if clicks == DRAW else self._explain_hint()
         if not session.shown(settings.bbox_thr) and clicks == EXPLAIN:
             advice = 'Nobody was found: lower the box score, or draw a box.'
         text = problem(note) if note else hint(advice)
         return session, np.ascontiguousarray(enlarged(image)[..., ::-1]), text + fact_table(facts)
+
+    def _explain_hint(self) -> str:
+        offer = self.explorer.offer
+        if offer.places:
+            return 'Click a keypoint, or any place on a person.'
+        return 'Click a keypoint.' if offer.kinds else f'Click a keypoint for its name and score. {offer.lack}'
 
 
 def _settings(kind: str, layer: str, head: str, *thresholds: float) -> Settings:

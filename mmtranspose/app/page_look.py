@@ -28,9 +28,10 @@ CSS = """
 """
 
 
-def headline(title: str) -> str:
-    """The page's heading, with the model's name below it."""
-    return f'<h1>What a pose depends on</h1><p>{html.escape(title)}</p>'
+def headline(title: str, explains: bool = True) -> str:
+    """The page's heading, with the model's name below it; without ``explains`` there are only poses."""
+    heading = 'What a pose depends on' if explains else 'Poses of the people in an image'
+    return f'<h1>{heading}</h1><p>{html.escape(title)}</p>'
 
 
 def hint(text: str) -> str:

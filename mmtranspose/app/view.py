@@ -7,7 +7,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from mmtranspose.app.explorer import DIRECTIONS, Explorer
+from mmtranspose.app.explorer import Explorer
+from mmtranspose.app.offer import DIRECTIONS
 from mmtranspose.app.place_maps import cell_corners
 from mmtranspose.app.session import Choice, Session, Settings
 from mmtranspose.explain import PoseExplanation
@@ -36,8 +37,10 @@ def render(explorer: Explorer, session: Session, settings: Settings) -> tuple[np
     image = _with_poses(explorer, session, settings, shown)
     facts = [('people', _count(session, shown))]
     if session.choice is not None:
-        image, about_choice = _with_map(explorer, session, session.choice, settings, image)
-        facts += about_choice
+        facts += _about(explorer, session, session.choice)
+        if explorer.offer.kinds:
+            image, about_map = _with_map(explorer, session, session.choice, settings, image)
+            facts += about_map
     if session.corner is not None:
         image = _with_corner(image, session.corner)
     return image, facts
@@ -76,13 +79,12 @@ def _with_poses(explorer: Explorer, session: Session, settings: Settings, shown:
 def _with_map(
     explorer: Explorer, session: Session, choice: Choice, settings: Settings, image: np.ndarray
 ) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """The image with the map of what was chosen, and the facts about it."""
+    """The image with the map of what was chosen, and the facts about the map."""
     weights = explorer.chosen_map(session, settings)
     explanation = replace(explorer.explained(session, choice.person), score_thr=settings.kpt_thr)
-    facts = _about(choice, explanation)
     if weights is None:
         nothing = f'nothing: {settings.kind} explains keypoints only, click one'
-        return _with_cell(image, explanation, choice), [*facts, ('shown', nothing)]
+        return _with_cell(image, explanation, choice), [('shown', nothing)]
     top = top_of(weights)
     drawn = overlay_on_image(
         image,
@@ -94,15 +96,15 @@ def _with_map(
         threshold=settings.threshold * top,
         opacity=settings.opacity,
     )
-    facts += [('shown', _kind(explorer, settings)), ('highest weight', _highest(weights, settings))]
+    facts = [('shown', _kind(explorer, settings)), ('highest weight', _highest(weights, settings))]
     return _with_cell(drawn, explanation, choice), facts
 
 
-def _about(choice: Choice, explanation: PoseExplanation) -> list[tuple[str, str]]:
+def _about(explorer: Explorer, session: Session, choice: Choice) -> list[tuple[str, str]]:
     person = f'of person {choice.person + 1}'
     if choice.keypoint is not None:
-        name, score = explanation.names[choice.keypoint], explanation.scores[choice.keypoint]
-        return [('keypoint', f'{name} {person}'), ('score', f'{score:.2f}')]
+        score = session.poses[choice.person].pred_instances.keypoint_scores[0][choice.keypoint]
+        return [('keypoint', f'{explorer.names[choice.keypoint]} {person}'), ('score', f'{score:.2f}')]
     if choice.cell is not None:
         return [('place', f'row {choice.cell[0] + 1}, column {choice.cell[1] + 1} {person}')]
     return []
@@ -111,9 +113,10 @@ def _about(choice: Choice, explanation: PoseExplanation) -> list[tuple[str, str]
 def _kind(explorer: Explorer, settings: Settings) -> str:
     if settings.kind not in DIRECTIONS:
         return settings.kind
-    heads = explorer.num_heads
-    head = f'mean of {heads} heads' if settings.head is None else f'head {settings.head + 1} of {heads}'
-    return f'{settings.kind}, layer {settings.layer + 1} of {explorer.num_layers}, {head}'
+    offer = explorer.offer
+    heads = 'the heads' if offer.num_heads is None else f'{offer.num_heads} heads'
+    head = f'mean of {heads}' if settings.head is None else f'head {settings.head + 1} of {offer.num_heads}'
+    return f'{settings.kind}, layer {settings.layer + 1} of {offer.num_layers}, {head}'
 
 
 def _highest(weights: np.ndarray, settings: Settings) -> str:

@@ -9,21 +9,23 @@ from threading import Event
 
 import numpy as np
 
+from mmtranspose.acceleration import accelerate
 from mmtranspose.app import Explorer
 from mmtranspose.app.opened_image import folder_images
 from mmtranspose.app.server import require_gradio, serve
 from mmtranspose.commands.command_line import (
     add_allow_non_finite,
     add_allow_partial,
-    add_model,
     parse,
     sigterm_as_interrupt,
 )
 from mmtranspose.commands.detector_arguments import add_detector, detector_of, require_no_detector
+from mmtranspose.commands.model_arguments import add_estimator, load_estimator
 from mmtranspose.crops.boxes import whole_image
+from mmtranspose.deployment.exported_estimator import is_exported_file
 from mmtranspose.errors import InputError
 from mmtranspose.inference.box_sources import WHOLE_IMAGE
-from mmtranspose.loading.init_model import init_model
+from mmtranspose.typing import PoseEstimator
 from mmtranspose_cli.parser import command_parser
 
 DRAWN = 'drawn'
@@ -40,10 +42,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         'app',
         'Serve a web page for trying a model: choose an image, see the poses of the people in it, click a keypoint or '
         'any other place on a person, and see what it depends on. Needs gradio (pip install "mmtranspose[app]"), and a '
-        'network only to fetch weights once. A detector finds the people, and boxes can be drawn by two clicks.',
-        'mmtranspose app transpose-h-a4',
+        'network only to fetch weights once. A detector finds the people, and boxes can be drawn by two clicks. An '
+        'exported file with dependency explains keypoints; one without shows poses.',
+        'mmtranspose app transpose-h-a4\n  mmtranspose app model.onnx --bboxes drawn',
     )
-    add_model(arguments)
+    add_estimator(arguments)
     add_detector(arguments)
     arguments.add_argument(
         '--nms-thr',
@@ -84,22 +87,29 @@ def box_finder(args: argparse.Namespace) -> Callable[[Sequence[np.ndarray]], Seq
     return detector_of(args, args.device, instead, bbox_thr=LOWEST_BOX_SCORE, nms_thr=args.nms_thr)
 
 
+def pose_estimator(args: argparse.Namespace, model: PoseEstimator) -> PoseEstimator:
+    """What estimates the poses: OpenVINO's double of a model where it is asked for, which cannot be explained."""
+    if args.backend != 'openvino' or is_exported_file(args.config):
+        return model
+    return accelerate(model, backend=args.backend)
+
+
+def title_of(args: argparse.Namespace) -> str:
+    """The model's name for the page."""
+    config = Path(args.config)
+    return config.name if args.checkpoint is None else f'{config.stem}, {Path(args.checkpoint).name}'
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve the page until Ctrl-C or SIGTERM."""
     args = parse_arguments(argv)
     require_gradio()
     examples = folder_images(args.examples) if args.examples else []
-    model = init_model(
-        args.config,
-        args.checkpoint,
-        args.device,
-        allow_partial=args.allow_partial,
-        allow_non_finite=args.allow_non_finite,
-    )
-    explorer = Explorer(model, box_finder(args))
-    title = f'{Path(args.config).stem}, {Path(args.checkpoint).name}'
+    model = load_estimator(args)
+    estimator = pose_estimator(args, model)
+    explorer = Explorer(model, box_finder(args), estimator)
     try:
-        with sigterm_as_interrupt(), serve(explorer, title, args.host, args.port, examples) as address:
+        with sigterm_as_interrupt(), serve(explorer, title_of(args), args.host, args.port, examples) as address:
             print(f'{address} (Ctrl-C ends it)', flush=True)
             Event().wait()
     except KeyboardInterrupt:

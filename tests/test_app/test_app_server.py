@@ -184,7 +184,7 @@ class TestTool:
         served = started('--bboxes', 'drawn')
         assert (served['host'], served['port'], served['examples']) == ('127.0.0.1', 7860, [])
         assert served['title'] == 'tiny, epoch_1.pth'
-        assert served['explorer'].find_boxes is None and served['explorer'].num_layers == 2
+        assert served['explorer'].find_boxes is None and served['explorer'].offer.num_layers == 2
 
     def test_whole_image_and_examples(self, started, people):
         served = started('--bboxes', 'whole-image', '--examples', people / 'val', '--port', 8123, '--host', '0.0.0.0')

@@ -97,7 +97,7 @@ class TestClick:
     def test_nearest_keypoint(self, explorer, session):
         for person, keypoint in ((0, 3), (1, 11)):
             point = session.poses[person].pred_instances.keypoints[0, keypoint]
-            assert explorer.click(session, tuple(point + 0.01), EVERY_KEYPOINT)
+            assert explorer.click(session, tuple(point + 0.01), EVERY_KEYPOINT) == ''
             chosen = session.poses[session.choice.person].pred_instances.keypoints[0, session.choice.keypoint]
             np.testing.assert_allclose(chosen, point, atol=0.02)  # or another keypoint at the very same place
 
@@ -121,12 +121,12 @@ class TestClick:
 
     def test_place(self, explorer, session, explanations):
         settings = Settings(kpt_thr=np.inf)  # no keypoint in the way
-        assert explorer.click(session, (200, 250), settings)
+        assert explorer.click(session, (200, 250), settings) == ''
         assert session.choice == Choice(1, cell=cell_at(explanations[1], (200, 250)))
 
     def test_nobody_there(self, explorer, session):
         session.choice = Choice(0, keypoint=0)
-        assert not explorer.click(session, (3, 3), Settings(kpt_thr=np.inf))
+        assert explorer.click(session, (3, 3), Settings(kpt_thr=np.inf)) == 'There is nobody at this place.'
         assert session.choice is None
 
     def test_cells_against_the_geometry(self, explanations):

@@ -4,6 +4,7 @@ python poses.py pose.onnx photo.jpg poses.png --detector detector.onnx --keypoin
 """
 
 import argparse
+import itertools
 import json
 import sys
 
@@ -55,16 +56,15 @@ def lay_over(image, found, meta, name):
         data = image_to_token[:2].ravel().tolist()
         spread = Image.fromarray(one / one.max()).transform(image.size, Image.AFFINE, data, Image.BILINEAR)
         heat = np.maximum(heat, np.asarray(spread))
-    colours = np.stack([np.full_like(heat, 255), 255 * heat, np.zeros_like(heat)], axis=-1)  # from red to yellow
+    colours = 255 * np.stack([heat**0, heat, 0 * heat], axis=-1)  # from red to yellow
     share = 0.8 * heat[..., None] ** 0.7
-    return Image.fromarray((np.asarray(image) * (1 - share) + colours * share).round().astype(np.uint8))
+    return Image.fromarray((image * (1 - share) + colours * share).round().astype(np.uint8))
 
 
 def draw(image, found, meta):
     """Draw limbs and keypoints."""
     pen, size = ImageDraw.Draw(image), max(image.size) / 200
-    for person, (points, scores) in enumerate(zip(found['keypoints'], found['scores'])):
-        colour = COLOURS[person % len(COLOURS)]
+    for points, scores, colour in zip(found['keypoints'], found['scores'], itertools.cycle(COLOURS)):
         for limb in meta['skeleton']:
             if scores[limb].min() >= SURE:
                 pen.line([tuple(point) for point in points[limb].tolist()], colour, max(1, round(size / 1.5)))
@@ -84,10 +84,9 @@ def main():
     arguments = parser.parse_args()
     (session, meta), image = open_file(arguments.pose, 'image'), read_image(arguments.photo)
     boxes = find_boxes(arguments, image)
-    names = [output.name for output in session.get_outputs()]
     somebody = boxes if len(boxes) else np.float32([[0, 0, 8, 8]])  # not every runtime can run on nobody
-    values = session.run(names, {'image': np.asarray(image), 'boxes': somebody})
-    found = {name: value[: len(boxes)] for name, value in zip(names, values)}
+    values = session.run(None, {'image': np.asarray(image), 'boxes': somebody})
+    found = {output.name: value[: len(boxes)] for output, value in zip(session.get_outputs(), values)}
     if arguments.keypoint:
         image = lay_over(image, found, meta, arguments.keypoint)
     draw(image, found, meta)

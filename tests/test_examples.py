@@ -75,7 +75,9 @@ def write_pose(path, graph='image'):
         ('Reshape', ['boxes', 'shape'], ['corners'], {}),
         ('Add', ['corners', 'shift'], ['keypoints'], {}),
         ('ReduceSum', ['boxes', 'first'], ['sum'], dict(keepdims=1)),
-        ('Mul', ['sum', 'zero'], ['nothing'], {}),
+        ('Gather', ['sum', 'zeros'], ['somebody'], dict(axis=0)),  # fails where there is nobody, as some runtimes do
+        ('Add', ['sum', 'somebody'], ['sums'], {}),
+        ('Mul', ['sums', 'zero'], ['nothing'], {}),
         ('Add', ['nothing', 'sure'], ['scores'], {}),
         ('Reshape', ['nothing', 'people'], ['row'], {}),
         ('Add', ['row', 'maps'], ['dependency'], {}),
@@ -168,7 +170,9 @@ class Examples:
         if way == 'whole':
             boxes = np.float32([[0, 0, width, height]])
         elif way == 'detector':
-            boxes = np.float32([[1, 1, width - 1, height - 1]])[: int(image.any())]
+            boxes = np.float32([[1, 1, width - 1, height - 1]])
+        if way == 'detector' and not image.any():
+            return np.zeros((0, 4)), np.zeros((0, 2, 2)), np.zeros((0, 2))
         session = onnxruntime.InferenceSession(self.folder / 'pose.onnx')
         return boxes, *session.run(['keypoints', 'scores'], {'image': image, 'boxes': boxes})
 

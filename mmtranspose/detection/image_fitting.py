@@ -94,8 +94,6 @@ class ImageFitting(nn.Module):
         rest = (place - cell * 2 * resized).float() / (2 * resized).float()
         share = (cell.float() + rest) - cell.float()  # OpenCV rounds the position to single precision
         last = size - 1
-        if axis == 0:  # it weights the outermost pixel alone across, and twice down
-            share = torch.where((cell < 0) | (cell >= last), torch.zeros_like(share), share)
         weights = tuple((part * COEFFICIENT).round() for part in (1 - share, share))
         zero = torch.zeros_like(cell)
         return tuple(torch.minimum(torch.maximum(one, zero), last) for one in (cell, cell + 1)), weights

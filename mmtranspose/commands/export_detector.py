@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f'RTMDet-m (default: {PERSON_DETECTOR})',
     )
     arguments.add_argument(
-        'checkpoint',
+        'det_checkpoint',
         nargs='?',
         metavar='CHECKPOINT',
         help='a file or URL (default: the weights that belong to the name, fetched once)',
@@ -63,14 +63,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Write and compare the file that the arguments ask for; returns the exit status."""
-    given = [one for one in (args.det_config, args.checkpoint) if one is not None]
+    given = [one for one in (args.det_config, args.det_checkpoint) if one is not None]
     require_output_file(args.output, '--output', given)
     require_package('onnx', 'onnxscript', *(['onnxruntime'] if args.verify else []))
     thresholds = dict(bbox_thr=args.score_thr, nms_thr=args.nms_thr)
     detector = PersonDetector(
-        args.det_config, args.checkpoint, category=args.det_cat_id, cfg_options=args.cfg_options, **thresholds
+        args.det_config, args.det_checkpoint, category=args.det_cat_id, cfg_options=args.cfg_options, **thresholds
     )
-    written = export_detector(detector, args.output, args.checkpoint or find_detector(args.det_config)[1])
+    written = export_detector(detector, args.output, args.det_checkpoint or find_detector(args.det_config)[1])
     print(printable(f'{written}: {written.stat().st_size / 1e6:.1f} MB'))
     if not args.verify:
         return DONE

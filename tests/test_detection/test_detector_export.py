@@ -315,6 +315,10 @@ class TestCommand:
         assert command.main([*files['small'], '--output', str(tmp_path / 'x.onnx'), '--no-verify']) == 0
         assert 'against PyTorch' not in capsys.readouterr().out
 
+    def test_without_a_checkpoint(self, files, tmp_path):
+        with pytest.raises(InputError, match='small.py needs a checkpoint'):
+            command.main([files['small'][0], '--output', str(tmp_path / 'x.onnx')])
+
     def test_options_reach_the_detector(self, files, tmp_path, monkeypatch):
         seen = []
         monkeypatch.setattr(command, 'export_detector', lambda *given: seen.extend(given) or Path(files['small'][1]))

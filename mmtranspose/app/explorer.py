@@ -16,7 +16,7 @@ from mmtranspose.inference.pose_estimation import inference_topdown
 from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.typing import Batch, PoseEstimator
 
-NOBODY = 'There is nobody at this place.'
+NOBODY, NO_KEYPOINT = 'There is nobody at this place.', 'There is no keypoint at this place.'
 
 
 class Explorer:
@@ -85,9 +85,10 @@ class Explorer:
         person = find_person(session, point, settings)
         if person is None:
             return NOBODY
-        if self.offer.places:
-            session.choice = Choice(person, cell=cell_at(self.explained(session, person), point))
-        return self.offer.lack
+        if not self.offer.places:
+            return f'{NO_KEYPOINT} {self.offer.lack}'
+        session.choice = Choice(person, cell=cell_at(self.explained(session, person), point))
+        return ''
 
     def add_corner(self, session: Session, point: tuple[float, float]) -> bool:
         """Take ``point`` (x, y) as a corner of a box that is drawn by hand; the second corner makes a box of score 1.

@@ -11,10 +11,7 @@ from mmtranspose.typing import PoseEstimator
 
 DIRECTIONS = ('dependency', 'affect')
 METHODS = ('rollout', 'gradient-attention', 'input-gradient')  # those that answer a click soon
-KEYPOINTS_ONLY = (
-    'An exported file explains keypoints only: click a keypoint. The model that the file was exported from explains '
-    'any place.'
-)
+KEYPOINTS_ONLY = 'An exported file explains keypoints only; the model that it was exported from explains any place.'
 POSES_ONLY = (
     'The file was exported without dependency, so it explains nothing: `mmtranspose export --dependency` writes one '
     'that explains keypoints.'

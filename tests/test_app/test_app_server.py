@@ -15,7 +15,8 @@ import pytest
 
 import mmtranspose
 from mmtranspose.apis import InputError, init_model
-from mmtranspose.app import Explorer
+from mmtranspose.app import Choice, Explorer, Settings
+from mmtranspose.app.opened_image import open_image
 from mmtranspose.app.server import serve
 
 pytest.importorskip('gradio', reason='gradio is not installed (requirements/app.txt)')
@@ -165,7 +166,7 @@ class TestTool:
     def started(self, monkeypatch, tiny_config, tiny_checkpoint, run_command):
         """Runs the tool up to where it would serve; returns what it would serve."""
 
-        def start(*arguments):
+        def start(*arguments, model=()):
             served = {}
 
             @contextmanager
@@ -175,7 +176,7 @@ class TestTool:
                 yield
 
             monkeypatch.setattr('mmtranspose.commands.app.serve', stand_in)
-            run_command('app', tiny_config, tiny_checkpoint, *arguments)
+            run_command('app', *(model or (tiny_config, tiny_checkpoint)), *arguments)
             return served
 
         return start
@@ -205,3 +206,45 @@ class TestTool:
     def test_arguments_that_do_not_go_together(self, started, arguments):
         with pytest.raises(InputError, match='--bboxes and --det-c.* exclude each other'):
             started(*arguments)
+
+    @pytest.mark.parametrize('backend', [(), ('--backend', 'onnxruntime'), ('--backend', 'openvino')])
+    def test_exported_file(self, started, exported, backend):
+        if 'openvino' in backend:
+            pytest.importorskip('openvino')
+        served = started('--bboxes', 'drawn', *backend, model=(exported / 'image.onnx',))
+        assert served['title'] == 'image.onnx'
+        explorer = served['explorer']
+        assert explorer.estimator is explorer.model and explorer.offer.kinds == ('dependency',)
+        assert ('OpenVINO' in explorer.model.runtime.description) == ('openvino' in backend)
+
+    def test_model_by_openvino(self, started, people):
+        pytest.importorskip('openvino')
+        plain, fast = (
+            started('--bboxes', 'whole-image', *backend)['explorer'] for backend in ((), ('--backend', 'openvino'))
+        )
+        assert fast.estimator.uses_openvino and fast.estimator.original is fast.model
+        image = open_image(people / 'val' / '000000000001.jpg')
+        found = []
+        for explorer in (plain, fast):
+            session = explorer.start(image)
+            explorer.pose(session, Settings())
+            found.append(session.poses[0].pred_instances.keypoint_scores)
+            session.choice = Choice(0, keypoint=0)
+            assert explorer.chosen_map(session, Settings('affect', head=1)).shape == (8, 6)
+        np.testing.assert_allclose(*found, atol=1e-5)
+
+    @pytest.mark.parametrize(
+        ('arguments', 'words'),
+        [
+            (('x.pth',), 'exported file with its own weights: leave out x.pth'),
+            (('--allow-partial',), '--allow-partial is for models'),
+            (('--backend', 'torch'), "backend='torch' is unknown"),
+        ],
+    )
+    def test_arguments_that_an_exported_file_does_not_take(self, started, exported, arguments, words):
+        with pytest.raises(InputError, match=words):
+            started('--bboxes', 'drawn', model=(exported / 'image.onnx', *arguments))
+
+    def test_backend_that_a_model_does_not_take(self, started):
+        with pytest.raises(InputError, match='--backend onnxruntime is for exported files'):
+            started('--bboxes', 'drawn', '--backend', 'onnxruntime')

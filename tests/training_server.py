@@ -1,4 +1,4 @@
-"""A process that has imported everything and forks one training or test after the other, so that each starts at once.
+"""A process that has imported everything and forks one command or test after the other, so that each starts at once.
 
 ``python tests/training_server.py`` reads requests from standard input, one JSON object a line, and answers each with
 the process's number or its exit status. Tests use :class:`TrainingServer`.
@@ -26,7 +26,7 @@ WRITES = ('replace', 'fsync', 'unlink', 'remove')  # of os: the moments of writi
 
 
 class TrainingServer:
-    """Client of the server: starts trainings, or functions of tests, in one or more processes and waits for them."""
+    """Client of the server: starts commands, or functions of tests, in one or more processes and waits for them."""
 
     def __init__(self) -> None:
         environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
@@ -34,20 +34,23 @@ class TrainingServer:
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
-    def start(self, *argv: object, die_at: list | None = None, ranks: int = 1, log: Path) -> list[int]:
-        """Start ``mmtranspose train`` and return the numbers of its processes.
+    def start(
+        self, *argv: object, command: str = 'train', die_at: list | None = None, ranks: int = 1, log: Path
+    ) -> list[int]:
+        """Start ``mmtranspose COMMAND`` and return the numbers of its processes.
 
         Args:
             *argv: Arguments of the command.
+            command: The module of mmtranspose.commands.
             die_at: Given to rank 0. ``['step', n]``: kill the process within its n-th step; ``['write', n]``: before or
                 after (n odd or even) its n // 2-th operation on a file that it writes; ``['half', n]``: when half of
                 its n-th checkpoint is written; ``['ask', n, signal]``: send the signal within the n-th step, ``['ask in
                 validation', n, signal]``: within the n-th step of validation, to the process and its loaders' workers.
-            ranks: Processes that train together.
+            ranks: Processes that work together.
             log: File for what they print.
         """
         arguments = [str(argument) for argument in argv] + ['--launcher', 'pytorch'] * (ranks > 1)
-        return self._start(ranks, die_at, argv=arguments, log=str(log))
+        return self._start(ranks, die_at, command=command, argv=arguments, log=str(log))
 
     def call(self, function: Callable, *arguments: object, ranks: int, log: Path) -> None:
         """Call a function of a test file in several processes, which it can let join a process group.
@@ -69,7 +72,7 @@ class TrainingServer:
         """Wait for processes and return their exit statuses; that of a process killed by signal N is -N."""
         return [self._ask(dict(wait=pid)) for pid in pids]
 
-    def train(self, *argv: object, **options: Any) -> list[int]:
+    def run(self, *argv: object, **options: Any) -> list[int]:
         """:meth:`start` and :meth:`wait`."""
         return self.wait(self.start(*argv, **options))
 
@@ -129,8 +132,7 @@ def serve() -> None:
 
 
 def _become(request: dict) -> None:
-    """Become the training or the function; never returns."""
-    from mmtranspose.commands import train
+    """Become the command or the function; never returns."""
     from mmtranspose.commands.command_line import run
 
     log = os.open(request['log'], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -147,7 +149,7 @@ def _become(request: dict) -> None:
             status = 0
         else:
             _plan_death(request['die_at'])
-            run(train.main, request['argv'])
+            run(importlib.import_module(f'mmtranspose.commands.{request["command"]}').main, request['argv'])
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(bool(end.code))
     except BaseException:

@@ -4,15 +4,12 @@ import json
 import os
 import pickle
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
 
 from mmtranspose.apis import InputError, explain_topdown
 
@@ -190,16 +187,13 @@ class TestExplain:
 
 
 class TestExplainDataset:
-    def test_two_processes_give_what_one_gives(self, tiny_config, tiny_checkpoint, run_command, tmp_path):
+    def test_two_processes_give_what_one_gives(self, tiny_config, tiny_checkpoint, run_command, server, tmp_path):
         flags = ['--faithfulness-samples', '1', '--methods', 'attention-1', 'random', '--batch-size', '2']
         run_command('explain_dataset', tiny_config, tiny_checkpoint, '--output-root', tmp_path / 'one', *flags)
-        command = ['bash', ROOT / 'tools' / 'dist_explain_dataset.sh', tiny_config, tiny_checkpoint, '2']
-        environment = {**os.environ, 'PYTHON': sys.executable, 'PORT': '29613'}
-        command += ['--output-root', tmp_path / 'two', *flags]
-        process = subprocess.run(command, capture_output=True, text=True, env=environment)
-        assert process.returncode == 0, process.stderr
+        arguments, log = (tiny_config, tiny_checkpoint, '--output-root', tmp_path / 'two', *flags), tmp_path / 'log'
+        assert server.run(*arguments, command='explain_dataset', ranks=2, log=log) == [0, 0], log.read_text()
         one, two = (json.loads((tmp_path / name / 'explanation.json').read_text()) for name in ('one', 'two'))
-        assert process.stdout.count(f'{one["people"]} people, ') == 1  # rank 0 alone speaks
+        assert log.read_text().count(f'{one["people"]} people, ') == 1  # rank 0 alone speaks
         assert (one['people'], one['keypoints']) == (two['people'], two['keypoints'])
         for table in ('dependency', 'layers', 'occlusion', 'faithfulness'):
             assert len(one[table]) == len(two[table]) > 0
@@ -215,12 +209,9 @@ class TestExplainDataset:
         assert not (tmp_path / 'out' / 'faithfulness.csv').exists()
 
 
-def test_an_error_is_one_sentence_and_a_code(tmp_path):
-    command = [sys.executable, ROOT / 'tools' / 'infer.py', 'none.py', 'none.pth', '--input', tmp_path / 'none.jpg']
-    command += ['--bboxes', 'whole-image', '--output-root', tmp_path / 'out']
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    process = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
-    assert process.returncode == 2
-    assert process.stderr.endswith(f'error: input {tmp_path / "none.jpg"} does not exist\n')
-    assert 'Traceback' not in process.stderr
-    assert os.listdir(tmp_path) == []
+def test_an_error_is_one_sentence_and_a_code(tmp_path, server):
+    files = ('--input', tmp_path / 'none.jpg', '--bboxes', 'whole-image', '--output-root', tmp_path / 'out')
+    log = tmp_path / 'log'
+    assert server.run('none.py', 'none.pth', *files, command='infer', log=log) == [2]
+    assert log.read_text() == f'error: input {tmp_path / "none.jpg"} does not exist\n'
+    assert os.listdir(tmp_path) == ['log']

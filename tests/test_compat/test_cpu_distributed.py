@@ -1,21 +1,14 @@
 """Two processes on a machine without a GPU."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from children import running
 
 from mmtranspose.compat import cpu_distributed
 
-ROOT = Path(__file__).resolve().parents[2]
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason='with a GPU, mmengine starts the group itself')
 
 
@@ -45,36 +38,14 @@ def test_when_the_group_is_started(monkeypatch, started, launcher, gpu, running,
     assert started == expected
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return listener.getsockname()[1]
-
-
 @no_gpu
-def test_two_processes_predict_what_one_does(tiny_config, tiny_checkpoint, tested, tmp_path):
-    address = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free_port()), WORLD_SIZE='2', OMP_NUM_THREADS='1')
-    command = [
-        *(sys.executable, ROOT / 'tools' / 'test.py', tiny_config, tiny_checkpoint, '--launcher', 'pytorch'),
-        *('--work-dir', tmp_path / 'work', '--out', tmp_path / 'metrics.json'),
-        *('--cfg-options', f'test_evaluator.outfile_prefix={tmp_path / "two"}', 'test_dataloader.batch_size=2'),
-    ]
-    with ExitStack() as stack:
-        processes = [
-            stack.enter_context(
-                running(
-                    command,
-                    env={**os.environ, **address, 'RANK': str(rank), 'LOCAL_RANK': str(rank), 'PYTHONPATH': str(ROOT)},
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                )
-            )
-            for rank in (0, 1)
-        ]
-        outputs = [process.communicate(timeout=100)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], '\n'.join(outputs)
-    assert 'Distributed training: True' in outputs[0] and 'GPU number: 2' in outputs[0]
+def test_two_processes_predict_what_one_does(tiny_config, tiny_checkpoint, tested, tmp_path, server):
+    options = (f'test_evaluator.outfile_prefix={tmp_path / "two"}', 'test_dataloader.batch_size=2')
+    outputs = ('--work-dir', tmp_path / 'work', '--out', tmp_path / 'metrics.json')
+    arguments = (tiny_config, tiny_checkpoint, *outputs, '--cfg-options', *options)
+    log = tmp_path / 'log'
+    assert server.run(*arguments, command='test', ranks=2, log=log) == [0, 0], log.read_text()
+    assert 'Distributed training: True' in log.read_text() and 'GPU number: 2' in log.read_text()
     assert json.loads((tmp_path / 'metrics.json').read_text()) == pytest.approx(tested.metrics, abs=1e-6)
     ours, theirs = people(tmp_path / 'two.keypoints.json'), people(tested.predictions)
     assert [image for image, *_ in ours] == [image for image, *_ in theirs]

@@ -3,8 +3,6 @@
 import copy
 import random
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +12,6 @@ import mmpose
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
@@ -285,14 +282,13 @@ def test_of_a_test(refused, tiny_checkpoint, options, words):
     assert re.search(words, message), message
 
 
-def test_on_a_terminal(tiny_config, tmp_path):
-    arguments = ['train', tiny_config, '--work-dir', str(tmp_path), '--cfg-options', 'optim_wrapper.optimizer.lr=-1']
-    done = subprocess.run(
-        [sys.executable, '-m', 'mmtranspose_cli', *arguments], capture_output=True, text=True, cwd=ROOT
-    )
-    assert done.returncode == 2
-    assert 'Traceback' not in done.stderr
-    errors = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
+def test_on_a_terminal(tiny_config, tmp_path, server):
+    options = ('--cfg-options', 'optim_wrapper.optimizer.lr=-1')
+    log = tmp_path / 'log'
+    assert server.run(tiny_config, '--work-dir', tmp_path / 'work', *options, log=log) == [2]
+    told = log.read_text()
+    assert 'Traceback' not in told
+    errors = [line for line in told.splitlines() if line.startswith('error: ')]
     assert errors == [f'error: config {tiny_config}: optim_wrapper.optimizer: Invalid learning rate: -1']
 
 

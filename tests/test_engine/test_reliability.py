@@ -44,7 +44,7 @@ def unbroken(server, config, tmp_path_factory):
         if ranks not in ends:
             work_dir = folder / str(ranks)
             log = folder / f'{ranks}.log'
-            assert server.train(config, '--work-dir', work_dir, ranks=ranks, log=log) == [0] * ranks, log.read_text()
+            assert server.run(config, '--work-dir', work_dir, ranks=ranks, log=log) == [0] * ranks, log.read_text()
             ends[ranks] = end_of(work_dir)
         return ends[ranks]
 

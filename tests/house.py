@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import statistics
 import sys
@@ -84,7 +85,12 @@ def imported_modules(path: Path, source: str | None = None) -> set[str]:
             raise AssertionError(f'{path}: imports are absolute')
         elif isinstance(node, ast.Import):
             found |= {name.name for name in node.names if name.name.split('.')[0] == 'mmtranspose'}
-    return found & {module_of(other) for other in files()}
+    return found & _modules()
+
+
+@functools.cache
+def _modules() -> set[str]:
+    return {module_of(path) for path in files()}
 
 
 def module_of(path: Path) -> str:

@@ -162,6 +162,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     image = read_image(args.input)
     require_writable(args.output_root)
     bboxes, left_out = usable_boxes(args, image)
+    if args.backend is not None and not is_exported_file(args.config):
+        raise InputError(f'--backend {args.backend} is for exported files here: a model is explained in PyTorch')
     model = load_estimator(args)
     explanations = explain_topdown(
         model,

@@ -49,4 +49,6 @@ def load_estimator(args: argparse.Namespace) -> PoseEstimator:
     given = [name.replace('_', '-') for name in FOR_MODELS if getattr(args, name, None)]
     if given:
         raise InputError(f'--{given[0]} is for models; {args.config} is an exported file')
+    if args.backend not in (None, *BACKENDS):
+        raise InputError(f'--backend {args.backend} is for models; an exported file has {" or ".join(BACKENDS)}')
     return load_exported(args.config, args.backend, args.device)

@@ -86,7 +86,7 @@ PRIVATE_NAMES = (
     PrivateName(
         MMENGINE,
         'mmengine.model:ImgDataPreprocessor._channel_conversion',
-        'models/data_preprocessors/transpose_data_preprocessor',
+        'models/data_preprocessors/transpose_data_preprocessor deployment/graphs/pose_graphs',
     ),
     PrivateName(MMENGINE, 'mmengine.optim:_ParamScheduler', 'compat/scheduler_resume'),
     PrivateName(MMENGINE, 'mmengine.optim:ConstantLR._global_step', 'compat/scheduler_resume'),
@@ -114,7 +114,7 @@ PRIVATE_NAMES = (
         'mmpose.models:PoseDataPreprocessor._get_pad_shape',
         'models/data_preprocessors/transpose_data_preprocessor',
     ),
-    PrivateName(MMPOSE, 'mmpose.models:TopdownPoseEstimator._forward', ACCELERATED),
+    PrivateName(MMPOSE, 'mmpose.models:TopdownPoseEstimator._forward', f'{ACCELERATED} deployment/exported_estimator'),
     PrivateName(
         MMPOSE,
         'mmpose.models.pose_estimators.base:BasePoseEstimator._load_state_dict_pre_hook',

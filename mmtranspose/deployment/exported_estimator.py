@@ -183,7 +183,10 @@ class ExportedExplainer:
         others = [name for name, value in wanted.items() if value]
         if others:
             value = getattr(options, others[0])
-            raise InputError(f'{others[0]}={value!r} needs the model: an exported file holds dependency alone')
+            raise InputError(
+                f'{others[0]}={value!r} (--{others[0]}) needs the model: an exported file holds dependency '
+                'alone, the mean of the heads; give config and checkpoint in its place'
+            )
         self.estimator, self.options, self.meta = estimator, options, meta
 
     def __call__(self, batch: Batch) -> list[PoseExplanation]:

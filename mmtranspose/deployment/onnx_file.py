@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from mmtranspose.deployment.file_meta import KEY, FileMeta
 from mmtranspose.deployment.graphs import CropsGraph, ImageGraph, boundary_names, value_names
+from mmtranspose.deployment.onnx_conversion import Sized, to_onnx
 from mmtranspose.deployment.quantisation import quantised
-from mmtranspose.errors import require_package
 from mmtranspose.files.output_paths import partial_file
 
 if TYPE_CHECKING:
@@ -33,31 +29,17 @@ def onnx_model(graph: CropsGraph | ImageGraph, meta: FileMeta) -> onnx.ModelProt
     Raises:
         InputError: The packages onnx and onnxscript are not installed.
     """
-    require_package('onnx', 'onnxscript')
+    inside = value_names(meta.graph, meta.num_layers, meta.dependency)
+    inputs = traced_inputs(meta)
+    with torch.no_grad():
+        graph(*(one.example for one in inputs.values()))  # computes the position table, which the file then holds
+    model = to_onnx(graph, inputs, dict.fromkeys([*meta.outputs, *inside], ('people',)), OPSET)
     import onnx
 
-    inside = value_names(meta.graph, meta.num_layers, meta.dependency)
-    inputs = example_inputs(meta)
-    with torch.no_grad(), _quiet():
-        graph(*inputs.values())  # computes the position table, which the traced graph then holds as numbers
-        program = torch.export.export(
-            graph, tuple(inputs.values()), dynamic_shapes=_dynamic_shapes(meta.graph), strict=False
-        )
-        converted = torch.onnx.export(
-            program,
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=list(inputs),
-            output_names=[*meta.outputs, *inside],
-            verbose=False,
-        )
-    assert converted is not None
-    model = converted.model_proto
     values = list(model.graph.output)
     del model.graph.output[:]
     model.graph.output.extend(value for value in values if value.name in meta.outputs)
     model.graph.value_info.extend(value for value in values if value.name in inside)
-    _name_sizes(model)
     model.producer_name, model.producer_version = KEY, meta.version
     onnx.helper.set_model_props(model, {KEY: meta.to_json()})
     onnx.checker.check_model(model)
@@ -97,45 +79,11 @@ def _network_names(model: onnx.ModelProto, meta: FileMeta) -> set[str]:
     return names
 
 
-def example_inputs(meta: FileMeta) -> dict[str, Tensor]:
-    """Inputs of a graph for two people, by name."""
+def traced_inputs(meta: FileMeta) -> dict[str, Sized]:
+    """Inputs of a graph by name, with examples for two people."""
     width, height = meta.input_size
     if meta.graph == 'crops':
-        return {'crops': torch.zeros(2, height, width, 3, dtype=torch.uint8)}
-    return {
-        'image': torch.zeros(48, 64, 3, dtype=torch.uint8),
-        'boxes': torch.tensor([[8.0, 4.0, 40.0, 44.0], [20.0, 10.0, 60.0, 40.0]]),
-    }
-
-
-def _dynamic_shapes(graph: str) -> tuple[dict, ...]:
-    any_size = torch.export.Dim.DYNAMIC
-    return ({0: any_size},) if graph == 'crops' else ({0: any_size, 1: any_size}, {0: any_size})
-
-
-def _name_sizes(model: onnx.ModelProto) -> None:
-    """Call the sizes that may vary ``people``, ``height`` and ``width``, where the converter calls them s97, ..."""
-    sizes = {'image': ('height', 'width'), 'boxes': ('people',), 'crops': ('people',)}
-    names: dict[str, str] = {}
-    for value in model.graph.input:
-        for size, name in zip(value.type.tensor_type.shape.dim, sizes[value.name]):
-            names[size.dim_param] = name
-    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
-        for size in value.type.tensor_type.shape.dim:
-            if size.dim_param in names:
-                size.dim_param = names[size.dim_param]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the converter from telling of its own insides."""
-    levels = {name: logging.getLogger(name).level for name in ('torch.onnx', 'onnxscript', 'onnx_ir')}
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        for name in levels:
-            logging.getLogger(name).setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
+        return {'crops': Sized(torch.zeros(2, height, width, 3, dtype=torch.uint8), ('people',))}
+    boxes = torch.tensor([[8.0, 4.0, 40.0, 44.0], [20.0, 10.0, 60.0, 40.0]])
+    image = Sized(torch.zeros(48, 64, 3, dtype=torch.uint8), ('height', 'width'))
+    return {'image': image, 'boxes': Sized(boxes, ('people',))}

@@ -63,7 +63,7 @@ class PoseEstimation:
             if dtype != 'fp32' or output_heatmaps:
                 raise InputError(
                     f'an exported file returns keypoints, in its own number format ({model.meta.precision}): leave out '
-                    'heatmaps and dtype'
+                    'output_heatmaps and dtype (--draw-heatmap, --bf16, --fp16)'
                 )
         elif isinstance(getattr(model, 'neck', None), TransPoseNeck):
             self.model, self.ours = accelerate(model, dtype, backend=backend), True

@@ -7,6 +7,7 @@ import onnx
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
+from PIL import Image
 
 from mmtranspose.apis import (
     InputError,
@@ -127,10 +128,10 @@ def test_evaluation(estimator, plain_model, tiny_config):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(affect=True), 'affect=True needs the model'),
-        (dict(heads='all'), "heads='all' needs the model"),
+        (dict(affect=True), 'affect=True .* needs the model'),
+        (dict(heads='all'), "heads='all' .* needs the model"),
         (dict(methods=('rollout',)), 'methods=.* needs the model'),
-        (dict(cell='nearest'), "cell='nearest' needs the model"),
+        (dict(cell='nearest'), "cell='nearest' .* needs the model"),
         (dict(flip_test=True), 'flip_test=True: the file was exported with flip_test=False'),
     ],
 )
@@ -186,7 +187,8 @@ def test_files_that_cannot_be_used(exported, tmp_path, monkeypatch):
         ((other_program(tmp_path / 'other.onnx'),), 'was not written by `mmtranspose export`'),
         ((tmp_path / 'a.pth',), 'end in .onnx or .xml'),
         ((tmp_path / 'a.xml', 'onnxruntime'), 'onnxruntime runs files that end in .onnx'),
-        ((whole, 'tensorrt'), 'has no provider for it: pip install onnxruntime-gpu'),
+        ((whole, 'tensorrt'), 'backend tensorrt runs on a GPU: name it'),
+        ((whole, 'tensorrt', 'cuda:0'), 'has no provider for it: pip install onnxruntime-gpu'),
         ((whole, 'coreml'), "backend='coreml' is unknown"),
         ((whole, None, 'tpu'), 'device tpu: this onnxruntime has no provider for it; choose cpu or cuda'),
         ((whole, None, 'cuda:0'), 'has no provider for it: pip install onnxruntime-gpu'),
@@ -216,3 +218,33 @@ def test_other_opset(exported, tmp_path):
     onnx.save(model, str(tmp_path / 'a.onnx'))
     with pytest.raises(InputError, match='cannot be run by ONNX Runtime .*[Oo]pset'):
         load_exported(tmp_path / 'a.onnx')
+
+
+def test_file_without_its_inner_values(exported, tmp_path, scene):
+    model = onnx.load(str(exported / 'image.onnx'))
+    del model.graph.value_info[:]
+    onnx.save(model, str(tmp_path / 'a.onnx'))
+    with pytest.raises(InputError, match='no value cut_crops inside any more .*: export it again'):
+        explain_topdown(load_exported(tmp_path / 'a.onnx'), *scene)
+
+
+def test_options_of_the_other_kind(exported, tiny_config, tiny_checkpoint, run_command, tmp_path):
+    """Mistakes on the command line are named as they were typed."""
+    file, inputs = exported / 'image.onnx', ('--input', tmp_path, '--bboxes', 'whole-image')
+    cases = [
+        (('infer', file, '--backend', 'torch', *inputs), '--backend torch is for models'),
+        (('infer', file, tiny_checkpoint, *inputs), 'an exported file with its own weights: leave out'),
+        (('infer', file, '--allow-partial', *inputs), '--allow-partial is for models'),
+        (('infer', file, '--cfg-options', 'a=1', *inputs), '--cfg-options is for models'),
+        (('infer', file, '--bf16', *inputs), '--draw-heatmap, --bf16, --fp16'),
+        (('infer', tiny_config, tiny_checkpoint, '--backend', 'onnxruntime', *inputs), 'is for exported files'),
+    ]
+    Image.new('RGB', (40, 30)).save(tmp_path / 'a.png')
+    for arguments, message in cases:
+        with pytest.raises(InputError, match=message):
+            run_command(*arguments, '--output-root', tmp_path / 'out')
+    image = ('--input', tmp_path / 'a.png', '--bboxes', 'whole-image', '--output-root', tmp_path / 'out')
+    with pytest.raises(InputError, match='--backend openvino is for exported files here'):
+        run_command('explain', tiny_config, tiny_checkpoint, '--backend', 'openvino', *image)
+    with pytest.raises(InputError, match="heads='all' .--heads. needs the model"):
+        run_command('explain', file, '--heads', 'all', *image)

@@ -117,6 +117,8 @@ def test_what_a_file_says_of_itself(exported, tiny_checkpoint, tiny_model):
         assert content['checkpoint_sha256'] == hashlib.sha256(file.read()).hexdigest()
     assert (content['version'], content['licence'], content['graph']) == (__version__, 'Apache-2.0', 'image')
     assert 'TransPoseNeck' in content['config'] and '/people' not in content['config'].replace('data/people', '')
+    data = (exported / 'image.onnx').read_bytes()
+    assert not any(trace in data for trace in (b'site-packages', b'.py"', b'mmtranspose/explain', b'stack_trace'))
     assert [entry.version for entry in model.opset_import if not entry.domain] == [18]
     sizes = {
         value.name: [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]

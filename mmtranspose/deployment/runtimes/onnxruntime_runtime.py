@@ -36,6 +36,8 @@ class OnnxRuntime(Runtime):
 
         kind, _, number = device.partition(':')
         kind = self.provider or kind
+        if self.provider and device == 'cpu':
+            raise InputError(f'backend {self.provider} runs on a GPU: name it (--device cuda:0, device=...)')
         if PROVIDERS.get(kind) not in onnxruntime.get_available_providers():
             cure = ': pip install onnxruntime-gpu' if kind in PROVIDERS else '; choose cpu or cuda'
             raise InputError(f'device {device}: this onnxruntime has no provider for it{cure}')
@@ -63,7 +65,12 @@ class OnnxRuntime(Runtime):
         import onnx
 
         model, inputs = onnx.load(str(self.path)), ['cut_crops', 'boxes']
-        part = onnx.utils.Extractor(model).extract_model(inputs, crop_outputs(self.meta))
+        try:
+            part = onnx.utils.Extractor(model).extract_model(inputs, crop_outputs(self.meta))
+        except ValueError as error:
+            raise InputError(
+                f'{self.path} has no value cut_crops inside any more (it was changed, or is older): export it again'
+            ) from error
         return self._opened(part.SerializeToString())
 
     def _opened(self, model: str | bytes) -> Any:

@@ -3,6 +3,7 @@
 from mmtranspose.acceleration import accelerate, decelerate
 from mmtranspose.crops.boxes import load_bboxes
 from mmtranspose.deployment import export_model, load_exported
+from mmtranspose.detection.detector_export import export_detector
 from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.explain.explainer import explain_topdown
 from mmtranspose.inference import TopdownPipeline
@@ -16,6 +17,7 @@ __all__ = [
     'accelerate',
     'decelerate',
     'explain_topdown',
+    'export_detector',
     'export_model',
     'inference_topdown',
     'init_model',

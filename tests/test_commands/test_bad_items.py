@@ -134,7 +134,7 @@ def keep_model(tiny_config, tiny_checkpoint):
 
     with pytest.MonkeyPatch.context() as patch:
         model = init_model(tiny_config, tiny_checkpoint)
-        patch.setattr(command, 'init_model', lambda *_: model)
+        patch.setattr(command, 'load_estimator', lambda _: model)
         yield
 
 

@@ -58,6 +58,7 @@ setup(
         'dev': ['mypy', 'playwright', 'pytest', 'pytest-xdist', 'ruff'],
         'explain': ['captum'],
         'export': ['nncf', 'onnx', 'onnxruntime', 'onnxscript', 'openvino'],
+        'ray': ['onnxruntime', 'pillow', 'pyarrow', 'ray[data]'],
         'safetensors': ['safetensors'],
         'video': ['av'],
     },

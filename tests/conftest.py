@@ -12,6 +12,7 @@ import random
 import shutil
 import signal
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
@@ -215,14 +216,19 @@ def tiny_model(tiny_config, tiny_checkpoint):
 
 
 @pytest.fixture(scope='session')
-def exported(tiny_config, tiny_checkpoint, made_once) -> Path:
-    """Folder of ``image.onnx``, with dependency, and ``crops.onnx``, with dependency and flip test."""
+def exported(tiny_config, tiny_checkpoint, run_command, made_once) -> Path:
+    """Folder of ``image.onnx``, with dependency, and ``crops.onnx``, with dependency and flip test.
+
+    The first is made by ``mmtranspose export``; what that prints is in ``printed.txt``.
+    """
     from mmtranspose.deployment import export_model
     from mmtranspose.loading.init_model import init_model
 
     def make(folder: Path) -> None:
         model = init_model(tiny_config, tiny_checkpoint)
-        export_model(model, folder / 'image.onnx', tiny_checkpoint, dependency=True)
+        flags = ('--output', folder / 'image.onnx', '--dependency', '--no-verify')
+        with open(folder / 'printed.txt', 'w') as printed, redirect_stdout(printed):
+            run_command('export', tiny_config, tiny_checkpoint, *flags)
         export_model(model, folder / 'crops.onnx', graph='crops', dependency=True, flip_test=True)
 
     return made_once('exported', make)

@@ -60,6 +60,6 @@ def weights_server() -> Iterator[WeightsServer]:
 
     with http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
         serving.url = f'http://127.0.0.1:{server.server_port}'
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield serving
         server.shutdown()

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import mmengine.config.config
+import mmengine.config.utils
 import numpy as np
 import pytest
 import torch
@@ -32,6 +33,9 @@ from mmtranspose.loading.config import load_config
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs' / 'body_2d_keypoint' / 'topdown_heatmap'
 SYNTHETIC_CONFIG = next((CONFIGS / 'synthetic').glob('td-hm_transpose-r-tiny_*.py'))
+
+# To find one config of MMPose, mmengine reads the lists of all of them, 130 files, every time.
+mmengine.config.utils._get_cfg_metainfo = functools.cache(mmengine.config.utils._get_cfg_metainfo)
 
 # A shell starts `make test &` with SIGINT ignored, and every child would inherit that: tests interrupt their children.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -96,10 +96,7 @@ def _check_options(direction: str, heads: str) -> None:
 
 def dependency_rows(record: AttentionInput, tokens: Tensor) -> Tensor:
     """Rows ``tokens`` (B, Q) of a layer's attention: (B, heads, Q, N), each summing to 1."""
-    record = record.in_float32()
-    x, pos = record.tokens, record.pos
-    q = record.layer.query(_take(x, tokens), None if pos is None else _take(pos.expand_as(x), tokens))
-    return (_scaled(q) @ record.layer.key(x, pos).transpose(-1, -2)).softmax(-1)
+    return (_scaled(record.query_rows(tokens)) @ record.all_keys().transpose(-1, -2)).softmax(-1)
 
 
 def affect_columns(record: AttentionInput, tokens: Tensor) -> Tensor:
@@ -134,11 +131,6 @@ def head_values(record: AttentionInput) -> Tensor:
 
 def _scaled(q: Tensor) -> Tensor:
     return q * q.shape[-1] ** -0.5
-
-
-def _take(x: Tensor, tokens: Tensor) -> Tensor:
-    """Tokens (B, Q) of ``x`` (B, N, d): (B, Q, d)."""
-    return x.gather(1, tokens.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
 
 
 def _flat_indices(cells: Tensor, grid: tuple[int, int], batch: int) -> Tensor:

@@ -72,6 +72,24 @@ class AttentionInput:
         """The same in single precision; the layer computes in that of its input."""
         return AttentionInput(self.layer, self.tokens.float(), None if self.pos is None else self.pos.float())
 
+    def part(self, samples: slice) -> AttentionInput:
+        """What the layer was given of some of the batch's images."""
+        return replace(self, tokens=self.tokens[samples])
+
+    def query_rows(self, numbers: Tensor) -> Tensor:
+        """Compute the queries of tokens ``numbers`` (B, Q): (B, heads, Q, c), float32."""
+        x, pos = self.tokens.float(), self.pos
+        return self.layer.query(_take(x, numbers), None if pos is None else _take(pos.float().expand_as(x), numbers))
+
+    def all_keys(self) -> Tensor:
+        """Compute the keys of all tokens: (B, heads, N, c), float32."""
+        return self.layer.key(self.tokens.float(), None if self.pos is None else self.pos.float())
+
+
+def _take(x: Tensor, numbers: Tensor) -> Tensor:
+    """Tokens ``numbers`` (B, Q) of ``x`` (B, N, d): (B, Q, d)."""
+    return x.gather(1, numbers.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
+
 
 @contextmanager
 def recorded_attention(encoder: nn.Module) -> Iterator[list[AttentionInput]]:
@@ -130,7 +148,7 @@ class RecordedForward:
         return self._part(slice(half)), self._part(slice(half, None))
 
     def _part(self, samples: slice) -> RecordedForward:
-        records = [replace(record, tokens=record.tokens[samples]) for record in self.records]
+        records = [record.part(samples) for record in self.records]
         return RecordedForward(records, self.grid, self.heatmaps[samples])
 
 

@@ -7,11 +7,12 @@ from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import Tensor, nn
 
 from mmtranspose.codecs import batch_decoder
+from mmtranspose.deployment.graphs.attention_products import AttentionProducts, recorded_products
 from mmtranspose.deployment.graphs.crop_cutting import CropCutting, pixels_per_unit
 from mmtranspose.errors import UnsupportedModelError
 from mmtranspose.explain.attention import target_maps
 from mmtranspose.explain.flip_test import RecordedPrediction
-from mmtranspose.explain.recording import RecordedForward, recorded_forward, require_transpose
+from mmtranspose.explain.recording import AttentionInput, RecordedForward, recorded_forward, require_transpose
 from mmtranspose.explain.target import Target
 from mmtranspose.typing import PoseEstimator
 
@@ -85,8 +86,13 @@ class CropsGraph(nn.Module):
         inputs = (crops - self.mean) / self.std
         if self.flip_indices is not None:
             inputs = torch.cat([inputs, inputs.flip(-1)])
-        run = recorded_forward(self.model, inputs.to(next(self.model.parameters()).dtype))
-        run = RecordedForward([record.in_float32() for record in run.records], run.grid, run.heatmaps.float())
+        with recorded_products(self.model.neck.encoder) as products:
+            run = recorded_forward(self.model, inputs.to(next(self.model.parameters()).dtype))
+        products = [(both[0].float(), both[1].float()) for both in products]
+        records: list[AttentionInput] = [
+            AttentionProducts(one.layer, one.tokens, one.pos, *both) for one, both in zip(run.records, products)
+        ]
+        run = RecordedForward(records, run.grid, run.heatmaps.float())
         prediction = RecordedPrediction.of_run(self.model, inputs, run, self.flip_indices)
         heatmaps = prediction.heatmaps
         keypoints, scores = self.decoder.traceable(heatmaps)
@@ -96,7 +102,7 @@ class CropsGraph(nn.Module):
             return (keypoints, scores), boundary
         target = Target.of(heatmaps, prediction.run.grid, self.cell)
         maps = prediction.averaged(lambda run, _, at: target_maps(run.records, at), target)
-        return (keypoints, scores, maps.transpose(0, 1)), (*boundary, *(record.tokens for record in run.records))
+        return (keypoints, scores, maps.transpose(0, 1)), (*boundary, *(value for both in products for value in both))
 
 
 class ImageGraph(nn.Module):
@@ -136,10 +142,12 @@ def boundary_names(num_layers: int, dependency: bool) -> list[str]:
     """Names of the values between the network and the rest of a graph, which stay single precision in any file.
 
     ``network_input``: normalised crops, with the flip test followed by the mirrored ones. ``heatmaps``: those of
-    ``network_input``. With dependency, ``tokens_1`` and so on: what each encoder layer is given.
+    ``network_input``. With dependency, ``queries_1`` and ``keys_1`` (N, heads, tokens, channels), and so on for each
+    encoder layer.
     """
     layers = range(1, num_layers + 1) if dependency else ()
-    return ['network_input', 'heatmaps', *(f'tokens_{layer}' for layer in layers)]
+    products = [f'{name}_{layer}' for layer in layers for name in ('queries', 'keys')]
+    return ['network_input', 'heatmaps', *products]
 
 
 def value_names(graph: str, num_layers: int, dependency: bool) -> list[str]:

@@ -71,8 +71,8 @@ class OpenVinoRuntime(Runtime):
         if self._network_format == 'f32':
             return self._compiled(inputs, outputs, 'f32')
         entry, *passed = boundary_names(self.meta.num_layers, self.meta.dependency)
-        before = self._compiled(inputs, [entry], 'f32')
-        network = self._compiled([entry], passed, self._network_format)
+        before = self._compiled(inputs, [entry], 'f32', inner=True)
+        network = self._compiled([entry], passed, self._network_format, inner=True)
         after = self._compiled([*inputs, *passed], outputs, 'f32')
 
         def run(given: Values) -> Sequence[np.ndarray]:
@@ -82,8 +82,9 @@ class OpenVinoRuntime(Runtime):
         return run
 
     def _compiled(
-        self, inputs: list[str], outputs: list[str], number_format: str
+        self, inputs: list[str], outputs: list[str], number_format: str, inner: bool = False
     ) -> Callable[[Values], Sequence[np.ndarray]]:
+        """The function of a part of the file; of an ``inner`` one, results hold until its next call."""
         part = piece(self._model, inputs, outputs)
         try:
             compiled = self._core.compile_model(part, self.device, {'INFERENCE_PRECISION_HINT': number_format})
@@ -93,7 +94,12 @@ class OpenVinoRuntime(Runtime):
                 f'{self.path} cannot be run on {self.device}, OpenVINO has {known}: {_plain(error)}'
             ) from error
         wanted = [port.get_any_name() for port in compiled.inputs]
-        return lambda given: compiled({name: given[name] for name in wanted}).to_tuple()
+
+        def run(given: Values) -> Sequence[np.ndarray]:
+            values = {name: given[name] for name in wanted}
+            return compiled(values, share_inputs=True, share_outputs=inner).to_tuple()
+
+        return run
 
 
 def _meta_text(model: Any, path: Path) -> str | None:

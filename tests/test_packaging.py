@@ -42,7 +42,7 @@ sys.exit(main(sys.argv[2:]))
 """
 
 # Parts of torch that no signature of ours leads to; reading them takes half of mypy's time.
-UNNAMED = ',mypy-'.join(
+UNNAMED = ','.join(
     f'torch.{name}.*'
     for name in ('_dynamo', '_functorch', '_higher_order_ops', '_inductor', 'distributed', 'export', 'fx', 'onnx')
 )

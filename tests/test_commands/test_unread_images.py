@@ -181,14 +181,14 @@ def test_of_commands(command_lines, run_command, monkeypatch, capfd):
 
 
 def test_of_commands_with_loader_processes(command_lines):
-    """Each in a new process: in one that was forked, the queues of the loader's processes complain while it ends."""
     runs = [
         (subprocess.Popen([sys.executable, '-m', 'mmtranspose_cli', *arguments], **PIPES), image)
         for arguments, image in command_lines(2)
     ]
     for run, image in runs:
         told = run.communicate()[1]
-        assert_named(run.returncode, told, image)
+        # Now and then Python tells, after the sentence, of a queue of the loader's that was closed while it ended.
+        assert_named(run.returncode, told.partition('Exception in thread QueueFeederThread')[0], image)
 
 
 @pytest.mark.parametrize(('command', 'loader'), [('train', 'val_dataloader'), ('test', 'test_dataloader')])

@@ -3,13 +3,10 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import cv2
 import numpy as np
 import pytest
-from conftest import ROOT
 from mmpose.datasets.transforms import LoadImage
 from torch.utils.data import DataLoader
 
@@ -18,7 +15,6 @@ from mmtranspose.commands.machine_errors import machine_error, original_message
 from mmtranspose.datasets.transforms import CachedLoadImage
 from mmtranspose.errors import InputError
 
-PIPES = dict(stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT)
 PIXELS = np.random.default_rng(0).integers(0, 255, (64, 48, 3), np.uint8)
 MISSING, UNDECODED, EMPTY = 'there is no such file', 'it cannot be decoded', 'it is empty (0 bytes)'
 FILES = {  # name: content and what is said of it; None: there is no such file
@@ -180,15 +176,15 @@ def test_of_commands(command_lines, run_command, monkeypatch, capfd):
         assert_named(stop.value.code, capfd.readouterr().err, image)
 
 
-def test_of_commands_with_loader_processes(command_lines):
-    runs = [
-        (subprocess.Popen([sys.executable, '-m', 'mmtranspose_cli', *arguments], **PIPES), image)
-        for arguments, image in command_lines(2)
-    ]
-    for run, image in runs:
-        told = run.communicate()[1]
+def test_of_commands_with_loader_processes(command_lines, server, tmp_path):
+    runs = []
+    for number, ((command, *arguments), image) in enumerate(command_lines(2)):
+        log = tmp_path / f'{number}.log'
+        runs.append((server.start(*arguments, command=command, log=log), log, image))
+    for pids, log, image in runs:
+        (status,) = server.wait(pids)
         # Now and then Python tells, after the sentence, of a queue of the loader's that was closed while it ended.
-        assert_named(run.returncode, told.partition('Exception in thread QueueFeederThread')[0], image)
+        assert_named(status, log.read_text().partition('Exception in thread QueueFeederThread')[0], image)
 
 
 @pytest.mark.parametrize(('command', 'loader'), [('train', 'val_dataloader'), ('test', 'test_dataloader')])

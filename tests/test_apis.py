@@ -16,10 +16,13 @@ NAMES = {
     'UnsupportedModelError': 'errors',
     'accelerate': 'acceleration.accelerating',
     'decelerate': 'acceleration.accelerating',
+    'export_detector': 'detection.detector_export',
+    'export_model': 'deployment.exporting',
     'explain_topdown': 'explain.explainer',
     'inference_topdown': 'inference.pose_estimation',
     'init_model': 'loading.init_model',
     'load_bboxes': 'crops.boxes',
+    'load_exported': 'deployment.exported_estimator',
 }
 # Old module: new module: public names
 MOVED = {

@@ -238,7 +238,7 @@ class TestTool:
         [
             (('x.pth',), 'exported file with its own weights: leave out x.pth'),
             (('--allow-partial',), '--allow-partial is for models'),
-            (('--backend', 'torch'), "backend='torch' is unknown"),
+            (('--backend', 'torch'), '--backend torch is for models'),
         ],
     )
     def test_arguments_that_an_exported_file_does_not_take(self, started, exported, arguments, words):

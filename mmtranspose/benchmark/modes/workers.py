@@ -57,7 +57,7 @@ def workers_candidates(settings: BenchmarkSettings, batch: int, folder: Path) ->
     Each reads images, estimates poses with the flip test, draws them, and writes images and JSON, as ``infer`` does.
     """
     checkpoint, files = weights_file(settings, folder), image_files(settings, folder)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    cores = os.cpu_count() or 1
     candidates = []
     for count in dict.fromkeys((1, *settings.workers)):
         threads = settings.threads or max(1, cores // count)

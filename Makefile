@@ -60,7 +60,8 @@ demo-detector: $(READY)
 	$(RUN) tools/demo_detector.py $(DEMO_ARGS)
 
 test: $(READY)
-	$(RUN) -m pytest -q --durations=5 $(WARNINGS) $(WORKERS) $(TEST_ARGS)
+	$(RUN) -m pytest -q --durations=5 $(WARNINGS) $(WORKERS) $(if $(TEST_ARGS),$(TEST_ARGS),--ignore=tests/test_acceleration)
+	$(if $(TEST_ARGS),,$(RUN) -m pytest -q $(WARNINGS) $(WORKERS) tests/test_acceleration)
 
 lint: $(READY)
 	$(RUN) -m ruff check .

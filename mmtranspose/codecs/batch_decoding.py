@@ -101,11 +101,10 @@ class BatchDecoder:
         middles = torch.stack([peaks.cols, peaks.rows], dim=1)
         cells = torch.where((finite & (peaks.heights > 0)).unsqueeze(1), middles + steps, -1.0)
         scores = torch.where(finite, peaks.heights, 0.0)
-        corners = self.to_input(
-            np.array([[0.0, 0.0], [1.0, 1.0]])
-        )  # the conversion is a scale and a shift on each axis
-        shift, scale = (torch.from_numpy(part).float() for part in (corners[0], corners[1] - corners[0]))
-        keypoints = cells * scale.to(cells.device) + shift.to(cells.device)
+        # from cells to the input it is a scale and a shift on each axis
+        first, second = self.to_input(np.array([[0.0, 0.0], [1.0, 1.0]]))
+        shift, scale = (torch.from_numpy(part).float().to(cells.device) for part in (first, second - first))
+        keypoints = cells * scale + shift
         return keypoints.unflatten(0, heatmaps.shape[:2]), scores.unflatten(0, heatmaps.shape[:2])
 
     def _locate(self, maps: Tensor) -> np.ndarray:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmtranspose.commands.command_line import add_allow_partial, add_cfg_options, add_model, parse
-from mmtranspose.deployment import export_model, load_exported
+from mmtranspose.deployment import ExportedPoseEstimator, export_model, load_exported
 from mmtranspose.deployment.evaluating import before_and_after
 from mmtranspose.deployment.export_options import GRAPHS, PRECISIONS, SUFFIXES
 from mmtranspose.deployment.verifying import compare, drawn_people
@@ -16,12 +16,13 @@ from mmtranspose.errors import DONE, FAILED, InputError
 from mmtranspose.files.text_tables import table_lines
 from mmtranspose.loading.config import load_config
 from mmtranspose.loading.init_model import init_model
+from mmtranspose.typing import PoseEstimator
 from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import printable
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
     arguments = command_parser(
         'export',
         'Write a model as one file that runs without PyTorch and MMPose: from an image and boxes to keypoints in its '
@@ -73,7 +74,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add_cfg_options(arguments)
     add_allow_partial(arguments)
-    args = parse(arguments, argv)
+    return parse(arguments, argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    args = parse_arguments(argv)
     model = init_model(args.config, args.checkpoint, cfg_options=args.cfg_options, allow_partial=args.allow_partial)
     written = export_model(
         model,
@@ -91,7 +97,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(printable(f'{written}: {size / 1e6:.1f} MB'))
     if not args.verify:
         return DONE
-    exported = load_exported(written, 'tensorrt' if args.format == 'tensorrt' else None)
+    return verified(args, model, load_exported(written, 'tensorrt' if args.format == 'tensorrt' else None))
+
+
+def verified(args: argparse.Namespace, model: PoseEstimator, exported: ExportedPoseEstimator) -> int:
+    """Compare the file with its model, and for int8 their AP; returns the exit status."""
     agreement = compare(exported, model, drawn_people())
     print(*agreement.lines(), sep='\n')
     if args.precision == 'int8' and not (args.calibration and Path(args.calibration).is_dir()):

@@ -19,9 +19,9 @@ from torch import Tensor
 from mmtranspose.crops.boxes import boxes_in_image
 from mmtranspose.crops.crop_affine import recorded_affine
 from mmtranspose.deployment.file_meta import FileMeta
-from mmtranspose.deployment.graphs.crop_cutting import CONVENTIONS
-from mmtranspose.deployment.quantisation import rgb_crops
+from mmtranspose.deployment.graphs.crop_cutting import CONVENTIONS, pixels_per_unit
 from mmtranspose.deployment.runtimes import BACKENDS, Runtime, open_runtime
+from mmtranspose.deployment.runtimes.runtime import rgb_crops
 from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.explain import ExplainOptions, PoseExplanation
 from mmtranspose.files.json_files import decoded
@@ -128,17 +128,11 @@ class ExportedPoseEstimator(TopdownPoseEstimator):
 
     def with_predictions(self, keypoints: np.ndarray, scores: np.ndarray, samples: SampleList) -> SampleList:
         """Put keypoints (N, K, 2) in pixels of the crops, and scores (N, K), into samples as MMPose's estimators do."""
-        frame = keypoints / np.array(self._pixels_per_unit)
+        frame = keypoints / np.array(pixels_per_unit(self.meta.input_size, self.meta.crop_convention != 'plain'))
         instances = [
             InstanceData(keypoints=one[None], keypoint_scores=score[None]) for one, score in zip(frame, scores)
         ]
         return self.add_pred_to_datasample(instances, None, samples)
-
-    @property
-    def _pixels_per_unit(self) -> list[float]:
-        """See :func:`~mmtranspose.deployment.graphs.crop_cutting.pixels_per_unit`."""
-        unbiased = self.meta.crop_convention != 'plain'
-        return [(length - 1) / length if unbiased else 1.0 for length in self.meta.input_size]
 
     def _forward(self, *_args: object, **_kwargs: object) -> NoReturn:
         raise RuntimeError('an exported file returns keypoints, not heatmaps: use the model that it was exported from')

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ from mmtranspose.explain.token_grid import map_size, token_to_crop
 from mmtranspose.files.json_files import encoded
 from mmtranspose.files.output_paths import require_output_file
 from mmtranspose.keypoint_names import keypoint_names
-from mmtranspose.loading.download import cached_path, is_web
+from mmtranspose.loading.conversion import checkpoint_sha256
 from mmtranspose.loading.neutral_config import neutral_config
 from mmtranspose.typing import PathLike, PoseEstimator
 from mmtranspose.version import __version__
@@ -86,9 +85,9 @@ def traced(
 ) -> tuple[onnx.ModelProto, FileMeta]:
     """Trace the graph of a pose estimator that :func:`require_exportable` accepts; and what it says about itself."""
     network = copy.deepcopy(model).to('cpu')
-    for part in (network.backbone, network.head):
-        fold_batch_norms(part)  # runtimes do it too; here it makes tracing much faster
     with evaluating(network):
+        for part in (network.backbone, network.head):
+            fold_batch_norms(part)  # runtimes do it too; here it makes tracing much faster
         meta = file_meta(network, options, checkpoint)
         if options.precision == 'fp16' and options.format != 'openvino':
             for part in (network.backbone, network.neck, network.head):
@@ -132,17 +131,10 @@ def file_meta(model: PoseEstimator, options: ExportOptions, checkpoint: PathLike
         precision=options.precision,
         config=neutral_config(model.cfg.pretty_text),
         dataset_meta=encoded(meta),
-        checkpoint_sha256=_sha256(checkpoint),
+        checkpoint_sha256=checkpoint_sha256(checkpoint),
         version=__version__,
         licence=LICENCE,
     )
-
-
-def _sha256(checkpoint: PathLike | None) -> str | None:
-    path = None if checkpoint is None else cached_path(str(checkpoint)) if is_web(str(checkpoint)) else Path(checkpoint)
-    if path is None or not path.expanduser().is_file():  # of mmengine's other schemes, as torchvision://
-        return None
-    return hashlib.sha256(path.expanduser().read_bytes()).hexdigest()
 
 
 def _pairs(pairs: Any) -> list[list[int]]:

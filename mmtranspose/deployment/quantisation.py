@@ -12,11 +12,11 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
-from torch import Tensor
 
 from mmtranspose.crops.boxes import whole_image
 from mmtranspose.crops.crop_maker import CropMaker
 from mmtranspose.dataset_check.before_run import check_data
+from mmtranspose.deployment.runtimes.runtime import rgb_crops
 from mmtranspose.errors import InputError, require_package
 from mmtranspose.loading.config import load_config
 from mmtranspose.media import read_image
@@ -105,11 +105,6 @@ def graph_inputs(people: Iterable[People], graph: str, model: PoseEstimator) -> 
     cut = CropMaker(model)
     crops = [torch.stack([one['inputs'] for one in cut(image, boxes)]) for image, boxes in people]
     return [{'crops': rgb_crops(one)} for one in crops]
-
-
-def rgb_crops(crops: Tensor) -> np.ndarray:
-    """Crops (N, 3, h, w), uint8, BGR, as exported graphs take them: (N, h, w, 3), RGB."""
-    return np.ascontiguousarray(crops.cpu().numpy()[:, ::-1].transpose(0, 2, 3, 1))
 
 
 def _evenly(items: Sequence[Any]) -> Sequence[Any]:

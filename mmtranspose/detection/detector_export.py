@@ -20,8 +20,7 @@ from mmtranspose.detection.detector_loading import find_detector
 from mmtranspose.detection.person_detector import PersonDetector
 from mmtranspose.errors import InputError, require_package, require_probability
 from mmtranspose.files.output_paths import partial_file, require_output_file
-from mmtranspose.loading.conversion import sha256
-from mmtranspose.loading.download import cached_path, is_web
+from mmtranspose.loading.conversion import checkpoint_sha256
 from mmtranspose.typing import PathLike
 from mmtranspose.version import __version__
 
@@ -171,14 +170,7 @@ def detector_meta(detector: PersonDetector, graph: DetectorGraph, checkpoint: Pa
         category_name=classes[detector.category] if classes else None,
         score_thr=detector.bbox_thr,
         nms_thr=detector.nms_thr,
-        checkpoint_sha256=_checksum(checkpoint),
+        checkpoint_sha256=checkpoint_sha256(checkpoint),
         version=__version__,
         licence=LICENCE,
     )
-
-
-def _checksum(checkpoint: PathLike | None) -> str | None:
-    if checkpoint is None:
-        return None
-    path = cached_path(str(checkpoint)) if is_web(str(checkpoint)) else Path(checkpoint).expanduser()
-    return sha256(path) if path.is_file() else None  # mmengine has other schemes, as torchvision://

@@ -14,7 +14,7 @@ from mmtranspose.files.output_paths import partial_file
 from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.loading.closest_model import closest_model, looks_like
 from mmtranspose.loading.config import load_config
-from mmtranspose.loading.download import fetched, is_web
+from mmtranspose.loading.download import cached_path, fetched, is_web
 from mmtranspose.loading.init_model import init_model
 from mmtranspose.loading.publishing import published_name, saved
 from mmtranspose.loading.zoo import default_weights, is_model, weights_sha256
@@ -30,6 +30,17 @@ def sha256(path: PathLike) -> str:
         for block in iter(lambda: file.read(1 << 20), b''):
             digest.update(block)
     return digest.hexdigest()
+
+
+def checkpoint_sha256(source: PathLike | None) -> str | None:
+    """The SHA-256 of the file that weights were loaded from, fetched ones included.
+
+    None without a source, and for mmengine's other schemes, as torchvision://.
+    """
+    if source is None:
+        return None
+    path = cached_path(str(source)) if is_web(str(source)) else Path(source).expanduser()
+    return sha256(path) if path.is_file() else None
 
 
 def released_file(source: PathLike) -> Path:

@@ -13,6 +13,7 @@ from mmengine.config import Config
 
 from mmtranspose.apis import explain_topdown, export_model, init_model
 from mmtranspose.crops.crop_maker import prepare_crops
+from mmtranspose.deployment import ExportOptions, exporting
 from mmtranspose.deployment.file_meta import FileMeta
 from mmtranspose.deployment.tensorrt_file import write_tensorrt
 from mmtranspose.errors import InputError, UnsupportedModelError
@@ -91,6 +92,18 @@ def test_crop_to_image(exported, tiny_model, scene):
     found = run(exported / 'image.onnx', image=rgb(image), boxes=boxes)['crop_to_image']
     samples = prepare_crops(tiny_model, image, boxes)['data_samples']
     assert np.allclose(found, [sample.metainfo['crop_to_image'] for sample in samples], atol=1e-4)
+
+
+def test_of_a_model_in_training_mode(tiny_model, exported, scene, monkeypatch):
+    """It is exported as it evaluates, its batch normalisations folded, and is left in training mode."""
+    monkeypatch.setattr(exporting, 'onnx_model', lambda graph, meta: graph)
+    graph, _ = exporting.traced(tiny_model.train(), ExportOptions(), None)
+    assert tiny_model.training and not graph.training
+    image, boxes = scene
+    with torch.no_grad():
+        _, scores, *_ = graph(torch.from_numpy(rgb(image)), torch.from_numpy(boxes))
+    found = run(exported / 'image.onnx', image=rgb(image), boxes=boxes)['scores']
+    assert np.abs(found - scores.numpy()).max() < 1e-4
 
 
 def test_crops_graph_with_flip_test(exported, tiny_model, scene):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
@@ -143,11 +143,14 @@ def cutting_step(model: PoseEstimator) -> TopdownAffine:
     raise UnsupportedModelError("the config's test pipeline has no TopdownAffine, so nothing says how crops are cut")
 
 
-def pixels_per_unit(model: PoseEstimator) -> list[float]:
+def pixels_per_unit(size: Sequence[int], unbiased: bool) -> list[float]:
     """Factors (x, y) from the decoder's input frame to pixels of the crop, whose first pixel's middle is at 0.
 
-    The frame runs from one edge of the enlarged box, 0, to the other, the input's width or height. In the unbiased
-    mapping these edges are the middles of the outermost pixels, otherwise those pixels' outer edges.
+    The frame runs from one edge of the enlarged box, 0, to the other, the input's width or height.
+
+    Args:
+        size (Sequence[int]): (w, h) of the crop.
+        unbiased (bool): Whether these edges are the middles of the outermost pixels, as with ``TopdownAffine``'s
+            ``use_udp``; otherwise they are those pixels' outer edges.
     """
-    cut = cutting_step(model)
-    return [(length - 1) / length if cut.use_udp else 1.0 for length in cut.input_size]
+    return [(length - 1) / length if unbiased else 1.0 for length in size]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mmtranspose.codecs import batch_decoder
 from mmtranspose.deployment.graphs.attention_products import AttentionProducts, recorded_products
-from mmtranspose.deployment.graphs.crop_cutting import CropCutting, pixels_per_unit
+from mmtranspose.deployment.graphs.crop_cutting import CropCutting, cutting_step, pixels_per_unit
 from mmtranspose.errors import UnsupportedModelError
 from mmtranspose.explain.attention import target_maps
 from mmtranspose.explain.flip_test import RecordedPrediction
@@ -59,7 +59,8 @@ class CropsGraph(nn.Module):
         decoder = batch_decoder(model.head.decoder)
         assert decoder is not None
         self.decoder = decoder
-        self.to_pixels = pixels_per_unit(model)
+        cut = cutting_step(model)
+        self.to_pixels = pixels_per_unit(cut.input_size, cut.use_udp)
         preprocessor = model.data_preprocessor
         self.wants_bgr = not (getattr(preprocessor, 'reverse_channels', False) or preprocessor._channel_conversion)
         mean, std = getattr(preprocessor, 'mean', torch.zeros(1)), getattr(preprocessor, 'std', torch.ones(1))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from mmtranspose.deployment.file_meta import FileMeta
 from mmtranspose.errors import InputError, require_choice
@@ -101,3 +102,8 @@ def as_cut_crops(crops: np.ndarray) -> dict[str, np.ndarray]:
     """
     cut = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)
     return {'cut_crops': cut, 'boxes': np.zeros((len(crops), 4), np.float32)}
+
+
+def rgb_crops(crops: Tensor) -> np.ndarray:
+    """Crops (N, 3, h, w), uint8, BGR, as exported graphs take them: (N, h, w, 3), RGB."""
+    return np.ascontiguousarray(crops.cpu().numpy()[:, ::-1].transpose(0, 2, 3, 1))

@@ -337,7 +337,8 @@ class TestRefusals:
     def test_other_families(self, detector, tmp_path):
         other = copy.copy(detector)
         other.model = copy.deepcopy(detector.model)
-        other.model.bbox_head = FCOSHead(num_classes=1, in_channels=8)
+        with DefaultScope.overwrite_default_scope('mmdet'):  # whatever the tests before have left
+            other.model.bbox_head = FCOSHead(num_classes=1, in_channels=8)
         with pytest.raises(UnsupportedModelError, match=r"FCOSHead.*must be one of mmdet's RTMDet or YOLOX, such as"):
             export_detector(other, tmp_path / 'x.onnx')
         assert not list(tmp_path.iterdir())

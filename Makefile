@@ -60,8 +60,7 @@ demo-detector: $(READY)
 	$(RUN) tools/demo_detector.py $(DEMO_ARGS)
 
 test: $(READY)
-	$(RUN) -m pytest -q --durations=5 $(WARNINGS) $(WORKERS) $(if $(TEST_ARGS),$(TEST_ARGS),--ignore=tests/test_acceleration)
-	$(if $(TEST_ARGS),,$(RUN) -m pytest -q $(WARNINGS) $(WORKERS) tests/test_acceleration)
+	$(RUN) -m pytest -q --durations=5 $(WARNINGS) $(WORKERS) $(TEST_ARGS)
 
 lint: $(READY)
 	$(RUN) -m ruff check .

@@ -36,6 +36,7 @@ def apply() -> None:
         inferencer_collate,
         manager_lock,
         mmcv_ops,
+        openvino_signal_stack,
         openvino_telemetry,
         package_lookup,
         safe_globals,
@@ -58,6 +59,7 @@ def apply() -> None:
         fault.apply()
     for fault in (checkpoint_files, safetensors_files):
         when_imported('mmengine.runner.checkpoint', fault.apply)
+    when_imported('openvino', openvino_signal_stack.apply)
     when_imported('mmengine.utils.manager', manager_lock.apply)
     when_imported('mmengine.dataset.base_dataset', spawned_loaders.apply)
     when_imported('mmpose.datasets.datasets.base.base_coco_style_dataset', windows_paths.apply)

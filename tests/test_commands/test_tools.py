@@ -40,15 +40,14 @@ class TestTrain:
         assert {state['step'].item() for state in checkpoint['optimizer']['state'].values()} == {steps}
         assert checkpoint['meta']['dataset_meta']['dataset_name'] == 'coco'
 
-    def test_resume_goes_on(self, trained, steps, tiny_config, server, tmp_path):
+    def test_resume_goes_on(self, trained, steps, tiny_config, run_command, tmp_path):
         work_dir = tmp_path / 'work'
         shutil.copytree(trained, work_dir)
         (work_dir / 'epoch_2.pth').write_bytes((trained / 'epoch_1.pth').read_bytes()[:-1000])  # killed while writing
         (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_2.pth'))
         before = torch.load(trained / 'epoch_1.pth', weights_only=True)
         options = ('train_cfg.max_epochs=2', 'experiment_name=resumed')
-        command = (tiny_config, '--work-dir', work_dir, '--resume', '--cfg-options', *options)
-        assert server.run(*command, log=tmp_path / 'log') == [0]
+        run_command('train', tiny_config, '--work-dir', work_dir, '--resume', '--cfg-options', *options)
         after = torch.load(work_dir / 'epoch_2.pth', weights_only=True)
         assert f'resumed epoch: 1, iter: {steps}\n' in log_of(work_dir)
         assert (after['meta']['epoch'], after['meta']['iter']) == (2, 2 * steps)

@@ -79,15 +79,16 @@ class AttentionInput:
     def query_rows(self, numbers: Tensor) -> Tensor:
         """Compute the queries of tokens ``numbers`` (B, Q): (B, heads, Q, c), float32."""
         x, pos = self.tokens.float(), self.pos
-        return self.layer.query(_take(x, numbers), None if pos is None else _take(pos.float().expand_as(x), numbers))
+        own = None if pos is None else take_tokens(pos.float().expand_as(x), numbers)
+        return self.layer.query(take_tokens(x, numbers), own)
 
     def all_keys(self) -> Tensor:
         """Compute the keys of all tokens: (B, heads, N, c), float32."""
         return self.layer.key(self.tokens.float(), None if self.pos is None else self.pos.float())
 
 
-def _take(x: Tensor, numbers: Tensor) -> Tensor:
-    """Tokens ``numbers`` (B, Q) of ``x`` (B, N, d): (B, Q, d)."""
+def take_tokens(x: Tensor, numbers: Tensor) -> Tensor:
+    """Take tokens ``numbers`` (B, Q) of ``x`` (B, N, d): (B, Q, d)."""
     return x.gather(1, numbers.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
 
 
@@ -134,13 +135,18 @@ class RecordedForward:
 
     Attributes:
         records (list[AttentionInput]): One for each encoder layer, in order.
-        grid (tuple[int, int]): Token grid (h, w).
+        features (Tensor): (B, d, h, w), the encoded tokens.
         heatmaps (Tensor): (B, K, H, W).
     """
 
     records: list[AttentionInput]
-    grid: tuple[int, int]
+    features: Tensor
     heatmaps: Tensor
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Token grid (h, w)."""
+        return map_size(self.features)
 
     def halves(self) -> tuple[RecordedForward, RecordedForward]:
         """What was recorded of each half of the batch."""
@@ -149,7 +155,7 @@ class RecordedForward:
 
     def _part(self, samples: slice) -> RecordedForward:
         records = [record.part(samples) for record in self.records]
-        return RecordedForward(records, self.grid, self.heatmaps[samples])
+        return RecordedForward(records, self.features[samples], self.heatmaps[samples])
 
 
 @torch.no_grad()
@@ -165,7 +171,7 @@ def recorded_forward(model: PoseEstimator, inputs: Tensor) -> RecordedForward:
     """
     with evaluating(model):
         records, features = _record(model, inputs)
-        return RecordedForward(records, map_size(features[-1]), model.head.forward(features))
+        return RecordedForward(records, features[-1], model.head.forward(features))
 
 
 @torch.no_grad()

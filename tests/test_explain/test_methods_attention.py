@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from explicit_attention import explicit_pass
 from tiny import tiny_transpose
 
 from mmtranspose.explain.methods import AttentionMap, GradientAttention, Rollout
@@ -22,24 +23,6 @@ def case(request):
         target = Target.of(model.head.forward(model.extract_feat(inputs)), (8, 6))
     assert target.cells.shape[2] == (4 if head else 1)
     return model, inputs, target
-
-
-def explicit_pass(model, inputs):
-    """Heatmaps, and the attention (B, heads, N, N) of every layer that they were computed with."""
-    x = model.neck.projection(model.backbone(inputs)[-1]).flatten(2).transpose(1, 2)
-    pos = model.neck.position_encoding((8, 6), like=x)
-    matrices = []
-    for layer in model.neck.encoder.layers:
-        weight, bias = layer.self_attn.in_proj_weight.chunk(3), layer.self_attn.in_proj_bias.chunk(3)
-        q, k, v = (
-            (source @ w.T + b).reshape(2, 48, 2, 4).permute(0, 2, 1, 3)
-            for source, w, b in zip((x + pos, x + pos, x), weight, bias)
-        )
-        matrices.append(torch.softmax(q @ k.mT / 2, -1))  # 2 is the root of a head's 4 channels
-        context = (matrices[-1] @ v).permute(0, 2, 1, 3).reshape(2, 48, 8)
-        x = layer.norm1(x + layer.self_attn.out_proj(context))
-        x = layer.norm2(x + layer.linear2(layer.linear1(x).relu()))
-    return model.head.forward((x.mT.reshape(2, 8, 8, 6),)), matrices
 
 
 def target_row(target, matrix, b, k):

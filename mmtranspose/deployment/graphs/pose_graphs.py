@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ from mmtranspose.deployment.graphs.crop_cutting import CropCutting, cutting_step
 from mmtranspose.errors import UnsupportedModelError
 from mmtranspose.explain.attention import target_maps
 from mmtranspose.explain.flip_test import RecordedPrediction
-from mmtranspose.explain.recording import AttentionInput, RecordedForward, recorded_forward, require_transpose
+from mmtranspose.explain.recording import AttentionInput, recorded_forward, require_transpose
 from mmtranspose.explain.target import Target
 from mmtranspose.typing import PoseEstimator
 
@@ -93,7 +95,7 @@ class CropsGraph(nn.Module):
         records: list[AttentionInput] = [
             AttentionProducts(one.layer, one.tokens, one.pos, *both) for one, both in zip(run.records, products)
         ]
-        run = RecordedForward(records, run.grid, run.heatmaps.float())
+        run = replace(run, records=records, heatmaps=run.heatmaps.float())
         prediction = RecordedPrediction.of_run(self.model, inputs, run, self.flip_indices)
         heatmaps = prediction.heatmaps
         keypoints, scores = self.decoder.traceable(heatmaps)

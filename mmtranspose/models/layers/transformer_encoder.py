@@ -130,7 +130,11 @@ class EncoderLayer(nn.Module):
 
     def forward(self, x: Tensor, pos: Tensor | None = None) -> Tensor:
         """Encode tokens (B, N, d) -> (B, N, d); ``pos`` is (N, d), (B, N, d) or None."""
-        x = self.norm1(x + self.dropout(self.self_attn(x, pos)))
+        return self.after_attention(x, self.self_attn(x, pos))
+
+    def after_attention(self, x: Tensor, attended: Tensor) -> Tensor:
+        """Encode tokens (..., d), each by itself, given what attention has made of each (..., d)."""
+        x = self.norm1(x + self.dropout(attended))
         hidden = self.dropout(self.activation(self.linear1(x)))
         return self.norm2(x + self.dropout(self.linear2(hidden)))
 

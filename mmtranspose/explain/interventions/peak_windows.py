@@ -1,0 +1,83 @@
+"""Read heatmaps at given peaks from the few tokens that decide them, without computing whole heatmaps."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mmtranspose.explain.target import Target
+
+LARGEST_SHARE = 0.5  # of the grid: larger windows save nothing
+TOLERANCE = 1e-5  # of the largest value of the heatmaps
+
+
+class PeakWindows:
+    """The square of tokens around each peak of a batch, from which the head computes the peak's value.
+
+    A head of convolutions reads few tokens for one cell of its heatmap: one in TransPose-H, 2 x 2 in TransPose-R. How
+    many is found by trying: the smallest windows whose values are those of the whole heatmaps. A head that reads far,
+    or whose heatmap is no multiple of the token grid, gets the whole grid as its window.
+
+    Args:
+        head (nn.Module): Its ``forward`` takes a tuple with a feature map (B, d, h, w) and gives (B, K, H, W).
+        features (Tensor): (B, d, h, w), the unperturbed ones.
+        target (Target): The peaks.
+
+    Attributes:
+        cells (Tensor): (B, K, n, m), numbers of the tokens in each window.
+        values (Tensor): (B, K), unperturbed, float32.
+    """
+
+    def __init__(self, head: nn.Module, features: Tensor, target: Target):
+        self.head, self.target = head, target
+        heatmaps = head.forward((features,)).float()
+        self.values = target.values(heatmaps)
+        self.cells, self.inside = self._placed(target.grid)
+        tokens, tolerance = features.flatten(2).transpose(1, 2), TOLERANCE * float(heatmaps.abs().amax())
+        for side in self._sides():
+            self.cells, self.inside = self._placed((side, side))
+            if (self.read(self.taken(tokens)) - self.values).abs().amax() <= tolerance:
+                return
+        self.cells, self.inside = self._placed(target.grid)
+
+    def _sides(self) -> range:
+        """Sides of the windows that are worth trying."""
+        (rows, cols), (height, width) = self.target.grid, self.target.heatmap_size
+        if height % rows or width % cols:
+            return range(0)
+        return range(1, 1 + min(rows, cols, int((LARGEST_SHARE * rows * cols) ** 0.5)))
+
+    def _placed(self, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Put windows of ``size`` around the peaks, inside the grid: the windows' tokens, and the peaks inside them."""
+        tokens, inside = [], []
+        for peak, side, length, cells in zip(
+            self.target.peaks.unbind(-1), size, self.target.grid, self.target.heatmap_size
+        ):
+            scale = cells / length
+            start = ((peak + 0.5) / scale - side / 2).round().long().clamp(0, length - side)
+            tokens.append(start.unsqueeze(-1) + torch.arange(side, device=peak.device))
+            inside.append(peak - (start * scale).long())
+        rows, cols = tokens
+        return rows.unsqueeze(-1) * self.target.grid[1] + cols.unsqueeze(-2), torch.stack(inside, -1)
+
+    def taken(self, tokens: Tensor, image: slice | Tensor = slice(None)) -> Tensor:
+        """Take the windows' tokens, of crops ``image`` (V,): from (V, N, d) to (V, K, n, m, d)."""
+        cells = self.cells[image]
+        index = cells.flatten(1).unsqueeze(-1).expand(-1, -1, tokens.shape[-1])
+        return tokens.gather(1, index).unflatten(1, cells.shape[1:])
+
+    def read(self, tokens: Tensor, image: slice | Tensor = slice(None)) -> Tensor:
+        """Compute the value at every peak from its window.
+
+        Args:
+            tokens (Tensor): (V, K, n, m, d), encoded.
+            image (slice | Tensor): Which of the B crops each of the V belongs to.
+
+        Returns:
+            Tensor: (V, K), float32.
+        """
+        number, keypoints = tokens.shape[:2]
+        maps = self.head.forward((tokens.flatten(0, 1).permute(0, 3, 1, 2),)).float()
+        row, col = self.inside[image].flatten(0, 1).unbind(-1)
+        own = torch.arange(keypoints, device=maps.device).repeat(number)
+        return maps[torch.arange(len(maps), device=maps.device), own, row, col].view(number, keypoints)

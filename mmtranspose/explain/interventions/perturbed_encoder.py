@@ -1,0 +1,132 @@
+"""Run a network's encoder and head on tokens that were changed, and compare every peak with the unperturbed one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmtranspose.errors import InputError
+from mmtranspose.explain.interventions.peak_windows import PeakWindows
+from mmtranspose.explain.metrics.perturbation import peak_drift
+from mmtranspose.explain.recording import (
+    AttentionInput,
+    RecordedForward,
+    evaluating,
+    recorded_forward,
+    require_transpose,
+    take_tokens,
+)
+from mmtranspose.explain.target import Target, heatmap_peaks
+from mmtranspose.explain.token_grid import map_size
+from mmtranspose.models.layers import EncoderLayer
+from mmtranspose.typing import PoseEstimator
+
+
+@dataclass
+class PerturbedEncoder:
+    """Encoder and head of a model in evaluation mode, with the unperturbed pass to which others are compared.
+
+    Attributes:
+        model (PoseEstimator): The model.
+        run (RecordedForward): The unperturbed pass over B crops.
+        target (Target): The peaks that are read.
+        windows (PeakWindows): The tokens that decide the peaks' values.
+        input_size (tuple[int, int]): Height and width of the crops, in pixels.
+    """
+
+    model: PoseEstimator
+    run: RecordedForward
+    target: Target
+    windows: PeakWindows
+    input_size: tuple[int, int]
+
+    @classmethod
+    @contextmanager
+    def of(cls, model: PoseEstimator, inputs: Tensor, peaks: Tensor) -> Iterator[PerturbedEncoder]:
+        """Run a model once on crops (B, 3, H, W); it stays in evaluation mode until the ``with`` block ends.
+
+        Raises:
+            UnsupportedModelError: See :func:`require_transpose`.
+            InputError: ``peaks`` (B, K, 2) are not integer, not of these crops, or outside the heatmaps.
+        """
+        require_transpose(model)
+        with evaluating(model), torch.autocast(inputs.device.type, enabled=False):
+            run = recorded_forward(model, inputs)
+            target = Target.at(_checked(peaks, run.heatmaps), map_size(run.heatmaps), run.grid)
+            windows = PeakWindows(model.head, run.features, target)
+            yield cls(model, run, target, windows, map_size(inputs))
+
+    def encoded(
+        self, tokens: Tensor, image: Tensor, encoder: Callable[[Tensor], Tensor] | None, displacement: bool
+    ) -> tuple[Tensor, ...]:
+        """Encode changed tokens (V, N, d) of crops ``image`` (V,); returns the effects as :meth:`effects` does."""
+        layers, pos = self.model.neck.encoder.layers, self.run.records[0].pos
+        if encoder is not None:
+            tokens = encoder(tokens)
+        else:
+            for layer in layers[:-1]:
+                tokens = layer(tokens, pos)
+            if not displacement:
+                cells = self.windows.cells[image]
+                rows = encode_rows(layers[-1], tokens, pos, cells.flatten(1))
+                return self.drops(rows.unflatten(1, cells.shape[1:]), image)
+            tokens = layers[-1](tokens, pos)
+        return self.effects(tokens, image, displacement)
+
+    def effects(self, tokens: Tensor, image: Tensor, displacement: bool) -> tuple[Tensor, ...]:
+        """Effects of encoded tokens (V, N, d): the drops (V, K), and with ``displacement`` the pixels (V, K) moved."""
+        if not displacement:
+            return self.drops(self.windows.taken(tokens, image), image)
+        features = tokens.transpose(1, 2).unflatten(-1, self.target.grid)
+        heatmaps = self.model.head.forward((features,)).float()
+        target = self.target[image]
+        moved = peak_drift(heatmap_peaks(heatmaps), target.peaks, target.heatmap_size, self.input_size)
+        return self.windows.values[image] - target.values(heatmaps), moved
+
+    def drops(self, tokens: Tensor, image: Tensor) -> tuple[Tensor]:
+        """The drops (V, K) of encoded tokens (V, K, n, m, d) of the peaks' windows."""
+        return (self.windows.values[image] - self.windows.read(tokens, image),)
+
+
+def encode_rows(layer: EncoderLayer, tokens: Tensor, pos: Tensor | None, rows: Tensor) -> Tensor:
+    """Compute some of the tokens that an encoder layer makes.
+
+    Args:
+        layer (EncoderLayer): In evaluation mode.
+        tokens (Tensor): (B, N, d), all that it is given.
+        pos (Tensor | None): (N, d).
+        rows (Tensor): (B, R), numbers of the tokens to compute.
+
+    Returns:
+        Tensor: (B, R, d).
+    """
+    given = AttentionInput(layer.self_attn, tokens, pos)
+    context = F.scaled_dot_product_attention(given.query_rows(rows), given.all_keys(), layer.self_attn.value(tokens))
+    attended = layer.self_attn.out_proj(context.transpose(1, 2).flatten(2))
+    return layer.after_attention(take_tokens(tokens, rows), attended)
+
+
+def _checked(peaks: Tensor, heatmaps: Tensor) -> Tensor:
+    """Peaks (B, K, 2) of heatmaps (B, K, H, W), on their device.
+
+    Raises:
+        InputError: They are not integer, of another shape, or outside the heatmaps.
+    """
+    expected = (*heatmaps.shape[:2], 2)
+    if peaks.is_floating_point() or peaks.dtype == torch.bool:
+        raise InputError(f'peaks must be integer (row, col), not {peaks.dtype}')
+    if tuple(peaks.shape) != expected:
+        raise InputError(f'peaks must have shape {expected}, not {tuple(peaks.shape)}')
+    peaks = peaks.to(heatmaps.device).long()
+    size = torch.tensor(heatmaps.shape[-2:], device=peaks.device)
+    outside = ((peaks < 0) | (peaks >= size)).any(-1)
+    if outside.any():
+        raise InputError(
+            f'peak {peaks[outside][0].tolist()} lies outside the heatmaps of {size[0]} rows and {size[1]} columns'
+        )
+    return peaks

@@ -79,7 +79,7 @@ def maps_from(
 ) -> Tensor:
     """Compute :func:`attention_maps` of layers whose inputs were recorded before."""
     _check_options(direction, heads)
-    tokens = _flat_indices(cells.to(records[0].tokens.device), grid, records[0].tokens.shape[0])
+    tokens = flat_indices(cells.to(records[0].tokens.device), grid, records[0].tokens.shape[0])
     compute = dependency_rows if direction == 'dependency' else affect_columns
     layers = []
     with torch.autocast(tokens.device.type, enabled=False):
@@ -133,8 +133,12 @@ def _scaled(q: Tensor) -> Tensor:
     return q * q.shape[-1] ** -0.5
 
 
-def _flat_indices(cells: Tensor, grid: tuple[int, int], batch: int) -> Tensor:
-    """(B, Q, 2) cells to (B, Q) row-major token numbers, checked."""
+def flat_indices(cells: Tensor, grid: tuple[int, int], batch: int) -> Tensor:
+    """Convert cells (B, Q, 2), integer (row, col), to numbers of tokens (B, Q), row by row.
+
+    Raises:
+        InputError: They are not integer, not of ``batch`` images, or outside the grid.
+    """
     if cells.is_floating_point() or cells.dtype == torch.bool:
         raise InputError(f'cells must be integer (row, col), not {cells.dtype}')
     if cells.dim() != 3 or cells.shape[0] != batch or cells.shape[-1] != 2:

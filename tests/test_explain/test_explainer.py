@@ -248,7 +248,7 @@ def test_no_people(model, image, boxes):
         (dict(bboxes=[[1000, 10, 1100, 50]]), 'lies outside the image'),
         (dict(heads='some'), "heads='some' is unknown"),
         (dict(cell='near'), "cell='near' is unknown"),
-        (dict(methods=['lime']), "method 'lime' is unknown; choose from attention-1, attention-2, rollout"),
+        (dict(methods=['lime']), "method 'lime' is unknown; choose from attention-1, attention-2, attention-norm-1"),
         (dict(image='missing.jpg'), 'missing.jpg does not exist'),
         (dict(image=Path('missing.jpg')), 'missing.jpg does not exist'),
         (dict(image=np.zeros((50, 40, 2), np.uint8)), r'the image has shape \(50, 40, 2\), not \(h, w, 3\)'),

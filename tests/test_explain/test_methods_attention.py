@@ -1,12 +1,14 @@
 """Methods that read attention, against whole matrices that take part in the gradient."""
 
+import numpy as np
 import pytest
 import torch
 from explicit_attention import explicit_pass
 from tiny import tiny_transpose
 
-from mmtranspose.explain.methods import AttentionMap, GradientAttention, Rollout
+from mmtranspose.explain.methods import AttentionMap, AttentionNorm, GradientAttention, Rollout, attention_norm
 from mmtranspose.explain.methods import rollout as row_product
+from mmtranspose.explain.recording import recorded_layers
 from mmtranspose.explain.target import Target
 
 
@@ -40,6 +42,25 @@ def test_raw_attention(case):
             for k in range(3):
                 expected = target_row(target, matrices[layer - 1][b].mean(0), b, k)
                 torch.testing.assert_close(maps[b, k], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_attention_norm(case, monkeypatch):
+    model, inputs, target = case
+    monkeypatch.setattr(attention_norm, 'BLOCK_ELEMENTS', 2 * 48 * 8 * 5)  # several blocks, the last one short
+    matrices = explicit_pass(model, inputs)[1]
+    records, _ = recorded_layers(model, inputs)
+    for layer in (1, 2, 3):
+        maps = AttentionNorm(layer)(model, inputs, target)
+        attention = records[layer - 1].layer
+        weight, bias = attention.in_proj_weight[16:], attention.in_proj_bias[16:]
+        for b in range(2):
+            values = (records[layer - 1].tokens[b] @ weight.T + bias).reshape(48, 2, 4)
+            lengths = torch.zeros(48, 48)
+            for i, j in np.ndindex(48, 48):
+                moved = torch.cat([matrices[layer - 1][b, head, i, j] * values[j, head] for head in range(2)])
+                lengths[i, j] = (attention.out_proj.weight @ moved).norm()
+            for k in range(3):
+                torch.testing.assert_close(maps[b, k], target_row(target, lengths, b, k), rtol=1e-4, atol=1e-6)
 
 
 def test_rollout(case, monkeypatch):

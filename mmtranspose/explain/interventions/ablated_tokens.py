@@ -76,8 +76,8 @@ def token_ablation(
 
     Raises:
         UnsupportedModelError: The encoder cannot be read; see :func:`~mmtranspose.explain.recording.require_transpose`.
-        InputError: ``peaks`` are not integer, not of these images, or outside the heatmaps; ``stride`` or
-            ``batch_size`` is below 1.
+        InputError: ``peaks`` are not integer, not of these images, or outside the heatmaps; the model is in
+            half precision; ``stride`` or ``batch_size`` is below 1.
     """
     require_at_least('stride', stride, 1)
     require_at_least('batch_size', batch_size, 1)

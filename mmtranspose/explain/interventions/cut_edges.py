@@ -50,7 +50,8 @@ def edge_knockout(
 
     Raises:
         UnsupportedModelError: The encoder cannot be read; see :func:`~mmtranspose.explain.recording.require_transpose`.
-        InputError: ``peaks`` are not integer, not of these images, or outside the heatmaps; or there is only one token.
+        InputError: ``peaks`` are not integer, not of these images, or outside the heatmaps; the model is in
+            half precision; or there is only one token.
     """
     with PerturbedEncoder.of(model, inputs, peaks) as perturbed:
         h, w = perturbed.target.grid

@@ -52,9 +52,16 @@ class PerturbedEncoder:
 
         Raises:
             UnsupportedModelError: See :func:`require_transpose`.
-            InputError: ``peaks`` (B, K, 2) are not integer, not of these crops, or outside the heatmaps.
+            InputError: ``peaks`` (B, K, 2) are not integer, not of these crops, or outside the heatmaps; or the model is
+                in half precision.
         """
         require_transpose(model)
+        weights = next(model.parameters()).dtype
+        if weights not in (torch.float32, torch.float64):
+            raise InputError(
+                f"the model's weights are {weights}: an intervention measures differences that are smaller than its "
+                'rounding; explain the model in float32 (model.float())'
+            )
         with evaluating(model), torch.autocast(inputs.device.type, enabled=False):
             run = recorded_forward(model, inputs)
             target = Target.at(_checked(peaks, run.heatmaps), map_size(run.heatmaps), run.grid)

@@ -8,24 +8,45 @@ from typing import Any
 
 from mmtranspose.errors import InputError
 from mmtranspose.explain.methods.attention_map import AttentionMap
+from mmtranspose.explain.methods.attention_norm import AttentionNorm
 from mmtranspose.explain.methods.base import Method
 from mmtranspose.explain.methods.controls import Gaussian, RandomOrder
 from mmtranspose.explain.methods.gradient_attention import GradientAttention
-from mmtranspose.explain.methods.input_gradients import InputGradient, IntegratedGradients
+from mmtranspose.explain.methods.input_gradients import InputGradient, IntegratedGradients, SmoothGrad
+from mmtranspose.explain.methods.interventions import EdgeKnockout, TokenAblation
+from mmtranspose.explain.methods.layer_cam import PLACES, LayerCAM
 from mmtranspose.explain.methods.rollout import Rollout
 
 __all__ = [
     'AttentionMap',
+    'AttentionNorm',
+    'EdgeKnockout',
     'Gaussian',
     'GradientAttention',
     'InputGradient',
     'IntegratedGradients',
+    'LayerCAM',
     'Method',
     'RandomOrder',
     'Rollout',
+    'SmoothGrad',
+    'TokenAblation',
     'build_method',
     'method_names',
 ]
+
+
+NAMED = (
+    Rollout,
+    GradientAttention,
+    InputGradient,
+    SmoothGrad,
+    IntegratedGradients,
+    TokenAblation,
+    EdgeKnockout,
+    Gaussian,
+    RandomOrder,
+)
 
 
 def method_names(num_layers: int) -> list[str]:
@@ -55,6 +76,8 @@ def _builders(num_layers: int) -> dict[str, Callable[..., Method]]:
     builders: dict[str, Callable[..., Method]] = {
         f'attention-{layer}': partial(AttentionMap, layer) for layer in range(1, num_layers + 1)
     }
-    for kind in (Rollout, GradientAttention, InputGradient, IntegratedGradients, Gaussian, RandomOrder):
+    builders |= {f'attention-norm-{layer}': partial(AttentionNorm, layer) for layer in range(1, num_layers + 1)}
+    builders |= {f'layer-cam-{place}': partial(LayerCAM, place) for place in PLACES}
+    for kind in NAMED:
         builders[kind.name] = kind
     return builders

@@ -7,10 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from mmtranspose.errors import InputError
 from mmtranspose.explain.attention import target_maps
-from mmtranspose.explain.methods.base import Method
-from mmtranspose.explain.recording import recorded_layers
+from mmtranspose.explain.methods.base import Method, layer_record
 from mmtranspose.explain.target import Target
 from mmtranspose.typing import PoseEstimator
 
@@ -39,7 +37,4 @@ class AttentionMap(Method):
         Raises:
             InputError: The encoder has fewer layers.
         """
-        records, _ = recorded_layers(model, inputs)
-        if not 1 <= self.layer <= len(records):
-            raise InputError(f'layer={self.layer} is not there: the encoder has {len(records)}, numbered from 1')
-        return target_maps(records[self.layer - 1 : self.layer], target)[0]
+        return target_maps([layer_record(model, inputs, self.layer)], target)[0]

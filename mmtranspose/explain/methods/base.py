@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmtranspose.errors import InputError
-from mmtranspose.explain.recording import evaluating, require_transpose
+from mmtranspose.explain.recording import AttentionInput, evaluating, recorded_layers, require_transpose
 from mmtranspose.explain.target import Target
 from mmtranspose.typing import PoseEstimator
 
@@ -89,6 +89,18 @@ def peak_values(heatmaps: Tensor, target: Target) -> Tensor:
     if tuple(heatmaps.shape) != expected:
         raise InputError(f'the heatmaps are {tuple(heatmaps.shape)}; the target was made for {expected}')
     return target.values(heatmaps)
+
+
+def layer_record(model: PoseEstimator, inputs: Tensor, layer: int) -> AttentionInput:
+    """Record what the attention of one layer, numbered from 1, is given.
+
+    Raises:
+        InputError: The encoder has fewer layers.
+    """
+    records, _ = recorded_layers(model, inputs)
+    if not 1 <= layer <= len(records):
+        raise InputError(f'layer={layer} is not there: the encoder has {len(records)}, numbered from 1')
+    return records[layer - 1]
 
 
 def pixels_to_grid(per_pixel: Tensor, grid: tuple[int, int]) -> Tensor:

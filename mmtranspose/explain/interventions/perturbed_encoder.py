@@ -52,8 +52,8 @@ class PerturbedEncoder:
 
         Raises:
             UnsupportedModelError: See :func:`require_transpose`.
-            InputError: ``peaks`` (B, K, 2) are not integer, not of these crops, or outside the heatmaps; or the model is
-                in half precision.
+            InputError: ``peaks`` (B, K, 2) are not integer, not of these crops, or outside the heatmaps; or the model
+                is in half precision.
         """
         require_transpose(model)
         weights = next(model.parameters()).dtype

@@ -7,7 +7,7 @@ from tiny import tiny_transpose
 
 from mmtranspose.errors import InputError
 from mmtranspose.explain import edge_knockout, token_ablation
-from mmtranspose.explain.interventions import cut_edges, peak_windows
+from mmtranspose.explain.interventions import cut_edges, edge_knockout_curve, peak_windows, token_ablation_curve
 from mmtranspose.explain.interventions.ablated_tokens import token_squares
 from mmtranspose.explain.interventions.peak_windows import PeakWindows
 from mmtranspose.explain.recording import recorded_forward
@@ -135,7 +135,11 @@ def test_windows(head):
     tokens = torch.randn(2, 48, 8)
     with torch.no_grad():
         expected = values_at(model.head.forward((tokens.mT.reshape(2, 8, 8, 6),)), peaks)
-        torch.testing.assert_close(windows.read(windows.taken(tokens)), expected, rtol=0, atol=1e-5)
+        every = torch.arange(2)
+        torch.testing.assert_close(windows.read(windows.taken(tokens, every), every), expected, rtol=0, atol=1e-5)
+        image, keypoint = torch.tensor([1, 0, 1]), torch.tensor([2, 0, 1])
+        single = windows.read(windows.taken(tokens[image], image, keypoint), image, keypoint)
+        torch.testing.assert_close(single[:, 0], expected[image, keypoint], rtol=0, atol=1e-5)
 
 
 def test_head_that_reads_everything(monkeypatch):
@@ -156,6 +160,43 @@ def test_another_encoder_is_used():
     torch.testing.assert_close(token_ablation(model, inputs, peaks, encoder=encoder), expected, rtol=0, atol=1e-6)
     nothing = token_ablation(model, inputs, peaks, encoder=lambda tokens: torch.zeros_like(tokens))
     assert nothing.flatten(2).std(-1).max() == 0  # the same whatever is replaced
+
+
+@pytest.mark.parametrize('curve_of', [token_ablation_curve, edge_knockout_curve])
+def test_curves(curve_of):
+    """At each share, the tokens that the map ranks highest are taken away from the keypoint's own pass."""
+    model, inputs, peaks = case('deconvolution')
+    with torch.no_grad():
+        plain = values_at(explicit_pass(model, inputs)[0], peaks)
+    model.head.final_layer.bias.data -= plain.min(0).values.min(0).values - 1  # so that all values are positive
+    with torch.no_grad():
+        plain = values_at(explicit_pass(model, inputs)[0], peaks)
+    target = Target.at(peaks, (16, 12), (8, 6))
+    maps = torch.rand(2, 3, 8, 6)
+    curve = curve_of(model, inputs, target, maps, steps=3)
+    assert curve.fractions.tolist() == [0, 0.25, 0.5, 0.75]
+    torch.testing.assert_close(curve.values[..., 0], torch.ones(2, 3))
+    for k in range(3):
+        for step, count in enumerate((12, 24, 36), start=1):
+            order = maps[:, k].flatten(1).argsort(descending=True)[:, :count]
+            taken = torch.zeros(2, 48, dtype=torch.bool).scatter_(1, order, True)
+
+            def change_tokens(tokens, taken=taken):
+                return torch.where(taken.unsqueeze(-1), tokens.mean(1, keepdim=True), tokens)
+
+            def change_last(matrix, taken=taken):
+                matrix = matrix.masked_fill(taken[:, None, None], 0)
+                return matrix / matrix.sum(-1, keepdim=True)
+
+            change = (
+                dict(change_tokens=change_tokens) if curve_of is token_ablation_curve else dict(change_last=change_last)
+            )
+            with torch.no_grad():
+                expected = values_at(explicit_pass(model, inputs, **change)[0], peaks)[:, k] / plain[:, k]
+            torch.testing.assert_close(curve.values[:, k, step], expected, rtol=0, atol=1e-5)
+    heights = curve.values
+    by_hand = (heights[..., 0] / 2 + heights[..., 1] + heights[..., 2] + heights[..., 3] / 2) / 3
+    torch.testing.assert_close(curve.auc, by_hand)
 
 
 @pytest.mark.parametrize('intervention', [token_ablation, edge_knockout])

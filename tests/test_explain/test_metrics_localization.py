@@ -1,4 +1,4 @@
-"""Discs, the shares of maps in them, and the entropy and reach of maps whose spread is known."""
+"""Discs, the shares of maps in them, and the entropy, reach and sparseness of maps whose spread is known."""
 
 import math
 
@@ -15,6 +15,7 @@ from mmtranspose.explain.metrics import (
     oks_radii,
     pointing_game,
     reach,
+    sparseness,
 )
 
 TOKEN_TO_CROP = np.array([[8, 0, 3.5], [0, 8, 3.5]])  # cells of 8 x 8 pixels, the first from -0.5 to 7.5
@@ -142,3 +143,14 @@ def test_reach_of_what_is_missing():
     points = torch.tensor([[[math.nan, 1.0], [1.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]]])
     reached = reach(maps, points, TALL_CELLS, torch.tensor([10.0, 0.0]))
     assert reached.isnan().tolist() == [[True, False], [True, True]]
+
+
+def test_sparseness():
+    """Gini's index: half the mean difference of two cells, divided by their mean."""
+    maps = torch.stack([one_cell(2, 1), torch.ones(1, 1, *GRID), -3 * one_cell(0, 0), torch.zeros(1, 1, *GRID)])
+    torch.testing.assert_close(sparseness(maps)[:3].flatten(), torch.tensor([47 / 48, 0, 47 / 48]))
+    assert sparseness(maps)[3].isnan().all()
+    values = torch.rand(2, 3, *GRID)
+    flat = values.flatten(2)
+    by_pairs = (flat.unsqueeze(-1) - flat.unsqueeze(-2)).abs().mean((-1, -2)) / (2 * flat.mean(-1))
+    torch.testing.assert_close(sparseness(values), by_pairs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Literal, overload
 
 import torch
@@ -10,10 +10,8 @@ from torch import Tensor
 
 from mmtranspose.errors import require_at_least
 from mmtranspose.explain.interventions.effects import Effects
-from mmtranspose.explain.interventions.perturbed_encoder import PerturbedEncoder
+from mmtranspose.explain.interventions.perturbed_encoder import Encoder, PerturbedEncoder
 from mmtranspose.typing import PoseEstimator
-
-Encoder = Callable[[Tensor], Tensor]
 
 
 @overload
@@ -88,13 +86,20 @@ def token_ablation(
         effects = []
         for cases in torch.cartesian_prod(images, squares.unique()).split(batch_size):
             image, square = cases.unbind(-1)
-            replaced = squares.flatten() == square.unsqueeze(-1)  # (V, N)
-            mean = tokens[image].mean(1, keepdim=True)
-            variants = torch.where(replaced.unsqueeze(-1), mean, tokens[image])
-            effects.append(perturbed.encoded(variants, image, encoder, displacement))
+            changed = replaced(tokens[image], squares.flatten() == square.unsqueeze(-1))
+            if displacement:
+                run = encoder or partial(model.neck.encoder, pos=perturbed.run.records[0].pos)
+                effects.append(perturbed.effects(run(changed), image))
+            else:
+                effects.append((perturbed.windows.values[image] - perturbed.read(changed, image, encoder=encoder),))
         per_square = [torch.cat(part).unflatten(0, (len(tokens), -1)) for part in zip(*effects)]  # (B, S, K)
     maps = [values.transpose(1, 2)[:, :, squares] for values in per_square]
     return Effects(*maps) if displacement else maps[0]
+
+
+def replaced(tokens: Tensor, chosen: Tensor) -> Tensor:
+    """Replace chosen (V, N), bool, tokens (V, N, d) by the mean of all N."""
+    return torch.where(chosen.unsqueeze(-1), tokens.mean(1, keepdim=True), tokens)
 
 
 def token_squares(grid: tuple[int, int], stride: int) -> Tensor:

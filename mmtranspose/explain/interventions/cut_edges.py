@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, overload
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from mmtranspose.errors import InputError
 from mmtranspose.explain.interventions.effects import Effects
 from mmtranspose.explain.interventions.perturbed_encoder import PerturbedEncoder
-from mmtranspose.explain.recording import AttentionInput, take_tokens
+from mmtranspose.explain.recording import take_tokens
 from mmtranspose.typing import PoseEstimator
 
 BLOCK_ELEMENTS = 2**24  # of the feed-forward network's hidden layer: 64 MiB
@@ -64,37 +65,46 @@ def edge_knockout(
 
 def _of_image(perturbed: PerturbedEncoder, number: int, displacement: bool) -> tuple[Tensor, ...]:
     """Effects (K, N) of one crop."""
-    layer = perturbed.model.neck.encoder.layers[-1]
-    given = perturbed.run.records[-1].part(slice(number, number + 1)).in_float32()
     cells = perturbed.windows.cells[number]
-    rows = torch.arange(given.tokens.shape[1], device=cells.device) if displacement else cells.flatten()
-    attention = _Rows(given, rows)
-    own = take_tokens(given.tokens, rows.unsqueeze(0))
-    size = max(1, BLOCK_ELEMENTS // (len(rows) * layer.linear1.out_features))
+    tokens = torch.arange(math.prod(perturbed.target.grid), device=cells.device)
+    layer = LastLayerRows(perturbed, number, tokens if displacement else cells.flatten())
     effects = []
-    for tokens in torch.arange(given.tokens.shape[1], device=rows.device).split(size):
-        attended = layer.self_attn.out_proj(attention.without(tokens))
-        encoded = layer.after_attention(own, attended)  # (J, R, d)
-        image = torch.full((len(tokens),), number, device=rows.device)
+    for cut in tokens.split(layer.block):
+        encoded = layer.encoded_without(cut)  # (J, R, d)
+        image = torch.full_like(cut, number)
         if displacement:
-            effects.append(perturbed.effects(encoded, image, displacement))
+            effects.append(perturbed.effects(encoded, image))
         else:
-            effects.append(perturbed.drops(encoded.unflatten(1, cells.shape), image))
+            values = perturbed.windows.read(encoded.unflatten(1, cells.shape), image)
+            effects.append((perturbed.windows.values[image] - values,))
     return tuple(torch.cat(part).T for part in zip(*effects))
 
 
-class _Rows:
-    """Rows (R,) of a layer's attention for one crop, and what its heads make of them."""
+class LastLayerRows:
+    """Tokens ``rows`` (R,) of one crop in the encoder's last layer, if some edges of its attention are cut.
 
-    def __init__(self, given: AttentionInput, rows: Tensor):
+    Args:
+        perturbed (PerturbedEncoder): The encoder and its unperturbed pass.
+        number (int): Which of the B crops.
+        rows (Tensor): (R,), numbers of the tokens to compute.
+
+    Attributes:
+        block (int): How many cut tokens :meth:`encoded_without` should be given at a time.
+    """
+
+    def __init__(self, perturbed: PerturbedEncoder, number: int, rows: Tensor):
+        self.layer = perturbed.model.neck.encoder.layers[-1]
+        given = perturbed.run.records[-1].part(slice(number, number + 1)).in_float32()
         query, key = given.query_rows(rows.unsqueeze(0))[0], given.all_keys()[0]
+        self.own = take_tokens(given.tokens, rows.unsqueeze(0))  # (1, R, d)
         self.values = given.layer.value(given.tokens)[0].double()  # (heads, N, c)
         self.logits = (query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)).double()  # (heads, R, N)
         self.weights = self.logits.softmax(-1)
         self.context = self.weights @ self.values  # (heads, R, c)
+        self.block = max(1, BLOCK_ELEMENTS // (len(rows) * self.layer.linear1.out_features))
 
-    def without(self, tokens: Tensor) -> Tensor:
-        """Compute the heads' output, side by side, if token j may not be attended to: (J, R, d), float32."""
+    def encoded_without(self, tokens: Tensor) -> Tensor:
+        """Encode the rows where token j (J,) may not be attended to: (J, R, d), float32."""
         cut = self.weights[..., tokens].permute(2, 0, 1)  # (J, heads, R)
         values = self.values[:, tokens].transpose(0, 1).unsqueeze(2)  # (J, heads, 1, c)
         rest = 1 - cut
@@ -104,4 +114,14 @@ class _Rows:
             which, head, row = few.nonzero().unbind(-1)
             logits = self.logits[head, row].scatter(-1, tokens[which].unsqueeze(-1), -torch.inf)
             context[few] = (logits.softmax(-1).unsqueeze(1) @ self.values[head]).squeeze(1)
-        return context.transpose(1, 2).flatten(2).float()
+        return self._encoded(context)
+
+    def encoded_without_each(self, cut: Tensor) -> Tensor:
+        """Encode the rows where row r may not attend to the tokens ``cut`` (R, N), bool, but some: (R, d), float32."""
+        context = self.logits.masked_fill(cut, -torch.inf).softmax(-1) @ self.values
+        return self._encoded(context.unsqueeze(0))[0]
+
+    def _encoded(self, context: Tensor) -> Tensor:
+        """From what heads hand on (J, heads, R, c) to encoded rows (J, R, d)."""
+        attended = self.layer.self_attn.out_proj(context.transpose(1, 2).flatten(2).float())
+        return self.layer.after_attention(self.own, attended)

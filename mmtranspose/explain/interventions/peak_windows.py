@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmtranspose.explain.recording import take_tokens
 from mmtranspose.explain.target import Target
 
 LARGEST_SHARE = 0.5  # of the grid: larger windows save nothing
@@ -34,9 +35,10 @@ class PeakWindows:
         self.values = target.values(heatmaps)
         self.cells, self.inside = self._placed(target.grid)
         tokens, tolerance = features.flatten(2).transpose(1, 2), TOLERANCE * float(heatmaps.abs().amax())
+        every = torch.arange(len(tokens), device=tokens.device)
         for side in self._sides():
             self.cells, self.inside = self._placed((side, side))
-            if (self.read(self.taken(tokens)) - self.values).abs().amax() <= tolerance:
+            if (self.read(self.taken(tokens, every), every) - self.values).abs().amax() <= tolerance:
                 return
         self.cells, self.inside = self._placed(target.grid)
 
@@ -60,24 +62,29 @@ class PeakWindows:
         rows, cols = tokens
         return rows.unsqueeze(-1) * self.target.grid[1] + cols.unsqueeze(-2), torch.stack(inside, -1)
 
-    def taken(self, tokens: Tensor, image: slice | Tensor = slice(None)) -> Tensor:
-        """Take the windows' tokens, of crops ``image`` (V,): from (V, N, d) to (V, K, n, m, d)."""
-        cells = self.cells[image]
-        index = cells.flatten(1).unsqueeze(-1).expand(-1, -1, tokens.shape[-1])
-        return tokens.gather(1, index).unflatten(1, cells.shape[1:])
+    def of(self, image: Tensor, keypoint: Tensor | None = None) -> Tensor:
+        """Numbers of the tokens in windows of crops ``image`` (V,): (V, K, n, m); (V, 1, n, m) of one ``keypoint``."""
+        return self.cells[image] if keypoint is None else self.cells[image, keypoint].unsqueeze(1)
 
-    def read(self, tokens: Tensor, image: slice | Tensor = slice(None)) -> Tensor:
-        """Compute the value at every peak from its window.
+    def taken(self, tokens: Tensor, image: Tensor, keypoint: Tensor | None = None) -> Tensor:
+        """Take the tokens of windows, see :meth:`of`: from (V, N, d) to (V, K, n, m, d)."""
+        cells = self.of(image, keypoint)
+        return take_tokens(tokens, cells.flatten(1)).unflatten(1, cells.shape[1:])
+
+    def read(self, tokens: Tensor, image: Tensor, keypoint: Tensor | None = None) -> Tensor:
+        """Compute the values at peaks from their windows.
 
         Args:
-            tokens (Tensor): (V, K, n, m, d), encoded.
-            image (slice | Tensor): Which of the B crops each of the V belongs to.
+            tokens (Tensor): (V, K, n, m, d), encoded; (V, 1, n, m, d) of one keypoint each.
+            image (Tensor): (V,), which of the B crops each belongs to.
+            keypoint (Tensor | None): (V,), which keypoint each is; None: all, in order.
 
         Returns:
-            Tensor: (V, K), float32.
+            Tensor: (V, K) or (V, 1), float32.
         """
         number, keypoints = tokens.shape[:2]
         maps = self.head.forward((tokens.flatten(0, 1).permute(0, 3, 1, 2),)).float()
-        row, col = self.inside[image].flatten(0, 1).unbind(-1)
-        own = torch.arange(keypoints, device=maps.device).repeat(number)
-        return maps[torch.arange(len(maps), device=maps.device), own, row, col].view(number, keypoints)
+        every = torch.arange(len(maps), device=maps.device)
+        own = every % keypoints if keypoint is None else keypoint
+        row, col = self.inside[image.repeat_interleave(keypoints), own].unbind(-1)
+        return maps[every, own, row, col].view(number, keypoints)

@@ -26,6 +26,8 @@ from mmtranspose.explain.token_grid import map_size
 from mmtranspose.models.layers import EncoderLayer
 from mmtranspose.typing import PoseEstimator
 
+Encoder = Callable[[Tensor], Tensor]
+
 
 @dataclass
 class PerturbedEncoder:
@@ -68,36 +70,36 @@ class PerturbedEncoder:
             windows = PeakWindows(model.head, run.features, target)
             yield cls(model, run, target, windows, map_size(inputs))
 
-    def encoded(
-        self, tokens: Tensor, image: Tensor, encoder: Callable[[Tensor], Tensor] | None, displacement: bool
-    ) -> tuple[Tensor, ...]:
-        """Encode changed tokens (V, N, d) of crops ``image`` (V,); returns the effects as :meth:`effects` does."""
-        layers, pos = self.model.neck.encoder.layers, self.run.records[0].pos
-        if encoder is not None:
-            tokens = encoder(tokens)
-        else:
-            for layer in layers[:-1]:
-                tokens = layer(tokens, pos)
-            if not displacement:
-                cells = self.windows.cells[image]
-                rows = encode_rows(layers[-1], tokens, pos, cells.flatten(1))
-                return self.drops(rows.unflatten(1, cells.shape[1:]), image)
-            tokens = layers[-1](tokens, pos)
-        return self.effects(tokens, image, displacement)
+    def read(
+        self, tokens: Tensor, image: Tensor, keypoint: Tensor | None = None, encoder: Encoder | None = None
+    ) -> Tensor:
+        """Encode tokens and read the peaks, without computing whole heatmaps.
 
-    def effects(self, tokens: Tensor, image: Tensor, displacement: bool) -> tuple[Tensor, ...]:
-        """Effects of encoded tokens (V, N, d): the drops (V, K), and with ``displacement`` the pixels (V, K) moved."""
-        if not displacement:
-            return self.drops(self.windows.taken(tokens, image), image)
-        features = tokens.transpose(1, 2).unflatten(-1, self.target.grid)
+        Args:
+            tokens (Tensor): (V, N, d), as the encoder is given them.
+            image (Tensor): (V,), which of the B crops each belongs to.
+            keypoint (Tensor | None): (V,), the one keypoint that is read from each; None: all.
+            encoder (Callable | None): In place of the model's encoder; from and to (V, N, d).
+
+        Returns:
+            Tensor: (V, K) or (V, 1), float32.
+        """
+        if encoder is not None:
+            return self.windows.read(self.windows.taken(encoder(tokens), image, keypoint), image, keypoint)
+        layers, pos = self.model.neck.encoder.layers, self.run.records[0].pos
+        for layer in layers[:-1]:
+            tokens = layer(tokens, pos)
+        cells = self.windows.of(image, keypoint)
+        rows = encode_rows(layers[-1], tokens, pos, cells.flatten(1))
+        return self.windows.read(rows.unflatten(1, cells.shape[1:]), image, keypoint)
+
+    def effects(self, encoded: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Drops (V, K) at the peaks, and how far they move (V, K) in pixels, by encoded tokens (V, N, d) of crops."""
+        features = encoded.transpose(1, 2).unflatten(-1, self.target.grid)
         heatmaps = self.model.head.forward((features,)).float()
         target = self.target[image]
         moved = peak_drift(heatmap_peaks(heatmaps), target.peaks, target.heatmap_size, self.input_size)
         return self.windows.values[image] - target.values(heatmaps), moved
-
-    def drops(self, tokens: Tensor, image: Tensor) -> tuple[Tensor]:
-        """The drops (V, K) of encoded tokens (V, K, n, m, d) of the peaks' windows."""
-        return (self.windows.values[image] - self.windows.read(tokens, image),)
 
 
 def encode_rows(layer: EncoderLayer, tokens: Tensor, pos: Tensor | None, rows: Tensor) -> Tensor:

@@ -2,8 +2,16 @@
 
 from mmtranspose.explain.metrics.bootstrap import MeanInterval, mean_interval, mean_intervals, resample_counts
 from mmtranspose.explain.metrics.discs import disc_coverage, keypoint_oks, oks_radii
+from mmtranspose.explain.metrics.effect_share import effect_share
 from mmtranspose.explain.metrics.imputation import linear_imputation
-from mmtranspose.explain.metrics.localization import disc_shares, energy_pointing_game, entropy, pointing_game, reach
+from mmtranspose.explain.metrics.localization import (
+    disc_shares,
+    energy_pointing_game,
+    entropy,
+    pointing_game,
+    reach,
+    sparseness,
+)
 from mmtranspose.explain.metrics.perturbation import (
     PerturbationCurve,
     blurred,
@@ -23,6 +31,7 @@ __all__ = [
     'deletion',
     'disc_coverage',
     'disc_shares',
+    'effect_share',
     'energy_pointing_game',
     'entropy',
     'insertion',
@@ -36,4 +45,5 @@ __all__ = [
     'reach',
     'resample_counts',
     'road',
+    'sparseness',
 ]

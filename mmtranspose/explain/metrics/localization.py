@@ -128,3 +128,18 @@ def _exactly(values: Tensor, device: torch.device) -> Tensor:
     """Values in float64, on a device or, if it has no such numbers, on the CPU."""
     where = precise(device)
     return values.to(where).to(torch.float64)
+
+
+def sparseness(maps: Tensor) -> Tensor:
+    """Compute the Gini index of each map (..., h, w), as Chalasani et al. do (ICML 2020, arXiv 1810.06583).
+
+    Of absolute values: 0 where all cells are equal, 1 - 1/N where one of N has everything.
+
+    Returns:
+        Tensor: (...), float32; NaN where a map is 0 everywhere.
+    """
+    values = maps.flatten(-2).abs().double().sort(-1).values
+    number = values.shape[-1]
+    weights = 2 * torch.arange(1, number + 1, device=maps.device) - number - 1
+    total = values.sum(-1)
+    return ((weights * values).sum(-1) / (number * total.where(total > 0, torch.nan))).float()

@@ -66,7 +66,7 @@ def test_against_captum(case):
 
     def explained(images):
         images = images[0] if isinstance(images, tuple) else images
-        return method.maps(model, images, target)[:, 0]
+        return (method.maps(model, images, target)[:, 0],)
 
     theirs = captum.sensitivity_max(
         explained,

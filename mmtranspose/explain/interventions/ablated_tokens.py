@@ -83,7 +83,7 @@ def token_ablation(
         tokens = perturbed.run.records[0].tokens.float()
         squares = token_squares(perturbed.target.grid, stride).to(tokens.device)
         images = torch.arange(len(tokens), device=tokens.device)
-        effects = []
+        effects: list[tuple[Tensor, ...]] = []
         for cases in torch.cartesian_prod(images, squares.unique()).split(batch_size):
             image, square = cases.unbind(-1)
             changed = replaced(tokens[image], squares.flatten() == square.unsqueeze(-1))

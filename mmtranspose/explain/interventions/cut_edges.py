@@ -68,7 +68,7 @@ def _of_image(perturbed: PerturbedEncoder, number: int, displacement: bool) -> t
     cells = perturbed.windows.cells[number]
     tokens = torch.arange(math.prod(perturbed.target.grid), device=cells.device)
     layer = LastLayerRows(perturbed, number, tokens if displacement else cells.flatten())
-    effects = []
+    effects: list[tuple[Tensor, ...]] = []
     for cut in tokens.split(layer.block):
         encoded = layer.encoded_without(cut)  # (J, R, d)
         image = torch.full_like(cut, number)

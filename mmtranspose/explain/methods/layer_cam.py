@@ -47,7 +47,8 @@ class LayerCAM(Method):
         with torch.no_grad():
             features = model.backbone(inputs) if self.place == 'stem' else model.extract_feat(inputs)
         features = tuple(feature.detach().requires_grad_() for feature in features)
-        encoded = model.neck(features) if self.place == 'stem' and model.with_neck else features
+        neck = getattr(model, 'neck', None) if self.place == 'stem' else None
+        encoded = features if neck is None else neck(features)
         values = peak_values(model.head.forward(encoded), target)
         maps = []
         for value in values.unbind(1):

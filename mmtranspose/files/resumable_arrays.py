@@ -114,6 +114,6 @@ def _require_equal(found: Any, wanted: dict[str, Any], root: Path, option: str) 
     for key in sorted({*wanted, *found}):
         if found.get(key) != wanted.get(key):
             raise InputError(
-                f'{root} holds results with {key}={found.get(key)!r}, now {wanted.get(key)!r}: give the same as before '
-                f'to go on; else another {option}, or delete that folder'
+                f'{root} holds results with {key}={found.get(key)!r}, now {wanted.get(key)!r}: give another '
+                f'{option}, go on with what was given before, or delete that folder'
             )

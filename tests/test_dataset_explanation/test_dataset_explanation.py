@@ -202,7 +202,7 @@ def test_goes_on_after_a_stop(model, explained, tmp_path, monkeypatch):
 
 def test_other_settings_are_not_mixed(model, explained):
     root, _ = explained
-    with pytest.raises(InputError, match='holds results with steps=2, now 3: .* another --output-root'):
+    with pytest.raises(InputError, match='holds results with steps=2, now 3: give another --output-root'):
         explain_dataset(model, root, DatasetExplanationSettings(**SETTINGS | dict(steps=3), batch_size=3))
 
 

@@ -41,7 +41,7 @@ def test_processes_share_the_parts(tmp_path, monkeypatch, rank, share):
     [
         (
             dict(seed=2, model='a'),
-            'results with seed=1, now 2: give the same as before to go on; else another --out',
+            'results with seed=1, now 2: give another --out, go on with what was given before',
         ),
         (dict(model='a'), 'results with seed=1, now None'),
         (dict(seed=1, model='a', width=3), 'results with width=None, now 3'),

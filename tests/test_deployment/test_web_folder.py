@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from web_pages import DETECTED, Server, WebPage, changed, chromium, runtime_folder, write_detector
+from web_pages import DETECTED, Server, WebPage, changed, chromium, runtime_folder, without_site_data, write_detector
 
 from mmtranspose.deployment.web_folder import npm_package
 from mmtranspose.errors import InputError
@@ -502,6 +502,19 @@ class TestBrowser:
         controls = shown.page.locator('button:visible, input:visible, select:visible')
         names = [control.aria_snapshot() for control in controls.all()]
         assert len(names) > 25 and all(re.search(r'"[^"]+"', name) for name in names)
+
+    def test_site_data_is_blocked(self, browser, with_maps, files, computed, tmp_path):
+        _, server = with_maps
+        with without_site_data(browser, tmp_path / 'profile') as context:
+            shown = WebPage(browser, server.url, context)
+            for storage in ('localStorage', 'sessionStorage', 'caches.keys()'):
+                with pytest.raises(Exception, match='SecurityError'):
+                    shown.page.evaluate(storage)
+            assert re.fullmatch(r'Ready: runs on this device \(WebAssembly, 1 thread\)\.', shown.text('engine-text'))
+            boxes = posed(shown, files)
+            np.testing.assert_allclose(shown.keypoints(), computed(boxes)['keypoints'][0], atol=0.5)
+            shown.page.locator('#backend').evaluate("select => select.dispatchEvent(new Event('change'))")
+            assert shown.text('engine-text') == 'Loading the model …' and shown.complaints == []
 
     def test_it_works_without_its_server(self, with_maps, files, computed):
         shown, server = with_maps

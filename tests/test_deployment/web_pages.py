@@ -115,6 +115,21 @@ def chromium() -> Iterator:
         browser.close()
 
 
+@contextmanager
+def without_site_data(browser, folder: Path) -> Iterator:
+    """A context of the same program with a profile of its own, whose user has blocked cookies and site data."""
+    from browser import OPTIONS, find_chromium  # here, as above
+
+    settings = {'profile': {'default_content_setting_values': {'cookies': 2}}}
+    (folder / 'Default').mkdir(parents=True)
+    (folder / 'Default' / 'Preferences').write_text(json.dumps(settings))
+    context = browser.browser_type.launch_persistent_context(
+        folder, executable_path=find_chromium(), args=list(OPTIONS)
+    )
+    yield context
+    context.close()
+
+
 HOLD = """() => {
   const owner = %(owner)s;
   const call = owner.%(method)s;
@@ -149,9 +164,9 @@ class Held:
 class WebPage:
     """A folder's page, loaded until the model is ready."""
 
-    def __init__(self, browser, url: str):
+    def __init__(self, browser, url: str, context=None):
         self.url, self.complaints, self.requests = url, [], []
-        self.page = browser.new_context(viewport=dict(width=1280, height=900)).new_page()
+        self.page = (context or browser.new_context(viewport=dict(width=1280, height=900))).new_page()
         self.page.set_default_timeout(PATIENCE)
         self.page.on('pageerror', lambda error: self.complaints.append(str(error)))
         self.page.on('console', lambda message: self.complaints.append(message.text))

@@ -189,8 +189,10 @@ class WebPage:
     def held(self, owner: str, method: str) -> Iterator[Held]:
         """Let calls of a method of an object in the page wait until they are let go."""
         self.page.evaluate(HOLD % dict(owner=owner, method=method))
-        yield Held(self.page)
-        self.page.evaluate('web.unhold()')
+        try:
+            yield Held(self.page)
+        finally:
+            self.page.evaluate('web.unhold()')
 
     def hears(self, sentence: str) -> None:
         self.page.get_by_role('alert').filter(has_text=sentence).wait_for()

@@ -15,7 +15,6 @@ from mmtranspose.apis import explain_topdown, export_model, init_model
 from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.deployment import ExportOptions, exporting
 from mmtranspose.deployment.file_meta import FileMeta
-from mmtranspose.deployment.tensorrt_file import write_tensorrt
 from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.explain import Explainer, ExplainOptions
 from mmtranspose.loading.config import load_config
@@ -216,10 +215,3 @@ def test_meta_of_a_later_version(exported):
     content = json.loads(model.metadata_props[0].value)
     with pytest.raises(InputError, match='is newer'):
         FileMeta.from_json(json.dumps({**content, 'format': 99}), 'a.onnx')
-
-
-def test_tensorrt_needs_a_gpu(tiny_model, tmp_path, exported, monkeypatch):
-    monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: ['CPUExecutionProvider'])
-    with pytest.raises(InputError, match='needs a GPU and TensorRT: pip install onnxruntime-gpu'):
-        write_tensorrt(onnx.load(str(exported / 'image.onnx')), None, tmp_path / 'a.onnx')
-    assert list(tmp_path.iterdir()) == []

@@ -55,14 +55,14 @@ def export_model(
         **options: Fields of :class:`~mmtranspose.deployment.ExportOptions`.
 
     Returns:
-        Path: ``output``.
+        Path: The file.
 
     Raises:
         InputError: An option or the output cannot be used, or a package is not installed.
         UnsupportedModelError: The model cannot be exported; see
             :func:`~mmtranspose.deployment.graphs.require_exportable`.
     """
-    chosen, path = ExportOptions.by_name(**options), Path(output)
+    chosen, path = ExportOptions.by_name(**options), Path(output).expanduser()
     if path.suffix != SUFFIXES[chosen.format]:
         raise InputError(f'{output}: a file for {chosen.format} ends in {SUFFIXES[chosen.format]}')
     require_output_file(path, 'output', [])

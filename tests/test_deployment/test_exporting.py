@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -150,7 +151,13 @@ def test_what_a_file_says_of_itself(exported, tiny_checkpoint, tiny_model):
 
 
 def test_half_precision_network(tiny_model, tmp_path, scene):
+    """In the file alone: the model keeps its weights, their type and its mode."""
+    before = {name: value.clone() for name, value in tiny_model.train().state_dict().items()}
     path = export_model(tiny_model, tmp_path / 'half.onnx', precision='fp16')
+    assert tiny_model.training and all(one.training for one in tiny_model.modules())
+    after = tiny_model.eval().state_dict()
+    assert list(before) == list(after)
+    assert all(one.dtype == after[name].dtype and torch.equal(one, after[name]) for name, one in before.items())
     types = {one.data_type for one in onnx.load(str(path)).graph.initializer if 'backbone' in one.name}
     assert types == {onnx.TensorProto.FLOAT16}
     image, boxes = scene
@@ -169,12 +176,12 @@ def test_plain_torch_export(tiny_model):
         assert torch.allclose(program.module()(other, None), tiny_model(other, None), atol=1e-5)
 
 
-def test_model_is_left_alone(tiny_model, tmp_path):
-    before = {name: value.clone() for name, value in tiny_model.state_dict().items()}
-    tiny_model.train()
-    with pytest.raises(InputError, match='ends in .onnx'):
-        export_model(tiny_model, tmp_path / 'a.pt')
-    assert tiny_model.training and all((before[name] == value).all() for name, value in tiny_model.state_dict().items())
+def test_home_folder(tiny_model, tmp_path, monkeypatch):
+    """`~` is whose it is on writing, as it is on reading."""
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setattr(exporting, 'traced', lambda *_: (onnx.ModelProto(), SimpleNamespace(precision='fp32')))
+    assert export_model(tiny_model, '~/a.onnx') == tmp_path / 'a.onnx'
+    assert (tmp_path / 'a.onnx').is_file()
 
 
 @pytest.mark.parametrize(
@@ -186,7 +193,8 @@ def test_model_is_left_alone(tiny_model, tmp_path):
         (dict(dependancy=True), "option 'dependancy' is unknown"),
         (dict(flip_test=1), 'flip_test=1 must be True or False'),
         (dict(format='openvino'), 'a file for openvino ends in .xml'),
-        (dict(format='tensorrt', precision='bf16'), 'a file for tensorrt has fp32 or fp16'),
+        (dict(format='tensorrt'), "graph='image': a file for tensorrt takes crops, .*choose graph='crops'"),
+        (dict(format='tensorrt', graph='crops', precision='bf16'), 'a file for tensorrt has fp32 or fp16'),
     ],
 )
 def test_wrong_options(tiny_model, tmp_path, options, message):

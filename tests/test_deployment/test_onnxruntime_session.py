@@ -1,5 +1,6 @@
 """Sessions of ONNX Runtime: on the device that was asked for or not at all, and with PyTorch's threads."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import onnx
@@ -8,7 +9,8 @@ import pytest
 import torch
 
 from mmtranspose.apis import InputError
-from mmtranspose.deployment.runtimes.onnxruntime_runtime import PROVIDERS, open_session
+from mmtranspose.deployment import tensorrt_file
+from mmtranspose.deployment.runtimes.onnxruntime_runtime import PROVIDERS, open_session, read_metadata
 from mmtranspose.deployment.tensorrt_file import write_tensorrt
 
 
@@ -73,6 +75,26 @@ def test_nothing_is_compiled_without_tensorrt(identity, libraries_are_missing, t
     with pytest.raises(InputError, match='cannot load its TensorrtExecutionProvider'):
         write_tensorrt(identity, SimpleNamespace(precision='fp32'), tmp_path / 'a.onnx')
     assert list(tmp_path.iterdir()) == []
+
+
+def test_compiled_file(identity, tmp_path, monkeypatch):
+    """It is what ONNX Runtime has left where it was told to, and says what it is."""
+    left, given = [identity.SerializeToString()], {}
+
+    def compiling(model, device, backend, provider_options):
+        given.update(provider_options, model=model, device=device, backend=backend)
+        for content in left:
+            Path(provider_options['trt_ep_context_file_path']).write_bytes(content)
+
+    monkeypatch.setattr(tensorrt_file, 'open_session', compiling)
+    meta = SimpleNamespace(precision='fp16', to_json=lambda: 'what it is')
+    write_tensorrt(identity, meta, tmp_path / 'a.onnx')
+    assert (given['device'], given['backend'], given['trt_fp16_enable']) == ('cuda:0', 'tensorrt', True)
+    assert read_metadata(tmp_path / 'a.onnx') == {'mmtranspose': 'what it is'}
+    left.clear()
+    with pytest.raises(InputError, match='TensorRT has compiled no part of the graph'):
+        write_tensorrt(identity, meta, tmp_path / 'b.onnx')
+    assert not (tmp_path / 'b.onnx').exists()
 
 
 @pytest.mark.parametrize(

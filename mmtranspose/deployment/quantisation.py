@@ -26,7 +26,7 @@ from mmtranspose.media.inputs import IMAGE_SUFFIXES, known_files, suffix_of
 from mmtranspose.typing import PathLike, PoseEstimator
 
 MOST_PEOPLE = 300  # NNCF's own number
-People = tuple[str, np.ndarray | None]  # an image's file, and boxes (N, 4), xyxy; None: one around the image
+PeopleInFile = tuple[str, np.ndarray | None]  # an image's file, and boxes (N, 4), xyxy; None: one around the image
 
 
 def quantised(
@@ -62,7 +62,7 @@ def quantised(
     )
 
 
-def calibration_people(source: PathLike | Config) -> list[People]:
+def calibration_people(source: PathLike | Config) -> list[PeopleInFile]:
     """The people that a dataset or a folder gives for a calibration, at most :data:`MOST_PEOPLE`, evenly chosen.
 
     Args:
@@ -108,7 +108,7 @@ class GraphInputs(Sequence[dict[str, np.ndarray]]):
         model (PoseEstimator): Crops are cut as its are.
     """
 
-    def __init__(self, people: Sequence[People], graph: str, model: PoseEstimator):
+    def __init__(self, people: Sequence[PeopleInFile], graph: str, model: PoseEstimator):
         self.people = people
         self.cut = CropMaker(model) if graph == 'crops' else None
 

@@ -12,12 +12,12 @@ from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.datasets.synthetic import render_scene
 from mmtranspose.deployment.exported_estimator import ExportedPoseEstimator
 from mmtranspose.deployment.file_meta import FileMeta
-from mmtranspose.deployment.quantisation import People
 from mmtranspose.errors import InputError
 from mmtranspose.explain import Explainer, ExplainOptions, PoseExplanation
 from mmtranspose.files.text_tables import table_lines
 from mmtranspose.typing import PoseEstimator
 
+People = tuple[np.ndarray, np.ndarray]  # an image (h, w, 3), BGR, uint8, and boxes (N, 4), xyxy
 SURE = 0.3  # keypoints of lower scores come from flat heatmaps, where any rounding moves the maximum
 MOST = 0.95  # share of the keypoints that are looked at where a precision is lower than PyTorch's
 # Largest differences that are taken for rounding: keypoints in pixels of the network's input, scores, dependency.

@@ -49,7 +49,7 @@ def measure(
         candidates (Sequence[Candidate]): The first one that has an output gives the reference for it.
         repeats (int): Rounds (A B C A B C ...) that count.
         warmup (int): Rounds that do not count, after each candidate's first call and before the others.
-        threads (int | None): Threads of PyTorch and OpenCV in each process; None leaves the number to them.
+        threads (int | None): Of each process, as in :class:`BenchmarkSettings`.
         title (str): Text before the progress bar.
         peak_processes (int): Further processes for each candidate that make one call without kept memory; the peak is
             the median of theirs. With 0 it is that of the process that was timed.

@@ -28,6 +28,8 @@ from mmtranspose.files.json_files import decoded
 from mmtranspose.media import as_image
 from mmtranspose.typing import Batch, BoxesLike, ImageLike, PathLike
 
+BATCH = 16  # people that a file computes together where nobody chose: a person's attention may take 40 MB
+
 
 @dataclass
 class ExportedPoses:
@@ -75,7 +77,7 @@ class ExportedPoseEstimator(TopdownPoseEstimator):
         torch.nn.Module.train(self, False)
 
     def poses(self, image: ImageLike, bboxes: BoxesLike | None = None, bbox_format: str = 'xyxy') -> ExportedPoses:
-        """Run the whole file on an image and boxes.
+        """Run the whole file on an image and boxes, :data:`BATCH` people at a time.
 
         Args:
             image (ImageLike): A file; or an array (h, w, 3), BGR, uint8, or grey or BGRA.
@@ -91,12 +93,12 @@ class ExportedPoseEstimator(TopdownPoseEstimator):
         array = as_image(image)
         boxes = boxes_in_image(bboxes, array, bbox_format)[:, :4]
         rgb = np.ascontiguousarray(array[:, :, ::-1])
-        if len(boxes):
-            with self._one_at_a_time:
-                return ExportedPoses(**self.runtime.run({'image': rgb, 'boxes': boxes}))
-        with self._one_at_a_time:  # not every runtime computes nothing from nothing
-            one = self.runtime.run({'image': rgb, 'boxes': np.array([[0, 0, 8, 8]], np.float32)})
-        return ExportedPoses(**{name: value[:0] for name, value in one.items()})
+        parts = [boxes[start : start + BATCH] for start in range(0, len(boxes), BATCH)]
+        parts = parts or [np.array([[0, 0, 8, 8]], np.float32)]  # not every runtime computes nothing from nothing
+        with self._one_at_a_time:
+            found = [self.runtime.run({'image': rgb, 'boxes': part}) for part in parts]
+        whole = {name: np.concatenate([one[name] for one in found])[: len(boxes)] for name in found[0]}
+        return ExportedPoses(**whole)
 
     def crop_results(self, inputs: Tensor) -> dict[str, np.ndarray]:
         """Run the file on crops (N, 3, h, w), uint8, BGR; see :meth:`Runtime.run_crops`."""

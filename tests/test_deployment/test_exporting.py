@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -15,7 +16,6 @@ from mmtranspose.apis import explain_topdown, export_model, init_model
 from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.deployment import ExportOptions, exporting
 from mmtranspose.deployment.file_meta import FileMeta
-from mmtranspose.deployment.tensorrt_file import write_tensorrt
 from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.explain import Explainer, ExplainOptions
 from mmtranspose.loading.config import load_config
@@ -151,7 +151,13 @@ def test_what_a_file_says_of_itself(exported, tiny_checkpoint, tiny_model):
 
 
 def test_half_precision_network(tiny_model, tmp_path, scene):
+    """In the file alone: the model keeps its weights, their type and its mode."""
+    before = {name: value.clone() for name, value in tiny_model.train().state_dict().items()}
     path = export_model(tiny_model, tmp_path / 'half.onnx', precision='fp16')
+    assert tiny_model.training and all(one.training for one in tiny_model.modules())
+    after = tiny_model.eval().state_dict()
+    assert list(before) == list(after)
+    assert all(one.dtype == after[name].dtype and torch.equal(one, after[name]) for name, one in before.items())
     types = {one.data_type for one in onnx.load(str(path)).graph.initializer if 'backbone' in one.name}
     assert types == {onnx.TensorProto.FLOAT16}
     image, boxes = scene
@@ -170,12 +176,12 @@ def test_plain_torch_export(tiny_model):
         assert torch.allclose(program.module()(other, None), tiny_model(other, None), atol=1e-5)
 
 
-def test_model_is_left_alone(tiny_model, tmp_path):
-    before = {name: value.clone() for name, value in tiny_model.state_dict().items()}
-    tiny_model.train()
-    with pytest.raises(InputError, match='ends in .onnx'):
-        export_model(tiny_model, tmp_path / 'a.pt')
-    assert tiny_model.training and all((before[name] == value).all() for name, value in tiny_model.state_dict().items())
+def test_home_folder(tiny_model, tmp_path, monkeypatch):
+    """`~` is whose it is on writing, as it is on reading."""
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setattr(exporting, 'traced', lambda *_: (onnx.ModelProto(), SimpleNamespace(precision='fp32')))
+    assert export_model(tiny_model, '~/a.onnx') == tmp_path / 'a.onnx'
+    assert (tmp_path / 'a.onnx').is_file()
 
 
 @pytest.mark.parametrize(
@@ -187,7 +193,8 @@ def test_model_is_left_alone(tiny_model, tmp_path):
         (dict(dependancy=True), "option 'dependancy' is unknown"),
         (dict(flip_test=1), 'flip_test=1 must be True or False'),
         (dict(format='openvino'), 'a file for openvino ends in .xml'),
-        (dict(format='tensorrt', precision='bf16'), 'a file for tensorrt has fp32 or fp16'),
+        (dict(format='tensorrt'), "graph='image': a file for tensorrt takes crops, .*choose graph='crops'"),
+        (dict(format='tensorrt', graph='crops', precision='bf16'), 'a file for tensorrt has fp32 or fp16'),
     ],
 )
 def test_wrong_options(tiny_model, tmp_path, options, message):
@@ -216,10 +223,3 @@ def test_meta_of_a_later_version(exported):
     content = json.loads(model.metadata_props[0].value)
     with pytest.raises(InputError, match='is newer'):
         FileMeta.from_json(json.dumps({**content, 'format': 99}), 'a.onnx')
-
-
-def test_tensorrt_needs_a_gpu(tiny_model, tmp_path, exported, monkeypatch):
-    monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: ['CPUExecutionProvider'])
-    with pytest.raises(InputError, match='needs a GPU and TensorRT: pip install onnxruntime-gpu'):
-        write_tensorrt(onnx.load(str(exported / 'image.onnx')), None, tmp_path / 'a.onnx')
-    assert list(tmp_path.iterdir()) == []

@@ -66,7 +66,8 @@ def open_runtime(path: PathLike, backend: str | None = None, device: str = 'cpu'
 
     Raises:
         InputError: The file is missing, damaged, of another program or of a kind that the runtime does not run; the
-            runtime is not installed, or does not have the device or an operator of the file.
+            runtime is not installed, or does not have the device; ONNX Runtime lacks an operator of the file (OpenVINO
+            says so at the first call).
     """
     file = Path(path).expanduser()
     if not file.is_file():

@@ -54,6 +54,7 @@ def open_session(
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = torch.get_num_threads()
+    options.add_session_config_entry('session.force_spinning_stop', '1')  # idle threads would hold up what comes next
     own = [] if provider == CPU else [(provider, {'device_id': number, **(provider_options or {})})]
     try:
         session = onnxruntime.InferenceSession(model, options, providers=[*own, CPU])

@@ -52,7 +52,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         '--flip-test', action='store_true', help='average with the mirrored image: more precise, and twice the work'
     )
     arguments.add_argument(
-        '--format', choices=list(PRECISIONS), help='default: by the ending of FILE; tensorrt compiles for this GPU'
+        '--format',
+        choices=list(PRECISIONS),
+        help='default: by the ending of FILE; tensorrt, with --graph crops, compiles for this GPU',
     )
     arguments.add_argument(
         '--precision',

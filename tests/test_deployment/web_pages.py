@@ -214,6 +214,7 @@ class WebPage:
 
     def keypoints(self, person: int = 0) -> np.ndarray:
         """(K, 2), in pixels of the image."""
+        self.wait('body[data-screen=poses]')
         return np.array(self.page.evaluate(f'web.app.people[{person}].imageKeypoints'))
 
     def drawn(self) -> np.ndarray:

@@ -23,12 +23,12 @@ from mmtranspose.commands.detector_arguments import add_detector, detector_of, r
 from mmtranspose.commands.model_arguments import add_estimator, load_estimator
 from mmtranspose.commands.shard_arguments import add_sharding, device_of, require_shareable, shard_of
 from mmtranspose.commands.shared_run import SharedRun
-from mmtranspose.deployment.exported_estimator import is_exported_file
 from mmtranspose.detection import PersonDetector
 from mmtranspose.detection.people_category import category_of_people
 from mmtranspose.errors import DONE, FAILED, InputError
 from mmtranspose.explain import ExplainOptions
 from mmtranspose.files.coco_format import PERSON
+from mmtranspose.files.exported_files import is_exported_file
 from mmtranspose.files.json_files import read_json
 from mmtranspose.files.output_paths import require_writable
 from mmtranspose.inference import BoxFile, TopdownPipeline

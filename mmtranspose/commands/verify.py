@@ -13,9 +13,9 @@ from mmtranspose.commands.command_line import add_allow_partial, add_cfg_options
 from mmtranspose.crops.boxes import whole_image
 from mmtranspose.deployment import load_exported
 from mmtranspose.deployment.evaluating import before_and_after
-from mmtranspose.deployment.runtimes import BACKENDS
 from mmtranspose.deployment.verifying import compare, drawn_people
 from mmtranspose.errors import DONE, FAILED, InputError
+from mmtranspose.files.exported_files import ENDINGS
 from mmtranspose.files.text_tables import table_lines
 from mmtranspose.inference import BoxFile
 from mmtranspose.inference.box_sources import WHOLE_IMAGE
@@ -54,7 +54,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument(
         '--evaluate', metavar='CONFIG', help="also evaluate both on a config's test data, in annotated boxes"
     )
-    arguments.add_argument('--backend', choices=list(BACKENDS), help="default: by the file's ending")
+    arguments.add_argument('--backend', choices=list(ENDINGS), help="default: by the file's ending")
     arguments.add_argument('--device', default='cpu', help='where the file runs: cpu (default), cuda:0, ...')
     add_cfg_options(arguments)
     add_allow_partial(arguments)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -20,7 +19,7 @@ from mmtranspose.crops.boxes import boxes_in_image
 from mmtranspose.crops.crop_affine import recorded_affine
 from mmtranspose.deployment.file_meta import FileMeta
 from mmtranspose.deployment.graphs.crop_cutting import CONVENTIONS, pixels_per_unit
-from mmtranspose.deployment.runtimes import BACKENDS, Runtime, open_runtime
+from mmtranspose.deployment.runtimes import Runtime, open_runtime
 from mmtranspose.deployment.runtimes.runtime import rgb_crops
 from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.explain import ExplainOptions, PoseExplanation
@@ -223,11 +222,6 @@ def load_exported(path: PathLike, backend: str | None = None, device: str = 'cpu
         InputError: See :func:`~mmtranspose.deployment.runtimes.open_runtime`.
     """
     return ExportedPoseEstimator(open_runtime(path, backend, device))
-
-
-def is_exported_file(path: PathLike) -> bool:
-    """Whether a name ends as the files of `mmtranspose export` do."""
-    return Path(path).suffix in {suffix for suffixes, _ in BACKENDS.values() for suffix in suffixes}
 
 
 def crop_config(meta: FileMeta) -> Config:

@@ -137,7 +137,7 @@ class Worker:
             'MASTER_PORT': run.port,
         }
         environment = {**os.environ, **{name: str(value) for name, value in variables.items()}}
-        if run.processes > 1:
+        if run.processes > 1 and 'OMP_NUM_THREADS' not in environment:  # where PyTorch has MKL, MKL's number decides
             environment = {'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1', **environment}
         # A session of its own: Ctrl-C reaches the launcher alone, which passes it on once.
         held = subprocess.PIPE if local_rank else None

@@ -18,6 +18,7 @@ PYTHON, NODE = ROOT / 'examples' / 'python' / 'poses.py', ROOT / 'examples' / 'j
 MODULES = os.environ.get('MMTRANSPOSE_NODE_MODULES', str(NODE.parent / 'node_modules'))
 NAMES = ['nose', 'left_wrist']
 BOXES = ['4,6,40,30', '20.5,8,60,44']
+WRONG_BOXES = [['10,20,30,x'], ['10,20,,30'], ['nan,20,30,40'], [*BOXES, '4,5,6,7,8'], ['1,2,3']]
 # Runs the program on several command lines; whoever imports what the program does without gets an error.
 RUNNER = """
 import json, runpy, sys
@@ -228,6 +229,7 @@ def test_python_says_what_is_wrong(examples):
             [detector, image, out],
             [pose, image, out, '--detector', pose],
             [pose, image, out, '--keypoint', 'tail'],
+            *([pose, image, out, '--boxes', *boxes] for boxes in WRONG_BOXES),
         ]
     )
     assert [one.split('/')[-1] for one in found] == [
@@ -235,6 +237,7 @@ def test_python_says_what_is_wrong(examples):
         "detector.onnx is no file with kind or graph 'image' that mmtranspose has exported",
         "pose.onnx is no file with kind or graph 'detector' that mmtranspose has exported",
         'no map of tail: export with --dependency, and choose from nose, left_wrist',
+        *(f'--boxes {boxes[-1]} is no box: four numbers are wanted, X1,Y1,X2,Y2' for boxes in WRONG_BOXES),
     ]
 
 
@@ -261,3 +264,31 @@ def test_javascript(examples):
     for key, line in zip(calls, run.stdout.splitlines(), strict=True):
         examples.require_as_expected(json.loads(line), key)
         examples.require_drawn(key)
+
+
+@pytest.mark.skipif(shutil.which('node') is None, reason='needs Node')
+def test_javascript_says_which_box_is_wrong(tmp_path):
+    """Before it opens a file: so its modules need not be there."""
+    for name in ('onnxruntime-node', 'sharp'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'index.js').touch()
+    environment = {**os.environ, 'NODE_PATH': str(tmp_path)}
+    for boxes in (*WRONG_BOXES, ['1,2,3', '4,5,6,7,8'], ['1,2,3,1e39']):
+        words = [word for box in boxes for word in ('--boxes', box)]
+        run = subprocess.run(
+            ['node', str(NODE), 'pose.onnx', 'a.png', 'b.png', *words], capture_output=True, text=True, env=environment
+        )
+        wrong = next(box for box in boxes if box not in BOXES)
+        assert run.returncode == 1 and run.stdout == ''
+        assert run.stderr == f'--boxes {wrong} is no box: four numbers are wanted, X1,Y1,X2,Y2\n'
+
+
+def test_node_is_new_enough_for_the_modules():
+    package = json.loads((NODE.parent / 'package.json').read_text())
+    assert package['engines']['node'] == '>=20.9.0'  # of sharp 0.35
+
+
+def test_versions_of_the_packages_are_pinned():
+    for file in sorted((ROOT / 'examples').rglob('requirements.txt')):
+        lines = [line for line in file.read_text().splitlines() if line and not line.startswith('#')]
+        assert lines and all('==' in line for line in lines), file

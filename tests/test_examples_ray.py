@@ -9,6 +9,8 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import cv2
 import numpy as np
@@ -34,7 +36,7 @@ def ray_python():
 
 @pytest.fixture(scope='module')
 def exported(tiny_config, tiny_checkpoint, ray_python, tmp_path_factory):
-    """The tiny model as a file, a folder of images, and boxes by name."""
+    """The tiny model as a file, a folder of images, and boxes by path in that folder."""
     for package in ('onnx', 'onnxscript', 'onnxruntime'):
         pytest.importorskip(package)
     from mmtranspose.deployment import export_model
@@ -45,8 +47,8 @@ def exported(tiny_config, tiny_checkpoint, ray_python, tmp_path_factory):
     export_model(init_model(tiny_config, tiny_checkpoint), folder / 'crops.onnx', graph='crops')
     random, boxes = np.random.default_rng(0), {}
     for number in range(6):
-        name = f'{number}.png'
-        path = folder / 'images' / ('more' if number % 2 else '') / name
+        name = f'{"more/" if number % 2 else ""}{number // 2}.png'  # each name twice
+        path = folder / 'images' / name
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), random.integers(0, 256, (70 + number, 90, 3), np.uint8))
         boxes[name] = [[10.5 + 8 * one, 5, 50, 60 + one] for one in range(number % 3)]
@@ -78,11 +80,12 @@ def test_two_workers_give_what_onnx_runtime_gives(ray_python, exported):
     assert found['names'][9] == 'left_wrist'
     session = onnxruntime.InferenceSession(exported / 'pose.onnx')
     for name, boxes in json.loads((exported / 'boxes.json').read_text()).items():
-        rows = sorted((row for row in found['rows'] if row['image'].endswith(name)), key=lambda row: row['person'])
-        if not boxes or not name[0].isdecimal():
+        path = exported / 'images' / name
+        rows = sorted((row for row in found['rows'] if row['image'] == str(path)), key=lambda row: row['person'])
+        if not boxes or not path.name[0].isdecimal():
             assert [row['person'] for row in rows] == [-1]
             continue
-        image = cv2.imread(str(next((exported / 'images').rglob(name))))[:, :, ::-1]
+        image = cv2.imread(str(path))[:, :, ::-1]
         inputs = dict(image=np.ascontiguousarray(image), boxes=np.float32(boxes))
         keypoints, scores = session.run(['keypoints', 'scores'], inputs)
         assert [row['person'] for row in rows] == list(range(len(boxes)))
@@ -101,3 +104,85 @@ def test_two_workers_give_what_onnx_runtime_gives(ray_python, exported):
 def test_a_mistake_is_told_in_a_sentence(ray_python, exported, arguments, sentence):
     done = run(ray_python, *(exported / one for one in arguments))
     assert done.returncode == 2 and sentence in done.stderr and 'Traceback' not in done.stderr
+
+
+@pytest.fixture
+def program(monkeypatch):
+    """The program's functions and class, where pyarrow need not be installed."""
+    for name in ('pyarrow', 'pyarrow.dataset'):
+        monkeypatch.setitem(sys.modules, name, MagicMock())
+    spec = importlib.util.spec_from_file_location('poses_to_parquet', PROGRAM)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def worker(program, monkeypatch, tmp_path):
+    """A worker whose network returns the middle of each box, and the boxes of a file."""
+
+    def of(boxes):
+        (tmp_path / 'boxes.json').write_text(json.dumps(boxes))
+        return program.PoseWorker('pose.onnx', boxes=program.read_boxes(str(tmp_path / 'boxes.json'), 'photographs'))
+
+    def middles(_, inputs):
+        middle = (inputs['boxes'][:, None, :2] + inputs['boxes'][:, None, 2:]) / 2
+        return middle, np.ones(middle.shape[:2], np.float32)
+
+    meta = dict(mmtranspose=json.dumps(dict(keypoint_names=['middle'], model='m')))
+    session = SimpleNamespace(get_modelmeta=lambda: SimpleNamespace(custom_metadata_map=meta), run=middles)
+    monkeypatch.setattr(program, '_opened', lambda *_: session)
+    return of
+
+
+IMAGE = cv2.imencode('.png', np.zeros((60, 80, 3), np.uint8))[1].tobytes()
+
+
+def test_images_of_one_name_have_boxes_of_their_own(worker):
+    poses = worker({'a/1.png': [[0, 0, 20, 10]], 'b/1.png': [[40, 20, 60, 40], [0, 0, 2, 2]], 'c.png': []})
+    for name, wanted in {'a/1.png': [[10, 5]], 'b/1.png': [[50, 30], [1, 1]]}.items():
+        rows = poses.rows(os.path.abspath(f'photographs/{name}'), IMAGE)
+        assert [row['keypoints'] for row in rows] == wanted and not any(row['error'] for row in rows)
+    (nobody,) = poses.rows(os.path.abspath('photographs/c.png'), IMAGE)
+    assert (nobody['person'], nobody['error']) == (-1, '')
+    (unknown,) = poses.rows(os.path.abspath('photographs/1.png'), IMAGE)
+    assert unknown['person'] == -1 and 'is not in the file of boxes' in unknown['error']
+
+
+@pytest.mark.parametrize(
+    'boxes',
+    [
+        [[10, 20, 30, 40, 0.9]] * 4,  # 4 x 5 numbers would make 5 boxes
+        [[10, 20, 30]] * 4,
+        [10, 20, 30, 40],
+        [[10, 20, 30, 40], [1, 2]],
+        [[10, 20, 5, 40]],
+        [[10, 20, float('nan'), 40]],
+        [dict(bbox=[1, 2, 3, 4])],
+        None,
+    ],
+)
+def test_boxes_that_are_none(worker, boxes):
+    (row,) = worker({'1.png': boxes}).rows(os.path.abspath('photographs/1.png'), IMAGE)
+    assert row['person'] == -1 and 'has boxes that are not [[x1, y1, x2, y2], ...]' in row['error']
+
+
+@pytest.mark.parametrize(('text', 'words'), [('[', 'boxes.json is no JSON file'), ('[]', 'must hold {path in the')])
+def test_files_of_boxes_that_are_none(program, tmp_path, text, words):
+    (tmp_path / 'boxes.json').write_text(text)
+    with pytest.raises(ValueError, match=words):
+        program.read_boxes(str(tmp_path / 'boxes.json'), 'photographs')
+
+
+def test_a_gpu_is_used_or_missed(program, monkeypatch):
+    asked = []
+
+    def session(path, options, providers):
+        asked.append(providers)
+        return SimpleNamespace(get_providers=lambda: ['CPUExecutionProvider'])
+
+    monkeypatch.setattr(program.onnxruntime, 'InferenceSession', session)
+    program._opened('pose.onnx', 1)
+    with pytest.raises(RuntimeError, match='cannot use a GPU here: install onnxruntime-gpu'):
+        program._opened('pose.onnx', 1, gpu=True)
+    assert asked == [['CPUExecutionProvider'], ['CUDAExecutionProvider', 'CPUExecutionProvider']]

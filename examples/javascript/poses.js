@@ -64,9 +64,18 @@ async function openFile(path, kind) {
   return { session: await ort.InferenceSession.create(bytes), meta };
 }
 
+// A box, xyxy in pixels, from its text.
+function parseBox(text) {
+  const numbers = text.split(',').map((word) => (word.trim() ? Math.fround(Number(word)) : NaN));
+  if (numbers.length !== 4 || !numbers.every(Number.isFinite)) {
+    stop(`--boxes ${text} is no box: four numbers are wanted, X1,Y1,X2,Y2`);
+  }
+  return numbers;
+}
+
 // Boxes of people, xyxy in pixels: given, detected, or the whole image.
 async function findBoxes(options, image) {
-  if (options.boxes) return Float32Array.from(options.boxes.flatMap((box) => box.split(',').map(Number)));
+  if (options.boxes) return Float32Array.from(options.boxes);
   if (!options.detector) return Float32Array.of(0, 0, image.width, image.height);
   const { session } = await openFile(options.detector, 'detector');
   return (await session.run({ image: image.tensor })).boxes.data;
@@ -140,6 +149,7 @@ async function main() {
   if (positionals.length !== 3) {
     stop('node poses.js POSE.onnx PHOTO OUTPUT [--detector FILE] [--boxes X1,Y1,X2,Y2]... [--keypoint NAME]');
   }
+  options.boxes &&= options.boxes.flatMap(parseBox);
   const { session, meta } = await openFile(pose, 'image');
   const image = await readImage(photo);
   const data = await findBoxes(options, image);

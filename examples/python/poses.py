@@ -1,11 +1,11 @@
 """Draw the poses of people into a photograph, and what a keypoint depends on: without PyTorch and MMPose.
 
-python poses.py pose.onnx photo.jpg poses.png --detector detector.onnx --keypoint left_wrist
-"""
+python poses.py pose.onnx photo.jpg poses.png --detector detector.onnx --keypoint left_wrist"""
 
 import argparse
 import itertools
 import json
+import re
 import sys
 
 import numpy as np
@@ -36,10 +36,11 @@ def open_file(path, kind):
 def find_boxes(arguments, image):
     """Boxes (N, 4) of people, xyxy in pixels: given, detected, or the whole image."""
     if arguments.boxes:
-        return np.array([[float(value) for value in box.split(',')] for box in arguments.boxes], np.float32)
+        if wrong := [one for one in arguments.boxes if not re.fullmatch(r'-?\d+(\.\d*)?(,-?\d+(\.\d*)?){3}', one)]:
+            sys.exit(f'--boxes {wrong[0]} is no box: four numbers are wanted, X1,Y1,X2,Y2')
+        return np.array([box.split(',') for box in arguments.boxes], np.float32)
     if arguments.detector:
-        session, _ = open_file(arguments.detector, 'detector')
-        return session.run(['boxes'], {'image': np.asarray(image)})[0]
+        return open_file(arguments.detector, 'detector')[0].run(['boxes'], {'image': np.asarray(image)})[0]
     return np.array([[0, 0, *image.size]], np.float32)
 
 
@@ -87,8 +88,7 @@ def main():
     somebody = boxes if len(boxes) else np.float32([[0, 0, 8, 8]])  # not every runtime can run on nobody
     values = session.run(None, {'image': np.asarray(image), 'boxes': somebody})
     found = {output.name: value[: len(boxes)] for output, value in zip(session.get_outputs(), values)}
-    if arguments.keypoint:
-        image = lay_over(image, found, meta, arguments.keypoint)
+    image = lay_over(image, found, meta, arguments.keypoint) if arguments.keypoint else image
     draw(image, found, meta)
     image.save(arguments.output)
     people = zip(*(values.tolist() for values in (boxes, found['keypoints'], found['scores'])))

@@ -41,14 +41,25 @@ class PoseWorker:
     Args:
         model (str): File of ``mmtranspose export``, with the graph ``image``.
         detector (str | None): File of ``mmtranspose export-detector``.
-        boxes (dict[str, list] | None): Boxes x1, y1, x2, y2 in pixels by file name, where there is no detector. With
-            neither, one box lies around each image.
+        boxes (dict[str, list] | None): Boxes x1, y1, x2, y2 in pixels by path, from :func:`read_boxes`, where there is
+            no detector. With neither, one box lies around each image.
         threads (int): Threads of ONNX Runtime.
+        gpu (bool): Run on the GPU that Ray gives the worker.
+
+    Raises:
+        RuntimeError: There is no GPU that ONNX Runtime can use.
     """
 
-    def __init__(self, model: str, detector: str | None = None, boxes: dict | None = None, threads: int = 1):
-        self.poses = _opened(model, threads)
-        self.detector = None if detector is None else _opened(detector, threads)
+    def __init__(
+        self,
+        model: str,
+        detector: str | None = None,
+        boxes: dict | None = None,
+        threads: int = 1,
+        gpu: bool = False,
+    ):
+        self.poses = _opened(model, threads, gpu)
+        self.detector = None if detector is None else _opened(detector, threads, gpu)
         self.boxes = boxes
         about = json.loads(self.poses.get_modelmeta().custom_metadata_map['mmtranspose'])
         names = json.dumps(about['keypoint_names'])
@@ -84,16 +95,52 @@ class PoseWorker:
             return self.detector.run(['boxes'], dict(image=image))[0]
         if self.boxes is None:
             return np.array([[0, 0, image.shape[1], image.shape[0]]], np.float32)
-        name = os.path.basename(path)
-        if name not in self.boxes:
-            raise ValueError(f'{name} is not in the file of boxes; an image without people needs an empty list')
-        return np.array(self.boxes[name], np.float32).reshape(-1, 4)
+        if os.path.normpath(path) not in self.boxes:
+            raise ValueError('is not in the file of boxes; an image without people needs an empty list')
+        return checked_boxes(self.boxes[os.path.normpath(path)])
 
 
-def _opened(path: str, threads: int) -> onnxruntime.InferenceSession:
+def read_boxes(file: str, folder: str) -> dict[str, Any]:
+    """Boxes by the absolute path of their image, from a JSON file that names images by their path in the folder.
+
+    Two images of one name, in two folders, have boxes of their own.
+
+    Raises:
+        ValueError: The file does not hold that.
+    """
+    try:
+        boxes = json.loads(Path(file).read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{file} is no JSON file: {error}') from None
+    if not isinstance(boxes, dict):
+        raise ValueError(f'{file} must hold {{path in the folder of images: [[x1, y1, x2, y2], ...]}}')
+    return {os.path.normpath(os.path.join(os.path.abspath(folder), name)): some for name, some in boxes.items()}
+
+
+def checked_boxes(given: Any) -> np.ndarray:
+    """Boxes (N, 4), float32, from a list of N of them.
+
+    Raises:
+        ValueError: One is not x1, y1, x2, y2 with x1 < x2 and y1 < y2; it has a score, for instance.
+    """
+    wrong = ValueError('has boxes that are not [[x1, y1, x2, y2], ...] in pixels, with x1 < x2 and y1 < y2')
+    try:
+        boxes = np.array(given, np.float32).reshape(len(given), 4)
+    except (TypeError, ValueError):
+        raise wrong from None
+    if not np.isfinite(boxes).all() or (boxes[:, :2] >= boxes[:, 2:]).any():
+        raise wrong
+    return boxes
+
+
+def _opened(path: str, threads: int, gpu: bool = False) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(path, options, providers=onnxruntime.get_available_providers())
+    providers = [*(['CUDAExecutionProvider'] if gpu else []), 'CPUExecutionProvider']
+    session = onnxruntime.InferenceSession(path, options, providers=providers)
+    if providers[0] not in session.get_providers():  # ONNX Runtime goes on without it
+        raise RuntimeError('ONNX Runtime cannot use a GPU here: install onnxruntime-gpu and CUDA, or leave out --gpus')
+    return session
 
 
 def _decoded(data: bytes) -> np.ndarray:
@@ -115,7 +162,7 @@ def parse_arguments() -> argparse.Namespace:
     arguments.add_argument('output', help='folder for Parquet files, which must not be there or be empty')
     where = arguments.add_mutually_exclusive_group()
     where.add_argument('--detector', help='file of `mmtranspose export-detector` (default: a box around each image)')
-    where.add_argument('--boxes', metavar='FILE.json', help='{file name: [[x1, y1, x2, y2], ...]} in place of it')
+    where.add_argument('--boxes', metavar='FILE.json', help='{path in the folder: [[x1, y1, x2, y2], ...]}')
     arguments.add_argument('--workers', type=int, default=2, help='processes that hold the model (default: 2)')
     arguments.add_argument('--threads', type=int, default=1, help='threads of each of them (default: 1)')
     arguments.add_argument(
@@ -129,6 +176,10 @@ def parse_arguments() -> argparse.Namespace:
     for file in (args.model, args.detector, args.boxes):
         if file is not None and not os.path.isfile(file):
             arguments.error(f'{file} does not exist')
+    try:
+        args.boxes = args.boxes and read_boxes(args.boxes, args.images)
+    except ValueError as error:
+        arguments.error(str(error))
     if 'boxes' not in [one.name for one in _opened(args.model, 1).get_inputs()]:
         arguments.error(f'{args.model} takes crops: export it with --graph image')
     if os.path.isdir(args.output) and os.listdir(args.output):
@@ -148,16 +199,16 @@ def main() -> int:
     )
     ray.init(address=args.address, **here)
     ray.data.DataContext.get_current().enable_progress_bars = sys.stderr.isatty()
-    boxes = None if args.boxes is None else json.loads(Path(args.boxes).read_text(encoding='utf-8'))
     files = [one.lstrip('.') for one in SUFFIXES]
-    images = ray.data.read_binary_files(args.images, include_paths=True, file_extensions=files)
+    images = ray.data.read_binary_files(os.path.abspath(args.images), include_paths=True, file_extensions=files)
     poses = images.map_batches(
         PoseWorker,
         fn_constructor_kwargs=dict(
             model=os.path.abspath(args.model),
             detector=args.detector and os.path.abspath(args.detector),
-            boxes=boxes,
+            boxes=args.boxes,
             threads=args.threads,
+            gpu=args.gpus > 0,
         ),
         batch_size=args.batch_size,
         compute=ray.data.ActorPoolStrategy(size=args.workers),

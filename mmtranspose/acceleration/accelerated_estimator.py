@@ -44,6 +44,7 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
         dtype (torch.dtype): In which the network computes.
         max_batch_size (int): Images that go through the network together.
         folding (Folding): Which batch normalisations were folded.
+        uses_openvino (bool): Whether the network was made for OpenVINO.
     """
 
     def __init__(self, original: TopdownPoseEstimator, options: AccelerationOptions):
@@ -62,6 +63,7 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
         default_size = CPU_BATCH_SIZE if self.device.type == 'cpu' else BATCH_SIZE
         self.max_batch_size = options.max_batch_size or default_size
         self._graphed: GraphedFunction | None = None
+        self._openvino: OpenVinoNetwork | None = None
         self._run = self._network_function()
         self._register_state_dict_hook(_original_state_dict)
         nn.Module.train(self, False)
@@ -71,6 +73,11 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
     def original(self) -> TopdownPoseEstimator:
         """The model that was accelerated."""
         return self._original[0]
+
+    @property
+    def backend(self) -> str:
+        """What runs the network now: ``'torch'`` where OpenVINO was asked for, but is missing or has failed."""
+        return 'torch' if self._openvino is None or self._openvino.failed else 'openvino'
 
     def _add_network(self, original: TopdownPoseEstimator) -> None:
         """Add transformed copies of the original's parts."""
@@ -98,7 +105,8 @@ class AcceleratedPoseEstimator(TopdownPoseEstimator):
         """Make the function from images to heatmaps: compiled, recorded and split into parts, as the options say."""
         run: NetworkFunction = self._network.heatmaps
         if self.uses_openvino:
-            return in_parts(OpenVinoNetwork(run, self.dtype), self.max_batch_size)
+            run = self._openvino = OpenVinoNetwork(run, self.dtype)
+            return in_parts(run, self.max_batch_size)
         if self.options.compile is not False:
             run = compile_any_batch(run, **({} if self.options.compile is True else self.options.compile))
         if self.options.cuda_graphs and self.device.type == 'cuda':

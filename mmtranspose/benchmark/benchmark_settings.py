@@ -27,7 +27,8 @@ class BenchmarkSettings:
         compile (bool): Add these candidates a second time, with ``torch.compile``.
         repeats (int): Rounds that count.
         warmup (int): Rounds before them that do not count.
-        threads (int | None): Threads of PyTorch and OpenCV in each process; None leaves the number to them.
+        threads (int | None): Threads of PyTorch, OpenCV, ONNX Runtime and OpenVINO in each process; None leaves the
+            number to them.
         baseline_keeps_memory (bool): Apply :mod:`mmtranspose.compat.keep_memory` to the baseline too.
         checkpointing (bool): ``train-step``: ours computes the encoder again in the backward pass (``neck.with_cp``).
         direction (str): ``explanation``: ``'dependency'`` or ``'affect'``.
@@ -43,7 +44,7 @@ class BenchmarkSettings:
             checkpoints is computed.
 
     Raises:
-        InputError: A number is too small, a name is unknown, or the device is not there.
+        InputError: A number is too small, a name is unknown, the device is not there, or a candidate cannot use it.
     """
 
     config: str
@@ -78,6 +79,10 @@ class BenchmarkSettings:
             require_choice('dtype', dtype, DTYPES)
         for candidate in self.candidates:
             require_choice('candidate', candidate, CANDIDATES)
+            if candidate.startswith('openvino') and torch.device(self.device).type != 'cpu':
+                raise InputError(
+                    f'candidate {candidate} runs on the CPU, not on {self.device}: leave it out (--candidates)'
+                )
         require_choice('direction', self.direction, DIRECTIONS)
         if (self.images is None) != (self.bboxes is None):
             raise InputError('--images and --bboxes go together: a folder of images and one of their bounding boxes')
@@ -87,14 +92,19 @@ class BenchmarkSettings:
         tf32 = torch.device(self.device).type == 'cuda' and torch.backends.cudnn.allow_tf32
         return 'tf32' if dtype == 'fp32' and tf32 else dtype
 
+    def formats(self) -> list[tuple[str, str]]:
+        """Names and dtypes in which accelerated models compute. The name says where a dtype falls back to fp32."""
+        device = torch.device(self.device)
+        return [
+            (dtype, dtype) if dtype == 'fp32' or is_native(dtype, device) else (f'{dtype} (runs in fp32)', 'fp32')
+            for dtype in self.dtypes
+        ]
+
     def variants(self) -> list[tuple[str, str, bool]]:
-        """Our candidates: name, dtype, and whether it is compiled. The name says where a dtype falls back to fp32."""
-        variants = []
-        for wanted in self.dtypes:
-            fallback = wanted != 'fp32' and not is_native(wanted, torch.device(self.device))
-            dtype = 'fp32' if fallback else wanted
-            name = f'ours {wanted}{" (runs in fp32)" if fallback else ""}'
-            variants.append((name, dtype, False))
-            if self.compile:
-                variants.append((f'{name}, compiled', dtype, True))
-        return variants
+        """Our candidates: name, dtype as in :meth:`formats`, and whether it is compiled."""
+        endings = {False: '', True: ', compiled'} if self.compile else {False: ''}
+        return [
+            (f'ours {name}{ending}', dtype, compiled)
+            for name, dtype in self.formats()
+            for compiled, ending in endings.items()
+        ]

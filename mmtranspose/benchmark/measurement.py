@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,8 @@ from tqdm import tqdm
 
 from mmtranspose.benchmark.candidate import Candidate
 from mmtranspose.benchmark.worker import Worker
+
+REST = 0.05  # seconds between two calls, in which threads of the one before, which look for work, fall asleep
 
 
 @dataclass
@@ -49,7 +52,7 @@ def measure(
         candidates (Sequence[Candidate]): The first one that has an output gives the reference for it.
         repeats (int): Rounds (A B C A B C ...) that count.
         warmup (int): Rounds that do not count, after each candidate's first call and before the others.
-        threads (int | None): Threads of PyTorch and OpenCV in each process; None leaves the number to them.
+        threads (int | None): Of each process, as in :class:`BenchmarkSettings`.
         title (str): Text before the progress bar.
         peak_processes (int): Further processes for each candidate that make one call without kept memory; the peak is
             the median of theirs. With 0 it is that of the process that was timed.
@@ -100,6 +103,7 @@ def interleaved(workers: Mapping[str, Worker], rounds: int) -> Iterator[tuple[in
     """Run the workers in turn; yields the number of the round from 0, the worker's name, and seconds."""
     for number in range(rounds):
         for name, worker in workers.items():
+            time.sleep(REST)
             yield number, name, worker.run()
 
 

@@ -23,6 +23,7 @@ from mmtranspose.typing import PathLike
 from mmtranspose.version import __version__
 
 MINUTES = 20
+CHECKOUT = Path(__file__).resolve().parents[2]  # where this is one
 GPU_TESTS = 'tests/test_acceleration/test_graphs.py'  # of a checkout; they skip without a GPU
 
 
@@ -89,7 +90,7 @@ def write_report(output: PathLike, device: str, minutes: float = MINUTES) -> lis
         list[str]: The page's lines.
     """
     lines, end = _head(device), time.monotonic() + 60 * minutes
-    if torch.device(device).type == 'cuda' and Path(GPU_TESTS).is_file():
+    if torch.device(device).type == 'cuda' and (CHECKOUT / GPU_TESTS).is_file():
         lines += _tests()
     for run in CPU_RUNS if device == 'cpu' else GPU_RUNS:
         if time.monotonic() > end:
@@ -122,12 +123,20 @@ def _head(device: str) -> list[str]:
 
 
 def _commit() -> str:
-    """The commit of a checkout, if this is one."""
+    """The commit of a checkout, if this is one: an installed package may lie in a folder of another repository."""
+    tracked = _git('ls-files', '--error-unmatch', Path(__file__).name)
+    commit = _git('rev-parse', '--short', 'HEAD') if tracked else ''
+    return f', commit {commit}' if commit else ''
+
+
+def _git(*words: str) -> str:
+    """What git says of the repository around this package; nothing if there is none, or no git."""
+    folder = Path(__file__).resolve().parent
     try:
-        found = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True, timeout=10)
-    except OSError:
+        found = subprocess.run(['git', *words], cwd=folder, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
         return ''
-    return f', commit {found.stdout.strip()}' if found.returncode == 0 else ''
+    return found.stdout.strip() if found.returncode == 0 else ''
 
 
 def _section(run: Run, device: str) -> Iterator[str]:
@@ -161,6 +170,6 @@ def _section(run: Run, device: str) -> Iterator[str]:
 def _tests() -> list[str]:
     """The last line of the tests that need a GPU."""
     command = [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', GPU_TESTS]
-    found = subprocess.run(command, capture_output=True, text=True)
+    found = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
     last = (found.stdout.strip().splitlines() or ['no output'])[-1]
     return ['', f'Tests that need a GPU (`pytest {GPU_TESTS}`): {last}']

@@ -169,7 +169,7 @@ def _add_flops(settings: BenchmarkSettings, rows: list[dict[str, Any]]) -> dict[
     """Add the network's arithmetic, which is the same for every candidate, to the rows; returns the peaks by dtype."""
     flop = 2 * count(settings.config).total
     dtypes = {'baseline': 'fp32', 'onnxruntime': 'fp32'} | {name: dtype for name, dtype, _ in settings.variants()}
-    dtypes |= {f'openvino {dtype}': dtype for dtype in settings.dtypes}
+    dtypes |= {f'openvino {name}': dtype for name, dtype in settings.formats()}
     precisions = {name: settings.precision(dtype) for name, dtype in dtypes.items()}  # none of whole numbers
     peaks = {one: matmul_peak(one, settings.device, settings.threads) for one in sorted(set(precisions.values()))}
     for row in rows:

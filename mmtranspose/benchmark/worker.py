@@ -23,6 +23,7 @@ from mmtranspose.compat import keep_memory
 from mmtranspose.errors import InputError
 
 OUT_OF_MEMORY = 'memory ran out; use a smaller --batch-size'
+FALLBACKS = '.*(runs in PyTorch|runs uncompiled|runs in fp32)'  # warnings of accelerated models
 GRACE = 3.0  # seconds in which a process must end by itself before it is terminated
 
 
@@ -47,7 +48,7 @@ class Worker:
 
     Args:
         candidate (Candidate): What to build there.
-        threads (int | None): Threads of PyTorch and OpenCV; None leaves the number to them.
+        threads (int | None): Of PyTorch, which ONNX Runtime and OpenVINO get too, and OpenCV; None: as they choose.
         returns_memory (bool): Return freed memory to the system at once, so that peaks can be compared.
 
     Attributes:
@@ -139,6 +140,8 @@ def serve(
             connection.send(Failure(f'{OUT_OF_MEMORY} ({str(error).splitlines()[0]})', ''))
         except InputError as error:
             connection.send(Failure(str(error), ''))
+        except UserWarning as fallback:  # see filter_warnings
+            connection.send(Failure(f'{fallback}: this is not what the name says; leave the candidate out', ''))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise
         except Exception:  # whatever it is, the parent raises it
@@ -146,8 +149,7 @@ def serve(
 
 
 def _serve(connection: Connection, candidate: Candidate, threads: int | None, returns_memory: bool) -> None:
-    for message in ('The metainfo config file', "'pin_memory' argument is set as true"):  # as in command_line.run
-        warnings.filterwarnings('ignore', message=message)
+    filter_warnings()
     MMLogger.get_current_instance().setLevel('WARNING')  # the parent shows a progress bar
     if threads is not None:
         torch.set_num_threads(threads)
@@ -168,6 +170,13 @@ def _serve(connection: Connection, candidate: Candidate, threads: int | None, re
     )
     while True:
         connection.send(answers[connection.recv()]())
+
+
+def filter_warnings() -> None:
+    """Make an error of the warning that something else runs than a candidate's name says; hide what commands hide."""
+    for message in ('The metainfo config file', "'pin_memory' argument is set as true"):  # as in command_line.run
+        warnings.filterwarnings('ignore', message=message)
+    warnings.filterwarnings('error', message=FALLBACKS)
 
 
 def timed(run: Callable[[], Any], device: str) -> tuple[float, Any]:

@@ -22,8 +22,8 @@ from mmtranspose.commands.command_line import (
 from mmtranspose.commands.detector_arguments import add_detector, detector_of, require_no_detector
 from mmtranspose.commands.model_arguments import add_estimator, load_estimator
 from mmtranspose.crops.boxes import whole_image
-from mmtranspose.deployment.exported_estimator import is_exported_file
 from mmtranspose.errors import InputError
+from mmtranspose.files.exported_files import is_exported_file
 from mmtranspose.inference.box_sources import WHOLE_IMAGE
 from mmtranspose.typing import PoseEstimator
 from mmtranspose_cli.parser import command_parser

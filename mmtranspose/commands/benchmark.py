@@ -114,7 +114,10 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
     add('decode', 'heatmaps to keypoints', _common(64), keeping)
     what = 'image files to keypoints in JSON files, with the flip test; --batch-size counts crops'
     add('end-to-end', what, _common(64), keeping, dtypes, images)
-    what = 'images per second of infer in one process and in several that share the images; peaks are of one process'
+    what = (
+        'images per second of infer (reading, estimating, drawing, writing; not starting processes and merging) in one '
+        'process and in several that share the images; peaks are of one process'
+    )
     add('workers', what, _common(16, repeats=5, warmup=1), _dtypes(), _images(32, 2)).add_argument(
         '--workers',
         type=int,
@@ -165,7 +168,9 @@ def _common(batch_size: int, repeats: int = 10, warmup: int = 2) -> argparse.Arg
         '--warmup', type=int, default=warmup, help=f'rounds before them that do not count (default: {warmup})'
     )
     common.add_argument(
-        '--threads', type=int, help="threads of PyTorch and OpenCV in each process (default: PyTorch's choice)"
+        '--threads',
+        type=int,
+        help="threads of PyTorch, OpenCV, ONNX Runtime and OpenVINO in each process (default: PyTorch's choice)",
     )
     common.add_argument('--checkpoint', help='weights (default: random ones whose heatmaps have peaks)')
     add_allow_non_finite(common)

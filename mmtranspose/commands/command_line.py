@@ -18,8 +18,8 @@ from torch import distributed
 
 from mmtranspose.commands.machine_errors import lost_peer, machine_error, original_message
 from mmtranspose.compat import keep_memory
-from mmtranspose.deployment.exported_estimator import is_exported_file
 from mmtranspose.errors import FAILED, INTERRUPTED, MISTAKE, InputError, Preempted, TrainingError
+from mmtranspose.files.exported_files import is_exported_file
 from mmtranspose.loading.zoo import default_weights
 from mmtranspose_cli.terminal import escape_messages, print_any_character, print_error
 

@@ -20,9 +20,9 @@ from mmtranspose.commands.command_line import (
 from mmtranspose.commands.detector_arguments import add_detector, detector_of, require_no_detector
 from mmtranspose.commands.model_arguments import add_estimator, load_estimator
 from mmtranspose.crops.boxes import box_problem, whole_image
-from mmtranspose.deployment.exported_estimator import is_exported_file
 from mmtranspose.errors import DONE, FAILED, InputError
 from mmtranspose.explain.explainer import explain_topdown
+from mmtranspose.files.exported_files import is_exported_file
 from mmtranspose.files.output_paths import require_writable
 from mmtranspose.inference import BoxFile
 from mmtranspose.inference.box_sources import WHOLE_IMAGE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,12 +23,12 @@ from mmtranspose.commands.detector_arguments import add_detector, detector_of, r
 from mmtranspose.commands.model_arguments import add_estimator, load_estimator
 from mmtranspose.commands.shard_arguments import add_sharding, device_of, require_shareable, shard_of
 from mmtranspose.commands.shared_run import SharedRun
-from mmtranspose.deployment.exported_estimator import is_exported_file
 from mmtranspose.detection import PersonDetector
 from mmtranspose.detection.people_category import category_of_people
 from mmtranspose.errors import DONE, FAILED, InputError
 from mmtranspose.explain import ExplainOptions
 from mmtranspose.files.coco_format import PERSON
+from mmtranspose.files.exported_files import is_exported_file
 from mmtranspose.files.json_files import read_json
 from mmtranspose.files.output_paths import require_writable
 from mmtranspose.inference import BoxFile, TopdownPipeline
@@ -46,6 +47,7 @@ from mmtranspose.results import (
     input_files,
     require_no_overwriting,
     require_window,
+    without_results,
     write_and_show,
 )
 from mmtranspose.typing import DatasetMeta, PoseEstimator
@@ -235,6 +237,15 @@ def require_usable(args: argparse.Namespace) -> None:
         require_window()
 
 
+def leave_out_results(args: argparse.Namespace) -> None:
+    """Take what earlier calls wrote out of the inputs, and say so: patterns may reach into --output-root."""
+    if args.output_root is None:
+        return
+    args.input, count = without_results(args.input, args.output_root)
+    if count and (args.launcher == 'none' or args.shard.number == 1):
+        print(printable(f'{count} files in --output-root {args.output_root} are results, not inputs'), file=sys.stderr)
+
+
 def other_files(args: argparse.Namespace) -> list[Path]:
     """The files that are read besides the inputs."""
     given = (args.bboxes, args.ann_file, args.config, args.checkpoint, args.det_config, args.det_checkpoint)
@@ -350,6 +361,7 @@ def infer(args: argparse.Namespace, source: Source) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     args = parse_arguments(argv)
+    leave_out_results(args)
     require_usable(args)
     with sigterm_as_interrupt(), open_source(args.input) as source:
         if args.explain == PAGE and source.moving:

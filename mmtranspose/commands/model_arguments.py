@@ -7,9 +7,8 @@ import argparse
 from mmtranspose.acceleration.options import BACKENDS as ACCELERATORS
 from mmtranspose.commands.command_line import add_model
 from mmtranspose.deployment import load_exported
-from mmtranspose.deployment.exported_estimator import is_exported_file
-from mmtranspose.deployment.runtimes import BACKENDS
 from mmtranspose.errors import InputError
+from mmtranspose.files.exported_files import ENDINGS, is_exported_file
 from mmtranspose.loading.init_model import init_model
 from mmtranspose.typing import PoseEstimator
 
@@ -21,7 +20,7 @@ def add_estimator(arguments: argparse.ArgumentParser) -> None:
     add_model(arguments, '; or a file of `mmtranspose export` (.onnx, .xml), which needs no checkpoint')
     arguments.add_argument(
         '--backend',
-        choices=list(dict.fromkeys([*ACCELERATORS, *BACKENDS])),
+        choices=list(dict.fromkeys([*ACCELERATORS, *ENDINGS])),
         help='what runs the network: of a model, torch (default), or openvino on a CPU, which is faster; of an '
         'exported file, onnxruntime, openvino or tensorrt (default: by its ending)',
     )
@@ -49,6 +48,6 @@ def load_estimator(args: argparse.Namespace) -> PoseEstimator:
     given = [name.replace('_', '-') for name in FOR_MODELS if getattr(args, name, None)]
     if given:
         raise InputError(f'--{given[0]} is for models; {args.config} is an exported file')
-    if args.backend not in (None, *BACKENDS):
-        raise InputError(f'--backend {args.backend} is for models; an exported file has {" or ".join(BACKENDS)}')
+    if args.backend not in (None, *ENDINGS):
+        raise InputError(f'--backend {args.backend} is for models; an exported file has {" or ".join(ENDINGS)}')
     return load_exported(args.config, args.backend, args.device)

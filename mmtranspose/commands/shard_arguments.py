@@ -12,15 +12,16 @@ import torch
 from mmtranspose.commands.command_line import add_launcher
 from mmtranspose.errors import InputError
 from mmtranspose.media import Source
-from mmtranspose.results.finished_units import Shard
+from mmtranspose.media.inputs import is_pattern, start_of
+from mmtranspose.results.shards import Shard
 
-# Variables in which a launcher tells the number of the process, and how many there are.
-RANKS = {
-    'pytorch': ('RANK', 'WORLD_SIZE'),
-    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS'),
-    'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'),
+# Variables in which a launcher tells the number of the process, how many there are, and the number on this machine.
+# Those of other launchers may be set, too, and mean something else: a launcher may run inside a job of Slurm.
+VARIABLES = {
+    'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
 }
-LOCAL_RANKS = ('SLURM_LOCALID', 'OMPI_COMM_WORLD_LOCAL_RANK', 'LOCAL_RANK')
 
 
 def add_sharding(arguments: argparse.ArgumentParser) -> None:
@@ -59,26 +60,50 @@ def shard_of(args: argparse.Namespace) -> Shard | None:
         raise InputError('--shard, --merge and --launcher exclude each other: each says what this process is to do')
     if not launched:
         return args.shard
-    rank, count = (int(os.environ.get(name) or default) for name, default in zip(RANKS[args.launcher], ('0', '1')))
+    rank, count, _ = _told_by(args.launcher)
     return Shard(rank + 1, count)
 
 
 def device_of(args: argparse.Namespace) -> str:
     """The device of this process: of launched ones, each has a GPU of its own, if there are some."""
     if args.launcher != 'none' and (args.device == 'cuda' or (args.device is None and torch.cuda.is_available())):
-        local = next(int(os.environ[name]) for name in LOCAL_RANKS if os.environ.get(name))
+        *_, local = _told_by(args.launcher)
         return f'cuda:{local % max(1, torch.cuda.device_count())}'
     return args.device or 'cpu'
+
+
+def _told_by(launcher: str) -> tuple[int, int, int]:
+    """The number of this process, the number of processes, and the number of this process on its machine.
+
+    Raises:
+        InputError: A variable is no whole number.
+    """
+    told = []
+    for name, default in zip(VARIABLES[launcher], ('0', '1', '0')):
+        text = os.environ.get(name) or default
+        if not text.isdecimal():
+            raise InputError(f'{name}={text}, of --launcher {launcher}, is not a whole number')
+        told.append(int(text))
+    rank, count, local = told
+    return rank, count, local
 
 
 def require_shareable(args: argparse.Namespace, source: Source, page: bool) -> None:
     """Check that processes can share the inputs.
 
     Raises:
-        InputError: There is a camera or a window; or pages of images with equal names are asked for.
+        InputError: There is a camera or a window, a pattern starts in the folder of the results, or pages of images
+            with equal names are asked for.
     """
     if source.live:
         raise InputError('a camera cannot be shared by processes: leave it out, or run it without --shard')
+    root = os.path.realpath(args.output_root or '')
+    for given in filter(is_pattern, args.input):
+        if os.path.realpath(start_of(given)) == root:
+            raise InputError(
+                f'--input {given} may match what is written to --output-root {args.output_root}, and a run that goes '
+                'on needs the same inputs: choose another folder'
+            )
     if args.show:
         raise InputError('--show is for one process: leave it out, or run without --shard')
     stems = Counter(Path(one.path).stem for one in source.inputs)  # type: ignore[attr-defined]  # images and videos

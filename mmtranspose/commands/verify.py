@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtranspose.commands.command_line import add_allow_partial
+from mmtranspose.commands.command_line import add_allow_partial, add_cfg_options
 from mmtranspose.crops.boxes import whole_image
 from mmtranspose.deployment import load_exported
 from mmtranspose.deployment.evaluating import before_and_after
-from mmtranspose.deployment.runtimes import BACKENDS
 from mmtranspose.deployment.verifying import compare, drawn_people
 from mmtranspose.errors import DONE, FAILED, InputError
+from mmtranspose.files.exported_files import ENDINGS
 from mmtranspose.files.text_tables import table_lines
 from mmtranspose.inference import BoxFile
 from mmtranspose.inference.box_sources import WHOLE_IMAGE
@@ -54,8 +54,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument(
         '--evaluate', metavar='CONFIG', help="also evaluate both on a config's test data, in annotated boxes"
     )
-    arguments.add_argument('--backend', choices=list(BACKENDS), help="default: by the file's ending")
+    arguments.add_argument('--backend', choices=list(ENDINGS), help="default: by the file's ending")
     arguments.add_argument('--device', default='cpu', help='where the file runs: cpu (default), cuda:0, ...')
+    add_cfg_options(arguments)
     add_allow_partial(arguments)
     return arguments.parse_args(argv)
 
@@ -84,13 +85,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     exported = load_exported(args.file, args.backend, args.device)
     people = people_of(args)
-    checkpoint = args.checkpoint or default_weights(args.config)
-    model = init_model(args.config, checkpoint, allow_partial=args.allow_partial)
+    checkpoint = args.checkpoint or default_weights(args.config, 'name a checkpoint (--checkpoint)')
+    model = init_model(args.config, checkpoint, cfg_options=args.cfg_options, allow_partial=args.allow_partial)
     print(f'{Path(args.file).name}: {exported.runtime.description}')
     agreement = compare(exported, model, people)
     print(*agreement.lines(), sep='\n')
     if args.evaluate:
-        print(*table_lines(before_and_after(model, exported, load_config(args.evaluate))), sep='\n')
+        data = model.cfg if args.evaluate == args.config else load_config(args.evaluate)
+        print(*table_lines(before_and_after(model, exported, data)), sep='\n')
     if agreement.problem:
         print(agreement.problem, file=sys.stderr)
         return FAILED

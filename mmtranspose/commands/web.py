@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         'Write a folder that any static server serves. Its page estimates poses in the browser, in images or from the '
         'camera, and shows what each keypoint depends on. No image leaves the device, and once loaded, the page works '
         f'without a network. It runs on {PACKAGE} {VERSION}, which npm fetches (33 MB, kept by npm for the next time).',
-        'mmtranspose web pose.onnx --output-root site\n  python -m http.server --directory site',
+        'mmtranspose web pose.onnx --output-root site\n  python -m http.server --bind 127.0.0.1 --directory site',
     )
     arguments.add_argument('file', help='ONNX file that `mmtranspose export` wrote, with --dependency for the maps')
     arguments.add_argument('--output-root', required=True, metavar='DIR', help='folder to write')
@@ -36,4 +36,5 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f'fetching {PACKAGE} {VERSION} with npm, unless npm has a copy already', flush=True)
     folder = write_web_folder(args.file, args.output_root, viewer, args.detector, args.runtime)
     size = sum(path.stat().st_size for path in folder.rglob('*') if path.is_file())
-    print(printable(f'{folder}: {size / 1e6:.0f} MB; look at it with: python -m http.server --directory "{folder}"'))
+    server = f'python -m http.server --bind 127.0.0.1 --directory "{folder}"'
+    print(printable(f'{folder}: {size / 1e6:.0f} MB; look at it with: {server}'))

@@ -24,7 +24,7 @@ except ImportError:  # Windows, which has no locks that other processes see and 
 PARTIAL = re.compile(r'.+\.\d+\.partial')
 PATIENCE = 1.0  # seconds to wait for the lock: whoever looks for abandoned files holds it for a moment
 BLOCK = 1 << 20
-NOT_FOR_FOLDERS = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EBADF)  # file systems without fsync of a folder
+NO_FLUSHING = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EBADF)  # file systems without fsync, of a folder mostly
 
 
 def partial_path(path: str | os.PathLike[str]) -> Path:
@@ -109,7 +109,28 @@ def partial_file(path: str | os.PathLike[str], content: bytes | memoryview | Non
         finally:
             file.abandon()
         if content is not None:
-            _flush_folder(file.path.parent)
+            flush(file.path.parent)
+
+
+def flush(path: str | os.PathLike[str]) -> None:
+    """Flush a file, or the names in a folder, to disk, where the file system can do so.
+
+    Raises:
+        OSError: The disk has failed; names ``path``.
+    """
+    writing = sys.platform == 'win32'
+    if writing and os.path.isdir(path):
+        return
+    try:
+        descriptor = os.open(path, os.O_RDWR if writing else os.O_RDONLY)
+        try:
+            with errors_name(path):
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in NO_FLUSHING:
+            raise
 
 
 @contextmanager
@@ -202,17 +223,3 @@ def _require_on_disk(path: Path, content: bytes | memoryview) -> None:
         for start in range(0, len(expected) + 1, BLOCK):
             if file.read(BLOCK) != expected[start : start + BLOCK].tobytes():
                 raise OSError(errno.EIO, 'the disk returned other bytes than were written; the old file is kept')
-
-
-def _flush_folder(path: Path) -> None:
-    if sys.platform == 'win32':
-        return
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        if error.errno not in NOT_FOR_FOLDERS:
-            raise

@@ -7,10 +7,11 @@ import hashlib
 import os
 import os.path as osp
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -20,12 +21,14 @@ from mmtranspose.dataset_check.problems import Problem
 from mmtranspose.errors import InputError
 from mmtranspose.media import read_image
 
+Item = TypeVar('Item')
 
-def spread_evenly(images: list[AnnotatedImage], most: int | None) -> list[AnnotatedImage]:
-    """Choose ``most`` images, spread evenly over the list; all of them if ``most`` is None or larger."""
-    if most is None or len(images) <= most:
-        return images
-    return [images[index] for index in np.linspace(0, len(images) - 1, most).astype(int)]
+
+def spread_evenly(items: Sequence[Item], most: int | None) -> list[Item]:
+    """Choose ``most`` items, as images, spread evenly over them; all of them if ``most`` is None or larger."""
+    if most is None or len(items) <= most:
+        return list(items)
+    return [items[index] for index in np.linspace(0, len(items) - 1, most).astype(int)]
 
 
 def check_files(found: Annotations) -> tuple[list[AnnotatedImage], list[Problem]]:

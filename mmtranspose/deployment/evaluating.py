@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,13 +23,14 @@ BATCH = 16
 
 
 @torch.no_grad()
-def evaluate(model: PoseEstimator, cfg: Config, title: str) -> dict[str, float]:
+def evaluate(model: PoseEstimator, cfg: Config, title: str, pipeline: Sequence[Any]) -> dict[str, float]:
     """Evaluate poses in the annotated boxes of a config's test data, by its ``test_evaluator``.
 
     Args:
-        model (PoseEstimator): A model or an exported file; crops are cut as ``model.cfg`` says.
+        model (PoseEstimator): A model or an exported file.
         cfg (Config): Of the dataset: ``test_dataloader`` and ``test_evaluator`` are read.
         title (str): Stands before the progress bar.
+        pipeline (Sequence[dict]): The steps that cut crops for the model, as in a config's dataset.
 
     Returns:
         dict[str, float]: Metrics by name, as ``'coco/AP'``.
@@ -40,7 +42,6 @@ def evaluate(model: PoseEstimator, cfg: Config, title: str) -> dict[str, float]:
     if not cfg.get('test_evaluator'):
         raise InputError(f'{cfg.filename or "the config"} has no test_evaluator')
     init_default_scope(cfg.get('default_scope', 'mmpose'))
-    pipeline = model.cfg.test_dataloader.dataset.pipeline
     dataset = {**cfg.test_dataloader.dataset, 'pipeline': pipeline}
     sampler = dict(type='DefaultSampler', shuffle=False, round_up=False)
     loader = Runner.build_dataloader(dict(dataset=dataset, sampler=sampler, batch_size=BATCH, num_workers=0))
@@ -53,7 +54,7 @@ def evaluate(model: PoseEstimator, cfg: Config, title: str) -> dict[str, float]:
 
 
 def before_and_after(model: PoseEstimator, exported: ExportedPoseEstimator, cfg: Config) -> list[tuple[str, ...]]:
-    """Evaluate a model and its file; returns a table of both and their differences.
+    """Evaluate a model and its file, on crops of the model's pipeline; returns a table of both and their differences.
 
     Args:
         model (PoseEstimator): In evaluation mode; its flip test is that of the file meanwhile.
@@ -61,12 +62,13 @@ def before_and_after(model: PoseEstimator, exported: ExportedPoseEstimator, cfg:
         cfg (Config): Of the dataset.
     """
     before: Any = model.test_cfg
+    pipeline = model.cfg.test_dataloader.dataset.pipeline  # a file may not know how its crops are cut
     model.test_cfg = {**(before or {}), 'flip_test': exported.meta.flip_test}
     try:
-        wanted = evaluate(model, cfg, 'PyTorch')
+        wanted = evaluate(model, cfg, 'PyTorch', pipeline)
     finally:
         model.test_cfg = before
-    found = evaluate(exported, cfg, exported.meta.precision)
+    found = evaluate(exported, cfg, exported.meta.precision, pipeline)
     rows: list[tuple[str, ...]] = [('', 'PyTorch', exported.meta.precision, 'difference')]
     rows += [
         (name, f'{value:.4f}', f'{found[name]:.4f}', f'{found[name] - value:+.4f}') for name, value in wanted.items()

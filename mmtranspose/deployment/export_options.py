@@ -22,7 +22,7 @@ class ExportOptions:
 
     Args:
         graph (str): ``'image'``: from an image and boxes to keypoints of the image. ``'crops'``: from crops of the
-            network's size to keypoints in their pixels.
+            network's size to keypoints in their pixels; the only graph for ``'tensorrt'``.
         dependency (bool): Also return the attention rows of every keypoint in every layer.
         flip_test (bool): Average with the mirrored image; both go through the network in one batch.
         format (str): ``'onnx'``, ``'openvino'`` or ``'tensorrt'``.
@@ -45,6 +45,11 @@ class ExportOptions:
         for name in ('dependency', 'flip_test'):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f'{name}={getattr(self, name)!r} must be True or False')
+        if self.format == 'tensorrt' and self.graph != 'crops':
+            raise InputError(
+                f'graph={self.graph!r}: a file for tensorrt takes crops, because what is compiled cannot be entered at '
+                "crops any more; choose graph='crops' (--graph crops)"
+            )
         allowed = PRECISIONS[self.format]
         if self.precision not in allowed:
             raise InputError(f'precision={self.precision!r}: a file for {self.format} has {" or ".join(allowed)}')

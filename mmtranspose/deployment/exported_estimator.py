@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -20,13 +19,15 @@ from mmtranspose.crops.boxes import boxes_in_image
 from mmtranspose.crops.crop_affine import recorded_affine
 from mmtranspose.deployment.file_meta import FileMeta
 from mmtranspose.deployment.graphs.crop_cutting import CONVENTIONS, pixels_per_unit
-from mmtranspose.deployment.runtimes import BACKENDS, Runtime, open_runtime
+from mmtranspose.deployment.runtimes import Runtime, open_runtime
 from mmtranspose.deployment.runtimes.runtime import rgb_crops
 from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.explain import ExplainOptions, PoseExplanation
 from mmtranspose.files.json_files import decoded
 from mmtranspose.media import as_image
 from mmtranspose.typing import Batch, BoxesLike, ImageLike, PathLike
+
+BATCH = 16  # people that a file computes together where nobody chose: a person's attention may take 40 MB
 
 
 @dataclass
@@ -75,7 +76,7 @@ class ExportedPoseEstimator(TopdownPoseEstimator):
         torch.nn.Module.train(self, False)
 
     def poses(self, image: ImageLike, bboxes: BoxesLike | None = None, bbox_format: str = 'xyxy') -> ExportedPoses:
-        """Run the whole file on an image and boxes.
+        """Run the whole file on an image and boxes, :data:`BATCH` people at a time.
 
         Args:
             image (ImageLike): A file; or an array (h, w, 3), BGR, uint8, or grey or BGRA.
@@ -91,12 +92,12 @@ class ExportedPoseEstimator(TopdownPoseEstimator):
         array = as_image(image)
         boxes = boxes_in_image(bboxes, array, bbox_format)[:, :4]
         rgb = np.ascontiguousarray(array[:, :, ::-1])
-        if len(boxes):
-            with self._one_at_a_time:
-                return ExportedPoses(**self.runtime.run({'image': rgb, 'boxes': boxes}))
-        with self._one_at_a_time:  # not every runtime computes nothing from nothing
-            one = self.runtime.run({'image': rgb, 'boxes': np.array([[0, 0, 8, 8]], np.float32)})
-        return ExportedPoses(**{name: value[:0] for name, value in one.items()})
+        parts = [boxes[start : start + BATCH] for start in range(0, len(boxes), BATCH)]
+        parts = parts or [np.array([[0, 0, 8, 8]], np.float32)]  # not every runtime computes nothing from nothing
+        with self._one_at_a_time:
+            found = [self.runtime.run({'image': rgb, 'boxes': part}) for part in parts]
+        whole = {name: np.concatenate([one[name] for one in found])[: len(boxes)] for name in found[0]}
+        return ExportedPoses(**whole)
 
     def crop_results(self, inputs: Tensor) -> dict[str, np.ndarray]:
         """Run the file on crops (N, 3, h, w), uint8, BGR; see :meth:`Runtime.run_crops`."""
@@ -221,11 +222,6 @@ def load_exported(path: PathLike, backend: str | None = None, device: str = 'cpu
         InputError: See :func:`~mmtranspose.deployment.runtimes.open_runtime`.
     """
     return ExportedPoseEstimator(open_runtime(path, backend, device))
-
-
-def is_exported_file(path: PathLike) -> bool:
-    """Whether a name ends as the files of `mmtranspose export` do."""
-    return Path(path).suffix in {suffix for suffixes, _ in BACKENDS.values() for suffix in suffixes}
 
 
 def crop_config(meta: FileMeta) -> Config:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from mmtranspose.deployment.graphs import CropCutting, CropsGraph, ImageGraph, r
 from mmtranspose.deployment.graphs.crop_cutting import convention_of, cutting_step
 from mmtranspose.deployment.onnx_file import onnx_model, write_onnx
 from mmtranspose.deployment.openvino_file import write_openvino
-from mmtranspose.deployment.quantisation import calibration_people, graph_inputs
+from mmtranspose.deployment.quantisation import GraphInputs, calibration_people
 from mmtranspose.deployment.tensorrt_file import write_tensorrt
 from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.explain.recording import evaluating, recorded_forward
@@ -54,22 +55,22 @@ def export_model(
         **options: Fields of :class:`~mmtranspose.deployment.ExportOptions`.
 
     Returns:
-        Path: ``output``.
+        Path: The file.
 
     Raises:
         InputError: An option or the output cannot be used, or a package is not installed.
         UnsupportedModelError: The model cannot be exported; see
             :func:`~mmtranspose.deployment.graphs.require_exportable`.
     """
-    chosen, path = ExportOptions.by_name(**options), Path(output)
+    chosen, path = ExportOptions.by_name(**options), Path(output).expanduser()
     if path.suffix != SUFFIXES[chosen.format]:
         raise InputError(f'{output}: a file for {chosen.format} ends in {SUFFIXES[chosen.format]}')
     require_output_file(path, 'output', [])
     require_exportable(model)
-    samples: list[dict[str, np.ndarray]] = []
+    samples: Sequence[dict[str, np.ndarray]] = []
     if chosen.precision == 'int8':
         people = calibration_people(model.cfg if calibration is None else calibration)
-        samples = graph_inputs(people, chosen.graph, model)
+        samples = GraphInputs(people, chosen.graph, model)
     graph, meta = traced(model, chosen, checkpoint)
     if chosen.format == 'openvino':
         write_openvino(graph, meta, path, samples)

@@ -39,7 +39,7 @@ class FileMeta:
         config (str): Text of the config, without paths of the machine, for people: no program runs it.
         dataset_meta (dict): MMPose's metainfo of the dataset, encoded by
             :func:`~mmtranspose.files.json_files.encoded`.
-        checkpoint_sha256 (str | None): Of the checkpoint's file; None for a model that was not loaded from one.
+        checkpoint_sha256 (str | None): Of the checkpoint's file; None where the export was not told which it was.
         version (str): Of mmtranspose.
         licence (str): Of this package; weights and data may have others.
         format (int): Of this entry.

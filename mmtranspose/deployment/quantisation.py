@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -16,15 +17,16 @@ from mmpose.registry import DATASETS
 from mmtranspose.crops.boxes import whole_image
 from mmtranspose.crops.crop_maker import CropMaker
 from mmtranspose.dataset_check.before_run import check_data
+from mmtranspose.dataset_check.image_files import spread_evenly
 from mmtranspose.deployment.runtimes.runtime import rgb_crops
 from mmtranspose.errors import InputError, require_package
 from mmtranspose.loading.config import load_config
 from mmtranspose.media import read_image
-from mmtranspose.media.inputs import IMAGE_SUFFIXES, known_files
+from mmtranspose.media.inputs import IMAGE_SUFFIXES, known_files, suffix_of
 from mmtranspose.typing import PathLike, PoseEstimator
 
 MOST_PEOPLE = 300  # NNCF's own number
-People = tuple[np.ndarray, np.ndarray]  # an image (h, w, 3), BGR, uint8, and boxes (N, 4), xyxy
+PeopleInFile = tuple[str, np.ndarray | None]  # an image's file, and boxes (N, 4), xyxy; None: one around the image
 
 
 def quantised(
@@ -36,10 +38,10 @@ def quantised(
         model (onnx.ModelProto | openvino.Model): An exported graph.
         inside (Collection[str]): Names of the network's operations.
         names (Iterable[str]): Names of all operations.
-        samples (Sequence[dict[str, np.ndarray]]): Inputs of the graph.
+        samples (Sequence[dict[str, np.ndarray]]): Inputs of the graph. NNCF goes through them several times.
 
     Raises:
-        InputError: NNCF is not installed, or there are no samples.
+        InputError: NNCF is not installed; there are no samples, or one cannot be made.
     """
     require_package('nncf')
     import nncf
@@ -60,7 +62,7 @@ def quantised(
     )
 
 
-def calibration_people(source: PathLike | Config) -> list[People]:
+def calibration_people(source: PathLike | Config) -> list[PeopleInFile]:
     """The people that a dataset or a folder gives for a calibration, at most :data:`MOST_PEOPLE`, evenly chosen.
 
     Args:
@@ -68,19 +70,18 @@ def calibration_people(source: PathLike | Config) -> list[People]:
             of images, each of which shows one person.
 
     Raises:
-        InputError: There are no images, or one cannot be read.
+        InputError: There are no images, or a config's data are missing or wrong.
     """
     if not isinstance(source, Config) and Path(source).is_dir():
-        files = known_files(str(path) for path in Path(source).iterdir())
-        images = [read_image(path) for path in _evenly(files) if Path(path).suffix.lower() in IMAGE_SUFFIXES]
-        if not images:
+        files = known_files(str(path) for path in Path(source).iterdir() if suffix_of(str(path)) in IMAGE_SUFFIXES)
+        if not files:
             raise InputError(f'the folder {source} holds no images to calibrate with')
-        return [(image, whole_image(image)[:, :4]) for image in images]
+        return [(file, None) for file in spread_evenly(files, MOST_PEOPLE)]
     cfg = annotated_only(source if isinstance(source, Config) else load_config(source))
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'pipeline': []})
-    entries = [dataset.get_data_info(index) for index in _evenly(range(len(dataset)))]
-    return [(read_image(entry['img_path']), entry['bbox'].astype(np.float32)) for entry in entries]
+    entries = [dataset.get_data_info(index) for index in spread_evenly(range(len(dataset)), MOST_PEOPLE)]
+    return [(entry['img_path'], entry['bbox'].astype(np.float32)) for entry in entries]
 
 
 def annotated_only(cfg: Config) -> Config:
@@ -89,7 +90,7 @@ def annotated_only(cfg: Config) -> Config:
     Raises:
         InputError: The config has no test data, or its files are missing or wrong.
     """
-    cfg = cfg.copy()
+    cfg = copy.deepcopy(cfg)
     if not cfg.get('test_dataloader'):
         raise InputError(f'{cfg.filename or "the config"} has no test_dataloader, so it names no people')
     if 'bbox_file' in cfg.test_dataloader.dataset:
@@ -98,15 +99,31 @@ def annotated_only(cfg: Config) -> Config:
     return cfg
 
 
-def graph_inputs(people: Iterable[People], graph: str, model: PoseEstimator) -> list[dict[str, np.ndarray]]:
-    """People as inputs of an exported graph, whose crops are cut as those of ``model``."""
-    if graph == 'image':
-        return [{'image': np.ascontiguousarray(image[:, :, ::-1]), 'boxes': boxes} for image, boxes in people]
-    cut = CropMaker(model)
-    crops = [torch.stack([one['inputs'] for one in cut(image, boxes)]) for image, boxes in people]
-    return [{'crops': rgb_crops(one)} for one in crops]
+class GraphInputs(Sequence[dict[str, np.ndarray]]):
+    """People as inputs of an exported graph, made anew at each access: hundreds of photographs would fill the memory.
 
+    Args:
+        people (Sequence[tuple]): Image files and boxes.
+        graph (str): ``'image'`` or ``'crops'``.
+        model (PoseEstimator): Crops are cut as its are.
+    """
 
-def _evenly(items: Sequence[Any]) -> Sequence[Any]:
-    """At most :data:`MOST_PEOPLE` of the items, at equal distances."""
-    return items[:: max(1, -(-len(items) // MOST_PEOPLE))]
+    def __init__(self, people: Sequence[PeopleInFile], graph: str, model: PoseEstimator):
+        self.people = people
+        self.cut = CropMaker(model) if graph == 'crops' else None
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def __getitem__(self, index: Any) -> Any:
+        """The inputs by name: ``image`` (h, w, 3), RGB, and ``boxes`` (N, 4); or ``crops`` (N, h, w, 3), RGB.
+
+        Raises:
+            InputError: The image cannot be read.
+        """
+        file, boxes = self.people[index]
+        image = read_image(file)
+        boxes = whole_image(image)[:, :4] if boxes is None else boxes
+        if self.cut is None:
+            return {'image': np.ascontiguousarray(image[:, :, ::-1]), 'boxes': boxes}
+        return {'crops': rgb_crops(torch.stack([one['inputs'] for one in self.cut(image, boxes)]))}

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmtranspose.deployment.file_meta import KEY, FileMeta
+from mmtranspose.deployment.runtimes.onnxruntime_runtime import open_session
 from mmtranspose.errors import InputError, require_package
 from mmtranspose.files.output_paths import partial_file
 
 if TYPE_CHECKING:
     import onnx
 
-PROVIDER = 'TensorrtExecutionProvider'
+DEVICE = 'cuda:0'  # that the engines are compiled for
 
 
 def write_tensorrt(model: onnx.ModelProto, meta: FileMeta, path: Path) -> None:
@@ -34,26 +35,19 @@ def write_tensorrt(model: onnx.ModelProto, meta: FileMeta, path: Path) -> None:
     """
     require_package('onnx', 'onnxruntime')
     import onnx
-    import onnxruntime
 
-    if PROVIDER not in onnxruntime.get_available_providers():
-        raise InputError('format tensorrt needs a GPU and TensorRT: pip install onnxruntime-gpu tensorrt')
     with tempfile.TemporaryDirectory() as folder:
         context = Path(folder) / 'context.onnx'
-        provider = (
-            PROVIDER,
-            {
-                'trt_dump_ep_context_model': True,
-                'trt_ep_context_file_path': str(context),
-                'trt_ep_context_embed_mode': 1,
-                'trt_fp16_enable': meta.precision == 'fp16',
-            },
-        )
-        try:
-            onnxruntime.InferenceSession(model.SerializeToString(), providers=[provider, 'CPUExecutionProvider'])
-            compiled = onnx.load(str(context))
-        except Exception as error:  # ONNX Runtime's errors have no class in common but this
-            raise InputError(f'TensorRT cannot compile the graph: {" ".join(str(error).split())[:300]}') from error
+        options = {
+            'trt_dump_ep_context_model': True,
+            'trt_ep_context_file_path': str(context),
+            'trt_ep_context_embed_mode': 1,
+            'trt_fp16_enable': meta.precision == 'fp16',
+        }
+        open_session(model.SerializeToString(), DEVICE, 'tensorrt', provider_options=options)
+        if not context.is_file():
+            raise InputError('TensorRT has compiled no part of the graph: export it for onnx (--format onnx)')
+        compiled = onnx.load(str(context))
     onnx.helper.set_model_props(compiled, {KEY: meta.to_json()})
     data = compiled.SerializeToString()
     with partial_file(path, data) as partial:

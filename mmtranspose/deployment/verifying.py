@@ -11,12 +11,13 @@ import torch
 from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.datasets.synthetic import render_scene
 from mmtranspose.deployment.exported_estimator import ExportedPoseEstimator
-from mmtranspose.deployment.quantisation import People
+from mmtranspose.deployment.file_meta import FileMeta
 from mmtranspose.errors import InputError
-from mmtranspose.explain import Explainer, ExplainOptions
+from mmtranspose.explain import Explainer, ExplainOptions, PoseExplanation
 from mmtranspose.files.text_tables import table_lines
 from mmtranspose.typing import PoseEstimator
 
+People = tuple[np.ndarray, np.ndarray]  # an image (h, w, 3), BGR, uint8, and boxes (N, 4), xyxy
 SURE = 0.3  # keypoints of lower scores come from flat heatmaps, where any rounding moves the maximum
 MOST = 0.95  # share of the keypoints that are looked at where a precision is lower than PyTorch's
 # Largest differences that are taken for rounding: keypoints in pixels of the network's input, scores, dependency.
@@ -60,7 +61,10 @@ class Agreement:
     def problem(self) -> str | None:
         """What is wrong, in a sentence; None if nothing is."""
         if not len(self.scores):
-            return 'no keypoint has a score of at least 0.3, so nothing was compared: give images of people (--input)'
+            return (
+                'no keypoint has a score of at least 0.3, so nothing was compared: `mmtranspose verify FILE --input '
+                'IMAGES` compares on your images'
+            )
         return None if self.within else 'the file differs from PyTorch by more than rounding'
 
     def lines(self) -> list[str]:
@@ -93,13 +97,16 @@ def compare(exported: ExportedPoseEstimator, model: PoseEstimator, people: Itera
         people (Iterable[tuple[np.ndarray, np.ndarray]]): Images (h, w, 3), BGR, uint8, with boxes (N, 4), xyxy.
 
     Raises:
-        InputError: They have other keypoints or another token grid; nobody is given; or the file or the model gives
-            something that is not finite.
+        InputError: They have other keypoints, another input size, token grid or number of layers; nobody is given; or
+            the file or the model gives something that is not finite.
     """
-    meta = exported.meta
+    meta, people = exported.meta, list(people)
     explainer = Explainer(model, ExplainOptions(flip_test=meta.flip_test))
     if explainer.names != meta.keypoint_names:
-        raise InputError(f'the file has {len(meta.keypoint_names)} keypoints, the model {len(explainer.names)}: others')
+        raise InputError(
+            f'the keypoints of the file ({len(meta.keypoint_names)}) are not those of the model '
+            f'({len(explainer.names)}): name the model that was exported, {meta.model}'
+        )
     found = [_differences(exported, explainer, image, boxes) for image, boxes in people if len(boxes)]
     if not found:
         raise InputError('there is nobody to compare: give an image with at least one box')
@@ -114,6 +121,7 @@ def _differences(
     """Differences of the sure keypoints of an image's people: in the image, in the crop, of scores and of maps."""
     batch = prepare_crops(explainer.model, image, boxes)
     wanted = explainer(batch)
+    _require_same_network(exported.meta, wanted[0])
     points, scores = (np.stack([getattr(one, name) for one in wanted]) for name in ('keypoints', 'scores'))
     scale = np.stack([np.linalg.norm(one.crop_to_image[:, :2], axis=0) for one in wanted])[:, None]
     if exported.meta.graph == 'image':
@@ -135,6 +143,26 @@ def _differences(
     expected = np.stack([one.dependency for one in wanted])
     by_keypoint = np.abs(maps - expected).max(axis=(1, 3, 4))
     return in_image, in_crop, np.abs(found_scores - scores)[sure], by_keypoint[sure]
+
+
+def _require_same_network(meta: FileMeta, found: PoseExplanation) -> None:
+    """Check the sizes of a file against a prediction of the model that is to have made it.
+
+    Raises:
+        InputError: One differs.
+    """
+    layers, _, *grid = found.dependency.shape
+    sizes = {
+        'input_size (w, h)': (meta.input_size, [*found.crop.shape[1::-1]]),
+        'token_grid (h, w)': (meta.token_grid, grid),
+        'num_layers': (meta.num_layers, layers),
+    }
+    for name, (of_file, of_model) in sizes.items():
+        if of_file != of_model:
+            raise InputError(
+                f'{name} is {of_file} in the file, but {of_model} in the model: name the model that was exported, '
+                f'{meta.model}'
+            )
 
 
 def drawn_people(seed: int = 0) -> list[People]:

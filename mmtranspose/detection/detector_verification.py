@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from mmtranspose.deployment.file_meta import KEY
+from mmtranspose.deployment.runtimes.onnxruntime_runtime import open_session
 from mmtranspose.deployment.verifying import drawn_people
 from mmtranspose.detection.detector_export import DetectorMeta, set_score_threshold
 from mmtranspose.detection.detector_graph import score_threshold
@@ -87,18 +88,10 @@ def verify_detector(
     pictures = [image for image, _ in drawn_people()] if images is None else [as_image(image) for image in images]
     detector = _with_people(detector, pictures)
     set_score_threshold(model, score_threshold(detector))
-    session = _session(model)
+    session = open_session(model.SerializeToString(), 'cpu', name=str(path))
     found = [_compared(session, detector, image) for image in pictures]
     boxes, scores, alone = zip(*found)
     return DetectorAgreement(np.concatenate(boxes), np.concatenate(scores), sum(alone), detector.bbox_thr)
-
-
-def _session(model: Any) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=['CPUExecutionProvider'])
 
 
 def _with_people(detector: PersonDetector, images: Sequence[np.ndarray]) -> PersonDetector:

@@ -35,15 +35,20 @@ def to_json(content: object, indent: int | None = None) -> str:
     return json.dumps(content, indent=indent, default=float)
 
 
-def write_json(path: PathLike, content: object) -> None:
+def write_json(path: PathLike, content: object, flushed: bool = False) -> None:
     """Write a JSON file, whole or not at all.
+
+    Args:
+        path (PathLike): The file.
+        content (object): Dicts, lists, and NumPy's numbers.
+        flushed (bool): Flush the file to disk, so that it is whole after a power cut, too.
 
     Raises:
         OSError: The file cannot be written; the error names it.
     """
-    text = to_json(content, indent=1)
-    with partial_file(path) as partial:
-        partial.write_text(text, encoding='utf-8')
+    data = to_json(content, indent=1).encode()
+    with partial_file(path, data if flushed else None) as partial:
+        partial.write_bytes(data)
 
 
 class JsonListFile:

@@ -9,6 +9,7 @@ from pathlib import Path
 from mmtranspose.compat.partial_files import (
     PartialFile,
     errors_name,
+    flush,
     partial_file,
     partial_path,
     remove_abandoned_partials,
@@ -19,6 +20,7 @@ from mmtranspose.typing import PathLike
 __all__ = [
     'PartialFile',
     'errors_name',
+    'flush',
     'partial_file',
     'partial_path',
     'remove_abandoned_partials',

@@ -44,7 +44,7 @@ class Parts:
         if note.exists():
             _require_equal(read_json(note, 'note'), made_by, root, option)
         elif is_main_process():
-            write_json(note, made_by)
+            write_json(note, made_by, flushed=True)
 
     def path(self, number: int) -> Path:
         """The file of a part."""
@@ -110,10 +110,10 @@ class Parts:
 
 
 def _require_equal(found: Any, wanted: dict[str, Any], root: Path, option: str) -> None:
-    """Refuse arrays that depend on something else; the message names the first difference."""
+    """Refuse what depends on something else; the message names the first difference."""
     for key in sorted({*wanted, *found}):
         if found.get(key) != wanted.get(key):
             raise InputError(
-                f'{root} holds measurements with {key}={found.get(key)!r}, now {wanted.get(key)!r}: give another '
-                f'{option}, or delete that folder'
+                f'{root} holds results with {key}={found.get(key)!r}, now {wanted.get(key)!r}: give another '
+                f'{option}, go on with what was given before, or delete that folder'
             )

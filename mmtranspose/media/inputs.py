@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator, Sized
@@ -103,6 +104,21 @@ def known_files(paths: Iterable[str]) -> list[str]:
     return sorted(filter(os.path.isfile, kept), key=_natural)
 
 
+def is_pattern(text: str) -> bool:
+    """Whether an input is a pattern, and not a file or folder whose name has such characters."""
+    return glob.has_magic(text) and not os.path.exists(text)
+
+
+def matching_files(pattern: str) -> list[str]:
+    """The image and video files that a pattern matches, as :func:`known_files` gives them."""
+    return known_files(glob.glob(pattern, recursive=True))
+
+
+def start_of(pattern: str) -> Path:
+    """The folder in and below which a pattern looks for files: that of its parts before the first wildcard."""
+    return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+
+
 def _natural(path: str) -> tuple[list[int | str], str]:
     # Text and numbers alternate, so that like is compared with like; the path itself decides between a1 and a01.
     return [int(part) if part.isdecimal() else part for part in re.split(r'(\d+)', path)], path
@@ -138,8 +154,8 @@ def _expand_text(text: str) -> list[Input]:
         missing = f'folder {text} holds no image or video; "{os.path.join(text, "**", "*")}" looks into its folders'
     elif os.path.exists(text):
         return [_file_input(text)]
-    elif glob.has_magic(text):
-        files = known_files(glob.glob(text, recursive=True))
+    elif is_pattern(text):
+        files = matching_files(text)
         missing = f'no image or video matches {text}'
     else:
         raise InputError(f'input {text} does not exist')

@@ -1,6 +1,6 @@
 """Write and show what the pipeline finds: images, videos, JSON, explanation pages, a window."""
 
-from mmtranspose.results.output_files import input_files, require_no_overwriting
+from mmtranspose.results.output_files import input_files, require_no_overwriting, without_results
 from mmtranspose.results.prediction_files import PredictionFiles
 from mmtranspose.results.results_folder import ResultDrawer, ResultsFolder
 from mmtranspose.results.window import Window, require_window
@@ -15,5 +15,6 @@ __all__ = [
     'input_files',
     'require_no_overwriting',
     'require_window',
+    'without_results',
     'write_and_show',
 ]

@@ -14,6 +14,8 @@ from mmtranspose.media import write_image
 from mmtranspose.typing import PathLike
 from mmtranspose.visualization import explanation_figure, overlay_people, relevance_figure, write_page
 
+OVERLAYS = '_overlays'  # the end of the name of the folder with an image's overlays
+
 
 def write_explanations(
     root: PathLike,
@@ -62,7 +64,7 @@ def write_explanations(
     for keypoint, keypoint_name in enumerate(explanations[0].names):
         overlay = overlay_people(image, explanations, keypoint, last, threshold=threshold)
         safe = re.sub(r'[^\w-]+', '_', keypoint_name)[:80]
-        write('overlays', f'{stem}_overlays/{keypoint:03d}_{safe}.jpg', overlay)
+        write('overlays', f'{stem}{OVERLAYS}/{keypoint:03d}_{safe}.jpg', overlay)
     return {kind: [str(root / file) for file in names] for kind, names in files.items()}
 
 

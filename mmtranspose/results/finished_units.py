@@ -4,65 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmtranspose.errors import InputError
 from mmtranspose.files.json_files import read_json, write_json
+from mmtranspose.files.output_paths import flush
 from mmtranspose.files.resumable_arrays import Parts
-
-try:
-    import fcntl
-except ImportError:  # Windows, which has no locks that end with their process
-    fcntl = None  # type: ignore[assignment]
+from mmtranspose.results.shards import Shard
 
 PARTS = 'parts'  # the folder, in that of the results
 MADE_BY, MERGED = 'made_by.json', 'merged.json'  # in it; they stay
 
 
 @dataclass(frozen=True)
-class Shard:
-    """One of several processes that share the units of a run.
+class UnitNote:
+    """What the file of a finished unit says.
 
     Attributes:
-        number (int): From 1 to ``count``.
-        count (int): Number of processes.
+        skipped (list[tuple[str, str]]): Name and reason of each frame or box that was left out.
+        frames (int): Number of frames.
+        sizes (dict[str, int]): The bytes of each file, by its path below the folder of all units.
     """
 
-    number: int
-    count: int
-
-    @classmethod
-    def parse(cls, text: str) -> Shard:
-        """Read ``'K/N'``.
-
-        Raises:
-            InputError: It is something else, or K is not from 1 to N.
-        """
-        match = re.fullmatch(r'(\d{1,6})/(\d{1,6})', text, re.ASCII)
-        if not match or not 1 <= int(match[1]) <= int(match[2]):
-            raise InputError(f'{text} is not K/N with K from 1 to N, such as 1/4, 2/4, 3/4 and 4/4 for four processes')
-        return cls(int(match[1]), int(match[2]))
-
-    def has(self, unit: int) -> bool:
-        """Whether this process computes a unit."""
-        return unit % self.count == self.number - 1
-
-    def __str__(self) -> str:
-        return f'{self.number}/{self.count}'
+    skipped: list[tuple[str, str]]
+    frames: int
+    sizes: dict[str, int]
 
 
 class FinishedUnits(Parts):
     """Units whose results are in ``root/parts``, of one run that is shared by processes and goes on after a stop.
 
     Unit N has the folder ``N`` with its files, ``N.frames.json`` with what a merge needs to know of each frame, and
-    ``N.json``, written last. They depend on nothing that differs between processes, and not on the number of shards.
+    ``N.json``, written when the others are on the disk. They depend on nothing that differs between processes, and not
+    on the number of shards.
 
     Args:
         root (Path): The folder of the results.
@@ -90,6 +68,11 @@ class FinishedUnits(Parts):
         return self.root / f'{number:06d}.frames.json'
 
     @property
+    def lock(self) -> Path:
+        """The file whose lock the process that merges holds."""
+        return self.root / MADE_BY
+
+    @property
     def merged(self) -> int | None:
         """How many frames and boxes were left out of units that are merged; None where they are not merged yet."""
         note = self.root / MERGED
@@ -102,23 +85,52 @@ class FinishedUnits(Parts):
             shutil.rmtree(self.folder(number))
         return self.folder(number)
 
-    def finish(self, number: int, skipped: Sequence[tuple[str, str]]) -> None:
-        """Say that all files of a unit are there, and what was left out of it: names and reasons."""
-        write_json(self.path(number), dict(made_by=self._made_by, skipped=skipped))
+    def finish(self, number: int, skipped: Sequence[tuple[str, str]], frames: int) -> None:
+        """Flush all files of a unit to the disk; then say that they are there, and what was left out of the unit.
 
-    def skipped(self, number: int) -> list[tuple[str, str]]:
-        """Name and reason of each frame or box that was left out of a finished unit.
+        Args:
+            number (int): Of the unit, whose files are complete.
+            skipped (Sequence[tuple[str, str]]): Names and reasons of what was left out.
+            frames (int): Number of entries in :meth:`frames`.
+        """
+        folder = self.folder(number)
+        written = [self.frames(number), *sorted(folder.rglob('*')), *([folder] if folder.is_dir() else [])]
+        for path in written:
+            flush(path)
+        sizes = {path.relative_to(self.root).as_posix(): path.stat().st_size for path in written if path.is_file()}
+        note = dict(made_by=self._made_by, skipped=skipped, frames=frames, sizes=sizes)
+        write_json(self.path(number), note, flushed=True)
+
+    def note(self, number: int) -> UnitNote:
+        """What the file of a finished unit says.
 
         Raises:
             InputError: The file is damaged, or the unit was made with other settings.
         """
-        content = read_json(self.path(number), 'file of a finished unit')
+        try:
+            content = read_json(self.path(number), 'its file')
+        except InputError as error:
+            raise self.damaged(number, str(error)) from None
         if not isinstance(content, dict) or content.get('made_by') != self._made_by:
             raise InputError(
                 f'{self.path(number)} was made with other settings than {self.root / MADE_BY} says: delete '
                 f'{self.path(number)} and run its shard again'
             )
-        return [(str(name), str(reason)) for name, reason in content['skipped']]
+        skipped = [(str(name), str(reason)) for name, reason in content['skipped']]
+        return UnitNote(skipped, content['frames'], content['sizes'])
+
+    def require_whole(self, number: int) -> None:
+        """Check that all files of a finished unit are as they were written.
+
+        Raises:
+            InputError: A file is missing or of another size, or see :meth:`note`.
+        """
+        for name, size in self.note(number).sizes.items():
+            path = self.root / name
+            if not path.is_file():
+                raise self.damaged(number, f'{name} is missing')
+            if path.stat().st_size != size:
+                raise self.damaged(number, f'{name} has {path.stat().st_size} bytes in place of {size}')
 
     def rows(self, number: int) -> Iterator[dict[str, Any]]:
         """What a merge needs to know of each frame of a finished unit.
@@ -126,19 +138,23 @@ class FinishedUnits(Parts):
         Raises:
             InputError: The file is missing or damaged.
         """
-        path = self.frames(number)
+        path, count = self.frames(number), 0
         try:
             with open(path, encoding='utf-8') as file:
                 for line in file:
                     if line.startswith('{'):
                         yield json.loads(line.rstrip().rstrip(','))
+                        count += 1
         except (OSError, ValueError) as error:
-            raise self.damaged(number, f'{path.name} cannot be read ({error})') from None
+            raise self.damaged(number, f'{path.name} cannot be read: {error}') from None
+        if count != self.note(number).frames:
+            raise self.damaged(number, f'{path.name} has {count} frames in place of {self.note(number).frames}')
 
     def damaged(self, number: int, what: str) -> InputError:
-        """The error of a unit that lacks something."""
+        """The error of a finished unit whose files are not as they were written."""
         return InputError(
-            f'{self.root}: {what}, of a unit that was finished: delete {self.path(number)} and run its shard again'
+            f'part {number} of {self.root} was finished, and is damaged ({what}): delete {self.path(number)} and run '
+            'its shard again'
         )
 
     def left(self, shards: int) -> list[str]:
@@ -156,7 +172,7 @@ class FinishedUnits(Parts):
 
         The note stays, so that a shard that is started again does not begin anew.
         """
-        write_json(self.root / MERGED, dict(skipped=skipped))
+        write_json(self.root / MERGED, dict(skipped=skipped), flushed=True)
         self.tidy()
 
     def tidy(self) -> None:
@@ -166,45 +182,3 @@ class FinishedUnits(Parts):
                 shutil.rmtree(path, ignore_errors=True)
             elif path.name not in (MADE_BY, MERGED):
                 path.unlink(missing_ok=True)
-
-    @contextmanager
-    def alone(self, name: str = MADE_BY) -> Iterator[bool]:
-        """Hold a lock while in the ``with`` block; yields whether no other process holds it.
-
-        The lock ends with the process. Where the file system has no locks, nothing is held.
-        """
-        descriptor = os.open(self.root / name, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            yield _locked(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def shards_of(root: Path) -> int:
-    """The number of shards that were started last in a folder of results; 1 where none were."""
-    note = root / PARTS / 'shards.json'
-    content = read_json(note, 'note') if note.is_file() else None
-    return content['shards'] if isinstance(content, dict) and isinstance(content.get('shards'), int) else 1
-
-
-def note_shards(root: Path, shards: int) -> None:
-    """Note the number of shards, for later sentences."""
-    write_json(root / PARTS / 'shards.json', dict(shards=shards))
-
-
-def in_words(left: Iterable[str]) -> str:
-    """``'a, b and c'``."""
-    *first, last = left
-    return f'{", ".join(first)} and {last}' if first else last
-
-
-def _locked(descriptor: int) -> bool:
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # the file system has no locks
-        return True
-    return True

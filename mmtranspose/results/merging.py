@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from mmtranspose.files.output_paths import partial_file, remove_abandoned_partials
+from mmtranspose.files.output_paths import flush, partial_file, remove_abandoned_partials
 from mmtranspose.inference.image_ids import ImageIds
 from mmtranspose.media import Frame, Video
 from mmtranspose.results.finished_units import FinishedUnits
-from mmtranspose.results.output_files import OutputFiles, OutputNames
+from mmtranspose.results.output_files import COCO_RESULTS, OutputFiles, OutputNames
 from mmtranspose.results.prediction_files import CocoFile
 
 NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
@@ -47,7 +47,7 @@ def merge_units(
     """Write the results of all units to the folder that one process would have written.
 
     Names and image ids depend on the frames before, of other units too, and so they are given here. The units stay as
-    they are, so a merge that is stopped can be begun again.
+    they are, so a merge that is stopped can be begun again. At the end all files are flushed to the disk.
 
     Args:
         units (FinishedUnits): All of them.
@@ -60,12 +60,13 @@ def merge_units(
         InputError: A unit is damaged or was made with other settings.
     """
     remove_abandoned_partials(root)  # of a merge that was killed
-    merged, names = Merged(), OutputNames(root, given)
-    for number in range(units.count):
-        merged.skipped += units.skipped(number)
+    merged, names, folders = Merged(), OutputNames(root, given), {root}
+    for number in range(units.count):  # all of them, before anything is written
+        units.require_whole(number)
+        merged.skipped += units.note(number).skipped
     coco = None if ids is None else CocoFile(root, ids)
     for number in range(units.count):
-        place = _Places(units, number, root)
+        place = _Places(units.folder(number), root)
         for row in units.rows(number):
             frame = _frame(row['frame'])
             files = names(frame)
@@ -77,45 +78,44 @@ def merge_units(
             if coco is not None:
                 coco.write(frame, row['entries'])
             place(row, files)
-        place.others()
+        folders |= place.folders
     if coco is not None:
         coco.close()
+    coco_file = root / COCO_RESULTS
+    for path in (*([coco_file] if coco_file.is_file() else []), *sorted(folders)):
+        flush(path)
     return merged
 
 
 class _Places:
     """Puts the files of a unit where they belong."""
 
-    def __init__(self, units: FinishedUnits, number: int, root: Path):
-        self.units, self.number, self.root = units, number, root
-        self.folder = units.folder(number)
+    def __init__(self, folder: Path, root: Path):
+        self.folder, self.root = folder, root
         self.done: set[Path] = set()
+        self.folders: set[Path] = set()  # where files were put
 
     def __call__(self, row: dict[str, Any], files: OutputFiles) -> None:
-        """Place the files of a frame, or of the video that it is of."""
-        for name, target in ((row['drawing'], files.drawing), (row.get('predictions'), files.predictions)):
+        """Place the files of a frame, or of the video that it is of; those of explanations keep their names."""
+        targets = [(row['drawing'], files.drawing), (row.get('predictions'), files.predictions)]
+        targets += [(name, self.root / name) for name in row.get('explanations', ())]
+        for name, target in targets:
             if name is not None and self.folder / name not in self.done:
                 self.done.add(self.folder / name)
                 self._place(self.folder / name, target)
 
-    def others(self) -> None:
-        """Place the files of explanations, which keep their names."""
-        for path in sorted(self.folder.rglob('*')) if self.folder.is_dir() else ():
-            if path.is_file() and path not in self.done and path.suffix != '.partial':
-                self._place(path, self.root / path.relative_to(self.folder))
-
     def _place(self, path: Path, target: Path) -> None:
-        if not path.is_file():
-            raise self.units.damaged(self.number, f'{path.relative_to(self.units.root)} is missing')
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.folders.add(target.parent)
         if target.exists() and target.samefile(path):
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
         try:
             os.link(path, target)
         except OSError:  # the file system has no hard links
             with partial_file(target) as partial:
                 shutil.copyfile(path, partial)
+                flush(partial)
 
 
 def _frame(row: dict[str, Any]) -> Frame:

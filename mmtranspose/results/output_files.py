@@ -17,7 +17,9 @@ from pathlib import Path
 
 from mmtranspose.errors import InputError
 from mmtranspose.media import Frame
-from mmtranspose.media.inputs import VIDEO_SUFFIXES, suffix_of
+from mmtranspose.media.inputs import VIDEO_SUFFIXES, is_pattern, matching_files, start_of, suffix_of
+from mmtranspose.results.explanation_files import OVERLAYS
+from mmtranspose.results.finished_units import PARTS
 from mmtranspose.typing import PathLike
 
 IN_COLOUR = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')  # other images become PNG
@@ -31,10 +33,12 @@ class OutputFiles:
     Attributes:
         drawing (Path): The image with the poses drawn; for a video or camera, a video (``.mp4``).
         predictions (Path): The JSON file.
+        explanations (tuple[Path, ...]): The files that explain the poses of an image, where asked for.
     """
 
     drawing: Path
     predictions: Path
+    explanations: tuple[Path, ...] = ()
 
 
 class OutputNames:
@@ -102,6 +106,40 @@ def input_files(inputs: Sequence[PathLike]) -> Iterator[Path]:
             yield Path(given)
         else:
             yield from map(Path, glob.iglob(given, recursive=True))
+
+
+def without_results(inputs: Sequence[str], root: PathLike) -> tuple[list[str], int]:
+    """Leave out results of earlier calls: what a pattern that starts above the folder of the results matches there.
+
+    Args:
+        inputs (Sequence[str]): Files, folders, patterns and cameras.
+        root (PathLike): The folder of the results.
+
+    Returns:
+        tuple[list[str], int]: The inputs, with the other files that such a pattern matches in its place; and the number
+        of files that were left out.
+
+    Raises:
+        InputError: A pattern matches nothing else.
+    """
+    real_root, kept, count = Path(os.path.realpath(root)), [], 0
+    for given in inputs:
+        reaches = is_pattern(given) and Path(os.path.realpath(start_of(given))) in real_root.parents
+        files = matching_files(given) if reaches else []
+        others = [file for file in files if not _is_result(Path(os.path.realpath(file)), real_root)]
+        if files and not others:
+            raise InputError(f'input {given} matches only results in --output-root {root}; choose another folder')
+        kept += others if len(others) < len(files) else [given]
+        count += len(files) - len(others)
+    return kept, count
+
+
+def _is_result(path: Path, root: Path) -> bool:
+    """Whether a file is where results are: in the folder itself, in that of parts, or beside a page."""
+    if root not in path.parents:
+        return False
+    first, *below = path.relative_to(root).parts
+    return not below or first == PARTS or first.endswith(OVERLAYS)
 
 
 def require_no_overwriting(root: PathLike, inputs: Iterable[Path], others: Iterable[Path]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -124,7 +126,8 @@ class ResultsFolder:
         if self._predictions is not None:
             self._predictions.write(result, files)
         if self._pages and result.explanations:
-            write_explanations(self.root, files.drawing.name, result.frame.image, result.explanations)
+            kinds = write_explanations(self.root, files.drawing.name, result.frame.image, result.explanations)
+            return replace(files, explanations=tuple(map(Path, chain.from_iterable(kinds.values()))))
         return files
 
     def end_unit(self, end: UnitEnd) -> None:

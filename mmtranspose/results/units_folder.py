@@ -60,6 +60,7 @@ class UnitsFolder:
         self._make, self._category_id = folder, category_id
         self._folder: ResultsFolder | None = None
         self._rows: JsonListFile | None = None
+        self._frames = 0
         self._faults: list[tuple[str, str]] = []
 
     def __enter__(self) -> UnitsFolder:
@@ -71,6 +72,7 @@ class UnitsFolder:
     def write(self, result: TopdownResult, drawn: np.ndarray) -> OutputFiles:
         """Write the results of a frame; see :meth:`ResultsFolder.write`."""
         folder, rows = self._opened()
+        self._frames += 1
         try:
             files = folder.write(result, drawn)
         except OSError as error:  # if the run goes on without this file, the name of the file is taken all the same
@@ -80,6 +82,8 @@ class UnitsFolder:
         row = dict(frame=_of_frame(result.frame), people=len(result.samples), drawing=files.drawing.name)
         if self._category_id is not None:
             row |= dict(predictions=files.predictions.name, entries=coco_people(result, self._category_id))
+        if files.explanations:
+            row['explanations'] = [path.relative_to(folder.root).as_posix() for path in files.explanations]
         rows.write(row)
         return files
 
@@ -87,13 +91,13 @@ class UnitsFolder:
         """Complete the files of a unit, and say that it is finished."""
         self._opened()
         self._close()
-        self._units.finish(end.number, [*end.skipped, *self._faults])
+        self._units.finish(end.number, [*end.skipped, *self._faults], self._frames)
         self._faults.clear()
 
     def _opened(self) -> tuple[ResultsFolder, JsonListFile]:
         if self._folder is None or self._rows is None:
             number = next(self._numbers)
-            self._folder = self._make(self._units.begin(number))
+            self._folder, self._frames = self._make(self._units.begin(number)), 0
             self._rows = JsonListFile(self._units.frames(number))
         return self._folder, self._rows
 

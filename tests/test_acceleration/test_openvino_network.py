@@ -1,6 +1,8 @@
 """The accelerated network by OpenVINO: PyTorch's heatmaps, and PyTorch where it cannot run."""
 
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -50,6 +52,38 @@ def test_where_openvino_fails(tiny_model, inputs, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter('error')  # said once
         fast.heatmaps(inputs)
+
+
+class TwoAtATime:
+    """As a compiled model, but that it waits for a second caller, and then refuses."""
+
+    def __init__(self):
+        self.busy, self.second = threading.Lock(), threading.Event()
+
+    def __call__(self, inputs):
+        if not self.busy.acquire(blocking=False):
+            self.second.set()
+            raise RuntimeError('Infer Request is busy')
+        self.second.wait(0.1)
+        self.busy.release()
+        return [inputs[0] * 2]
+
+
+def test_threads_take_turns(inputs):
+    network = openvino_network.OpenVinoNetwork(lambda images, _: images * 3, torch.float32)
+    network.compiled[tuple(inputs.shape[1:])] = TwoAtATime()
+    with warnings.catch_warnings(), ThreadPoolExecutor(2) as pool:
+        warnings.simplefilter('error')
+        found = list(pool.map(lambda batch: network(batch, ()), [inputs, inputs + 1]))
+    assert torch.equal(found[0], inputs * 2) and torch.equal(found[1], (inputs + 1) * 2)
+
+
+def test_as_many_threads_as_pytorch():
+    assert torch.get_num_threads() == 1
+    network = openvino_network.OpenVinoNetwork(lambda images, _: images * 3, torch.float32)
+    assert torch.equal(network(torch.ones(2, 1, 2, 2), ()), torch.full((2, 1, 2, 2), 3.0))
+    assert network.compiled[1, 2, 2].get_property('INFERENCE_NUM_THREADS') == 1
+    assert not network.compiled[1, 2, 2].get_property('ENABLE_CPU_PINNING')  # not to the cores of other processes
 
 
 def test_options(tiny_model):

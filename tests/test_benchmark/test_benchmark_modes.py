@@ -117,6 +117,15 @@ def test_arithmetic_of_several_batch_sizes(settings, monkeypatch):
     assert [row['matmul_share'] for row in rows] == [flop / 2e9, 3 * flop / 2e9]
 
 
+def test_arithmetic_where_a_dtype_falls_back(settings, monkeypatch):
+    monkeypatch.setattr(benchmark, 'matmul_peak', lambda precision, device, threads: dict(fp32=1e9)[precision])
+    monkeypatch.setattr('mmtranspose.benchmark.benchmark_settings.is_native', lambda name, device: False)
+    settings.dtypes = ('bf16',)
+    rows = [dict(candidate='openvino bf16 (runs in fp32)', batch_size=1, seconds=dict(median=2.0))]
+    benchmark._add_flops(settings, rows)
+    assert rows[0]['matmul_share'] == 2 * count(settings.config).total / 2e9
+
+
 def test_encoder(here, figures):
     result, printed = figures('encoder', '--batch-size', '2', candidates=('baseline', 'ours'))
     assert result['rows'][1]['differences']['norm'] < 1e-4 and 'images/s' in printed

@@ -3,6 +3,7 @@
 import re
 import signal
 import time
+import warnings
 from unittest.mock import MagicMock
 
 import pytest
@@ -99,6 +100,35 @@ def test_a_mistake_in_a_process(here, error, words):
     lines = Lines()
     serve(lines, Candidate('taker', MagicMock(side_effect=error)), 1)
     assert re.match(words, lines.sent[0].mistake)
+
+
+def falling_back(warning):
+    """A candidate that warns once, at its first call, and then runs something else."""
+
+    def run():
+        warnings.warn(warning, stacklevel=2)
+        return 0
+
+    return Candidate('openvino bf16', MagicMock(return_value=Task(run, lambda result: {})))
+
+
+@pytest.mark.parametrize(
+    ('warning', 'taken'),
+    [
+        ('OpenVINO cannot run the network, which runs in PyTorch: RuntimeError: no such operator', False),
+        ('the accelerated network cannot be compiled and runs uncompiled: no compiler', False),
+        ('this cpu has no native bf16: the network runs in fp32', False),
+        ('The metainfo config file is old', True),
+    ],
+)
+def test_what_runs_is_what_the_name_says(here, warning, taken):
+    lines = Lines()
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        serve(lines, falling_back(warning), 1)
+    (answer,) = lines.sent
+    assert isinstance(answer, Failure) is not taken
+    assert taken or answer.mistake == f'{warning}: this is not what the name says; leave the candidate out'
 
 
 @pytest.mark.parametrize(

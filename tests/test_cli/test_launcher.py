@@ -62,6 +62,26 @@ def test_what_processes_are_given(start):
     assert not error
 
 
+@pytest.mark.parametrize(
+    ('given', 'found'), [({}, '1 1'), (dict(OMP_NUM_THREADS='4'), '4 None'), (dict(MKL_NUM_THREADS='4'), '1 4')]
+)
+def test_threads(start, monkeypatch, given, found):
+    """MKL's number would decide in PyTorch: where OMP_NUM_THREADS is given, MKL follows it."""
+    for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
+        monkeypatch.delenv(name, raising=False)
+    output, _ = start("say(*map(os.environ.get, ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')))", **given).communicate(
+        timeout=20
+    )
+    assert output.splitlines() == [found] * 2
+
+
+def test_threads_of_pytorch(start, monkeypatch):
+    for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
+        monkeypatch.delenv(name, raising=False)
+    output, _ = start('if rank: import torch; say(torch.get_num_threads())').communicate(timeout=60)
+    assert output == '1\n'
+
+
 def test_runs_side_by_side_meet_at_different_ports(start):
     runs = [start("say(os.environ['MASTER_ADDR'], os.environ['MASTER_PORT'])") for _ in range(2)]
     found = [set(run.communicate(timeout=20)[0].splitlines()) for run in runs]

@@ -5,21 +5,25 @@ import json
 import os
 import shutil
 from fractions import Fraction
-from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from written_results import content
 
-from mmtranspose.apis import InputError
+from mmtranspose.acceleration import accelerated_estimator, options
+from mmtranspose.acceleration.openvino_network import OpenVinoNetwork
+from mmtranspose.apis import InputError, TopdownPipeline, load_exported
 from mmtranspose.commands import infer as command
+from mmtranspose.commands.run_settings import computed_by
 from mmtranspose.commands.shard_arguments import device_of, require_shareable, shard_of
 from mmtranspose.errors import FAILED
+from mmtranspose.explain import ExplainOptions
 from mmtranspose.inference.pose_estimation import PoseEstimation
 from mmtranspose.media import VideoWriter, open_source, read_image
-from mmtranspose.results.finished_units import FinishedUnits, Shard
+from mmtranspose.results.shards import Shard, alone, reserved
 from mmtranspose.results.units_folder import UnitsFolder
 
 # Five units: a/7 and a/x1, a/x2 and a/x3, the video, b/x1 and b/x2, b/x3. The network gets these numbers of people:
@@ -66,21 +70,6 @@ def by_one(infer, tmp_path_factory):
     out = tmp_path_factory.mktemp('one') / 'out'
     assert infer(out) == FAILED  # an image is unreadable
     return content(out)
-
-
-def content(folder):
-    """The bytes of all files but the notes on shards, by name; of videos, whose encoder has threads, their frames."""
-    files = [path for path in Path(folder).rglob('*') if path.is_file()]
-    named = {str(path.relative_to(folder)): path for path in files}
-    return {name: data_of(path) for name, path in named.items() if not name.startswith('parts/')}
-
-
-def data_of(path):
-    if path.suffix != '.mp4':
-        return path.read_bytes()
-    with open_source(str(path)) as source:
-        frames = np.stack([frame.image for frame in source])
-    return frames.shape, frames.mean(axis=(1, 2, 3)).round().tolist()
 
 
 @pytest.fixture
@@ -179,10 +168,11 @@ class TestSharing:
             infer(tmp_path / 'out', '--shard', shard, '--no-save-predictions')
         assert content(tmp_path / 'out') == {name: data for name, data in by_one.items() if not name.endswith('.json')}
 
-    def test_a_merged_run_is_not_begun_anew(self, infer, by_one, counted, tmp_path, capsys):
-        infer(tmp_path / 'out', '--shard', '1/1')
+    def test_a_merged_run_is_not_begun_anew(self, infer, by_one, counted, tmp_path, capsys, monkeypatch):
+        monkeypatch.setenv('RANK', '0')
+        assert infer(tmp_path / 'out', '--launcher', 'pytorch') == FAILED
         counted.clear()
-        for flags in (('--shard', '1/2'), ('--merge',)):
+        for flags in (('--shard', '1/2'), ('--merge',), ('--launcher', 'pytorch')):
             assert infer(tmp_path / 'out', *flags) == FAILED
             assert 'the results of all shards are merged' in capsys.readouterr().out
         assert counted == [] and content(tmp_path / 'out') == by_one
@@ -221,7 +211,7 @@ class TestGoingOn:
         next(iter(weights['state_dict'].values())).mul_(1.5)
         torch.save(dict(state_dict=weights['state_dict']), scene / 'other.pth')
         changed = change(scene)
-        with pytest.raises(InputError, match=f'out/parts holds measurements with {named}'):
+        with pytest.raises(InputError, match=f'out/parts holds results with {named}'):
             infer(stopped_once, '--shard', '1/1', *changed.pop('flags', ()), **changed)
         assert counted == []
 
@@ -235,20 +225,70 @@ class TestGoingOn:
             (scene / 'b' / 'x3.jpg').write_bytes(before)
 
     def test_a_shard_that_runs_already(self, infer, stopped):
-        units = FinishedUnits.__new__(FinishedUnits)
-        units.root = stopped / 'parts'
-        with units.alone('shard-1-of-1.lock') as alone:
-            assert alone
-            with pytest.raises(InputError, match='shard 1/1 is running already in another process'):
-                infer(stopped, '--shard', '1/1')
+        with reserved(stopped / 'parts', Shard(1, 1)):
+            for shard in ('1/1', '1/2'):
+                with pytest.raises(InputError, match='shard 1/1 is running'):
+                    infer(stopped, '--shard', shard)
+
+    def test_a_pattern_that_reaches_the_results(
+        self, run_command, scene, tiny_config, tiny_checkpoint, tmp_path, capsys
+    ):
+        photos = shutil.copytree(scene / 'b', tmp_path / 'photos' / 'b').parent
+        inputs = ('--input', photos / '**' / 'x[12].jpg', '--bboxes', 'whole-image', '--output-root', photos / 'poses')
+        for shard, left_out in (('1/2', 0), ('2/2', 1), ('1/2', 2)):  # the parts of the other shard; what is merged
+            sizes = ('--batch-size', '2', '--det-batch-size', '1')
+            assert run_command('infer', tiny_config, tiny_checkpoint, *inputs, *sizes, '--shard', shard) == 0
+            printed = capsys.readouterr()
+            assert (f'{left_out} files in --output-root {photos}/poses are results' in printed.err) == bool(left_out)
+        assert 'the results of all shards are merged' in printed.out
+        assert set(content(photos / 'poses')) == {'x1.jpg', 'x1.json', 'x2.jpg', 'x2.json', 'results_coco.json'}
 
     def test_a_merge_that_runs_already(self, infer, stopped, capsys):
-        units = FinishedUnits.__new__(FinishedUnits)
-        units.root = stopped / 'parts'
-        with units.alone():
+        with alone(stopped / 'parts' / 'made_by.json'):
             infer(stopped, '--shard', '1/1')
         assert 'another process is merging the results' in capsys.readouterr().out
         assert os.listdir(stopped) == ['parts']
+
+
+class TestWhatComputes:
+    """Shards are alike where the network runs in the same number format and by the same library."""
+
+    def test_what_is_used_is_noted(self, tiny_model, monkeypatch):
+        def computed(**options):
+            return computed_by(TopdownPipeline(tiny_model, 'whole-image', **options))
+
+        monkeypatch.setattr(options, '_cpu_bf16', lambda: True)
+        assert computed(dtype='bf16') == dict(backend='torch', dtype='bfloat16')
+        monkeypatch.setattr(options, '_cpu_bf16', lambda: False)
+        with pytest.warns(UserWarning, match='no native bf16'):
+            assert computed(dtype='bf16') == dict(backend='torch', dtype='float32')
+        monkeypatch.setattr(accelerated_estimator, 'is_installed', lambda: True)
+        assert computed(backend='openvino') == dict(backend='openvino', dtype='float32')
+        monkeypatch.setattr(accelerated_estimator, 'is_installed', lambda: False)
+        assert computed(backend='openvino') == dict(backend='torch', dtype='float32')
+        assert computed(explain=ExplainOptions()) == dict(backend='torch', dtype='float32')
+
+    def test_the_runtime_of_a_file(self, exported):
+        pipeline = TopdownPipeline(load_exported(exported / 'crops.onnx'), 'whole-image')
+        assert computed_by(pipeline) == dict(backend='OnnxRuntime', dtype='fp32')
+
+    def test_another_number_format_is_refused(self, infer, stopped_once, monkeypatch):
+        monkeypatch.setattr(options, '_cpu_bf16', lambda: True)
+        with pytest.raises(InputError, match="holds results with dtype='float32', now 'bfloat16'"):
+            infer(stopped_once, '--shard', '1/1', '--bf16')
+
+    def test_openvino_that_fails_later(self, infer, tmp_path, monkeypatch):
+        def broken(*_):
+            raise RuntimeError('no such operator')
+
+        monkeypatch.setattr(accelerated_estimator, 'is_installed', lambda: True)
+        monkeypatch.setattr(OpenVinoNetwork, '_compile', broken)
+        with (
+            pytest.warns(UserWarning, match='no such operator'),
+            pytest.raises(InputError, match='OpenVINO cannot run the network here, .* --backend torch'),
+        ):
+            infer(tmp_path / 'out', '--shard', '1/1', '--backend', 'openvino')
+        assert not list((tmp_path / 'out' / 'parts').glob('00000[0-9].json'))
 
 
 class TestArguments:
@@ -295,16 +335,26 @@ class TestArguments:
             (None, 'pytorch', 2, 'cuda:1'),
             ('cuda', 'pytorch', 2, 'cuda:1'),
             ('cpu', 'pytorch', 2, 'cpu'),
+            (None, 'slurm', 4, 'cuda:2'),
+            (None, 'mpi', 4, 'cuda:0'),
         ],
     )
     def test_the_device_of_a_process(self, monkeypatch, device, launcher, gpus, expected):
+        """A launcher that runs inside a job of Slurm finds Slurm's variables, too."""
         monkeypatch.setenv('LOCAL_RANK', '3')
+        monkeypatch.setenv('SLURM_LOCALID', '2')
+        monkeypatch.delenv('OMPI_COMM_WORLD_LOCAL_RANK', raising=False)
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: gpus > 0)
         monkeypatch.setattr(torch.cuda, 'device_count', lambda: gpus)
         assert device_of(argparse.Namespace(device=device, launcher=launcher)) == expected
 
+    def test_a_variable_that_is_no_number(self, monkeypatch):
+        monkeypatch.setenv('SLURM_PROCID', 'first')
+        with pytest.raises(InputError, match='SLURM_PROCID=first, of --launcher slurm, is not a whole number'):
+            shard_of(argparse.Namespace(shard=None, merge=False, launcher='slurm'))
+
     def test_what_processes_cannot_share(self, scene):
-        args = argparse.Namespace(show=False)
+        args = argparse.Namespace(show=False, input=[str(scene / 'a'), str(scene / '*' / '*')], output_root=scene / 'a')
         camera = SimpleNamespace(live=True, inputs=[])
         with pytest.raises(InputError, match='a camera cannot be shared by processes'):
             require_shareable(args, camera, False)
@@ -312,8 +362,12 @@ class TestArguments:
         require_shareable(args, images, False)
         with pytest.raises(InputError, match='--explain page of several inputs of the name x1 is for one process'):
             require_shareable(args, images, True)
+        args.show = True
         with pytest.raises(InputError, match='--show is for one process'):
-            require_shareable(argparse.Namespace(show=True), images, False)
+            require_shareable(args, images, False)
+        args.output_root = scene / 'a' / '..'
+        with pytest.raises(InputError, match=r'--input .*/\*/\* may match what is written to --output-root .*/a/\.\.'):
+            require_shareable(args, images, False)
 
     def test_boxes_by_id_of_several_videos(self, infer, scene, tmp_path):
         (scene / 'ids.json').write_text(json.dumps([dict(image_id=0, category_id=1, bbox=[5, 5, 50, 50], score=1)]))

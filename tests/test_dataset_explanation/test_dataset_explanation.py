@@ -202,7 +202,7 @@ def test_goes_on_after_a_stop(model, explained, tmp_path, monkeypatch):
 
 def test_other_settings_are_not_mixed(model, explained):
     root, _ = explained
-    with pytest.raises(InputError, match='holds measurements with steps=2, now 3: give another --output-root'):
+    with pytest.raises(InputError, match='holds results with steps=2, now 3: give another --output-root'):
         explain_dataset(model, root, DatasetExplanationSettings(**SETTINGS | dict(steps=3), batch_size=3))
 
 
@@ -210,7 +210,7 @@ def test_other_crops_are_not_mixed(explained, tiny_config, tiny_checkpoint):
     root, _ = explained
     options = {'test_dataloader.dataset.pipeline.1.padding': 3.0}
     model = init_model(tiny_config, tiny_checkpoint, cfg_options=options)
-    with pytest.raises(InputError, match='holds measurements with dataset='):
+    with pytest.raises(InputError, match='holds results with dataset='):
         explain_dataset(model, root, DatasetExplanationSettings(**SETTINGS, batch_size=3))
 
 
@@ -249,7 +249,7 @@ def test_weights_that_are_not_finite(tiny_config, tiny_checkpoint, tmp_path):
 
 def test_weights_of_another_model_are_not_mixed(explained, tiny_config):
     root, _ = explained
-    with pytest.raises(InputError, match='holds measurements with weights='):
+    with pytest.raises(InputError, match='holds results with weights='):
         explain_dataset(init_model(tiny_config), root, DatasetExplanationSettings(**SETTINGS, batch_size=3))
 
 

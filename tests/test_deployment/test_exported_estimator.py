@@ -81,6 +81,17 @@ def test_whole_file(estimator, plain_model, scene):
         estimator.poses(image, [[900, 900, 999, 999]])
 
 
+def test_many_people_are_computed_in_parts(estimator, scene, monkeypatch):
+    image, boxes = scene
+    wanted, run, counts = estimator.poses(image, boxes), estimator.runtime.run, []
+    monkeypatch.setattr(estimator.runtime, 'run', lambda given: [counts.append(len(given['boxes'])), run(given)][1])
+    found = estimator.poses(image, np.resize(boxes, (20, 4)))
+    assert counts == [16, 4]
+    for name in ('keypoints', 'scores', 'dependency', 'crop_to_image'):
+        whole = getattr(wanted, name)
+        assert np.allclose(getattr(found, name), np.resize(whole, (20, *whole.shape[1:])), atol=1e-4), name
+
+
 def test_gray_images(estimator, scene):
     image, boxes = scene
     gray = image[:, :, 0]
@@ -115,7 +126,8 @@ def test_openvino_runs_the_same_file(exported, estimator, scene):
 
 def test_evaluation(estimator, plain_model, tiny_config):
     cfg = load_config(tiny_config)
-    found, wanted = evaluate(estimator, cfg, 'file'), evaluate(plain_model, cfg, 'model')
+    pipeline = plain_model.cfg.test_dataloader.dataset.pipeline
+    found, wanted = evaluate(estimator, cfg, 'file', pipeline), evaluate(plain_model, cfg, 'model', pipeline)
     assert set(found) == set(wanted) and 'coco/AP' in found
     assert all(abs(found[name] - wanted[name]) < 0.02 for name in wanted)
     plain_model.test_cfg['flip_test'] = True
@@ -157,10 +169,12 @@ def test_is_for_inference_only(estimator):
         TopdownPipeline(estimator, 'whole-image', output_heatmaps=True)
 
 
-def test_crops_that_only_the_config_tells(exported, tmp_path):
+def test_crops_that_only_the_config_tells(exported, tmp_path, tiny_model):
     path = changed(exported / 'crops.onnx', tmp_path / 'a.onnx', lambda content: {**content, 'padding': None})
     with pytest.raises(InputError, match='nothing says how crops are cut'):
         CropMaker(load_exported(path))
+    [_, ap, *_] = before_and_after(tiny_model, load_exported(path), tiny_model.cfg)  # the model's config tells
+    assert ap[0] == 'coco/AP' and abs(float(ap[1]) - float(ap[2])) < 0.02
 
 
 def other_program(path):

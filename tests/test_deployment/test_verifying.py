@@ -1,14 +1,17 @@
 """Files against PyTorch: differences computed by hand, files that agree and that do not."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from mmtranspose.apis import InputError, load_exported
-from mmtranspose.deployment import verifying
+from mmtranspose.commands import export
+from mmtranspose.deployment import exporting, verifying
 from mmtranspose.deployment.verifying import Agreement, compare, drawn_people
+from mmtranspose.errors import DONE, FAILED
 
 
 def agreement(crop, scores=(0.0,), maps=(0.0,), precision='fp32'):
@@ -53,7 +56,7 @@ def all_count(monkeypatch):
 
 
 def test_file_and_its_model(exported, tiny_model, scene, all_count):
-    found = compare(load_exported(exported / 'crops.onnx'), tiny_model, [scene])
+    found = compare(load_exported(exported / 'crops.onnx'), tiny_model, (one for one in [scene]))
     assert found.people == 3 and len(found.scores) == len(found.dependency) == 3 * 17
     assert found.scores.max() < 1e-5 and found.dependency.max() < 1e-5
     found = compare(load_exported(exported / 'image.onnx'), tiny_model, [scene])
@@ -76,6 +79,21 @@ def test_what_cannot_be_compared(exported, tiny_model, scene):
         compare(file, tiny_model, [scene])
 
 
+@pytest.mark.parametrize(
+    ('name', 'value', 'message'),
+    [
+        ('input_size', [192, 256], r'input_size .w, h. is \[192, 256\] in the file, but \[48, 64\] in the model'),
+        ('token_grid', [6, 8], r'token_grid .h, w. is \[6, 8\] in the file, but \[8, 6\] in the model'),
+        ('num_layers', 6, 'num_layers is 6 in the file, but 2 in the model: name the model that was exported, tiny'),
+    ],
+)
+def test_other_networks(exported, tiny_model, scene, name, value, message):
+    file = load_exported(exported / 'image.onnx')
+    file.meta = replace(file.meta, **{name: value})
+    with pytest.raises(InputError, match=message):
+        compare(file, tiny_model, [scene])
+
+
 def test_drawn_people_are_always_the_same():
     (image, boxes), (again, _) = drawn_people()[0], drawn_people()[0]
     assert np.array_equal(image, again) and image.shape == (480, 640, 3) and len(boxes) >= 2
@@ -95,3 +113,41 @@ def test_commands(exported, tiny_config, tiny_checkpoint, tmp_path, run_command,
     assert status == 1 and 'nothing was compared' in error  # the barely trained model is sure of nothing
     with pytest.raises(InputError, match='does not exist'):
         run_command('verify', tmp_path / 'none.onnx', *model)
+    with pytest.raises(InputError, match='comes without weights: name a checkpoint .--checkpoint.'):
+        run_command('verify', file, '--config', tiny_config)
+    options = ('--cfg-options', 'test_dataloader.dataset.ann_file=none.json')
+    with pytest.raises(InputError, match='none.json'):
+        run_command('verify', file, *model, '--evaluate', tiny_config, *options)
+
+
+def test_export_command_verifies(exported, tiny_config, tiny_checkpoint, tmp_path, run_command, capsys, monkeypatch):
+    """A model that is sure of nothing in drawn people is no failure; one that is, is compared, and so is its AP."""
+    monkeypatch.setattr(export, 'export_model', lambda *_, **__: exported / 'image.onnx')
+    command = ('export', tiny_config, tiny_checkpoint, '--output', tmp_path / 'a.onnx')
+    assert run_command(*command) == DONE
+    out, error = capsys.readouterr()
+    assert '0 keypoints of' in out and 'nothing was compared: `mmtranspose verify FILE --input' in error
+    monkeypatch.setattr(verifying, 'SURE', -1.0)
+    monkeypatch.setattr(verifying, 'TOLERANCES', {'fp32': (99, 5e-3, 2e-3)})  # flat heatmaps: rounding moves maxima
+    assert run_command(*command, '--precision', 'int8') == DONE
+    out, error = capsys.readouterr()
+    assert 'keypoints of' in out and 'coco/AP' in out and 'nothing was compared' not in error
+    monkeypatch.setattr(verifying, 'TOLERANCES', {'fp32': (99, 0, 2e-3)})
+    assert run_command(*command) == FAILED
+    assert 'by more than rounding' in capsys.readouterr().err
+
+
+def test_export_command_verifies_engines_on_the_gpu(
+    exported, tiny_config, tiny_checkpoint, tmp_path, run_command, monkeypatch
+):
+    def opened(*arguments):
+        given.append(arguments)
+        return load_exported(exported / 'crops.onnx')
+
+    given, path = [], tmp_path / 'a.onnx'
+    monkeypatch.setattr(exporting, 'traced', lambda *_: (None, None))
+    monkeypatch.setattr(exporting, 'write_tensorrt', lambda _graph, _meta, path: path.touch())
+    monkeypatch.setattr(export, 'load_exported', opened)
+    options = ('--output', path, '--format', 'tensorrt', '--graph', 'crops')
+    assert run_command('export', tiny_config, tiny_checkpoint, *options) == DONE
+    assert given == [(path, 'tensorrt', 'cuda:0')]

@@ -1,6 +1,7 @@
 """`mmtranspose web`: what it refuses, what it writes, and that its page computes what the exported file computes."""
 
 import base64
+import errno
 import hashlib
 import io
 import json
@@ -17,7 +18,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from web_pages import DETECTED, Server, WebPage, changed, chromium, runtime_folder, write_detector
+from web_pages import DETECTED, Server, WebPage, changed, chromium, runtime_folder, without_site_data, write_detector
 
 from mmtranspose.deployment.web_folder import npm_package
 from mmtranspose.errors import InputError
@@ -173,6 +174,61 @@ class TestFolder:
             run_command('web', files / 'pose.onnx', '--output-root', site, '--runtime', package)
         assert (site / 'index.html').read_text() == 'mine' and len([*site.iterdir()]) == 2
 
+    def test_it_may_be_a_disk_of_its_own(self, files, package, tmp_path, run_command, monkeypatch):
+        def replace(source, target):
+            if Path(source).parent != Path(target).parent:
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+            rename(source, target)
+
+        rename, site = os.rename, tmp_path / 'mounted'
+        site.mkdir()
+        monkeypatch.setattr(os, 'replace', replace)
+        os.utime(tmp_path, (0, 0))
+        run_command('web', files / 'pose.onnx', '--output-root', site, '--runtime', package)
+        assert tmp_path.stat().st_mtime == 0  # nothing was made in the folder above, which may not be writable
+        assert {path.name for path in site.iterdir()} > {'index.html', 'model.onnx', 'runtime'}
+
+    @pytest.mark.parametrize('had_one', [False, True])
+    def test_a_full_disk_leaves_what_was_there(self, files, package, tmp_path, run_command, monkeypatch, had_one):
+        def contents():
+            return {path: path.read_bytes() for path in tmp_path.rglob('*') if path.is_file()}
+
+        def write_text(path, *args, **options):
+            if path.name.startswith('index.html'):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write(path, *args, **options)
+
+        write, options = Path.write_text, ('--output-root', tmp_path / 'new' / 'site', '--runtime', package)
+        if had_one:
+            run_command('web', files / 'alone.onnx', *options)
+        before = contents()
+        monkeypatch.setattr(Path, 'write_text', write_text)
+        with pytest.raises(OSError, match=r'No space left on device: .*index\.html'):
+            run_command('web', files / 'pose.onnx', *options)
+        assert contents() == before and (tmp_path / 'new').exists() == had_one
+
+    def test_what_a_killed_run_left_is_removed(self, files, package, tmp_path, run_command):
+        (tmp_path / 'site' / 'runtime').mkdir(parents=True)
+        left = [tmp_path / 'site' / name for name in ('model.onnx.1.partial', 'runtime/package.json.1.partial')]
+        for path in left:
+            path.touch()
+        run_command('web', files / 'pose.onnx', '--output-root', tmp_path / 'site', '--runtime', package)
+        assert [path for path in left if path.exists()] == []
+
+    def test_runtime_is_a_file(self, files, package, tmp_path, run_command):
+        (tmp_path / 'site').mkdir()
+        (tmp_path / 'site' / 'runtime').write_text('mine')
+        with pytest.raises(InputError, match=r'--output-root .*runtime is a file, not a folder; choose another'):
+            run_command('web', files / 'pose.onnx', '--output-root', tmp_path / 'site', '--runtime', package)
+
+    def test_the_server_that_is_named_serves_this_machine_alone(self, files, package, tmp_path, run_command, capsys):
+        run_command('web', files / 'pose.onnx', '--output-root', tmp_path / 'site', '--runtime', package)
+        server = 'python -m http.server --bind 127.0.0.1 --directory '
+        assert f'{server}"{tmp_path / "site"}"' in capsys.readouterr().out
+        with pytest.raises(SystemExit):
+            run_command('web', '--help')
+        assert f'{server}site' in capsys.readouterr().out
+
     def test_texts_of_a_file_stay_texts(self, files, package, tmp_path, run_command):
         hostile = '</script><script>alert(1)</script>'
         given = changed(files / 'pose.onnx', tmp_path / 'given.onnx', model=hostile)
@@ -293,7 +349,7 @@ class TestBrowser:
     def test_what_is_no_image(self, with_maps, files):
         shown, _ = with_maps
         shown.page.set_input_files('#file', str(files / 'pose.onnx'))
-        shown.page.get_by_role('alert').filter(has_text='pose.onnx is no image that this browser can read').wait_for()
+        shown.hears('pose.onnx is no image that this browser can read')
 
     def test_a_drawn_box_gives_the_pose_and_the_strongest_map(self, with_maps, files, computed):
         shown, _ = with_maps
@@ -346,6 +402,84 @@ class TestBrowser:
         shown.wait('body.one-person')
         np.testing.assert_allclose(shown.boxes(), [BOX], atol=0.6)
 
+    def test_a_second_click_or_key_adds_nobody(self, with_maps, files):
+        shown, _ = with_maps
+        shown.choose(files / 'image.png')
+        with shown.held('web.app.estimator', 'pose') as poses:
+            shown.page.locator('#whole').dblclick()
+            assert poses.count() == 1
+            poses.let_go()
+            assert shown.boxes().tolist() == [[0, 0, *SIZE]]
+            shown.page.locator('#change').focus()
+            for _ in range(3):
+                shown.page.keyboard.down('Enter')  # the first one presses the button, and the box gets the focus
+            shown.page.keyboard.up('Enter')
+            assert poses.count() == 0
+            canvas = shown.page.locator('#box-canvas')
+            for key in ('Shift+ArrowLeft', 'Enter', 'Enter'):
+                canvas.press(key)
+            assert poses.count() == 1
+            poses.let_go()
+            assert shown.boxes().tolist() == [[0, 0, SIZE[0] - 2, SIZE[1]]]
+
+    @pytest.mark.parametrize('leave', ['Escape', 'Camera'])
+    def test_a_pose_that_is_no_longer_wanted(self, with_maps, files, leave):
+        shown, _ = with_maps
+        before = posed(shown, files).tolist()
+        with shown.held('web.app.estimator', 'pose') as poses:
+            shown.page.locator('#change').click()
+            shown.page.locator('#box-canvas').press('Shift+ArrowDown')
+            shown.page.locator('#estimate').click()
+            assert poses.count() == 1
+            if leave == 'Escape':
+                shown.page.keyboard.press('Escape')
+            else:
+                shown.page.get_by_role('button', name='Camera', exact=True).click()
+            poses.let_go()
+            if leave == 'Camera':
+                assert shown.page.evaluate('document.body.dataset.screen') == 'camera'
+                shown.page.locator('#close-camera').click()
+            assert shown.boxes().tolist() == before
+            shown.page.locator('#change').click()
+            assert shown.page.locator('#estimate').is_enabled() and not shown.page.locator('#working').is_visible()
+
+    def test_a_small_image_after_a_large_one(self, with_maps, files, tmp_path):
+        shown, _ = with_maps
+        cv2.imwrite(str(tmp_path / 'large.png'), np.full((20, 5000, 3), 90, np.uint8))
+        shown.choose(files / 'image.png')
+        with shown.held('window', 'createImageBitmap') as images:
+            shown.page.set_input_files('#file', str(tmp_path / 'large.png'))
+            images.let_go()
+            shown.page.evaluate('web.read = web.results[0]')
+            assert images.count() == 1  # which shrinks it
+            shown.page.evaluate('web.unhold()')
+            boxes = posed(shown, files)
+            images.let_go()
+        assert shown.boxes().tolist() == boxes.tolist() and shown.page.evaluate('web.app.bitmap.width') == SIZE[0]
+        assert shown.page.evaluate('[web.read.width, web.results[0].width]') == [0, 0]  # their memory is free again
+
+    def test_the_estimator_gets_the_last_image(self, with_maps, files, computed, tmp_path):
+        shown, _ = with_maps
+        cv2.imwrite(str(tmp_path / 'other.png'), np.full((60, 80, 3), 90, np.uint8))
+        with shown.held('web.app.estimator', 'look') as images:
+            shown.choose(tmp_path / 'other.png')
+            shown.page.evaluate('web.unhold()')
+            shown.choose(files / 'image.png')
+            images.let_go()
+        shown.draw(BOX, SIZE)
+        np.testing.assert_allclose(shown.keypoints(), computed(shown.boxes())['keypoints'][0], atol=0.5)
+
+    def test_another_device_is_chosen_meanwhile(self, with_maps, files):
+        shown, _ = with_maps
+        posed(shown, files)
+        answers, state = shown.page.evaluate(CHANGE_DEVICE)
+        assert answers == 3 * ['the device was changed'] and state == 'loading'
+        shown.wait('#engine[data-state=ready]')
+        assert shown.page.evaluate("localStorage.getItem('backend')") == 'wasm'
+        shown.page.locator('#add').click()
+        shown.page.locator('#whole').click()
+        shown.wait('#people label:nth-child(2)')
+
     def test_colours_and_a_phone(self, with_maps, files):
         shown, _ = with_maps
         posed(shown, files)
@@ -368,6 +502,19 @@ class TestBrowser:
         controls = shown.page.locator('button:visible, input:visible, select:visible')
         names = [control.aria_snapshot() for control in controls.all()]
         assert len(names) > 25 and all(re.search(r'"[^"]+"', name) for name in names)
+
+    def test_site_data_is_blocked(self, browser, with_maps, files, computed, tmp_path):
+        _, server = with_maps
+        with without_site_data(browser, tmp_path / 'profile') as context:
+            shown = WebPage(browser, server.url, context)
+            for storage in ('localStorage', 'sessionStorage', 'caches.keys()'):
+                with pytest.raises(Exception, match='SecurityError'):
+                    shown.page.evaluate(storage)
+            assert re.fullmatch(r'Ready: runs on this device \(WebAssembly, 1 thread\)\.', shown.text('engine-text'))
+            boxes = posed(shown, files)
+            np.testing.assert_allclose(shown.keypoints(), computed(boxes)['keypoints'][0], atol=0.5)
+            shown.page.locator('#backend').evaluate("select => select.dispatchEvent(new Event('change'))")
+            assert shown.text('engine-text') == 'Loading the model …' and shown.complaints == []
 
     def test_it_works_without_its_server(self, with_maps, files, computed):
         shown, server = with_maps
@@ -406,7 +553,48 @@ class TestBrowser:
     def test_nobody_is_found(self, alone, tmp_path):
         cv2.imwrite(str(tmp_path / 'black.png'), np.zeros((40, 40, 3), np.uint8))
         alone.choose(tmp_path / 'black.png')
-        alone.page.get_by_role('alert').filter(has_text='No people were found: draw a box').wait_for()
+        alone.hears('No people were found: draw a box')
+
+    def test_a_box_is_drawn_while_people_are_looked_for(self, alone, files):
+        with alone.held('web.app.estimator', 'detect') as people:
+            alone.choose(files / 'image.png')
+            alone.wait('#working:not([hidden])')
+            alone.draw(BOX, SIZE)
+            drawn = alone.boxes()
+            alone.page.locator('#change').click()
+            assert people.count() == 1
+            people.let_go()
+            alone.page.locator('#box-canvas').press('Enter')
+        np.testing.assert_allclose(drawn, [BOX], atol=0.6)
+        assert alone.boxes().tolist() == drawn.tolist()
+
+    def test_the_camera_is_closed_before_it_is_there(self, alone, files):
+        alone.choose(files / 'image.png')
+        alone.boxes()
+        alone.page.locator('.camera:visible').click()
+        with alone.held('navigator.mediaDevices', 'getUserMedia') as cameras:
+            alone.page.locator('#turn').click()
+            alone.page.locator('#take').click()
+            alone.hears('The camera shows no image yet')
+            alone.page.locator('#turn').click()
+            assert cameras.count() == 2
+            cameras.let_go()
+            assert alone.page.evaluate(TRACKS) == ['ended', 'live']
+            assert alone.page.evaluate("document.querySelector('#video').srcObject === web.results[1]")
+            alone.page.locator('#turn').click()
+            alone.page.locator('#close-camera').click()
+            cameras.let_go()
+            assert alone.page.evaluate(TRACKS) == ['ended'] and len(alone.boxes()) == 2
+            assert alone.page.evaluate("document.querySelector('#video').srcObject") is None
+        refuse = "() => Promise.reject(new DOMException('', 'NotAllowedError'))"
+        alone.page.evaluate(f'() => {{ navigator.mediaDevices.getUserMedia = {refuse}; }}')
+        with alone.held('navigator.mediaDevices', 'getUserMedia') as cameras:
+            alone.page.locator('.camera:visible').click()
+            alone.page.locator('#back').click()
+            alone.page.locator('#add').click()
+            cameras.let_go()
+        alone.page.evaluate('() => { delete navigator.mediaDevices.getUserMedia; }')
+        assert alone.page.evaluate('document.body.dataset.screen') == 'box' and alone.text('alert') == ''
 
     def test_the_camera(self, alone):
         alone.page.locator('.camera:visible').click()
@@ -416,6 +604,22 @@ class TestBrowser:
         assert alone.page.evaluate('web.app.bitmap.width') > 100
         assert alone.page.evaluate("document.querySelector('#video').srcObject") is None  # the camera is off again
         assert alone.complaints == []
+
+
+TRACKS = 'web.results.map((stream) => stream.getVideoTracks()[0].readyState)'
+# Answers of a device that is left while it works, or before it has started; then the state of the engine.
+CHANGE_DEVICE = """async () => {
+  const select = document.querySelector('#backend');
+  const late = new Promise((go) => setTimeout(go, 5000, 'none'));
+  const left = (promise) => Promise.race([promise.then(() => 'done', ({ message }) => message), late]);
+  const change = () => { select.value = 'wasm'; select.dispatchEvent(new Event('change')); };
+  const { estimator, bitmap } = web.app;
+  const pose = left(estimator.pose([0, 0, 9, 9]));
+  change();
+  const answers = [pose, left(estimator.look(bitmap)), left(web.app.estimator.ready)];
+  change();
+  return [await Promise.all(answers), document.querySelector('#engine').dataset.state];
+}"""
 
 
 def posed(shown, files):

@@ -115,12 +115,58 @@ def chromium() -> Iterator:
         browser.close()
 
 
+@contextmanager
+def without_site_data(browser, folder: Path) -> Iterator:
+    """A context of the same program with a profile of its own, whose user has blocked cookies and site data."""
+    from browser import OPTIONS, find_chromium  # here, as above
+
+    settings = {'profile': {'default_content_setting_values': {'cookies': 2}}}
+    (folder / 'Default').mkdir(parents=True)
+    (folder / 'Default' / 'Preferences').write_text(json.dumps(settings))
+    context = browser.browser_type.launch_persistent_context(
+        folder, executable_path=find_chromium(), args=list(OPTIONS)
+    )
+    yield context
+    context.close()
+
+
+HOLD = """() => {
+  const owner = %(owner)s;
+  const call = owner.%(method)s;
+  const calls = [];
+  owner.%(method)s = (...given) => new Promise((resolve, reject) => {
+    calls.push(() => { const done = call.apply(owner, given); done.then(resolve, reject); return done; });
+  });
+  web.calls = calls;
+  web.unhold = () => { owner.%(method)s = call; };
+}"""
+LET_GO = """async () => {
+  web.results = (await Promise.allSettled(web.calls.splice(0).map((call) => call()))).map(({ value }) => value);
+  await new Promise((go) => setTimeout(go)); // until the page has done what follows
+}"""
+
+
+class Held:
+    """Calls that :meth:`WebPage.held` lets wait."""
+
+    def __init__(self, page):
+        self.page = page
+
+    def count(self) -> int:
+        """How many wait, once the estimator has the image."""
+        return self.page.evaluate('web.app.looked.then(() => new Promise(setTimeout)).then(() => web.calls.length)')
+
+    def let_go(self) -> None:
+        """Make the calls, and wait until the page has their results, which ``web.results`` keeps in the page."""
+        self.page.evaluate(LET_GO)
+
+
 class WebPage:
     """A folder's page, loaded until the model is ready."""
 
-    def __init__(self, browser, url: str):
+    def __init__(self, browser, url: str, context=None):
         self.url, self.complaints, self.requests = url, [], []
-        self.page = browser.new_context(viewport=dict(width=1280, height=900)).new_page()
+        self.page = (context or browser.new_context(viewport=dict(width=1280, height=900))).new_page()
         self.page.set_default_timeout(PATIENCE)
         self.page.on('pageerror', lambda error: self.complaints.append(str(error)))
         self.page.on('console', lambda message: self.complaints.append(message.text))
@@ -139,6 +185,18 @@ class WebPage:
         self.page.set_input_files('#file', str(path))
         self.page.locator(f'body[data-run="{before + 1}"]').wait_for()
 
+    @contextmanager
+    def held(self, owner: str, method: str) -> Iterator[Held]:
+        """Let calls of a method of an object in the page wait until they are let go."""
+        self.page.evaluate(HOLD % dict(owner=owner, method=method))
+        try:
+            yield Held(self.page)
+        finally:
+            self.page.evaluate('web.unhold()')
+
+    def hears(self, sentence: str) -> None:
+        self.page.get_by_role('alert').filter(has_text=sentence).wait_for()
+
     def draw(self, box, size) -> None:
         """Draw a box with the mouse, in pixels of an image of (w, h)."""
         canvas = self.page.locator('#box-canvas').bounding_box()
@@ -156,6 +214,7 @@ class WebPage:
 
     def keypoints(self, person: int = 0) -> np.ndarray:
         """(K, 2), in pixels of the image."""
+        self.wait('body[data-screen=poses]')
         return np.array(self.page.evaluate(f'web.app.people[{person}].imageKeypoints'))
 
     def drawn(self) -> np.ndarray:

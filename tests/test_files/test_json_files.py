@@ -28,6 +28,14 @@ def test_numbers_of_numpy(tmp_path):
     assert os.listdir(tmp_path) == ['a.json']
 
 
+@pytest.mark.parametrize('flushed', [False, True])
+def test_flushed_to_the_disk(tmp_path, monkeypatch, flushed):
+    calls, fsync = [], os.fsync
+    monkeypatch.setattr(os, 'fsync', lambda one: calls.append(one) or fsync(one))
+    write_json(tmp_path / 'a.json', ['ä'], flushed)
+    assert read_json(tmp_path / 'a.json', 'file') == ['ä'] and len(calls) == 2 * flushed  # the file and its folder
+
+
 def test_a_value_that_json_has_not_leaves_the_old_file(tmp_path):
     (tmp_path / 'a.json').write_text('old')
     with pytest.raises((TypeError, ValueError)):

@@ -39,9 +39,12 @@ def test_processes_share_the_parts(tmp_path, monkeypatch, rank, share):
 @pytest.mark.parametrize(
     ('made_by', 'words'),
     [
-        (dict(seed=2, model='a'), 'measurements with seed=1, now 2: give another --out, or delete that folder'),
-        (dict(model='a'), 'measurements with seed=1, now None'),
-        (dict(seed=1, model='a', width=3), 'measurements with width=None, now 3'),
+        (
+            dict(seed=2, model='a'),
+            'results with seed=1, now 2: give another --out, go on with what was given before',
+        ),
+        (dict(model='a'), 'results with seed=1, now None'),
+        (dict(seed=1, model='a', width=3), 'results with width=None, now 3'),
     ],
 )
 def test_arrays_of_something_else_are_refused(tmp_path, made_by, words):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from made_results import META, frames, result, still
+from written_results import content
 
 from mmtranspose.errors import InputError
 from mmtranspose.inference.image_ids import ImageIds
@@ -27,7 +28,9 @@ UNITS = [
 
 def page(root, name, *_):
     (root / f'{Path(name).stem}_overlays').mkdir(parents=True, exist_ok=True)
-    (root / f'{Path(name).stem}_overlays' / '000_nose.jpg').write_text(name)
+    overlay = root / f'{Path(name).stem}_overlays' / '000_nose.jpg'
+    overlay.write_text(name)
+    return dict(page=[], overlays=[str(overlay)])
 
 
 def draw(result):
@@ -61,11 +64,6 @@ def units(tmp_path):
             write(folder, UNITS[number])
             folder.end_unit(UnitEnd(number, (('z.png', 'is empty'),) if number == 3 else ()))
     return units
-
-
-def content(root):
-    files = [path for path in root.rglob('*') if path.is_file() and 'parts' not in path.parts]
-    return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
 def merge(units, asked=()):
@@ -112,6 +110,15 @@ def test_a_merge_that_was_stopped_is_begun_again(units, by_one, tmp_path, monkey
     assert content(tmp_path / 'out') == by_one
 
 
+def test_a_file_that_no_frame_has_stays_where_it_is(units, by_one, tmp_path):
+    (units.folder(1) / 'x.png').rename(units.folder(1) / 'b.png')
+    units.frames(1).write_text(units.frames(1).read_text().replace('"drawing": "x.png"', '"drawing": "b.png"'))
+    (units.folder(1) / 'x.png').write_bytes(b'would take the place of the x.png of another part')
+    units.finish(1, [('yyy', 'cannot be written')], 3)
+    merge(units)
+    assert content(tmp_path / 'out') == by_one
+
+
 def test_without_hard_links(units, by_one, tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError
@@ -142,14 +149,27 @@ def test_the_note_stays(units):
     assert FinishedUnits(units.root.parent, dict(kpt_thr=0.3), len(UNITS)).merged == 2
 
 
+def cut(path):
+    path.write_text(path.read_text()[: path.read_text().index('\n', 5) + 1])
+
+
+def fill(path, byte):
+    path.write_bytes(byte * path.stat().st_size)
+
+
 @pytest.mark.parametrize(
     ('damage', 'named'),
     [
-        (lambda units: (units.folder(0) / '5.png').unlink(), r'000000/5.png is missing, of a unit that was finished'),
-        (lambda units: units.frames(1).unlink(), r'000001.frames.json cannot be read'),
-        (lambda units: units.frames(1).write_text('[\n{"fra'), r'000001.frames.json cannot be read'),
+        (lambda units: (units.folder(0) / '5.png').unlink(), r'000000/5.png is missing'),
+        (lambda units: (units.folder(0) / '5.png').write_bytes(b''), r'000000/5.png has 0 bytes in place of \d\d+'),
+        (lambda units: units.frames(1).unlink(), r'000001.frames.json is missing'),
+        (lambda units: units.frames(1).write_text(''), r'000001.frames.json has 0 bytes in place of'),
+        (lambda units: cut(units.frames(1)), r'000001.frames.json has \d+ bytes in place of'),
+        (lambda units: fill(units.frames(1), b'\n'), r'000001.frames.json has 0 frames in place of 3'),
+        (lambda units: fill(units.frames(1), b'{'), r'000001.frames.json cannot be read'),
         (lambda units: units.path(2).write_text('{"made_by": "of others", "skipped": []}'), 'with other settings than'),
-        (lambda units: units.path(2).write_text('{'), 'is not JSON'),
+        (lambda units: units.path(2).write_text('{'), 'is not JSON: .*: delete .*000002.json and run its shard again'),
+        (lambda units: units.path(2).write_text(''), 'is not JSON: .*: delete .*000002.json and run its shard again'),
     ],
 )
 def test_a_damaged_unit(units, damage, named):
@@ -158,10 +178,38 @@ def test_a_damaged_unit(units, damage, named):
         merge(units)
 
 
+@pytest.mark.parametrize('links', [True, False])
+def test_what_is_finished_is_on_the_disk(units, monkeypatch, links):
+    """A note is written when all that it speaks of has been flushed: files, and names in folders."""
+    flushed, fsync = [], os.fsync
+    monkeypatch.setattr(
+        os, 'fsync', lambda one: flushed.append(Path(os.readlink(f'/proc/self/fd/{one}'))) or fsync(one)
+    )
+    units.path(0).unlink()
+    with UnitsFolder(units, [0], lambda root: folder_of(root, None), 1) as folder:
+        write(folder, UNITS[0])
+        folder.end_unit(UnitEnd(0))
+    *files, note, parts = flushed
+    names = {'000000', '000000.frames.json', *(f'000000/{name}' for name in ('x.png', 'x.json', '5.png', '5.json'))}
+    assert {str(path.relative_to(units.root)) for path in files} == names
+    assert note.name.startswith('000000.json.') and parts == units.root
+
+    if not links:
+        monkeypatch.setattr(os, 'link', lambda *_: os.stat('missing'))
+    flushed.clear()
+    merge(units)
+    assert flushed[-2:] == [units.root.parent / 'results_coco.json', units.root.parent]
+    assert sum(path.name.endswith('.partial') for path in flushed) == (0 if links else 10)
+    flushed.clear()
+    units.retire(0)
+    assert flushed[0].name.startswith('merged.json.')
+
+
 def test_what_is_left(tmp_path):
     units = FinishedUnits(tmp_path, {}, 5)
     for number in (0, 1, 3):
-        units.finish(number, [])
+        units.frames(number).write_text('[]')
+        units.finish(number, [], 0)
     assert units.left(2) == ['shard 1/2 (2 of 3 parts)']
     assert units.left(3) == ['shard 2/3 (1 of 2 parts)', 'shard 3/3 (1 of 1 parts)']
     assert units.left(1) == ['shard 1/1 (2 of 5 parts)']

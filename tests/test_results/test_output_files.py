@@ -8,7 +8,7 @@ from made_up_frames import IMAGE, still, video_frames
 
 from mmtranspose.apis import InputError
 from mmtranspose.media import Frame
-from mmtranspose.results import input_files, require_no_overwriting
+from mmtranspose.results import input_files, require_no_overwriting, without_results
 from mmtranspose.results.output_files import OutputNames
 
 
@@ -100,6 +100,42 @@ class TestOverwriting:
         inputs = [str(given / 'a.jpg'), str(tmp_path / 'folder'), str(given / 'clip.*'), 'webcam']
         names = sorted(os.path.relpath(path, tmp_path) for path in input_files(inputs))
         assert names == ['a.jpg', 'clip.avi', 'clip.mp4', 'folder/b.jpg']
+
+
+class TestResultsAmongInputs:
+    @pytest.fixture
+    def photos(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        results = ('poses/x.jpg', 'poses/parts/000001/y.jpg', 'poses/x_overlays/000_nose.jpg')
+        for name in ('a/x.jpg', 'b/y.jpg', 'poses/given/z.jpg', *results):
+            (tmp_path / 'photos' / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / 'photos' / name).write_text('')
+        return tmp_path / 'photos'
+
+    @pytest.mark.parametrize(
+        ('pattern', 'root', 'kept', 'count'),
+        [
+            ('photos/**/*.jpg', 'photos/poses', ['a/x.jpg', 'b/y.jpg', 'poses/given/z.jpg'], 3),
+            ('photos/*/x.jpg', 'photos/../photos/poses', ['a/x.jpg'], 1),
+            ('photos/**/*.jpg', 'poses', None, 0),
+            ('photos/a/*.jpg', 'photos', None, 0),  # the pattern does not start above the results
+            ('photos/poses/*.jpg', 'photos/poses', None, 0),
+            ('photos/a/x.jpg', 'photos/poses', None, 0),
+            ('photos', 'photos/poses', None, 0),
+            ('webcam', 'photos/poses', None, 0),
+        ],
+    )
+    def test_are_left_out(self, photos, pattern, root, kept, count):
+        wanted = [pattern] if kept is None else [f'photos/{name}' for name in kept]
+        assert without_results(['c.jpg', pattern], root) == (['c.jpg', *wanted], count)
+        absolute = [str(photos.parent / name) for name in wanted]
+        assert without_results([str(photos.parent / pattern)], root) == (absolute, count)
+
+    def test_nothing_else(self, photos):
+        with pytest.raises(
+            InputError, match=r'input photos/\*/x_o\*/\*.jpg matches only results in --output-root .*/poses'
+        ):
+            without_results(['photos/*/x_o*/*.jpg'], photos / 'poses')
 
 
 def test_paths_may_be_given_as_paths(tmp_path):

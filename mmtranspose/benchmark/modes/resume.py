@@ -44,7 +44,7 @@ ADDED = {
     f'{CHECKPOINT}: numbers are finite': Part((Function(resumable_checkpoint_hook, 'require_finite_state'),)),
     f'{CHECKPOINT}: digest': Part((Function(resumable_checkpoint_hook, 'weights_digest'),)),
     f'{CHECKPOINT}: flushed, read back': Part(
-        (Function(partial_files, '_require_on_disk'), Function(partial_files, '_flush_folder'))
+        (Function(partial_files, '_require_on_disk'), Function(partial_files, 'flush'))
     ),
     f'{READING}: check sums': Part((Function(checkpoint_files, 'damage_of'),)),
     f'{READING}: digest': Part((Function(Checkpoint, 'require_as_written'),)),

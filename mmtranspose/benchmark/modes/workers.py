@@ -1,11 +1,10 @@
-"""Images per second of ``mmtranspose infer`` in one process and in several that share the images."""
+"""Images per second of the work of ``mmtranspose infer``, in one process and in several that share the images."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from multiprocessing.util import Finalize
@@ -23,7 +22,7 @@ from mmtranspose.benchmark.image_set import image_files
 from mmtranspose.benchmark.modes.end_to_end import FLIP, KEYPOINTS, Files
 from mmtranspose.benchmark.modes.forward import HEATMAP_TOLERANCES
 from mmtranspose.benchmark.networks import load_model, weights_file
-from mmtranspose.benchmark.worker import GRACE
+from mmtranspose.benchmark.worker import GRACE, filter_warnings
 from mmtranspose.compat import keep_memory
 from mmtranspose.crops.boxes import load_bboxes
 from mmtranspose.inference import TopdownPipeline
@@ -44,6 +43,7 @@ class Share(NamedTuple):
     checkpoint: str
     device: str
     dtype: str
+    compiled: bool
     batch: int
     files: Files
     folder: str
@@ -52,33 +52,41 @@ class Share(NamedTuple):
 
 
 def workers_candidates(settings: BenchmarkSettings, batch: int, folder: Path) -> list[Candidate]:
-    """The baseline is one process; the others are several, which share the cores and the device.
+    """The baseline is one process in fp32, uncompiled; the others are those of each variant, which share the cores.
 
-    Each reads images, estimates poses with the flip test, draws them, and writes images and JSON, as ``infer`` does.
+    Each reads images, estimates poses with the flip test, draws them, and writes images and JSON, as ``infer`` does
+    with given boxes. Not measured: starting the processes, the detector, the notes from which ``infer --shard`` goes
+    on, and merging the results.
     """
     checkpoint, files = weights_file(settings, folder), image_files(settings, folder)
-    cores = os.cpu_count() or 1
     candidates = []
-    for count in dict.fromkeys((1, *settings.workers)):
-        threads = settings.threads or max(1, cores // count)
+    for name, dtype, compiled, count in _compared(settings):
+        threads = settings.threads or max(1, (os.cpu_count() or 1) // count)
         shares = [
             Share(
-                *(settings.config, checkpoint, settings.device, settings.dtypes[0], batch, files),
-                str(folder / f'{count}-workers' / str(number)),
+                *(settings.config, checkpoint, settings.device, dtype, compiled, batch, files),
+                str(folder / name / str(number)),
                 Shard(number, count),
                 threads,
             )
             for number in range(1, count + 1)
         ]
-        precision = settings.precision(settings.dtypes[0])
+        precision = settings.precision(dtype)
         tolerances = dict(keypoints=KEYPOINTS[precision], scores=HEATMAP_TOLERANCES[precision])
-        name = 'baseline' if count == 1 else f'{count} workers'
-        arguments = dict(shares=shares)
-        several = count > 1
+        arguments, several = dict(shares=shares), count > 1
         candidates.append(
             Candidate(name, build, arguments, settings.device, tolerances=tolerances, starts_processes=several)
         )
     return candidates
+
+
+def _compared(settings: BenchmarkSettings) -> Iterator[tuple[str, str, bool, int]]:
+    """Names of the candidates, with dtype, whether the network is compiled, and number of processes."""
+    yield 'baseline', 'fp32', False, 1
+    for name, dtype, compiled in settings.variants():
+        for count in dict.fromkeys((1, *settings.workers)):
+            if (dtype, compiled, count) != ('fp32', False, 1):  # that is the baseline
+                yield f'{name}, {count} worker{"s" if count > 1 else ""}', dtype, compiled, count
 
 
 def build(shares: Sequence[Share]) -> Task:
@@ -119,7 +127,7 @@ def _ended(started: Sequence[tuple[SpawnProcess, Connection]]) -> None:
 def serve(connection: Connection, share: Share) -> None:
     """Build a share, say so, and run it at each message, until the connection closes."""
     keep_memory.apply()
-    warnings.filterwarnings('ignore', message='The metainfo config file')  # as in command_line.run
+    filter_warnings()
     work = _Work(share)
     connection.send('built')
     while True:
@@ -137,7 +145,8 @@ class _Work:
         torch.set_num_threads(share.threads)
         cv2.setNumThreads(share.threads)
         self.share = share
-        model = accelerate(load_model(share.config, share.checkpoint, share.device, FLIP), dtype=share.dtype)
+        plain = load_model(share.config, share.checkpoint, share.device, FLIP)
+        model = accelerate(plain, dtype=share.dtype, compile=share.compiled)
         boxes: dict[str | None, str] = dict(share.files)
         self.meta = model.dataset_meta
         self.pipeline = TopdownPipeline(

@@ -5,15 +5,87 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import torch
 
 from mmtranspose.deployment.file_meta import KEY, FileMeta
 from mmtranspose.deployment.runtimes.runtime import Runtime, as_cut_crops, crop_outputs, named
 from mmtranspose.errors import InputError, require_package
 
-PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider', 'tensorrt': 'TensorrtExecutionProvider'}
+if TYPE_CHECKING:
+    import onnxruntime
+
+CPU = 'CPUExecutionProvider'
+PROVIDERS = {  # by backend and kind of device
+    ('onnxruntime', 'cpu'): CPU,
+    ('onnxruntime', 'cuda'): 'CUDAExecutionProvider',
+    ('tensorrt', 'cuda'): 'TensorrtExecutionProvider',
+}
+PACKAGES = {'onnxruntime': 'onnxruntime-gpu', 'tensorrt': 'onnxruntime-gpu tensorrt'}  # for GPUs
+
+
+def open_session(
+    model: bytes | str,
+    device: str,
+    backend: str = 'onnxruntime',
+    name: str = 'the graph',
+    provider_options: Mapping[str, Any] | None = None,
+) -> onnxruntime.InferenceSession:
+    """Open a session of ONNX Runtime on a device, with as many threads on the processor as PyTorch has.
+
+    Operators that the device's provider lacks run on the processor. A provider that cannot be loaded is an error; ONNX
+    Runtime alone would run everything on the processor, and say so nowhere.
+
+    Args:
+        model (bytes | str): An ONNX model, or its file.
+        device (str): ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...
+        backend (str): ``'onnxruntime'``; ``'tensorrt'`` for ONNX Runtime's TensorRT provider, on a GPU.
+        name (str): What messages call the model.
+        provider_options (Mapping[str, Any] | None): Further options of the device's provider.
+
+    Raises:
+        InputError: ONNX Runtime is not installed, has no such device, cannot load its provider or cannot run the model.
+    """
+    provider, number = _provider(device, backend)
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.add_session_config_entry('session.force_spinning_stop', '1')  # idle threads would hold up what comes next
+    own = [] if provider == CPU else [(provider, {'device_id': number, **(provider_options or {})})]
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=[*own, CPU])
+    except Exception as error:  # its exceptions have no class in common but this
+        raise InputError(f'{name} cannot be run by ONNX Runtime {onnxruntime.__version__}: {_plain(error)}') from error
+    if provider not in session.get_providers():
+        raise InputError(
+            f'device {device}: ONNX Runtime {onnxruntime.__version__} cannot load its {provider}, most likely because '
+            f'there is no such GPU or a library is missing (pip install {PACKAGES[backend]}, of one version of CUDA)'
+        )
+    session.disable_fallback()  # a failing GPU is an error, too
+    return session
+
+
+def _provider(device: str, backend: str) -> tuple[str, str]:
+    """The provider of a device and the device's number.
+
+    Raises:
+        InputError: ONNX Runtime is not installed, or has no provider for the device.
+    """
+    require_package('onnxruntime')
+    import onnxruntime
+
+    kind, _, number = device.partition(':')
+    if backend == 'tensorrt' and kind != 'cuda':
+        raise InputError(f'backend {backend} runs on a GPU: name it (--device cuda:0, device=...)')
+    provider = PROVIDERS.get((backend, kind))
+    if provider is None or provider not in onnxruntime.get_available_providers():
+        cure = '; choose cpu or cuda' if provider is None else f': pip install {PACKAGES[backend]}'
+        raise InputError(f'device {device}: this onnxruntime has no provider for it{cure}')
+    return provider, number or '0'
 
 
 class OnnxRuntime(Runtime):
@@ -24,26 +96,17 @@ class OnnxRuntime(Runtime):
         device (str): ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...
 
     Raises:
-        InputError: The file is damaged or of another program, this ONNX Runtime has no such device or lacks an operator
-            of the file, or a package is not installed.
+        InputError: The file is damaged or of another program, or a package is not installed; or see
+            :func:`open_session`.
     """
 
-    provider: ClassVar[str | None] = None
+    backend: ClassVar[str] = 'onnxruntime'
 
     def __init__(self, path: Path, device: str):
         require_package('onnx', 'onnxruntime')
         import onnxruntime
 
-        kind, _, number = device.partition(':')
-        kind = self.provider or kind
-        if self.provider and device == 'cpu':
-            raise InputError(f'backend {self.provider} runs on a GPU: name it (--device cuda:0, device=...)')
-        if PROVIDERS.get(kind) not in onnxruntime.get_available_providers():
-            cure = ': pip install onnxruntime-gpu' if kind in PROVIDERS else '; choose cpu or cuda'
-            raise InputError(f'device {device}: this onnxruntime has no provider for it{cure}')
-        self.path = path
-        given: list[Any] = [] if kind == 'cpu' else [(PROVIDERS[kind], {'device_id': number or '0'})]
-        self.providers = [*given, PROVIDERS['cpu']]
+        self.path, self.device = path, device
         self.meta = FileMeta.from_json(read_metadata(path).get(KEY), str(path))
         self.description = f'ONNX Runtime {onnxruntime.__version__}, {device}, {self.meta.precision}'
         self._session = self._opened(str(path))
@@ -74,15 +137,7 @@ class OnnxRuntime(Runtime):
         return self._opened(part.SerializeToString())
 
     def _opened(self, model: str | bytes) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        try:
-            return onnxruntime.InferenceSession(model, options, providers=self.providers)
-        except Exception as error:  # its exceptions have no class in common but this
-            version, why = onnxruntime.__version__, _plain(error)
-            raise InputError(f'{self.path} cannot be run by ONNX Runtime {version}: {why}') from error
+        return open_session(model, self.device, self.backend, str(self.path))
 
 
 class TensorRtRuntime(OnnxRuntime):
@@ -91,7 +146,7 @@ class TensorRtRuntime(OnnxRuntime):
     Not run by the tests: it needs a GPU.
     """
 
-    provider = 'tensorrt'
+    backend = 'tensorrt'
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mmtranspose.acceleration.openvino_network import threaded_core
 from mmtranspose.deployment.file_meta import KEY, FileMeta
 from mmtranspose.deployment.graphs import boundary_names
 from mmtranspose.deployment.openvino_graph import piece
@@ -21,6 +22,7 @@ from mmtranspose.deployment.runtimes.runtime import Runtime, as_cut_crops, crop_
 from mmtranspose.errors import InputError, require_package
 
 FORMATS = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16', 'int8': 'bf16'}  # of what int8 leaves in floating point
+CHOOSERS = ('AUTO', 'BATCH', 'HETERO', 'MULTI')  # devices of OpenVINO that share the work among others
 Values = Mapping[str, np.ndarray]
 
 
@@ -29,18 +31,20 @@ class OpenVinoRuntime(Runtime):
 
     Args:
         path (Path): ``.xml``, with its ``.bin`` beside it, or ``.onnx``.
-        device (str): ``'cpu'``, or a device of OpenVINO's: ``'GPU'``, ``'NPU'``, ``'AUTO'``.
+        device (str): ``'cpu'``, or a device of OpenVINO's: ``'GPU'``, ``'GPU.1'``, ``'NPU'``, ``'AUTO'``,
+            ``'HETERO:GPU,CPU'``, ...
 
     Raises:
-        InputError: The file is damaged or of another program, the device is not there or lacks an operator of the file,
-            or a package is not installed.
+        InputError: The file is damaged or of another program, the device is not there, or a package is not installed.
+            The first call says so where the device lacks an operator of the file: only then is the file compiled.
     """
 
     def __init__(self, path: Path, device: str):
         require_package('openvino', *(['onnx'] if path.suffix == '.onnx' else []))
         import openvino
 
-        self.path, self.device, self._core = path, device.upper(), openvino.Core()
+        self.path, self.device, self._core = path, device.upper(), threaded_core()
+        _require_device(self.device, self._core.available_devices)
         try:
             self._model = self._core.read_model(str(path))
         except Exception as error:
@@ -100,6 +104,17 @@ class OpenVinoRuntime(Runtime):
             return compiled(values, share_inputs=True, share_outputs=inner).to_tuple()
 
         return run
+
+
+def _require_device(device: str, known: Sequence[str]) -> None:
+    """Check the name of a device; ``GPU`` and ``GPU.0`` are the same one.
+
+    Raises:
+        InputError: OpenVINO has no such device.
+    """
+    names = {*known, *(name.removesuffix('.0') for name in known)}
+    if device.partition(':')[0] not in CHOOSERS and device.removesuffix('.0') not in names:
+        raise InputError(f'device {device}: OpenVINO has {", ".join(known)}')
 
 
 def _meta_text(model: Any, path: Path) -> str | None:

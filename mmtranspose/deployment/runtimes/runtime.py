@@ -12,13 +12,14 @@ from torch import Tensor
 
 from mmtranspose.deployment.file_meta import FileMeta
 from mmtranspose.errors import InputError, require_choice
+from mmtranspose.files.exported_files import ENDINGS
 from mmtranspose.typing import PathLike
 
-# Name: the endings of the files that it runs, and the class below this folder.
-BACKENDS = {
-    'onnxruntime': (('.onnx',), 'onnxruntime_runtime:OnnxRuntime'),
-    'openvino': (('.xml', '.onnx'), 'openvino_runtime:OpenVinoRuntime'),
-    'tensorrt': (('.onnx',), 'onnxruntime_runtime:TensorRtRuntime'),
+# Name: the class, below this folder.
+CLASSES = {
+    'onnxruntime': 'onnxruntime_runtime:OnnxRuntime',
+    'openvino': 'openvino_runtime:OpenVinoRuntime',
+    'tensorrt': 'onnxruntime_runtime:TensorRtRuntime',
 }
 
 
@@ -61,25 +62,25 @@ def open_runtime(path: PathLike, backend: str | None = None, device: str = 'cpu'
 
     Args:
         path (str | Path): ``.onnx`` or ``.xml`` (OpenVINO).
-        backend (str | None): A key of :data:`BACKENDS`; None takes the first that runs files of this ending.
+        backend (str | None): A key of :data:`ENDINGS`; None takes the first that runs files of this ending.
         device (str): ``'cpu'``, ``'cuda:0'``, ...; with OpenVINO also its own names, as ``'GPU'``.
 
     Raises:
         InputError: The file is missing, damaged, of another program or of a kind that the runtime does not run; the
-            runtime is not installed, or does not have the device or an operator of the file.
+            runtime is not installed, or does not have the device; ONNX Runtime lacks an operator of the file (OpenVINO
+            says so at the first call).
     """
     file = Path(path).expanduser()
     if not file.is_file():
         raise InputError(f'{path} is a folder; name a file' if file.exists() else f'{path} does not exist')
     if backend is None:
-        backend = next((name for name, (suffixes, _) in BACKENDS.items() if file.suffix in suffixes), None)
+        backend = next((name for name, endings in ENDINGS.items() if file.suffix in endings), None)
         if backend is None:
             raise InputError(f'{path}: exported files end in .onnx or .xml')
-    require_choice('backend', backend, BACKENDS)
-    suffixes, where = BACKENDS[backend]
-    if file.suffix not in suffixes:
-        raise InputError(f'{path}: {backend} runs files that end in {" or ".join(suffixes)}')
-    module, name = where.split(':')
+    require_choice('backend', backend, ENDINGS)
+    if file.suffix not in ENDINGS[backend]:
+        raise InputError(f'{path}: {backend} runs files that end in {" or ".join(ENDINGS[backend])}')
+    module, name = CLASSES[backend].split(':')
     kind = getattr(importlib.import_module(f'{__package__}.{module}'), name)
     return kind(file, device)
 

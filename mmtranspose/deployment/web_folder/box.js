@@ -85,7 +85,7 @@ export class BoxEditor {
   key(event) {
     const moves = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === 'Enter' && this.box) this.entered();
+    if (event.key === 'Enter' && this.box && !event.repeat) this.entered();
     const move = moves[event.key];
     if (!move) return;
     event.preventDefault();

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from mmtranspose.deployment.file_meta import KEY, FileMeta
-from mmtranspose.deployment.runtimes.onnxruntime_runtime import read_metadata
+from mmtranspose.deployment.runtimes.onnxruntime_runtime import open_session, read_metadata
 from mmtranspose.deployment.runtimes.runtime import open_runtime
 from mmtranspose.errors import InputError, require_package
 
@@ -55,12 +55,7 @@ def detector_file(path: Path) -> float:
         raise InputError(
             f'--detector {path} was not written by `mmtranspose export-detector`: make one with that command'
         )
-    import onnxruntime
-
-    try:
-        session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
-    except Exception as error:  # its exceptions have no class in common but this
-        raise InputError(f'--detector {path} cannot be run by ONNX Runtime: {error}') from error
+    session = open_session(str(path), 'cpu', name=f'--detector {path}')
     found = {
         'inputs': [value.name for value in session.get_inputs()],
         'outputs': [value.name for value in session.get_outputs()],

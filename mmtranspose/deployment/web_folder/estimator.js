@@ -1,5 +1,7 @@
 // The page's end of worker.js.
 
+const CLOSED = 'the device was changed';
+
 export class Estimator {
   /** `tell` is given { come, total } bytes while files load. */
   constructor(folder, backend, tell) {
@@ -12,6 +14,7 @@ export class Estimator {
   }
 
   ask(task, given = {}, moved = []) {
+    if (!this.worker) return Promise.reject(new Error(CLOSED));
     this.count += 1;
     return new Promise((resolve, reject) => {
       this.tasks.set(this.count, { resolve, reject });
@@ -49,5 +52,10 @@ export class Estimator {
     return sure.slice(0, most).map(({ box }) => box);
   }
 
-  close() { this.worker.terminate(); }
+  /** Ends the worker; what it was asked for, or is asked for later, fails. */
+  close() {
+    this.worker.terminate();
+    this.worker = null;
+    this.fail(CLOSED);
+  }
 }

@@ -2,12 +2,21 @@
 
 const canCheck = Boolean(self.crypto?.subtle); // as below, on https and localhost only
 const scope = new URL('.', self.location.href).pathname;
-const storage = () => self.caches?.open(`mmtranspose files ${scope}`);
 const address = ({ name, sha256 }) => `${name}?${sha256.slice(0, 16)}`;
+
+/** The cache of this folder; null where the browser has none, or the user has blocked site data. */
+async function storage() {
+  try {
+    return await self.caches.open(`mmtranspose files ${scope}`);
+  } catch {
+    return null;
+  }
+}
 
 /** The bytes of one file, as an ArrayBuffer; `tell` is given the number of bytes whenever some more have come. */
 export async function fetched(file, tell) {
-  const kept = await storage()?.then((files) => files.match(address(file)));
+  const files = await storage();
+  const kept = await files?.match(address(file));
   if (kept) {
     const bytes = await kept.arrayBuffer();
     tell(file.bytes);
@@ -15,7 +24,7 @@ export async function fetched(file, tell) {
   }
   const bytes = await download(file, tell);
   if (!(await isWhole(bytes, file))) throw new Error(`${file.name} came damaged or is another file: load this page again`);
-  await storage()?.then((files) => files.put(address(file), new Response(bytes))).catch(() => {}); // the disk is full
+  await files?.put(address(file), new Response(bytes)).catch(() => {}); // the disk is full
   return bytes;
 }
 

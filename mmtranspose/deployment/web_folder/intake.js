@@ -2,9 +2,25 @@
 
 const LONGEST = 4096; // pixels of the longer side; larger images are shrunk
 
-/** `take` is called with a bitmap, `complain` with a sentence. */
-export function offerFiles({ input, buttons, take, complain }) {
-  const open = (file) => read(file).then(take, (error) => complain(error.message));
+/**
+ * Returns a function of a promise of a bitmap: calls `take` with the bitmap, or `complain` with a sentence. A promise
+ * that comes true after a later one was given is left aside: a large image takes longer than the small one after it.
+ */
+export function newest(take, complain) {
+  let count = 0;
+  return async (promise) => {
+    count += 1;
+    const number = count;
+    const { bitmap, error } = await promise.then((made) => ({ bitmap: made }), (failure) => ({ error: failure }));
+    if (number !== count) bitmap?.close();
+    else if (error) complain(error.message);
+    else take(bitmap);
+  };
+}
+
+/** `show` is called with the promise of a bitmap, `complain` with a sentence. */
+export function offerFiles({ input, buttons, show, complain }) {
+  const open = (file) => show(read(file));
   buttons.forEach((button) => button.addEventListener('click', () => input.click()));
   input.addEventListener('change', () => {
     if (input.files.length) open(input.files[0]);
@@ -43,21 +59,27 @@ async function read(file) {
   const scale = LONGEST / Math.max(bitmap.width, bitmap.height);
   if (scale >= 1) return bitmap;
   const [resizeWidth, resizeHeight] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
-  return createImageBitmap(bitmap, { resizeWidth, resizeHeight, resizeQuality: 'high' });
+  return createImageBitmap(bitmap, { resizeWidth, resizeHeight, resizeQuality: 'high' }).finally(() => bitmap.close());
 }
 
 export class Camera {
   constructor(video) {
     this.video = video;
     this.facing = 'environment';
+    this.closed = 0; // how many times
   }
 
-  /** Shows the camera's image in the video element. */
+  /** Shows the camera's image in the video element, unless it is closed before the camera is there. */
   async open() {
     this.close();
+    const { closed } = this;
     if (!navigator.mediaDevices) throw new Error('Browsers give the camera to https:// and localhost pages only: serve this folder so.');
     const wanted = { video: { facingMode: this.facing, width: { ideal: 1280 }, height: { ideal: 960 } }, audio: false };
     const stream = await navigator.mediaDevices.getUserMedia(wanted).catch((error) => { throw new Error(cameraError(error)); });
+    if (closed !== this.closed) {
+      stop(stream);
+      return;
+    }
     this.video.srcObject = stream;
     const { facingMode } = stream.getVideoTracks()[0].getSettings();
     this.video.classList.toggle('mirrored', (facingMode ?? this.facing) === 'user');
@@ -69,13 +91,18 @@ export class Camera {
     await this.open();
   }
 
-  take() { return createImageBitmap(this.video); }
+  async take() {
+    return createImageBitmap(this.video).catch(() => { throw new Error('The camera shows no image yet: take it once you see one.'); });
+  }
 
   close() {
-    this.video.srcObject?.getTracks().forEach((track) => track.stop());
+    this.closed += 1;
+    if (this.video.srcObject) stop(this.video.srcObject);
     this.video.srcObject = null;
   }
 }
+
+const stop = (stream) => stream.getTracks().forEach((track) => track.stop());
 
 function cameraError({ name, message }) {
   if (name === 'NotAllowedError') return 'This page may not use the camera: allow it in the browser’s settings, or choose an image.';

@@ -1,5 +1,7 @@
 // The service worker: for use without a network, and for more than one thread.
 
+import { remember, remembered } from './memory.js';
+
 const PATIENCE = 4000; // milliseconds, until the page goes on without it
 
 /**
@@ -16,10 +18,10 @@ export async function registered({ changed, isIdle }) {
     return false; // no network, or a private window: an older worker may still serve
   }
   if (wasControlled) workers.addEventListener('controllerchange', changed);
-  if (self.crossOriginIsolated || sessionStorage.getItem('loaded again')) return false;
+  if (self.crossOriginIsolated || remembered('loaded again', 'sessionStorage')) return false;
   if (!wasControlled && !(await controlled(workers))) return false;
   if (!isIdle()) return false;
-  sessionStorage.setItem('loaded again', 'yes'); // a browser that does not isolate pages would go round for ever
+  if (!remember('loaded again', 'yes', 'sessionStorage')) return false; // or an unisolated page would go round for ever
   window.location.reload();
   return true;
 }

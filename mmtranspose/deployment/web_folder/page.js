@@ -2,18 +2,20 @@
 
 import { BoxEditor } from './box.js';
 import { Estimator } from './estimator.js';
-import { Camera, offerFiles } from './intake.js';
+import { Camera, newest, offerFiles } from './intake.js';
+import { remember, remembered } from './memory.js';
 import { registered } from './offline.js';
 import { people, strongest } from './people.js';
 import { drawnMap, offerThemes, state, update, view } from './viewer.js';
 
 const $ = (id) => document.getElementById(id);
 const folder = JSON.parse($('folder').textContent);
+// `run` is the number of the newest thing that was asked for: what comes of earlier ones is left aside.
 const app = { bitmap: null, people: [], changing: null, estimator: null, run: 0 };
 const started = {}; // its promise is kept once the worker is there
 started.promise = new Promise((resolve) => { started.resolve = resolve; });
 const camera = new Camera($('video'));
-const editor = new BoxEditor($('box-canvas'), { drawn: () => estimate(), changed: describeBox, entered: () => estimate() });
+const editor = new BoxEditor($('box-canvas'), { drawn: () => estimate(), changed: describeBox, entered: () => $('estimate').click() });
 
 const byTouch = matchMedia('(hover: none)').matches;
 const HINTS = {
@@ -49,10 +51,15 @@ function complain(sentence) {
   $('alert').hidden = !sentence;
 }
 
-function working(text) {
+/** Says what is being done. While poses are estimated, no button asks for them once more. */
+function working(text, isPose = false) {
   $('working').hidden = !text;
   $('working-text').textContent = text;
+  $('whole').disabled = isPose;
+  offerEstimate();
 }
+
+function offerEstimate() { $('estimate').disabled = !editor.box || $('whole').disabled; }
 
 function engine(mode, text) {
   $('engine').dataset.state = mode;
@@ -62,18 +69,19 @@ function engine(mode, text) {
 // ---- The model
 
 async function startEngine() {
-  const backend = localStorage.getItem('backend') ?? '';
-  $('backend').value = backend;
   engine('loading', 'Loading the model …');
+  app.ready = null;
   app.estimator?.close();
-  app.estimator = new Estimator(folder, backend, showProgress);
+  const estimator = new Estimator(folder, $('backend').value, showProgress);
+  app.estimator = estimator;
   try {
-    const loaded = await app.estimator.ready;
+    const loaded = await estimator.ready;
+    if (estimator !== app.estimator) return;
     app.ready = loaded;
     $('backend-box').hidden = !loaded.hasGpu;
     engine('ready', about(loaded));
   } catch (error) {
-    engine('failed', `The model cannot be run: ${error.message}.`);
+    if (estimator === app.estimator) engine('failed', `The model cannot be run: ${error.message}.`);
   }
 }
 
@@ -93,62 +101,71 @@ function about({ backend, threads, isKept, instead }) {
 
 // ---- Image, boxes, poses
 
-async function take(bitmap) {
+/** Leaves aside what is being done; returns the number of what is done next. */
+function begin() {
+  working('');
   app.run += 1;
+  return app.run;
+}
+
+async function take(bitmap) {
+  document.body.dataset.run = begin();
   Object.assign(app, { bitmap, people: [], changing: null });
   screen('box');
   editor.show(bitmap, null, []);
-  document.body.dataset.run = app.run;
-  const run = app.run;
   look();
-  app.looked.catch((error) => { if (run === app.run) complain(`The image cannot be used: ${error.message}.`); });
-  if (folder.detector) await findPeople(run);
+  if (folder.detector) await findPeople();
   else focus('box-canvas');
 }
 
+/** Gives the image to the estimator, after an earlier one, which would else come last where it is larger. */
 function look() {
   const { bitmap } = app;
-  app.looked = started.promise.then(() => app.estimator.look(bitmap));
+  const looked = Promise.allSettled([started.promise, app.looked]).then(() => app.estimator.look(bitmap));
+  app.looked = looked;
+  looked.catch((error) => { if (looked === app.looked) complain(`The image cannot be used: ${error.message}.`); });
 }
 
-async function findPeople(run) {
+async function findPeople() {
   const boxes = await busy('Looking for people …', async () => {
     await app.looked;
     return app.estimator.detect(folder.detector.least);
   });
-  if (run !== app.run || !boxes) return;
-  if (boxes.length) await addPeople(boxes, run);
+  if (!boxes) return;
+  if (boxes.length) await addPeople(boxes);
   else complain('No people were found: draw a box around a person.');
 }
 
-/** Runs a piece of work while the page says so; undefined where it failed, which the page says too. */
-async function busy(text, work) {
-  working(app.ready ? text : 'The model is still loading …');
+/** Runs a piece of work while the page says so; undefined where it is left aside or failed, which the page says too. */
+async function busy(text, work, isPose = false) {
+  const run = begin();
+  working(app.ready ? text : 'The model is still loading …', isPose);
   try {
-    return await work();
+    const result = await work();
+    return run === app.run ? result : undefined;
   } catch (error) {
-    complain(`That did not work: ${error.message}.`);
+    if (run === app.run) complain(`That did not work: ${error.message}.`);
     return undefined;
   } finally {
-    working('');
+    if (run === app.run) working('');
   }
 }
 
 async function estimate(box = editor.box) {
-  if (!box) return;
-  await addPeople([box], app.run);
+  if (box) await addPeople([box]);
 }
 
-async function addPeople(boxes, run) {
+/** Estimates the poses in boxes: one of them in place of the person whose box is changed, or further people. */
+async function addPeople(boxes) {
+  const { changing } = app;
   const outputs = await busy('Estimating the pose …', async () => {
     await app.looked;
     return app.estimator.pose(boxes.flat());
-  });
-  if (run !== app.run || !outputs) return;
+  }, true);
+  if (!outputs) return;
   const found = people(folder.model.meta, app.bitmap, boxes, outputs);
-  const at = app.changing ?? app.people.length;
-  app.people.splice(at, app.changing === null ? 0 : 1, ...found);
-  app.changing = null;
+  const at = changing ?? app.people.length;
+  app.people.splice(at, changing === null ? 0 : 1, ...found);
   await showPeople(at);
 }
 
@@ -167,6 +184,7 @@ async function showPeople(index) {
 }
 
 function drawBox(changing) {
+  begin();
   app.changing = changing;
   const others = app.people.filter((_, index) => index !== changing).map(({ bbox }) => bbox);
   screen('box', changing === null ? 'box' : 'change');
@@ -181,7 +199,7 @@ function removePerson() {
 }
 
 function describeBox(box) {
-  $('estimate').disabled = !box;
+  offerEstimate();
   if (!box) return;
   const [left, top, right, bottom] = box.map(Math.round);
   const canvas = $('box-canvas');
@@ -192,49 +210,48 @@ function describeBox(box) {
 // ---- Camera
 
 async function openCamera(open) {
+  const run = begin();
   screen('camera');
   try {
     await open();
   } catch (error) {
-    leaveCamera();
+    if (run !== app.run) return;
+    leave();
     complain(error.message);
   }
 }
 
-function leaveCamera() {
+/** Leaves the camera, or a box: back to the poses if there are any. */
+function leave() {
+  begin();
   if (app.people.length) showPeople(Math.min(state.person, app.people.length - 1));
   else if (app.bitmap) drawBox(null);
   else screen('start');
 }
 
-async function takeFrame() {
-  const bitmap = await camera.take();
-  await take(bitmap);
-}
-
 // ---- Start
 
 function listen() {
+  const show = newest(take, complain);
   const on = (id, action) => $(id).addEventListener('click', action);
   on('add', () => drawBox(null));
   on('change', () => drawBox(state.person));
   on('remove', removePerson);
   on('whole', () => estimate([0, 0, app.bitmap.width, app.bitmap.height]));
   on('estimate', () => estimate());
-  on('back', () => { app.changing = null; leaveCamera(); });
-  on('take', takeFrame);
+  on('back', leave);
+  on('take', () => show(camera.take()));
   on('turn', () => openCamera(() => camera.turn()));
-  on('close-camera', leaveCamera);
+  on('close-camera', leave);
   on('update-button', () => window.location.reload());
   document.querySelectorAll('button.camera').forEach((button) => button.addEventListener('click', () => openCamera(() => camera.open())));
   document.addEventListener('keydown', ({ key }) => { if (key === 'Escape' && !$('back').hidden) $('back').click(); });
   $('backend').addEventListener('change', () => {
-    localStorage.setItem('backend', $('backend').value);
-    app.ready = null;
+    remember('backend', $('backend').value);
     startEngine();
     if (app.bitmap) look();
   });
-  offerFiles({ input: $('file'), buttons: document.querySelectorAll('button.choose'), take, complain });
+  offerFiles({ input: $('file'), buttons: document.querySelectorAll('button.choose'), show, complain });
 }
 
 function filesChanged() {
@@ -245,6 +262,7 @@ function filesChanged() {
 async function start() {
   offerThemes();
   window.web = { app, state, update, map: drawnMap, isShown: false }; // for scripts and tests
+  $('backend').value = remembered('backend') ?? '';
   listen();
   const isLeaving = await registered({ changed: filesChanged, isIdle: () => !app.bitmap && document.body.dataset.screen === 'start' });
   if (isLeaving) return;

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-import os
 import shutil
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from string import Template
@@ -18,13 +17,19 @@ from mmtranspose.deployment.file_meta import FileMeta
 from mmtranspose.deployment.web_folder.browser_files import detector_file, pose_file
 from mmtranspose.deployment.web_folder.npm_package import BINARIES, SCRIPTS, runtime_package
 from mmtranspose.errors import InputError
-from mmtranspose.files.output_paths import require_writable
+from mmtranspose.files.output_paths import (
+    PartialFile,
+    errors_name,
+    partial_file,
+    remove_abandoned_partials,
+    require_writable,
+)
 from mmtranspose.typing import PathLike
 
 ASSETS = Path(__file__).parent
 COPIED = (
-    *('page.css', 'page.js', 'box.js', 'estimator.js', 'files.js', 'intake.js', 'offline.js', 'people.js', 'worker.js'),
-    *('icon.svg', 'app.webmanifest'),
+    *('page.css', 'page.js', 'box.js', 'estimator.js', 'files.js', 'intake.js', 'memory.js', 'offline.js'),
+    *('people.js', 'worker.js', 'icon.svg', 'app.webmanifest'),
 )
 LIST = 'mmtranspose_web.json'  # names the files of a folder that this module wrote
 POLICY = (
@@ -63,7 +68,7 @@ def write_web_folder(
     """Write a folder whose page estimates poses in the browser and shows what each keypoint depends on.
 
     The folder needs a static server and nothing else; the page sends nothing, and works without a network once it has
-    been loaded. All files are prepared elsewhere and then moved, ``index.html`` last.
+    been loaded. All files are written before the first one replaces an earlier one; ``index.html`` is the last.
 
     Args:
         model (str | Path): ONNX file of :func:`~mmtranspose.deployment.export_model`, graph ``'image'``. Without
@@ -77,12 +82,13 @@ def write_web_folder(
         Path: ``root``.
 
     Raises:
-        InputError: A file cannot be used, the package cannot be had, or the folder holds a file of somebody else that
-            would be overwritten.
+        InputError: A file cannot be used, the package cannot be had, the folder cannot be written to, or it holds a
+            file of somebody else that would be overwritten.
     """
     folder, path = Path(root).expanduser(), Path(model).expanduser()
     given = {'model.onnx': path, **({} if detector is None else {'detector.onnx': Path(detector).expanduser()})}
     require_writable(folder)
+    require_writable(folder / 'runtime')
     meta = pose_file(path)
     least = None if detector is None else detector_file(given['detector.onnx'])
     earlier = _earlier(folder)
@@ -90,10 +96,8 @@ def write_web_folder(
         given.update({f'runtime/{name}': file for name, file in package.items()})
         texts = _texts(meta, viewer, least, {name: _described(name, file) for name, file in given.items()})
         _require_free(folder, [*given, *texts], earlier)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f'.{folder.name}-') as temporary:
-            _fill(Path(temporary), given, texts)
-            _move(Path(temporary), folder, [*given, *texts], earlier)
+        with _made(folder / 'runtime'):
+            _write(folder, given, texts, earlier)
     return folder
 
 
@@ -164,23 +168,47 @@ def _require_free(folder: Path, names: list[str], earlier: list[str]) -> None:
             )
 
 
-def _fill(folder: Path, files: Mapping[str, Path], texts: Mapping[str, str]) -> None:
-    for name, source in files.items():
-        target = folder / name
-        target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(source, target)
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding='utf-8')
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; after an error, remove the ones that were made."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):  # what somebody else has put there meanwhile stays
+            for path in missing:
+                path.rmdir()
+        raise
 
 
-def _move(source: Path, folder: Path, names: list[str], earlier: list[str]) -> None:
-    """Move files into the folder, then delete those of an earlier one that are not among them."""
-    (folder / 'runtime').mkdir(parents=True, exist_ok=True)
-    (source / LIST).write_text(json.dumps(sorted({*names, *earlier})), encoding='utf-8')
-    os.replace(source / LIST, folder / LIST)
-    for name in names:
-        os.replace(source / name, folder / name)
+def _write(folder: Path, given: Mapping[str, Path], texts: Mapping[str, str], earlier: list[str]) -> None:
+    """Write all files, give them their names, then delete those of an earlier folder that are not among them."""
+    for place in (folder, folder / 'runtime'):
+        remove_abandoned_partials(place)  # of a run that was killed
+    names = [*given, *texts]
+    with ExitStack() as stack:
+        files = [_prepared(folder / name, given.get(name) or texts[name], stack) for name in names]
+        _write_list(folder, {*names, *earlier})
+        for file in files:
+            file.complete()
     for name in set(earlier) - set(names):
         (folder / name).unlink(missing_ok=True)
-    (source / LIST).write_text(json.dumps(sorted(names)), encoding='utf-8')
-    os.replace(source / LIST, folder / LIST)
+    _write_list(folder, set(names))
+
+
+def _prepared(path: Path, content: Path | str, stack: ExitStack) -> PartialFile:
+    """A file that holds a text, or what another file holds; it is removed with `stack`, unless it has got its name."""
+    file = PartialFile(path)
+    stack.callback(file.abandon)
+    with errors_name(path):
+        if isinstance(content, Path):
+            shutil.copyfile(content, file.create())
+        else:
+            file.create().write_text(content, encoding='utf-8')
+    return file
+
+
+def _write_list(folder: Path, names: set[str]) -> None:
+    with partial_file(folder / LIST) as path:
+        path.write_text(json.dumps(sorted(names)), encoding='utf-8')

@@ -28,6 +28,11 @@ BBOX_CATEGORY = (
     'category_id of people in the file of boxes; others are left out (default: the one that people carry in the '
     'annotations; else 1; else the only one in the file)'
 )
+METHODS = (
+    'attention-1 (that of layer 1), attention-2, ..., attention-norm-1 (weighted by what is moved), ..., rollout, '
+    'gradient-attention, layer-cam-encoder, layer-cam-stem, input-gradient, smooth-grad, integrated-gradients, '
+    'token-ablation and edge-knockout (interventions: what the keypoint loses), and the controls gaussian and random'
+)
 # Launcher: a variable that it sets for each process, and how to start it.
 STARTED_BY = {
     'pytorch': ('RANK', 'use `mmtranspose dist-train CONFIG PROCESSES` (dist-test, ...)'),

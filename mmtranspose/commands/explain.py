@@ -11,6 +11,7 @@ import numpy as np
 
 from mmtranspose.commands.command_line import (
     BBOX_CATEGORY,
+    METHODS,
     RESULTS,
     add_allow_non_finite,
     add_allow_partial,
@@ -60,7 +61,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         choices=['bilinear', 'nearest'],
         default='bilinear',
         help='the map of a keypoint: the mean over the four tokens around the peak of its heatmap, weighted by their '
-        "nearness (default), or the map of one token, by the floor of the authors' code",
+        'nearness (default), or the map of the token that holds the peak',
     )
     arguments.add_argument('--no-affect', action='store_true', help='only dependency: faster, and a smaller page')
     arguments.add_argument(
@@ -68,8 +69,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs='+',
         default=[],
         metavar='METHOD',
-        help='further methods of explanation: rollout, gradient-attention, input-gradient, integrated-gradients; and '
-        'the controls random, gaussian',
+        help=f'further methods of explanation: {METHODS}',
     )
     arguments.add_argument(
         '--threshold',

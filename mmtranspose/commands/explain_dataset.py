@@ -9,6 +9,7 @@ import torch
 from mmengine.dist import init_dist
 
 from mmtranspose.commands.command_line import (
+    METHODS,
     add_allow_non_finite,
     add_allow_partial,
     add_cfg_options,
@@ -34,7 +35,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "Measure what a model's predictions depend on, over the labelled people of the config's test data, in their "
         'annotated boxes: on which body parts the attention of each keypoint lies in each layer, for visible and for '
         'occluded keypoints; how far and how evenly attention reaches; and how faithful attention and other '
-        'explanation methods are, beside two controls. Writes explanation.json, tables (.csv) and figures. You can '
+        'explanation methods are, to changes of pixels and to interventions inside the network, beside two controls. '
+        'Writes explanation.json, tables (.csv) and figures. You can '
         'stop it at any time: the same command goes on where it was.',
         'mmtranspose explain-dataset transpose-r-a3 released.pth --max-samples 500 --output-root explained',
     )
@@ -58,9 +60,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs='+',
         default=(),
         metavar='METHOD',
-        help='explanation methods to test: attention-1 (that of layer 1), attention-2, ..., rollout, '
-        'gradient-attention, input-gradient, integrated-gradients, and the controls gaussian and random (default: '
-        'all but integrated-gradients)',
+        help=f'explanation methods to test: {METHODS} (default: those that need neither captum nor a pass for each '
+        'token)',
     )
     arguments.add_argument(
         '--cell',

@@ -24,6 +24,8 @@ from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.loading.weights_comparison import weights_checksum
 from mmtranspose.typing import PathLike, PoseEstimator
 
+SLOW = ('integrated-gradients', 'smooth-grad', 'token-ablation')
+
 
 def explain_dataset(
     model: PoseEstimator, root: PathLike, settings: DatasetExplanationSettings | None = None, progress: bool = True
@@ -78,9 +80,10 @@ def explain_dataset(
 
 
 def _methods(model: PoseEstimator, settings: DatasetExplanationSettings) -> list[Method]:
-    """The methods asked for, or all but integrated gradients, which need captum and twenty passes a keypoint."""
+    """The methods asked for, or those that need neither captum nor a pass for each token."""
     num_layers = len(model.neck.encoder.layers)
-    default = [name for name in method_names(num_layers) if name != 'integrated-gradients']
+    left_out = {*SLOW, *(f'attention-norm-{layer}' for layer in range(1, num_layers))}
+    default = [name for name in method_names(num_layers) if name not in left_out]
     methods = [build_method(name, num_layers) for name in dict.fromkeys(settings.methods or default)]
     return [replace(method, seed=settings.seed) if isinstance(method, RandomOrder) else method for method in methods]
 

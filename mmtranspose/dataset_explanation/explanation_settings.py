@@ -20,6 +20,8 @@ class DatasetExplanationSettings:
         score_thr (float): Faithfulness is tested for keypoints with at least this score.
         oks_level (float): A keypoint's disc ends where OKS has fallen to this, between 0 and 1.
         steps (int): Steps of deletion and insertion from nothing to the whole image.
+        ablation_steps (int): Shares of the tokens that are replaced, or whose edges are cut, between none and all.
+        sensitivity_samples (int): Changes of the image that nobody sees which are tried on each method.
         percentiles (tuple[float, ...]): Shares of the cells that ROAD replaces, in percent, above 0 and up to 100.
         batch_size (int): People that go through the network together.
         seed (int): Seed of everything that is drawn: people, random orders, weights, noise.
@@ -35,12 +37,15 @@ class DatasetExplanationSettings:
     score_thr: float = 0.3
     oks_level: float = 0.5
     steps: int = 16
+    ablation_steps: int = 8
+    sensitivity_samples: int = 4
     percentiles: tuple[float, ...] = (10, 30, 50, 70, 90)
     batch_size: int = 8
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, value in dict(max_samples=1, faithfulness_samples=0, batch_size=1, steps=1, seed=0).items():
+        least = dict(max_samples=1, faithfulness_samples=0, batch_size=1, steps=1, seed=0)
+        for name, value in (least | dict(ablation_steps=1, sensitivity_samples=1)).items():
             require_at_least(name, getattr(self, name), value)
         if not self.percentiles or not all(0 < percentile <= 100 for percentile in self.percentiles):
             raise InputError(f'percentiles={self.percentiles} must lie above 0 and up to 100')

@@ -10,13 +10,15 @@ from torch import Tensor
 
 from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
 from mmtranspose.dataset_explanation.labelled_people import CropGroundTruth, GroundTruth
-from mmtranspose.explain import Explainer, Target
-from mmtranspose.explain.methods import Method
+from mmtranspose.explain import Explainer, Target, edge_knockout, token_ablation
+from mmtranspose.explain.interventions import edge_knockout_curve, token_ablation_curve
+from mmtranspose.explain.methods import Method, TokenAblation
 from mmtranspose.explain.metrics import (
     PerturbationCurve,
     deletion,
     disc_coverage,
     disc_shares,
+    effect_share,
     energy_pointing_game,
     entropy,
     insertion,
@@ -25,13 +27,15 @@ from mmtranspose.explain.metrics import (
     pointing_game,
     reach,
     road,
+    sparseness,
 )
-from mmtranspose.explain.randomization import randomization_check
+from mmtranspose.explain.randomization import randomization_check, rank_correlation
 from mmtranspose.explain.recording import recorded_forward
+from mmtranspose.explain.sensitivity import max_sensitivity
 from mmtranspose.typing import Batch, DatasetMeta, PoseEstimator
 
-# Measures of faithfulness, and whether more is better
-MEASURES = {
+# Measures of explanations, and whether more is better; None where neither is
+MEASURES: dict[str, bool | None] = {
     'deletion': False,
     'insertion': True,
     'road': True,
@@ -41,7 +45,16 @@ MEASURES = {
     'insertion oks': True,
     'pointing game': True,
     'energy in disc': True,
+    'share of tokens': True,
+    'share of edges': True,
+    'token ablation': False,
+    'edge knockout': False,
+    'rank of tokens': True,
+    'rank of edges': True,
+    'max sensitivity': False,
+    'sparseness': None,
 }
+SHARE = 0.1  # of the cells, in which the effects of interventions are summed
 
 
 def measure_attention(
@@ -141,8 +154,9 @@ def measure_faithfulness(
         methods (Sequence[Method]): The methods to test.
 
     Returns:
-        dict: ``faithfulness`` (B, methods, measures of ``MEASURES``, K) and ``randomization`` (B, methods, blocks, K);
-        NaN for keypoints below the score threshold or without a label.
+        dict: ``faithfulness`` (B, methods, measures of ``MEASURES``, K), ``randomization`` (B, methods, blocks, K) and
+        ``best`` (B, 2, K): the shares of tokens and of edges that no map can exceed; NaN for keypoints below the score
+        threshold or without a label.
     """
     model = explainer.model
     ground_truth = CropGroundTruth.of(explainer(batch), ground_truths, metainfo)
@@ -150,13 +164,16 @@ def measure_faithfulness(
     run = recorded_forward(model, inputs)
     target = Target.of(run.heatmaps, run.grid, settings.cell)
     tested = (target.values(run.heatmaps).cpu() >= settings.score_thr) & ground_truth.points.isfinite().all(-1)
-    measured = [_measure(model, inputs, target, method, ground_truth, settings) for method in methods]
+    effects = [drop(model, inputs, target.peaks).cpu() for drop in (token_ablation, edge_knockout)]
+    measured = [_measure(model, inputs, target, method, ground_truth, effects, settings) for method in methods]
+    best = torch.stack([effect_share(drops, drops, SHARE) for drops in effects], dim=1).numpy()
     correlations = randomization_check(model, inputs, target, methods, settings.seed)
     randomization = np.stack([np.stack(list(blocks.values()), axis=1) for blocks in correlations.values()], axis=1)
     keep = tested[:, None, None].numpy()
     return dict(
         faithfulness=np.where(keep, torch.stack(measured, dim=1).numpy(), np.nan),
         randomization=np.where(keep, randomization, np.nan),
+        best=np.where(keep[:, 0], best, np.nan),
     )
 
 
@@ -166,14 +183,18 @@ def _measure(
     target: Target,
     method: Method,
     ground_truth: CropGroundTruth,
+    effects: Sequence[Tensor],
     settings: DatasetExplanationSettings,
 ) -> Tensor:
-    """Measure one method: (B, measures of ``MEASURES``, K), on the CPU."""
+    """Measure one method: (B, measures of ``MEASURES``, K), on the CPU; ``effects`` are of tokens and of edges."""
     maps = method(model, inputs, target)
     areas, sigmas, steps, seed = ground_truth.areas, ground_truth.sigmas, settings.steps, settings.seed
     deleted = deletion(model, inputs, target, maps, steps=steps, areas=areas, sigmas=sigmas, seed=seed)
     inserted = insertion(model, inputs, target, maps, steps=steps, areas=areas, sigmas=sigmas, seed=seed)
     roads = road(model, inputs, target, maps, settings.percentiles, seed=seed)
+    ablated = token_ablation_curve(model, inputs, target, maps, steps=settings.ablation_steps, seed=seed)
+    cut = edge_knockout_curve(model, inputs, target, maps, steps=settings.ablation_steps, seed=seed)
+    sensitivity = _sensitivity(method, model, inputs, target, maps, settings)
     maps = maps.cpu()
     radii = oks_radii(areas, sigmas, settings.oks_level)
     coverage = disc_coverage(ground_truth.points, radii, target.grid, ground_truth.token_to_crop)
@@ -183,10 +204,32 @@ def _measure(
         'road': roads.score,
         'pointing game': pointing_game(maps, ground_truth.points, radii, ground_truth.token_to_crop),
         'energy in disc': energy_pointing_game(maps, coverage),
+        'token ablation': ablated.auc,
+        'edge knockout': cut.auc,
+        'max sensitivity': sensitivity,
+        'sparseness': sparseness(maps),
     }
+    for name, drops in zip(('tokens', 'edges'), effects):
+        measured[f'share of {name}'] = effect_share(maps, drops, SHARE, seed)
+        measured[f'rank of {name}'] = torch.from_numpy(rank_correlation(maps, drops)).float()
     return torch.stack([measured[name].cpu() for name in MEASURES], dim=1)
 
 
 def _curve_measures(name: str, curve: PerturbationCurve) -> dict[str, Tensor]:
     assert curve.oks is not None  # areas and sigmas were given
     return {name: curve.auc, f'{name} drift': curve.drift.mean(-1), f'{name} oks': curve.oks.mean(-1)}
+
+
+def _sensitivity(
+    method: Method,
+    model: PoseEstimator,
+    inputs: Tensor,
+    target: Target,
+    maps: Tensor,
+    settings: DatasetExplanationSettings,
+) -> Tensor:
+    """(B, K); NaN for ablated tokens, each of whose maps takes as many passes as there are tokens."""
+    if isinstance(method, TokenAblation):
+        return torch.full(maps.shape[:2], torch.nan)
+    samples, seed = settings.sensitivity_samples, settings.seed
+    return max_sensitivity(method, model, inputs, target, maps, samples=samples, seed=seed)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -20,7 +21,19 @@ from mmtranspose.visualization import (
     randomization_figure,
 )
 
-TABLES = ('dependency', 'layers', 'occlusion', 'faithfulness', 'randomization')
+TABLES = ('dependency', 'layers', 'occlusion', 'faithfulness', 'randomization', 'best')
+# Figure: the measures of its panels
+PANELS = {
+    'faithfulness': (
+        *('deletion', 'insertion', 'road', 'deletion drift', 'deletion oks', 'insertion drift'),
+        'insertion oks',
+    ),
+    'interventions': (
+        *('share of tokens', 'share of edges', 'token ablation', 'edge knockout', 'rank of tokens'),
+        'rank of edges',
+    ),
+    'maps': ('pointing game', 'energy in disc', 'max sensitivity', 'sparseness'),
+}
 CONTROLS = ('gaussian', 'random')
 INTERVAL = ('mean', 'low', 'high')
 
@@ -63,15 +76,21 @@ def summary_text(summary: dict) -> str:
         rows.append((layer, quantity, visible, occluded, _interval(row)))
     lines += table_lines(rows, '><>><')
     if summary['faithfulness']:
-        lines += ['', *_faithfulness_lines(summary['faithfulness'])]
+        lines += ['', *_faithfulness_lines(summary['faithfulness'], ('deletion', 'insertion', 'road'))]
+        measures = ('share of tokens', 'share of edges', 'token ablation', 'edge knockout')
+        best = {row['measure']: _interval(row) for row in summary['best']}
+        lines += ['', *_faithfulness_lines(summary['faithfulness'], measures, best)]
     return '\n'.join(lines)
 
 
-def _faithfulness_lines(rows: Sequence[dict], measures: Sequence[str] = ('deletion', 'insertion', 'road')) -> list[str]:
+def _faithfulness_lines(
+    rows: Sequence[dict], measures: Sequence[str], best: Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
     cells = {(row['method'], row['measure']): _interval(row) for row in rows}
     heads = [f'{name} ({"higher" if MEASURES[name] else "lower"} is better)' for name in measures]
     methods = dict.fromkeys(row['method'] for row in rows)
     lines = [[method, *(cells[method, name] for name in measures)] for method in methods]
+    lines += [['best possible', *(best.get(name, '') for name in measures)]] if best else []
     return table_lines([['', *heads], *lines], '<')
 
 
@@ -103,7 +122,10 @@ def _figures(summary: dict) -> Iterator[tuple[str, np.ndarray]]:
     yield 'layers', layer_profile_figure(_profile(summary, 'entropy'), _profile(summary, 'reach'), title)
     if summary['faithfulness']:
         tested = f'{max(row["n"] for row in summary["faithfulness"]):.0f} people'
-        yield 'faithfulness', faithfulness_figure(_marked(summary['faithfulness']), f'Faithfulness, {tested}')
+        rows = _marked(summary['faithfulness'])
+        for name, measures in PANELS.items():
+            members = [row for row in rows if row['measure'] in measures]
+            yield name, faithfulness_figure(members, f'{name.capitalize()}, {tested}')
         blocks = list(dict.fromkeys(row['block'] for row in summary['randomization']))
         methods = dict.fromkeys(row['method'] for row in summary['randomization'])
         lines = {method: _lines(summary['randomization'], method=method) for method in methods}

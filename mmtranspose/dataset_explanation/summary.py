@@ -32,7 +32,7 @@ def summarise(
 
     Returns:
         dict: ``people`` (their number), ``keypoints`` (numbers of labelled ones, by group), ``mean_oks`` of the
-        predictions, ``names``, ``settings``, and five lists of rows. A row is a dict with ``mean``, ``low``, ``high``
+        predictions, ``names``, ``settings``, and six lists of rows. A row is a dict with ``mean``, ``low``, ``high``
         and ``n``, the number of people that it is computed from, and with what it is about:
 
         - ``dependency``: by ``layer`` (from 1 on), ``group`` (all, visible, occluded), ``keypoint`` and ``part``: the
@@ -40,7 +40,8 @@ def summarise(
         - ``layers``: by ``layer``, ``group`` and ``quantity`` (``QUANTITIES``);
         - ``occlusion``: by ``layer`` and ``quantity``: occluded less visible keypoints, each keypoint compared with
           itself, weighted by how often it is occluded;
-        - ``faithfulness``: by ``method`` and ``measure``; ``randomization``: by ``method`` and ``block``.
+        - ``faithfulness``: by ``method`` and ``measure``; ``randomization``: by ``method`` and ``block``;
+        - ``best``: by ``measure``, the shares of tokens and of edges that no map can exceed.
     """
     visibility = arrays['visibility']
     groups = {name: np.isin(visibility, flags) for name, flags in GROUPS.items()}
@@ -61,6 +62,7 @@ def summarise(
         occlusion=list(_occlusion_rows(arrays, groups, seed)),
         faithfulness=method_rows('faithfulness', 'measure', list(MEASURES)) if tested else [],
         randomization=method_rows('randomization', 'block', blocks) if tested else [],
+        best=list(_best_rows(arrays['best'], seed)) if tested else [],
     )
 
 
@@ -95,6 +97,13 @@ def _method_rows(
     intervals = mean_intervals(values, over=(3,), seed=seed)
     for i, j in np.ndindex(values.shape[1:3]):
         yield {'method': methods[i], column: columns[j]} | _row(intervals, (i, j))
+
+
+def _best_rows(values: np.ndarray, seed: int) -> Iterator[dict]:
+    """Rows of values (people, 2, K)."""
+    intervals = mean_intervals(values, over=(2,), seed=seed)
+    for index, measure in enumerate(('share of tokens', 'share of edges')):
+        yield dict(measure=measure) | _row(intervals, (index,))
 
 
 def _occlusion_rows(arrays: dict[str, np.ndarray], groups: dict[str, np.ndarray], seed: int) -> Iterator[dict]:

@@ -36,7 +36,8 @@ class ExplainOptions:
         heads (str): ``'mean'`` averages the heads of a layer; ``'all'`` keeps them (an axis of one where there is one
             head).
         cell (str): The tokens whose attention is a keypoint's: ``'bilinear'``, the four next to its heatmap's peak, by
-            their bilinear weights; ``'nearest'``, the one whose area holds the peak, as in the authors' code.
+            their bilinear weights; ``'nearest'``, the one whose area holds the peak. (The authors' script takes the
+            token that holds the refined position, which is another one for about a third of the keypoints.)
         methods (Sequence[str]): Names of further methods, whose maps go into ``relevance``; see
             :mod:`mmtranspose.explain.methods`.
         score_thr (float): Keypoints with a lower score are marked as ``uncertain``; they are not dropped.

@@ -20,7 +20,9 @@ def heatmap_peaks(heatmaps: Tensor) -> Tensor:
 
 
 def peak_cells(heatmaps: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Find the token whose area holds each heatmap's maximum, as the authors do: coordinates divided and floored.
+    """Find the token whose area holds each heatmap's maximum: coordinates divided and floored.
+
+    The authors' script floors the refined position, which lies in another token for about a third of the keypoints.
 
     Args:
         heatmaps (Tensor): (B, K, H, W).

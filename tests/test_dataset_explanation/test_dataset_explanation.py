@@ -15,6 +15,9 @@ from mmtranspose.dataset_explanation import DatasetExplanationSettings, explain_
 from mmtranspose.dataset_explanation.labelled_people import GroundTruth, LabelledPeople, torso_lengths
 from mmtranspose.dataset_explanation.measures import MEASURES, counterpart_shares, others_coverage
 from mmtranspose.dataset_explanation.summary import matched_difference
+from mmtranspose.explain import Target, edge_knockout, token_ablation
+from mmtranspose.explain.methods import build_method
+from mmtranspose.explain.recording import recorded_forward
 from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.media import read_image
 
@@ -176,12 +179,35 @@ def test_summary_is_the_means(explained):
     assert summary['randomization'][0]['block'] == 'head.final_layer'
 
 
+def test_interventions(model, explained):
+    """Effects, and the maps that are judged by them, computed for the one person outside of the run."""
+    root, summary = explained
+    part = np.load(root / 'parts' / 'faithfulness' / '000000.npz')
+    batch, _ = LabelledPeople(model.cfg.copy(), 4, seed=0).batch(0, 1)
+    inputs = model.data_preprocessor(batch, training=False)['inputs']
+    run = recorded_forward(model, inputs)
+    target = Target.of(run.heatmaps, run.grid)
+    maps = build_method('attention-2', 2)(model, inputs, target)
+    tested = np.isfinite(part['best'][0, 0])
+    assert tested.any()
+    for index, (name, drop) in enumerate([('tokens', token_ablation), ('edges', edge_knockout)]):
+        lost = drop(model, inputs, target.peaks)[0].clamp(min=0).flatten(1)
+        first = maps[0].flatten(1).argsort(descending=True)[:, : -(-lost.shape[1] // 10)]
+        shares = lost.gather(1, first).sum(1) / lost.sum(1)
+        found = part['faithfulness'][0, 0, list(MEASURES).index(f'share of {name}')]
+        np.testing.assert_allclose(found[tested], shares[tested], atol=1e-4)
+        best = lost.sort(descending=True).values[:, : first.shape[1]].sum(1) / lost.sum(1)
+        np.testing.assert_allclose(part['best'][0, index][tested], best[tested], atol=1e-4)
+        assert summary['best'][index]['mean'] == pytest.approx(float(best[tested].mean()), abs=1e-4)
+
+
 def test_files(explained):
     root, summary = explained
     names = {path.name for path in root.iterdir()}
-    tables = ('dependency', 'layers', 'occlusion', 'faithfulness', 'randomization')
+    tables = ('dependency', 'layers', 'occlusion', 'faithfulness', 'randomization', 'best')
     assert {f'{name}.csv' for name in tables} | {'explanation.json'} <= names
-    assert {f'{name}.png' for name in ('dependency', 'layers', 'faithfulness', 'randomization')} <= names
+    figures = ('dependency', 'layers', 'faithfulness', 'interventions', 'maps', 'randomization')
+    assert {f'{name}.png' for name in figures} <= names
     written = json.loads((root / 'explanation.json').read_text(), parse_constant=pytest.fail)  # no NaN in JSON
     assert written['people'] == 4 and len(written['layers']) == len(summary['layers'])
     lines = (root / 'layers.csv').read_text().splitlines()

@@ -31,6 +31,7 @@ def apply() -> None:
         byte_order_mark,
         checkpoint_files,
         circle_radius,
+        config_layout,
         find_loader,
         ground_truth_converter,
         inferencer_collate,
@@ -60,6 +61,7 @@ def apply() -> None:
     for fault in (checkpoint_files, safetensors_files):
         when_imported('mmengine.runner.checkpoint', fault.apply)
     when_imported('openvino', openvino_signal_stack.apply)
+    when_imported('mmengine.config.config', config_layout.apply)
     when_imported('mmengine.utils.manager', manager_lock.apply)
     when_imported('mmengine.dataset.base_dataset', spawned_loaders.apply)
     when_imported('mmpose.datasets.datasets.base.base_coco_style_dataset', windows_paths.apply)

@@ -64,6 +64,9 @@ CPU_RUNS = (
     Run('transpose-r-a3', 'decode', (64,), dict(repeats=21)),
     Run('transpose-r-a3', 'end-to-end', (64,), dict(num_images=2, dtypes=BOTH, repeats=3)),
     Run('transpose-r-a4', 'explanation', (4,), dict(repeats=5)),
+    Run('transpose-r-a4', 'token-ablation', (1,), dict(repeats=3)),
+    Run('transpose-r-a4', 'edge-knockout', (1,), dict(repeats=3)),
+    Run('transpose-h-s', 'edge-knockout', (1,), dict(repeats=3)),
     Run('transpose-r-a3', 'loading', (64,)),
     Run('transpose-r-a3', 'evaluating', (64,)),
 )

@@ -22,6 +22,7 @@ from mmtranspose.benchmark.modes.evaluation import evaluating_candidates, loadin
 from mmtranspose.benchmark.modes.explanation import explanation_candidates
 from mmtranspose.benchmark.modes.exported import exported_candidates
 from mmtranspose.benchmark.modes.forward import forward_candidates
+from mmtranspose.benchmark.modes.interventions import edge_knockout_candidates, token_ablation_candidates
 from mmtranspose.benchmark.modes.resume import CHECKPOINT, STEP, WORKS, resume_candidates
 from mmtranspose.benchmark.modes.train_step import train_step_candidates
 from mmtranspose.benchmark.modes.workers import workers_candidates
@@ -55,6 +56,8 @@ MODES = {
     'train-step': Mode(train_step_candidates, 'images'),
     'encoder': Mode(encoder_candidates, 'images'),
     'explanation': Mode(explanation_candidates, 'images', peak_processes=3),
+    'token-ablation': Mode(token_ablation_candidates, 'images'),
+    'edge-knockout': Mode(edge_knockout_candidates, 'images'),
     'exported': Mode(exported_candidates, 'people'),
     'decode': Mode(decode_candidates, 'people'),
     'end-to-end': Mode(end_to_end_candidates, 'people'),

@@ -111,6 +111,10 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
     add('explanation', what, _common(16, repeats=5, warmup=1)).add_argument(
         '--direction', choices=DIRECTIONS, default='dependency', help='direction of the maps (default: dependency)'
     )
+    what = 'the ablation of squares of 4 x 4 tokens, beside as many passes of the encoder'
+    add('token-ablation', what, _common(1, repeats=5, warmup=1))
+    what = "a forward pass with the knockout of every token's edges, beside one without"
+    add('edge-knockout', what, _common(1, repeats=5, warmup=1))
     add('decode', 'heatmaps to keypoints', _common(64), keeping)
     what = 'image files to keypoints in JSON files, with the flip test; --batch-size counts crops'
     add('end-to-end', what, _common(64), keeping, dtypes, images)

@@ -17,11 +17,13 @@ from mmtranspose.benchmark import run as benchmark
 from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
 from mmtranspose.benchmark.image_set import image_files
 from mmtranspose.benchmark.measurement import Measurement
+from mmtranspose.benchmark.modes import interventions
 from mmtranspose.benchmark.modes.decode import decode_candidates, peaked_heatmaps
 from mmtranspose.benchmark.modes.end_to_end import end_to_end_candidates
 from mmtranspose.benchmark.modes.forward import forward_candidates
 from mmtranspose.benchmark.modes.train_step import first_gradient_norm, train_step_candidates
 from mmtranspose.benchmark.multiply_accumulates import count
+from mmtranspose.benchmark.networks import load_model
 from mmtranspose.benchmark.peak_memory import PeakMemory
 from mmtranspose.benchmark.worker import Worker
 from mmtranspose.crops.boxes import load_bboxes
@@ -139,6 +141,37 @@ def test_explanation(here, figures, monkeypatch):
     _, explained, whole = (row['differences'] for row in result['rows'])
     assert explained == dict(heatmaps=0) and set(whole) == {'heatmaps', 'maps'}
     assert result['settings']['direction'] == 'affect' and 'images/s' in printed
+
+
+@pytest.mark.parametrize(
+    ('mode', 'candidate'), [('token-ablation', 'token ablation'), ('edge-knockout', 'with edge knockout')]
+)
+def test_interventions(here, figures, mode, candidate):
+    result, printed = figures(mode, '--batch-size', '2', candidates=('baseline', candidate))
+    assert [row['differences'] for row in result['rows']] == [{}, {}] and 'images/s' in printed
+
+
+def test_passes_of_interventions(settings, tmp_path, monkeypatch):
+    """The ablation makes the baseline's passes of the encoder, and one for each image; the knockout only the latter."""
+    passes = []
+
+    def loaded(*arguments):
+        model = load_model(*arguments)
+        model.neck.encoder.layers[0].register_forward_hook(lambda _, given, made: passes.append(len(given[0])))
+        return model
+
+    monkeypatch.setattr(interventions, 'load_model', loaded)
+    found = {}
+    for candidate in (
+        *interventions.token_ablation_candidates(settings, 2, tmp_path),
+        *interventions.edge_knockout_candidates(settings, 2, tmp_path),
+    ):
+        task = candidate.build(**candidate.arguments)
+        passes.clear()
+        task.run()
+        found[candidate.arguments['work']] = sum(passes)
+    squares = 2 * 2  # of 8 x 6 tokens
+    assert found == dict(passes=2 * squares, ablation=2 * squares + 2, forward=2, knockout=2)
 
 
 def test_train_step(here, figures):

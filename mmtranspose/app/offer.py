@@ -10,7 +10,8 @@ from mmtranspose.explain.recording import require_transpose
 from mmtranspose.typing import PoseEstimator
 
 DIRECTIONS = ('dependency', 'affect')
-METHODS = ('rollout', 'gradient-attention', 'input-gradient')  # those that answer a click soon
+# Those that answer a click soon.
+METHODS = ('rollout', 'gradient-attention', 'input-gradient', 'layer-cam-encoder', 'edge-knockout')
 KEYPOINTS_ONLY = 'An exported file explains keypoints only; the model that it was exported from explains any place.'
 POSES_ONLY = (
     'The file was exported without dependency, so it explains nothing: `mmtranspose export --dependency` writes one '

@@ -2,7 +2,7 @@
 
 import io
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from urllib.request import ProxyHandler, build_opener
 
 import cv2
@@ -118,8 +118,12 @@ class Visitor:
         self.page.locator('#thresholds button').first.click()
         number = self.page.locator('#kpt-thr input[type=number]')
         expect(number).to_have_value('0.3')  # gradio mounts what is folded only now, and sets its value then
-        number.fill('0')
-        number.press('Enter')
+        for _ in range(5):  # or once more, a little later
+            number.fill('0')
+            number.press('Enter')
+            with suppress(AssertionError):
+                expect(number).to_have_value('0', timeout=2000)
+                return
         expect(number).to_have_value('0')
 
     def facts(self):

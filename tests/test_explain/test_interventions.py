@@ -132,6 +132,7 @@ def test_windows(head):
     with torch.no_grad():
         windows = PeakWindows(model.head, run.features, target)
     assert windows.cells.shape[2:] == WINDOWS[head]
+    assert (windows.peak is not None) == (head == 'deconvolution')
     tokens = torch.randn(2, 48, 8)
     with torch.no_grad():
         expected = values_at(model.head.forward((tokens.mT.reshape(2, 8, 8, 6),)), peaks)

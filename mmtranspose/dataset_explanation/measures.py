@@ -164,7 +164,7 @@ def measure_faithfulness(
     run = recorded_forward(model, inputs)
     target = Target.of(run.heatmaps, run.grid, settings.cell)
     tested = (target.values(run.heatmaps).cpu() >= settings.score_thr) & ground_truth.points.isfinite().all(-1)
-    effects = [drop(model, inputs, target.peaks).cpu() for drop in (token_ablation, edge_knockout)]
+    effects = [drop(model, inputs, target.peaks).cpu().abs() for drop in (token_ablation, edge_knockout)]
     measured = [_measure(model, inputs, target, method, ground_truth, effects, settings) for method in methods]
     best = torch.stack([effect_share(drops, drops, SHARE) for drops in effects], dim=1).numpy()
     correlations = randomization_check(model, inputs, target, methods, settings.seed)
@@ -186,7 +186,7 @@ def _measure(
     effects: Sequence[Tensor],
     settings: DatasetExplanationSettings,
 ) -> Tensor:
-    """Measure one method: (B, measures of ``MEASURES``, K), on the CPU; ``effects`` are of tokens and of edges."""
+    """Measure one method: (B, measures of ``MEASURES``, K), on the CPU; ``effects``: sizes, of tokens and of edges."""
     maps = method(model, inputs, target)
     areas, sigmas, steps, seed = ground_truth.areas, ground_truth.sigmas, settings.steps, settings.seed
     deleted = deletion(model, inputs, target, maps, steps=steps, areas=areas, sigmas=sigmas, seed=seed)

@@ -195,11 +195,11 @@ def test_interventions(model):
     tested = np.isfinite(part['best'][0, 0])
     assert tested.sum() == (ground_truths[0].visibility > 0).sum() > 0
     for index, (name, drop) in enumerate([('tokens', token_ablation), ('edges', edge_knockout)]):
-        lost = drop(model, inputs, target.peaks)[0].clamp(min=0).flatten(1)
-        first = maps[0].flatten(1).argsort(descending=True)[:, : -(-lost.shape[1] // 10)]
+        changed = drop(model, inputs, target.peaks)[0].abs().flatten(1)
+        first = maps[0].flatten(1).argsort(descending=True)[:, : -(-changed.shape[1] // 10)]
         found = part['faithfulness'][0, 0, list(MEASURES).index(f'share of {name}')]
-        np.testing.assert_allclose(found[tested], (lost.gather(1, first).sum(1) / lost.sum(1))[tested], atol=1e-4)
-        best = lost.sort(descending=True).values[:, : first.shape[1]].sum(1) / lost.sum(1)
+        np.testing.assert_allclose(found[tested], (changed.gather(1, first).sum(1) / changed.sum(1))[tested], atol=1e-4)
+        best = changed.sort(descending=True).values[:, : first.shape[1]].sum(1) / changed.sum(1)
         np.testing.assert_allclose(part['best'][0, index][tested], best[tested], atol=1e-4)
         assert np.isfinite(part['faithfulness'][0, 0][:, tested]).all()
 

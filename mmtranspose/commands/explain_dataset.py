@@ -36,8 +36,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         'annotated boxes: on which body parts the attention of each keypoint lies in each layer, for visible and for '
         'occluded keypoints; how far and how evenly attention reaches; and how faithful attention and other '
         'explanation methods are, to changes of pixels and to interventions inside the network, beside two controls. '
-        'Writes explanation.json, tables (.csv) and figures. You can '
-        'stop it at any time: the same command goes on where it was.',
+        'Writes explanation.json, tables (.csv) and figures. You can stop it at any time: the same command goes on '
+        'where it was.',
         'mmtranspose explain-dataset transpose-r-a3 released.pth --max-samples 500 --output-root explained',
     )
     add_model(arguments)

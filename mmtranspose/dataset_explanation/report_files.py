@@ -22,16 +22,12 @@ from mmtranspose.visualization import (
 )
 
 TABLES = ('dependency', 'layers', 'occlusion', 'faithfulness', 'randomization', 'best')
+PIXELS = ('deletion', 'insertion', 'road', 'deletion drift', 'deletion oks', 'insertion drift', 'insertion oks')
+INSIDE = ('share of tokens', 'share of edges', 'token ablation', 'edge knockout', 'rank of tokens', 'rank of edges')
 # Figure: the measures of its panels
 PANELS = {
-    'faithfulness': (
-        *('deletion', 'insertion', 'road', 'deletion drift', 'deletion oks', 'insertion drift'),
-        'insertion oks',
-    ),
-    'interventions': (
-        *('share of tokens', 'share of edges', 'token ablation', 'edge knockout', 'rank of tokens'),
-        'rank of edges',
-    ),
+    'faithfulness': PIXELS,
+    'interventions': INSIDE,
     'maps': ('pointing game', 'energy in disc', 'max sensitivity', 'sparseness'),
 }
 CONTROLS = ('gaussian', 'random')
@@ -76,10 +72,9 @@ def summary_text(summary: dict) -> str:
         rows.append((layer, quantity, visible, occluded, _interval(row)))
     lines += table_lines(rows, '><>><')
     if summary['faithfulness']:
-        lines += ['', *_faithfulness_lines(summary['faithfulness'], ('deletion', 'insertion', 'road'))]
-        measures = ('share of tokens', 'share of edges', 'token ablation', 'edge knockout')
+        lines += ['', *_faithfulness_lines(summary['faithfulness'], PIXELS[:3])]
         best = {row['measure']: _interval(row) for row in summary['best']}
-        lines += ['', *_faithfulness_lines(summary['faithfulness'], measures, best)]
+        lines += ['', *_faithfulness_lines(summary['faithfulness'], INSIDE[:4], best)]
     return '\n'.join(lines)
 
 

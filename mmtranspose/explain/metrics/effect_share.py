@@ -14,8 +14,8 @@ from mmtranspose.explain.metrics.perturbed_images import cell_ranks
 def effect_share(maps: Tensor, effects: Tensor, share: float = 0.1, seed: int = 0) -> Tensor:
     """Compute the share of the summed effect that lies in the cells that a map ranks highest.
 
-    Unlike a rank correlation, it weighs each cell by its effect: most cells have next to none. A map of their
-    sizes has the largest value that there can be; a random one has ``share`` on average.
+    Unlike a rank correlation, it weighs each cell by its effect: most cells have next to none. A map of the
+    effects' sizes has the largest value that there can be; a random one has ``share`` on average.
 
     Args:
         maps (Tensor): (B, K, h, w); the higher, the more relevant.

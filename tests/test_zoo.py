@@ -14,13 +14,16 @@ import torch
 from all_configs import CONFIGS
 from all_configs import unchanged as config
 from conftest import ROOT
+from mmengine.config import Config
 from mmengine.fileio import load
 from mmengine.infer import BaseInferencer
 
 from mmtranspose.commands.test import main as evaluate
 from mmtranspose.errors import InputError
 from mmtranspose.loading import zoo
+from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.loading.closest_model import build_empty
+from mmtranspose.loading.init_model import init_model
 from mmtranspose.loading.leaf_datasets import leaf_datasets
 
 # Configs that are in no metafile: a template for one's own data, and the test-dev configs, which test the models of the
@@ -32,7 +35,8 @@ METAFILES = sorted(ROOT.glob('configs/**/*.yml'))
 PAGES = sorted(path.with_suffix('.md') for path in METAFILES)
 METADATA = {metafile: load(str(metafile)) for metafile in METAFILES}
 MODELS = {model['Name']: model for content in METADATA.values() for model in content['Models']}
-RELEASED = {name: model for name, model in MODELS.items() if 'Weights' in model}
+RELEASED = {name: model for name, model in MODELS.items() if '://' in model.get('Weights', '')}  # by the authors
+SHIPPED = {name: model for name, model in MODELS.items() if 'Weights' in model and name not in RELEASED}  # files of ours
 
 DATASETS = {
     'CocoDataset': 'COCO',
@@ -48,7 +52,7 @@ DATASETS = {
 BORROWED_FORMATS = dict.fromkeys(('data/synthetic', 'data/drawn'), 'Synthetic people')  # read by CocoDataset
 
 COLUMNS = {'AP50': 'AP@0.5', 'AP75': 'AP@0.75', 'AP(M)': 'AP (M)', 'AP(L)': 'AP (L)'}
-METRICS = ('AP', 'AP@0.5', 'AP@0.75', 'AP (M)', 'AP (L)', 'AR')
+METRICS = ('AP', 'AP@0.5', 'AP@0.75', 'AP (M)', 'AP (L)', 'AR', 'PCK@0.2 (torso)')
 SOURCES = ('reported by the authors', 'measured here')
 
 
@@ -186,12 +190,30 @@ class TestReleasedModels:
         assert sum(one.numel() for one in model.parameters()) + table == MODELS[name]['Metadata']['Parameters']
 
 
+class TestShippedModels:
+    @pytest.mark.parametrize('name', SHIPPED)
+    def test_weights_are_of_this_variant(self, name):
+        file = ROOT / MODELS[name]['Weights']
+        assert file.parent == CONFIGS[name].parent and file.stem == MODELS[name]['Alias'][0]
+        assert file.stat().st_size <= 8e6
+        model = init_model(MODELS[name]['Alias'][0])  # refuses weights that are missing, left over or not finite
+        assert sum(one.numel() for one in model.parameters()) == MODELS[name]['Metadata']['Parameters']
+        saved = Checkpoint.read(str(file))
+        assert {tensor.dtype for tensor in saved.weights.values() if tensor.is_floating_point()} == {torch.float16}
+        assert Config.fromstring(saved.meta['cfg'], '.py').model == config(name).model
+        assert model.dataset_meta['keypoint_id2name'] == saved.meta['dataset_meta']['keypoint_id2name']
+
+    def test_there_are_some(self):
+        assert SHIPPED
+
+
 class TestDefaultWeights:
-    @pytest.mark.parametrize('name', RELEASED)
+    @pytest.mark.parametrize('name', [*RELEASED, *SHIPPED])
     def test_by_name_and_by_file(self, name):
         model = MODELS[name]
+        weights = model['Weights'] if name in RELEASED else str(zoo.MIM / model['Weights'])
         for given in (name, model['Alias'][0], ROOT / model['Config'], str(ROOT / model['Config'])):
-            assert zoo.default_weights(given) == model['Weights']
+            assert zoo.default_weights(given) == weights
 
     def test_none(self, tmp_path):
         copy = tmp_path / Path(MODELS['td-hm_transpose-r-a3_1xb28-230e_coco-256x192']['Config']).name
@@ -239,7 +261,8 @@ class TestTables:
         if 'Params' in row:
             assert row['Params'] == f'{model["Metadata"]["Parameters"] / 1e6:.1f} M'
         if 'ckpt' in row:
-            assert row['ckpt'] == f'[ckpt]({model["Weights"]})'
+            weights = model['Weights'] if model['Name'] in RELEASED else Path(model['Weights']).name
+            assert row['ckpt'] == f'[ckpt]({weights})'
         if 'Training Data' in row:
             listed = model['Metadata']['Training Data']
             assert row['Training Data'] == (listed if isinstance(listed, str) else ', '.join(listed))
@@ -276,12 +299,19 @@ class TestTables:
         assert seen['COCO'] == set(RELEASED)
 
     def test_measured_figures_agree_with_docs(self):
-        (model,) = [one for one in MODELS.values() if one['Metadata'].get('Results From') == 'measured here']
-        (metrics,) = results_of(model).values()
+        (metrics,) = results_of(MODELS['td-hm_transpose-r-tiny_1xb16-10e_synthetic-128x96']).values()
         figures = [f'{metrics[name]:.3f}' for name in ('AP', 'AP@0.5', 'AP@0.75', 'AR')]
         readme = re.sub(r'\s+', ' ', (ROOT / 'README.md').read_text(encoding='utf-8'))
         assert 'AP {}, AP50 {}, AP75 {}, AR {}'.format(*figures) in readme
         assert ' / '.join(figures) in (ROOT / 'docs' / 'benchmarks.md').read_text(encoding='utf-8')
+
+    def test_figures_of_the_photographs_agree_with_docs(self):
+        (model,) = SHIPPED.values()
+        results = results_of(model)
+        for metrics in results.values():
+            for value in metrics.values():
+                for page in ('README.md', 'docs/photographs.md'):
+                    assert f'{value:.3f}' in (ROOT / page).read_text(encoding='utf-8'), (page, value)
 
 
 INDEX = load(str(ROOT / 'dataset-index.yml'))

@@ -15,6 +15,7 @@ import numpy as np
 from mmengine.config import Config
 
 from mmtranspose.datasets.synthetic import generate_dataset
+from mmtranspose.demo.photograph_demo import pose_photograph
 from mmtranspose.engine.runner_setup import build_runner
 from mmtranspose.explain.explainer import explain_topdown
 from mmtranspose.files.text_tables import table_lines
@@ -103,6 +104,8 @@ class Demo:
             self.evaluate(checkpoint)
         with self.step('images', 'drawing poses and what they depend on'):
             self.draw(init_model(self.run_config(), checkpoint, self.device))
+        with self.step('photograph', 'posing a photograph, by weights that have seen real people'):
+            self.files |= pose_photograph(self.root, self.device)
         measured = dict(metrics=self.metrics, seconds=self.seconds, files=self.files)
         mmengine.dump(measured, str(self.root / 'demo.json'), indent=1)
 
@@ -119,7 +122,7 @@ class Demo:
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[None]:
         """Print the title of a step, and keep the time that the ``with`` block takes."""
-        print(f'[{len(self.seconds) + 1}/4] {title}', flush=True)
+        print(f'[{len(self.seconds) + 1}/5] {title}', flush=True)
         start = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - start, 1)

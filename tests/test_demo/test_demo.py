@@ -79,4 +79,4 @@ def test_table(demo):
     assert rows == {name: f'{value:.3f}' for name, value in demo.metrics.items()}
     for path in demo.files.values():
         assert path in demo.table()
-    assert list(demo.seconds) == ['people', 'training', 'evaluation', 'images']
+    assert list(demo.seconds) == ['people', 'training', 'evaluation', 'images', 'photograph']

@@ -1,0 +1,42 @@
+"""The photograph at the end of the demo: the weights that are shipped know real people."""
+
+import cv2
+import numpy as np
+import pytest
+
+from mmtranspose.apis import init_model
+from mmtranspose.demo.photograph_demo import BOX, MODEL, PHOTOGRAPH, pose_photograph
+from mmtranspose.inference.pose_estimation import inference_topdown
+from mmtranspose.keypoint_names import keypoint_names
+
+# (x, y) in pixels, by eye; the legs lie below the photograph, arms and face are in gloves and behind the camera
+BY_EYE = {'nose': (255, 165), 'right_ear': (188, 140), 'right_shoulder': (110, 155), 'right_hip': (45, 320)}
+
+
+@pytest.fixture(scope='module')
+def pose():
+    model = init_model(MODEL, device='cpu')
+    (sample,) = inference_topdown(model, str(PHOTOGRAPH), np.array([BOX], np.float32))
+    instances = sample.pred_instances
+    names = keypoint_names(model.dataset_meta)
+    return dict(zip(names, zip(instances.keypoints[0], instances.keypoint_scores[0])))
+
+
+@pytest.mark.parametrize('name', BY_EYE)
+def test_pose_is_that_of_the_photographer(pose, name):
+    place, score = pose[name]
+    assert np.linalg.norm(place - BY_EYE[name]) < 28  # a fortieth of the box would be 19
+    assert score > 0.3
+
+
+def test_files(tmp_path):
+    files = pose_photograph(tmp_path)
+    drawn = cv2.imread(files['photograph'])
+    photograph = cv2.imread(str(PHOTOGRAPH))
+    h, w = photograph.shape[:2]
+    assert drawn.shape == (h, 4 * w, 3)
+    for number in range(4):  # the photograph four times, each drawn upon, but not all over
+        changed = (np.abs(drawn[:, number * w : (number + 1) * w].astype(int) - photograph) > 30).any(-1).mean()
+        assert 0.001 < changed < 0.6
+    page = (tmp_path / 'photograph.html').read_text()
+    assert page.startswith('<!doctype html>') and 'Lav Varshney' in page

@@ -36,22 +36,24 @@ def explain_dataset(
 
     Two things are measured: where the attention of each layer lies, for visible and for occluded keypoints; and, for
     some of the people, how faithful the explanation methods are beside two controls. Each person goes through the
-    network in the annotated box, without the flip test. Measurements are kept in ``root/parts`` as they are made, so
-    the same call after a stop goes on where the first one was. In several processes (mmengine's process group) each
-    process takes its share.
+    network in the annotated box, without the flip test. Measurements are kept in ``root/parts`` as they are made, by
+    what they depend on (see :class:`KeptMeasurements`): the same call after a stop goes on where the first one was, and
+    a call for more people, another method or other settings measures only what is not there yet. In several processes
+    (mmengine's process group) each process takes its share, and the results are the same.
 
     Args:
         model (PoseEstimator): From :func:`mmtranspose.apis.init_model`; its ``cfg`` names the data.
         root (str | Path): Folder for measurements, ``explanation.json``, tables (``.csv``) and figures.
         settings (DatasetExplanationSettings | None): None for the defaults.
-        progress (bool): Show progress bars.
+        progress (bool): Show progress bars, and say what is there already.
 
     Returns:
-        dict | None: The content of ``explanation.json`` (see :func:`summarise`); None on other ranks than 0.
+        dict | None: The content of ``explanation.json`` (see :func:`summarise`), which leaves out the table of
+        ``dependency.csv``; None on other ranks than 0.
 
     Raises:
         InputError: The model cannot be explained, the data cannot be read, a method is unknown, or ``root`` holds
-            measurements of something else.
+            measurements of other weights or other data.
     """
     settings = settings or DatasetExplanationSettings()
     explainer = Explainer(model, ExplainOptions(cell=settings.cell, flip_test=False))

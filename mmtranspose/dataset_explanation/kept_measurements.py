@@ -73,6 +73,8 @@ class KeptMeasurements:
 
     def faithfulness(self, settings: DatasetExplanationSettings, methods: Sequence[Method], people: int) -> JointParts:
         """The measurements of :func:`measure_faithfulness`, by ``effects`` and by :func:`kind_of` each method."""
+        if not people:
+            return JointParts({})
         kinds = {'effects': self.kind('effects', _chosen(settings, ('seed',)), people)}
         for name, depends in (('faithfulness', FAITHFULNESS), ('randomization', ('seed', 'cell'))):
             for method in methods:
@@ -117,7 +119,8 @@ def found_and_missing(attention: GrowingParts, tested: JointParts) -> str:
         kinds[text] = [parts for kind, parts in tested.kinds.items() if kind.startswith(name)]
     said = []
     for text, members in kinds.items():
-        found, items = (sum(numbers) for numbers in zip(*((one.items_found, one.items) for one in members)))
+        found = sum(parts.items_found for parts in members)
+        items = sum(parts.items for parts in members)
         said += [f'{text}: {found} found, {items - found} to measure'] if items else []
     return '; '.join(said)
 

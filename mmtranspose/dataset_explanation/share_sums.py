@@ -63,12 +63,14 @@ class Dependency:
         return cls(names, intervals)
 
     def rows(self) -> Iterator[dict[str, object]]:
-        """One row for each group, layer, keypoint and part: the table ``dependency.csv``."""
+        """One row for each group, layer, keypoint and part: the table ``dependency.csv``; six digits of each number."""
         for group, found in self.intervals.items():
             for index in np.ndindex(np.shape(found.mean)):
                 layer, keypoint, part = index
                 about = dict(layer=layer + 1, group=group, keypoint=self.names[keypoint], part=self.names[part])
-                yield about | {name: float(np.asarray(values)[index]) for name, values in zip(MeanInterval._fields, found)}
+                yield about | {
+                    name: float(f'{np.asarray(values)[index]:.6g}') for name, values in zip(MeanInterval._fields, found)
+                }
 
 
 def student_intervals(

@@ -73,9 +73,11 @@ def dependency_matrix_figure(
     tops = [_top(*(row[1] for row in rows if row[2] is colours)) for _, _, colours, _ in rows]
     titles = [[f'layer {layer}' + (row[0] and f', {row[0]}') for layer in range(1, len(shares) + 1)] for row in rows]
     figure, grid = _matrix_grid(titles, shares.shape, names, part_names, title, dpi)
+    side = grid[0][0].get_position().width * figure.get_figwidth() / len(part_names)
+    number_size = NUMBER * max(1, min(side, LARGE_CELL) / CELL) ** 0.6
     for (_, matrices, colours, low), top, line, heads in zip(rows, tops, grid, titles, strict=True):
         for axes, matrix, head in zip(line, matrices, heads, strict=False):
-            _draw_matrix(axes, matrix, colours, low, top)
+            _draw_matrix(axes, matrix, colours, low, top, number_size)
             axes.set_title(head, fontsize=LETTERS + 2, color=INK)
             _label_matrix(axes, names if axes is line[0] else (), part_names if line is grid[-1] else ())
         _draw_scale(figure, line[-1], line[0].images[0], 'share of attention' if low == 0 else 'difference')
@@ -131,7 +133,7 @@ def _share(box: tuple[float, float, float, float], size: tuple[float, float]) ->
     return box[0] / size[0], box[1] / size[1], box[2] / size[0], box[3] / size[1]
 
 
-def _draw_matrix(axes: Axes, matrix: np.ndarray, colours: Any, low: float, top: float) -> None:
+def _draw_matrix(axes: Axes, matrix: np.ndarray, colours: Any, low: float, top: float, number_size: float) -> None:
     axes.set_facecolor(MISSING)
     image = axes.imshow(matrix, cmap=colours, vmin=low, vmax=top, aspect='auto', interpolation='nearest')
     missing = np.ma.masked_where(np.isfinite(matrix), np.zeros_like(matrix))
@@ -142,13 +144,11 @@ def _draw_matrix(axes: Axes, matrix: np.ndarray, colours: Any, low: float, top: 
     axes.spines[:].set_visible(False)
     if matrix.shape[1] > MOST_NUMBERS:
         return
-    side = axes.get_position().width * axes.get_figure().get_figwidth() / matrix.shape[1]
-    size = NUMBER * max(1, min(side, LARGE_CELL) / CELL) ** 0.6
     for (row, column), value in np.ndenumerate(matrix):
         if np.isfinite(value):
             r, g, b = image.cmap(image.norm(value))[:3]
             ink = 'white' if 0.3 * r + 0.59 * g + 0.11 * b < 0.5 else INK
-            style: dict[str, Any] = dict(fontsize=size, color=ink, ha='center', va='center_baseline')
+            style: dict[str, Any] = dict(fontsize=number_size, color=ink, ha='center', va='center_baseline')
             axes.text(column, row, _percent(value), **style)
 
 

@@ -187,13 +187,16 @@ class TestExplain:
 
 
 class TestExplainDataset:
-    def test_two_processes_give_what_one_gives(self, tiny_config, tiny_checkpoint, run_command, server, tmp_path):
+    def test_two_processes_give_what_one_gives(
+        self, tiny_config, tiny_checkpoint, run_command, server, tmp_path, monkeypatch
+    ):
         """A small run in one process, then a larger one in one process or in two: the same numbers exactly."""
 
         def arguments(name):
             flags = ('--methods', 'attention-1', '--batch-size', '2', '--kpt-thr', '-1')
             return tiny_config, tiny_checkpoint, '--output-root', tmp_path / name, *flags
 
+        monkeypatch.setattr('mmtranspose.dataset_explanation.report_files._figures', lambda *_: [])  # of one process
         few = ('--max-samples', '2', '--faithfulness-samples', '1')
         run_command('explain_dataset', *arguments('one'), *few)
         shutil.copytree(tmp_path / 'one', tmp_path / 'two')

@@ -12,10 +12,17 @@ from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
 from mmtranspose.apis import InputError, explain_topdown, init_model
-from mmtranspose.dataset_explanation import DatasetExplanationSettings, dataset_run, explain_dataset, measured_parts
+from mmtranspose.dataset_explanation import (
+    DatasetExplanationSettings,
+    dataset_run,
+    explain_dataset,
+    measured_parts,
+    measures,
+)
 from mmtranspose.dataset_explanation.labelled_people import GroundTruth, LabelledPeople, torso_lengths
 from mmtranspose.dataset_explanation.matched_difference import matched_difference
 from mmtranspose.dataset_explanation.measures import MEASURES, counterpart_shares, measure_faithfulness, others_coverage
+from mmtranspose.dataset_explanation.share_sums import share_sums
 from mmtranspose.explain import Explainer, ExplainOptions, Target, edge_knockout, token_ablation
 from mmtranspose.explain.methods import build_method
 from mmtranspose.explain.recording import recorded_forward
@@ -162,6 +169,25 @@ def test_measurements_of_a_person_by_hand(model, explained, people, annotations)
     torso = torso_lengths(points[None], keypoint_names(model.dataset_meta))
     np.testing.assert_allclose(part['reach'][0][:, k], maps[:, k] @ distances / torso, rtol=1e-4)
     np.testing.assert_allclose(part['own'][0], np.einsum('lkk->lk', part['shares'][0]))
+
+
+def test_a_whole_part_holds_sums(model, explained, monkeypatch):
+    """Sums of people in batches are those of their shares; groups of one keypoint have its shares."""
+    rows, names = part_of(explained[0], 'attention', '000000-000004'), keypoint_names(model.dataset_meta)
+    monkeypatch.setattr(measures, 'shown_groups', lambda names: {name: [k] for k, name in enumerate(names)})
+    people, settings = LabelledPeople(model.cfg.copy(), 4, 0), DatasetExplanationSettings(batch_size=3)
+    explainer = Explainer(model, ExplainOptions(flip_test=False))
+    part = measured_parts.attention_part(explainer, people, range(4), settings, summed=True)
+    assert 'shares' not in part
+    for name, values in share_sums(rows['shares'], rows['visibility']).items():
+        np.testing.assert_allclose(part[name], values, rtol=1e-4, atol=1e-6)
+    for name in ('visibility', 'own', 'entropy'):
+        np.testing.assert_allclose(part[name], rows[name], rtol=1e-4)
+    assert part['group_sums'].shape == (4, 3, 2, len(names), len(names))
+    shares = np.nan_to_num(rows['shares'])
+    for flag, found in zip((1, 2), part['group_sums'].swapaxes(0, 1)):
+        chosen = (rows['visibility'] == flag)[:, None, :, None]
+        np.testing.assert_allclose(found, np.where(chosen, shares, 0), rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.filterwarnings('ignore:Mean of empty slice')  # of a keypoint that nobody shows

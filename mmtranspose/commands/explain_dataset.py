@@ -37,7 +37,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         'occluded keypoints; how far and how evenly attention reaches; and how faithful attention and other '
         'explanation methods are, to changes of pixels and to interventions inside the network, beside two controls. '
         'Writes explanation.json, tables (.csv) and figures. You can stop it at any time: the same command goes on '
-        'where it was.',
+        'where it was. Measurements are kept in DIR/parts by what they depend on: more people, another method or other '
+        'settings measure only what is not there yet, and going back to former settings finds their measurements. '
+        'Other weights or other data need another DIR.',
         'mmtranspose explain-dataset transpose-r-a3 released.pth --max-samples 500 --output-root explained',
     )
     add_model(arguments)
@@ -45,7 +47,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         '--output-root', required=True, metavar='DIR', help='folder for measurements, tables and figures'
     )
     arguments.add_argument(
-        '--max-samples', type=int, metavar='N', help='number of people, drawn at random (default: all)'
+        '--max-samples',
+        type=int,
+        metavar='N',
+        help='number of people, drawn at random (default: all); a larger number adds people to those of a smaller one',
     )
     arguments.add_argument(
         '--faithfulness-samples',
@@ -80,7 +85,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         '--batch-size',
         type=int,
         default=defaults.batch_size,
-        help=f'people that go through the network together (default: {defaults.batch_size})',
+        help=f'people that go through the network together, which does not change the results (default: '
+        f'{defaults.batch_size})',
     )
     arguments.add_argument(
         '--seed',

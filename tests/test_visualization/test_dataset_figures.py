@@ -1,6 +1,7 @@
 """Numbers of a dataset as figures: what is drawn is what was given, missing values are left out."""
 
 import importlib
+from itertools import pairwise
 
 import matplotlib
 import numpy as np
@@ -105,6 +106,16 @@ def test_labels_of_matrices_lie_within_the_figure(keep):
     boxes += [label.get_window_extent() for axes in figure.axes for label in axes.get_yticklabels()]
     for box in boxes:
         assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
+
+
+@pytest.mark.parametrize('keypoints', [1, 5])
+def test_titles_of_small_matrices_do_not_overlap(keypoints, keep):
+    names = [f'point{number}' for number in range(keypoints)]
+    shares = np.ones((3, keypoints, keypoints))
+    figure = dependency_matrix_figure(shares, names, names, occluded=shares)
+    boxes = [axes.title.get_window_extent() for axes in figure.axes[8:11]]  # the longest: occluded less visible
+    assert [axes.get_title()[9:] for axes in figure.axes[8:11]] == ['occluded − visible'] * 3
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes)) and boxes[-1].x1 < figure.bbox.width
 
 
 @pytest.mark.parametrize('shape', [(3, 2), (1, 2, 3), (0, 3, 2)])

@@ -47,7 +47,8 @@ async function start() {
   sayMissing(missing);
   await view(given, { ...opening(given, changes), ...changes });
   window.addEventListener('hashchange', follow);
-  window.explanation = { state, map: () => Array.from(mapOf(layer()), above) }; // for scripts and tests
+  const drawn = (ofLayer) => (ofLayer === null ? null : Array.from(mapOf(ofLayer), above));
+  window.explanation = { state, map: () => drawn(layer()), beside: () => drawn(beside()) }; // for scripts and tests
 }
 
 start();

@@ -127,7 +127,7 @@ function drawCell(context, toView, [row, col]) {
   stroke(context, 1.5, '#7df9ff');
 }
 
-const SMALLEST = 0.6; // of its size alone that a map keeps beside another one
+const SMALLEST = 0.7; // of its size alone that a map keeps beside another one
 
 /** [width, height] of a map in CSS pixels, and whether there is room for two of them side by side. */
 function stageSize() {

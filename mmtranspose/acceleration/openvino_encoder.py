@@ -25,11 +25,11 @@ class OpenVinoEncoder:
     cannot run it, PyTorch does after one warning.
 
     Args:
-        model (PoseEstimator): A pose estimator on the CPU with a :class:`TransPoseNeck`, neither accelerated nor
-            compiled. It is not changed.
+        model (PoseEstimator): A pose estimator on the CPU with a :class:`TransPoseNeck`, not accelerated. It is not
+            changed.
 
     Raises:
-        UnsupportedModelError: It has no such neck, or is accelerated or compiled.
+        UnsupportedModelError: It has no such neck, as an accelerated model has not, or the encoder is compiled.
         InputError: It is not on the CPU or not in float32, or OpenVINO is not installed.
     """
 
@@ -69,8 +69,8 @@ def _require_encoder(model: PoseEstimator) -> None:
             f'the model has no TransPoseNeck whose encoder could be compiled: its neck is a {type(neck).__name__}. Of '
             'an accelerated model take decelerate(model), the model that it was made from'
         )
-    if compiled_part(model) is not None:
-        raise UnsupportedModelError('the model is compiled: give the eager model (of torch.compile(model), ._orig_mod)')
+    if compiled_part(neck) is not None:
+        raise UnsupportedModelError("the model's encoder is compiled: give the eager model, such as init_model returns")
     weight = next(neck.encoder.parameters())
     if weight.device.type != 'cpu' or weight.dtype != torch.float32:
         raise InputError(

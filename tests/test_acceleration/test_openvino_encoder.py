@@ -98,7 +98,7 @@ def test_what_is_refused(model, inputs, monkeypatch):
         OpenVinoEncoder(half)
     compiled = tiny_transpose(num_layers=1)
     compiled.neck.encoder.compile()
-    with pytest.raises(UnsupportedModelError, match='the model is compiled'):
+    with pytest.raises(UnsupportedModelError, match='encoder is compiled'):
         OpenVinoEncoder(compiled)
     monkeypatch.setattr('mmtranspose.errors.importlib.util.find_spec', lambda name: None)
     with pytest.raises(InputError, match='openvino not installed: pip install openvino'):

@@ -42,8 +42,9 @@ class TokenAblation(Method):
 
     def maps(self, model: PoseEstimator, inputs: Tensor, target: Target) -> Tensor:
         """The maps (B, K, h, w)."""
-        options = dict(stride=self.stride, batch_size=self.batch_size)
-        return token_ablation(model, inputs, target.peaks, encoder=self.encoder, **options)
+        return token_ablation(
+            model, inputs, target.peaks, stride=self.stride, encoder=self.encoder, batch_size=self.batch_size
+        )
 
 
 @dataclass

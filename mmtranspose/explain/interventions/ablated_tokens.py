@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal, overload
 
 import torch
@@ -64,8 +63,9 @@ def token_ablation(
         stride (int): Replace squares of ``stride`` x ``stride`` tokens together, in 1 / stride^2 of the passes. All
             tokens of a square have the same effect.
         displacement (bool): Also measure how far each heatmap's peak moves, which takes the whole heatmaps.
-        encoder (Callable | None): From tokens (V, N, d) to encoded tokens (V, N, d), in place of the model's encoder:
-            a faster double of it.
+        encoder (Callable | None): From tokens (V, N, d) and positions (N, d), or None, to encoded tokens (V, N, d), in
+            place of the model's encoder: a faster double of it, such as
+            :class:`~mmtranspose.acceleration.OpenVinoEncoder` on a CPU.
         batch_size (int): Passes computed together.
 
     Returns:
@@ -88,8 +88,8 @@ def token_ablation(
             image, square = cases.unbind(-1)
             changed = replaced(tokens[image], squares.flatten() == square.unsqueeze(-1))
             if displacement:
-                run = encoder or partial(model.neck.encoder, pos=perturbed.run.records[0].pos)
-                effects.append(perturbed.effects(run(changed), image))
+                encoded = (encoder or model.neck.encoder)(changed, perturbed.run.records[0].pos)
+                effects.append(perturbed.effects(encoded, image))
             else:
                 effects.append((perturbed.windows.values[image] - perturbed.read(changed, image, encoder=encoder),))
         per_square = [torch.cat(part).unflatten(0, (len(tokens), -1)) for part in zip(*effects)]  # (B, S, K)

@@ -35,6 +35,17 @@ def write_page(
 ) -> None:
     """Write one HTML page that shows what each person's keypoints depend on; it opens from disk, without a network.
 
+    The page opens on the keypoint whose dependency map has the highest weight in the last layer, among the certain
+    keypoints of the first person who has one (else among all keypoints), every map on a colour scale of its own. Other
+    pages can link to what they speak of by a fragment, ``NAME.html#person=2&keypoint=left_wrist&layer=2&map=affect``,
+    each part of which may be left out:
+
+    - ``keypoint``: its name, with underscores or spaces;
+    - ``person`` and ``layer``: numbers as the page shows them, from 1; the first layer is 1;
+    - ``map``: ``dependency``, ``affect``, or the name of a method in :attr:`PoseExplanation.relevance`.
+
+    Quote values with :func:`urllib.parse.urlencode`. The page says by the image what it does not have of a link.
+
     The page carries the image (shrunk to a longer side of 1280 pixels), the crops and all maps, one byte a value. A
     value is off by at most 1/255 of its map's maximum, a small value by far less (see
     :func:`~mmtranspose.visualization.explanation_page.packing.quantise`). Texts are escaped. A content security policy

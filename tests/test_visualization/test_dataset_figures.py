@@ -168,6 +168,14 @@ def test_randomisation_has_a_line_a_method_over_the_blocks(keep):
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ['rollout', 'random']
 
 
+def test_lines_of_many_methods_are_told_apart(keep):
+    (axes,) = randomization_figure(
+        ['head', 'neck'], {f'method-{number}': profile(0.5, 0.1) for number in range(24)}
+    ).axes
+    looks = [(line.get_color(), line.get_marker()) for line in axes.get_lines() if line.get_marker() != 'None']
+    assert len(looks) == len(set(looks)) == 24
+
+
 def test_randomisation_of_another_number_of_blocks():
     with pytest.raises(InputError, match=r"'rollout' must have shape \(2, 3\), not \(3, 3\)"):
         randomization_figure(['head', 'neck'], {'rollout': profile(0.9, 0.5, 0.1)})

@@ -11,6 +11,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
+from mmtranspose.dataset_explanation.cases import CaseOptions, Cases
 from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
 from mmtranspose.dataset_explanation.labelled_people import LabelledPeople
 from mmtranspose.dataset_explanation.measures import measure_attention, measure_faithfulness
@@ -28,24 +29,32 @@ SLOW = ('integrated-gradients', 'smooth-grad', 'token-ablation')
 
 
 def explain_dataset(
-    model: PoseEstimator, root: PathLike, settings: DatasetExplanationSettings | None = None, progress: bool = True
+    model: PoseEstimator,
+    root: PathLike,
+    settings: DatasetExplanationSettings | None = None,
+    progress: bool = True,
+    case_options: CaseOptions | None = None,
 ) -> dict | None:
     """Measure what a model's predictions depend on, over the labelled people of its config's test data.
 
-    Two things are measured: where the attention of each layer lies, for visible and for occluded keypoints; and, for
-    some of the people, how faithful the explanation methods are beside two controls. Each person goes through the
+    Three things are measured: where the attention of each layer lies, for visible and for occluded keypoints; what kind
+    of error each keypoint has, and on whose body its maps lie; and, for some of the people, how faithful the
+    explanation methods are beside two controls. Each person goes through the
     network in the annotated box, without the flip test. Measurements are kept in ``root/parts`` as they are made, so
     the same call after a stop goes on where the first one was. In several processes (mmengine's process group) each
     process takes its share.
 
     Args:
         model (PoseEstimator): From :func:`mmtranspose.apis.init_model`; its ``cfg`` names the data.
-        root (str | Path): Folder for measurements, ``explanation.json``, tables (``.csv``) and figures.
+        root (str | Path): Folder for measurements, ``explanation.json``, tables (``.csv``), figures,
+            ``report.html`` and pages of single people.
         settings (DatasetExplanationSettings | None): None for the defaults.
         progress (bool): Show progress bars.
+        case_options (CaseOptions | None): What is written of single cases; None for the defaults.
 
     Returns:
-        dict | None: The content of ``explanation.json`` (see :func:`summarise`); None on other ranks than 0.
+        dict | None: The content of ``explanation.json`` (see :func:`summarise`; and, as ``cases``,
+            :func:`~mmtranspose.dataset_explanation.cases.case_summary.summarise_cases`); None on other ranks than 0.
 
     Raises:
         InputError: The model cannot be explained, the data cannot be read, a method is unknown, or ``root`` holds
@@ -57,25 +66,35 @@ def explain_dataset(
     cfg = copy.deepcopy(model.cfg)
     people = LabelledPeople(cfg, settings.max_samples, settings.seed)
     made_by = _made_by(model, cfg, settings, people, methods)
+    cases = Cases(model, people, settings)
 
     def attention(number: int) -> dict[str, np.ndarray]:
         batch, ground_truths = people.batch(number * settings.batch_size, (number + 1) * settings.batch_size)
         return measure_attention(explainer, batch, ground_truths, people.metainfo, settings)
+
+    def case(number: int) -> dict[str, np.ndarray]:
+        return cases.measure(*people.batch(number * settings.batch_size, (number + 1) * settings.batch_size))
 
     def faithfulness(number: int) -> dict[str, np.ndarray]:
         batch, ground_truths = people.batch(number, number + 1)
         return measure_faithfulness(explainer, batch, ground_truths, people.metainfo, methods, settings)
 
     batches = Parts(Path(root) / 'parts' / 'attention', made_by, -(-len(people) // settings.batch_size))
+    persons = Parts(Path(root) / 'parts' / 'cases', made_by, -(-len(people) // settings.batch_size))
     tested = Parts(Path(root) / 'parts' / 'faithfulness', made_by, min(settings.faithfulness_samples, len(people)))
     batches.fill(attention, progress and 'attention, batches')
+    persons.fill(case, progress and 'cases, batches')
     tested.fill(faithfulness, progress and 'faithfulness, people')
     if not is_main_process():
         return None
     names, blocks = keypoint_names(people.metainfo), list(cascade_blocks(model))
     arrays = batches.read() | tested.read()
     summary = summarise(arrays, names, [method.name for method in methods], blocks, settings)
-    write_report(Path(root), summary)
+    found = persons.read()
+    summary['cases'] = cases.summarise(found)
+    files = write_report(Path(root), summary)
+    figures = [file for file in files if file.suffix == '.png']
+    cases.write(Path(root), found, summary, case_options or CaseOptions(), figures)
     return summary
 
 

@@ -218,7 +218,7 @@ def test_files(explained):
 
 
 def test_goes_on_after_a_stop(model, explained, tmp_path, monkeypatch):
-    monkeypatch.setattr('mmtranspose.dataset_explanation.dataset_run.write_report', lambda *_: None)  # see test_files
+    monkeypatch.setattr('mmtranspose.dataset_explanation.dataset_run.write_report', lambda *_: [])  # see test_files
     root, summary = explained
     shutil.copytree(root / 'parts', tmp_path / 'parts')
     (tmp_path / 'parts' / 'attention' / '000001.npz').unlink()

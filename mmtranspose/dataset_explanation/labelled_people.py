@@ -68,7 +68,8 @@ class GroundTruth:
         cls, id: int, points: np.ndarray, labelled: np.ndarray, bbox: np.ndarray, raw: dict[str, Any]
     ) -> GroundTruth:
         keypoints = np.array(points[:, :2], float)
-        visibility = np.where(np.asarray(labelled) > 0, UNKNOWN_VISIBILITY, 0)
+        labelled = np.asarray(labelled).reshape(len(keypoints), -1)[:, 0]  # KeypointConverter adds weights
+        visibility = np.where(labelled > 0, UNKNOWN_VISIBILITY, 0)
         flags = np.concatenate([np.ravel(raw.get(field, [])) for field in KEYPOINT_FIELDS])[2::3]
         if len(flags) == len(visibility):
             visibility = np.where(visibility > 0, flags, 0).astype(int)

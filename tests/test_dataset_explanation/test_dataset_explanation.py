@@ -75,6 +75,19 @@ def test_ground_truth_without_flags_or_area():
     np.testing.assert_array_equal(ground_truth.keypoints, [[1, 2], [np.nan, np.nan]])
 
 
+def test_ground_truth_with_weights():
+    """KeypointConverter, which fits the keypoints of one dataset to another, adds a column of weights to the labels."""
+    info = dict(
+        keypoints=np.array([[[1, 2], [3, 4.0]]]),
+        keypoints_visible=np.array([[[0, 1.0], [1, 1]]]),
+        bbox=np.array([[10, 20, 30, 60.0]]),
+        raw_ann_info=dict(keypoints=[1, 2, 2] * 3, area=50),
+    )
+    ground_truth = GroundTruth.of_info(7, info)
+    assert ground_truth.visibility.tolist() == [0, 3] and ground_truth.area == 50
+    np.testing.assert_array_equal(ground_truth.keypoints, [[np.nan, np.nan], [3, 4]])
+
+
 def test_torso_by_hand():
     names = ['left_shoulder', 'right_shoulder', 'left_hip', 'right_hip']
     points = np.array([[[0, 0], [4, 0], [1, 10], [3, 10]], [[0, 0], [4, 0], [np.nan, 10], [3, 10]]], float)

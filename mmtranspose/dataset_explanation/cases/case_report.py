@@ -58,7 +58,8 @@ def write_case_report(
     cards = _cards(root, zip_longest(chosen, explain, files), names, cases, np.array(people.metainfo['sigmas']))
     filename = getattr(model.cfg, 'filename', None)
     title = Path(filename).stem if filename else type(model).__name__
-    write_report_page(root / 'report.html', title, summary, people.metainfo['skeleton_links'], figures, cards)
+    shown = {figure.stem: read_image(figure) for figure in figures}
+    write_report_page(root / 'report.html', title, summary, people.metainfo['skeleton_links'], shown, cards)
 
 
 def _explain(

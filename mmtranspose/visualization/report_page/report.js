@@ -24,6 +24,7 @@ const state = { keypoint: null, kind: null, order: 'oks', most: STEP };
 const fixed = (value, digits = 3) => (value === null ? '–' : value.toFixed(digits).replace('-', '−'));
 const signed = (value) => (value === null ? '–' : `${value < 0 ? '' : '+'}${fixed(value)}`);
 const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
+const named = (kind, keypoint) => `${kind === 'inversion' ? 'an' : 'a'} ${kind === 'wrong' ? `wrong ${keypoint}` : `${kind} of ${keypoint === 'keypoint' ? 'a keypoint' : keypoint}`}`;
 const between = ({ low, high }, write = fixed) => (low === null ? '' : ` [${write(low)}, ${write(high)}]`);
 const part = (kind, share, title = '') => Object.assign(element('div', { className: kind, title }), { style: `width: ${100 * share}%` });
 const mark = (kind) => element('i', { className: `mark ${kind}` });
@@ -153,11 +154,11 @@ function showFigures() {
 
 // ---- Cards
 
-/** The keypoint of a card that the filters ask for, the largest error first; null if there is none. */
+/** The wrong keypoint of a card that the filters ask for, the largest error first; null if there is none. */
 function keypointOf(card) {
-  const fits = (k) => (state.keypoint === null || k === state.keypoint)
-    && (state.kind === null ? state.keypoint === null || card.kinds[k] !== 'good' : card.kinds[k] === state.kind);
-  const found = card.kinds.map((_, k) => k).filter((k) => card.kinds[k] !== null && fits(k));
+  const fits = (kind, k) => (state.keypoint === null || k === state.keypoint)
+    && (state.kind === null ? ERRORS.includes(kind) : kind === state.kind);
+  const found = card.kinds.map((kind, k) => (fits(kind, k) ? k : null)).filter((k) => k !== null);
   found.sort((one, other) => card.errors[other] - card.errors[one]);
   return found[0] ?? null;
 }
@@ -230,7 +231,7 @@ function cardOf({ card, keypoint }) {
     element('h3', { textContent: card.file, dir: 'auto' }),
     element('p', { textContent: `annotation ${card.annotation} · OKS ${fixed(card.oks, 2)} · score ${fixed(card.score, 2)}` }),
     element('p', { className: 'worst' }, mark(card.kinds[keypoint]), about(card, keypoint) + map),
-    element('p', { textContent: counts.map(([kind, count]) => `${count} ${kind}`).join(' · ') || 'no error' }));
+    element('p', { textContent: counts.map(([kind, count]) => `${count} ${kind}`).join(' · ') }));
   if (card.page) {
     const link = element('a', { href: `${card.page}#keypoint=${keypoint}`, textContent: 'Open the maps' });
     link.setAttribute('aria-label', `Open the maps of annotation ${card.annotation}`);
@@ -244,7 +245,8 @@ function showCards() {
   const value = ORDERS[state.order][1];
   found.sort((one, other) => value(one) - value(other));
   $('cards').replaceChildren(...found.slice(0, state.most).map(cardOf));
-  $('count').textContent = `${found.length} of ${plural(cards.length, 'person', 'people')}`;
+  const what = [state.kind ?? 'wrong', state.keypoint === null ? 'keypoint' : spoken(summary.names[state.keypoint])];
+  $('count').textContent = `${found.length} of ${plural(cards.length, 'person', 'people')} with ${named(...what)}`;
   $('more').hidden = found.length <= state.most;
   $('more').textContent = `Show ${Math.min(STEP, found.length - state.most)} more`;
 }

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from string import Template
 
+import numpy as np
+
 from mmtranspose.files.output_paths import partial_file
 from mmtranspose.typing import PathLike
-from mmtranspose.visualization.explanation_page.packing import content_policy, embedded_json, number
+from mmtranspose.visualization.explanation_page.packing import content_policy, embedded_json, number, packed_image
 from mmtranspose.visualization.explanation_page.page import asset, heat_style
 from mmtranspose.visualization.report_page.person_cards import PersonCard
 
 ASSETS = Path(__file__).parent
+LONGEST = 2000  # longer side of a figure at most, in pixels
 TOP_KEYS = ('people', 'keypoints', 'mean_oks', 'names', 'faithfulness')
 CASE_KEYS = ('oks', 'types', 'keypoints', 'costs', 'links')
 
@@ -24,7 +26,7 @@ def write_report_page(
     title: str,
     summary: dict,
     skeleton: Sequence[tuple[int, int]],
-    figures: Sequence[Path],
+    figures: Mapping[str, np.ndarray],
     cards: Iterable[PersonCard],
 ) -> None:
     """Write the report as one HTML page; it opens from disk, without a network.
@@ -38,18 +40,18 @@ def write_report_page(
         summary (dict): Of ``explain-dataset``: ``people``, ``keypoints``, ``mean_oks``, ``names``, ``faithfulness``,
             and ``cases`` with ``oks``, ``types``, ``keypoints``, ``costs`` and ``links``.
         skeleton (Sequence[tuple[int, int]]): Limbs, as pairs of keypoints.
-        figures (Sequence[Path]): PNG files to show, each under its name.
+        figures (Mapping[str, np.ndarray]): Images (h, w, 3), BGR, uint8, each under its name.
         cards (Iterable[PersonCard]): The people to show, worst first.
 
     Raises:
-        OSError: A figure cannot be read, or the file cannot be written.
+        OSError: The file cannot be written.
     """
     style, script = asset('page.css') + _asset('report.css'), asset('maps.js') + _asset('report.js')
     data = dict(
         summary=_plain({key: summary[key] for key in TOP_KEYS}),
         cases=_plain({key: summary['cases'][key] for key in CASE_KEYS}),
         skeleton=[[int(a), int(b)] for a, b in skeleton],
-        figures=[_figure(figure) for figure in figures],
+        figures=[dict(name=name, **packed_image(image, LONGEST)) for name, image in figures.items()],
         heat=heat_style(),
         cards=[card.packed() for card in cards],
     )
@@ -62,11 +64,6 @@ def write_report_page(
     )
     with partial_file(path) as partial:
         partial.write_text(text, encoding='utf-8')
-
-
-def _figure(path: Path) -> dict:
-    code = base64.b64encode(path.read_bytes()).decode('ascii')
-    return dict(name=path.stem, src=f'data:image/png;base64,{code}')
 
 
 def _plain(value: object) -> object:

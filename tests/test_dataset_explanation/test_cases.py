@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -306,16 +307,24 @@ def test_page_names_cannot_leave_the_folder():
     assert page_names([7, '../x', '__/x', 7, 'a b']) == ['7.html', '___x.html', '___x-2.html', '7-3.html', 'a_b.html']
 
 
-def test_parquet_without_pyarrow(monkeypatch, tmp_path):
-    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
-    with pytest.raises(InputError, match='pyarrow not installed: pip install pyarrow'):
+def test_options_that_cannot_be(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pyarrow', None)
+    with pytest.raises(InputError, match='Parquet needs pyarrow .*: pip install pyarrow'):
         CaseOptions(parquet=True)
     with pytest.raises(InputError, match='pages=-1 must be at least 0'):
         CaseOptions(pages=-1)
 
 
+def test_pyarrow_that_needs_another_numpy(monkeypatch, tmp_path):
+    (tmp_path / 'pyarrow.py').write_text('raise ImportError("pyarrow requires NumPy 2.0 or newer")')
+    monkeypatch.delitem(sys.modules, 'pyarrow', raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(InputError, match=r'requires NumPy 2.0 or newer\): install a pyarrow that fits'):
+        CaseOptions(parquet=True)
+
+
 def test_parquet_is_the_csv(tmp_path, monkeypatch):
-    parquet = pytest.importorskip('pyarrow.parquet', reason='pyarrow is not installed')
+    parquet = pytest.importorskip('pyarrow.parquet', reason='there is no pyarrow', exc_type=ImportError)
     monkeypatch.setattr('mmtranspose.dataset_explanation.cases.case_tables.BLOCK', 2)
     rows = [
         dict(annotation_id='a', error_px=None, error_type=None, mistaken_for=None, count=1),

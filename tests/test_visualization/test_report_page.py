@@ -153,7 +153,7 @@ def test_figures_are_the_data(shown):
     )
     assert [n for n, height in enumerate(heights) if height] == [4, 6, 8, 10]
     links = page.locator('#link-table tbody tr').all_inner_texts()
-    assert '+0.200 [+0.100, +0.300]' in links[0] and '12 of 12 people' in links[0] and 'too few (n = 2)' in links[1]
+    assert '+0.200 [+0.100, +0.300]' in links[0] and '12 in 12 people' in links[0] and 'too few (n = 2)' in links[1]
     assert '0.150 [0.140, 0.160]' in page.locator('#faithfulness-table').inner_text()
 
 
@@ -220,7 +220,7 @@ def test_many_people_are_drawn_step_by_step(open_page, tmp_path):
         one = card(number % 2)
         one.annotation, one.oks = number, number / 100
         cards.append(one)
-    write_report_page(tmp_path / 'report.html', 'model', summary(faithful=False), [], [], cards)
+    write_report_page(tmp_path / 'report.html', 'model', summary(faithful=False), [], {}, cards)
     page = open_page(tmp_path / 'report.html')
     assert page.locator('.card').count() == 24 and page.locator('#more').inner_text() == 'Show 6 more'
     page.locator('#more').click()

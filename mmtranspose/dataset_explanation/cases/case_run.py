@@ -12,10 +12,10 @@ from mmtranspose.dataset_explanation.cases.annotated_people import AnnotatedPeop
 from mmtranspose.dataset_explanation.cases.case_measures import METHODS, measure_cases
 from mmtranspose.dataset_explanation.cases.case_report import write_case_report
 from mmtranspose.dataset_explanation.cases.case_summary import summarise_cases
-from mmtranspose.dataset_explanation.cases.case_tables import keypoint_rows, person_rows, write_table
+from mmtranspose.dataset_explanation.cases.case_tables import import_pyarrow, keypoint_rows, person_rows, write_table
 from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
 from mmtranspose.dataset_explanation.labelled_people import GroundTruth, LabelledPeople
-from mmtranspose.errors import require_at_least, require_package
+from mmtranspose.errors import require_at_least
 from mmtranspose.explain import Explainer, ExplainOptions
 from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.typing import Batch, PoseEstimator
@@ -30,7 +30,7 @@ class CaseOptions:
         parquet (bool): Also write the tables as Parquet.
 
     Raises:
-        InputError: ``pages`` is negative, or pyarrow is not installed and ``parquet`` is asked for.
+        InputError: ``pages`` is negative, or ``parquet`` is asked for and pyarrow cannot be imported.
     """
 
     pages: int = 24
@@ -39,7 +39,7 @@ class CaseOptions:
     def __post_init__(self) -> None:
         require_at_least('pages', self.pages, 0)
         if self.parquet:
-            require_package('pyarrow')
+            import_pyarrow()
 
 
 class Cases:

@@ -15,7 +15,7 @@ from mmtranspose.dataset_explanation.cases.annotated_people import PersonName
 from mmtranspose.dataset_explanation.cases.case_measures import MAPS, QUANTITIES
 from mmtranspose.dataset_explanation.cases.error_costs import person_scores
 from mmtranspose.dataset_explanation.cases.error_types import NOT_LABELLED, TYPES, tolerances
-from mmtranspose.errors import require_package
+from mmtranspose.errors import InputError
 from mmtranspose.files.output_paths import partial_file
 
 VISIBILITY = {0: 'not labelled', 1: 'occluded', 2: 'visible'}  # COCO's flags; else the dataset does not say
@@ -111,7 +111,7 @@ def write_table(path: Path, rows: Iterable[Row], parquet: bool = False) -> list[
         list[Path]: The files.
 
     Raises:
-        InputError: Parquet is asked for, and pyarrow is not installed.
+        InputError: Parquet is asked for, and pyarrow cannot be imported.
     """
     files = [path.with_suffix(ending) for ending in ('.csv', '.parquet')[: 1 + parquet]]
     remaining = iter(rows)
@@ -130,12 +130,26 @@ def write_table(path: Path, rows: Iterable[Row], parquet: bool = False) -> list[
     return files
 
 
+def import_pyarrow() -> Any:
+    """Import pyarrow.
+
+    Raises:
+        InputError: It is not installed, or cannot be imported: newer ones need NumPy 2.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        wanted = 'pip install pyarrow' if isinstance(error, ModuleNotFoundError) else 'install a pyarrow that fits'
+        raise InputError(f'Parquet needs pyarrow ({error}): {wanted}') from None
+    return pyarrow
+
+
 class _ParquetFile:
     """A Parquet file that takes rows block by block; the types of its columns are those of the values."""
 
     def __init__(self, path: Path):
-        require_package('pyarrow')
-        self._path = path
+        self._path, self._pyarrow = path, import_pyarrow()
         self._writer: Any = None
 
     def __enter__(self) -> _ParquetFile:
@@ -147,12 +161,10 @@ class _ParquetFile:
 
     def write(self, rows: Sequence[Row]) -> None:
         """Add rows."""
-        import pyarrow
-        from pyarrow import parquet
-
         if self._writer is None:
-            self._writer = parquet.ParquetWriter(self._path, pyarrow.schema(_types(rows[0], pyarrow)))
-        self._writer.write_table(pyarrow.Table.from_pylist(list(rows), schema=self._writer.schema))
+            schema = self._pyarrow.schema(_types(rows[0], self._pyarrow))
+            self._writer = self._pyarrow.parquet.ParquetWriter(self._path, schema)
+        self._writer.write_table(self._pyarrow.Table.from_pylist(list(rows), schema=self._writer.schema))
 
 
 def _types(row: Row, pyarrow: Any) -> list[tuple[str, Any]]:

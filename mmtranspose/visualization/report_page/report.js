@@ -21,6 +21,7 @@ const state = { keypoint: null, kind: null, order: 'oks', most: STEP };
 
 // ---- Words and elements
 
+const rate = (share) => `${(100 * share).toFixed(1)} %`;
 const fixed = (value, digits = 3) => (value === null ? '–' : value.toFixed(digits).replace('-', '−'));
 const signed = (value) => (value === null ? '–' : `${value < 0 ? '' : '+'}${fixed(value)}`);
 const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
@@ -64,8 +65,8 @@ function showTypes() {
   const gains = Object.fromEntries(cases.costs.map((cost) => [cost.corrected, cost.gain]));
   const top = Math.max(...ERRORS.map((kind) => gains[kind]), 0.001);
   const rows = cases.types.map(({ type, keypoints, mean, low, high }) => {
-    const share = mean === null ? '–' : percent(mean);
-    const interval = low === null ? '' : ` [${short(100 * low)}, ${short(100 * high)}]`;
+    const share = mean === null ? '–' : rate(mean);
+    const interval = low === null ? '' : ` [${(100 * low).toFixed(1)}, ${(100 * high).toFixed(1)}]`;
     const bar = element('div', { className: 'bar' });
     if (type in gains) bar.append(part(type, Math.max(0, gains[type]) / top));
     const made = row([[mark(type), type], String(keypoints), share + interval, type in gains ? signed(gains[type]) : '', bar]);
@@ -106,7 +107,7 @@ function showKeypoints() {
     button.addEventListener('click', () => { update({ keypoint: summary.names.indexOf(each.keypoint) }); toCards(); });
     const bar = element('div', { className: 'bar' });
     bar.append(...KINDS.map((kind) => part(kind, each[kind] / each.labelled, `${kind}: ${each[kind]}`)));
-    const rates = KINDS.map((kind) => percent(each[kind] / each.labelled));
+    const rates = KINDS.map((kind) => rate(each[kind] / each.labelled));
     const made = row([button, String(each.labelled), ...rates, `${fixed(each.error_sigma, 2)} σ`, fixed(each.score, 2), bar]);
     made.lastChild.classList.add('stack');
     return made;
@@ -128,7 +129,7 @@ function showLinks() {
   }
   const rows = [...groups.values()].map((links) => {
     const { error, quantity, n, keypoints, of_errors: ofErrors, of_good: ofGood } = links.attention;
-    return row([[mark(error), error], COUNTED[quantity], `${keypoints} of ${plural(n, 'person', 'people')}`, fixed(ofErrors), fixed(ofGood),
+    return row([[mark(error), error], COUNTED[quantity], `${keypoints} in ${plural(n, 'person', 'people')}`, fixed(ofErrors), fixed(ofGood),
       ...Object.keys(MAPS).map((name) => (quantity === 'entropy' && name.includes('-') ? '' : linkCell(links[name])))]);
   });
   table('link-table', ['Error', 'Share of the map', 'Keypoints', 'Wrong', 'Good', ...Object.values(MAPS).map((name) => `Difference, ${name}`)], rows);

@@ -11,14 +11,20 @@ import torch
 from mmtranspose.apis import InputError, init_model
 from mmtranspose.dataset_explanation.cases import CaseOptions, Cases
 from mmtranspose.dataset_explanation.cases.annotated_people import AnnotatedPeople
-from mmtranspose.dataset_explanation.cases.case_measures import MAPS, QUANTITIES, maps_of, others_discs
+from mmtranspose.dataset_explanation.cases.case_measures import (
+    MAPS,
+    QUANTITIES,
+    maps_of,
+    measure_cases,
+    others_discs,
+)
 from mmtranspose.dataset_explanation.cases.case_report import chosen_people, page_names
 from mmtranspose.dataset_explanation.cases.case_summary import cases_text
 from mmtranspose.dataset_explanation.cases.case_tables import person_oks, write_table
 from mmtranspose.dataset_explanation.cases.error_links import BEYOND, FEWEST, error_links
 from mmtranspose.dataset_explanation.cases.error_types import TYPES
 from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
-from mmtranspose.dataset_explanation.labelled_people import LabelledPeople
+from mmtranspose.dataset_explanation.labelled_people import GroundTruth, LabelledPeople
 from mmtranspose.dataset_explanation.measures import measure_attention
 from mmtranspose.explain import Explainer, ExplainOptions
 from mmtranspose.keypoint_names import keypoint_names
@@ -106,44 +112,70 @@ def test_other_people_of_an_image(annotated, annotations):
     assert sum(bool(annotated.others(index)) for index in range(len(annotated.names))) == 2
 
 
-def test_where_maps_lie(model, cases, labelled, annotated, annotations, batch, measured):
-    """Shares on other people by counting small squares; on the own body as they are measured elsewhere."""
-    attention = measure_attention(cases._explainer, *batch, labelled.metainfo, SETTINGS)
-    found = dict(zip(QUANTITIES, measured['links'][:, MAPS.index('attention')].transpose(1, 0, 2)))
+class Twins:
+    """In place of AnnotatedPeople: beside everybody stands somebody of the same pose, twice as large."""
+
+    shift = 12.0
+
+    def __init__(self, annotations, annotated):
+        self.annotations, self.annotated = annotations, annotated
+
+    def twin(self, index):
+        found = dict(self.annotations[self.annotated.names[index].annotation])
+        points = np.array(found['keypoints'], float).reshape(-1, 3)
+        points[:, 0] += self.shift
+        return dict(found, keypoints=points.ravel().tolist(), area=2 * found['area'])
+
+    def others(self, index):
+        twin = self.twin(index)
+        return [GroundTruth(9, triples(twin)[:, :2], triples(twin)[:, 2].astype(int), twin['area'])]
+
+
+def test_where_maps_lie(model, cases, labelled, annotated, annotations, batch):
+    """Shares in the discs of somebody else by counting small squares; on the own body as measured elsewhere."""
+    twins, (crops, ground_truths) = Twins(annotations, annotated), batch
+    explainer = Explainer(model, ExplainOptions(flip_test=False, methods=MAPS[1:]))
+    measured = measure_cases(explainer, crops, ground_truths, twins, labelled.metainfo, SETTINGS)
+    attention = measure_attention(explainer, crops, ground_truths, labelled.metainfo, SETTINGS)
+    found = dict(zip(QUANTITIES, measured['links'].transpose(2, 0, 1, 3)))
     for quantity, name in (('own', 'own'), ('counterpart', 'counterpart'), ('own body', 'other')):
         expected = np.where(measured['kind'] >= 0, attention[name][:, -1], NAN)
-        np.testing.assert_allclose(found[quantity], expected, atol=1e-3)
+        np.testing.assert_allclose(found[quantity][:, MAPS.index('attention')], expected, atol=1e-3)
     np.testing.assert_allclose(measured['similarity'], attention['oks'], rtol=1e-3)
-    people = Explainer(model, ExplainOptions(flip_test=False, methods=MAPS[1:]))(batch[0])
     sigmas, flip = np.array(labelled.metainfo['sigmas']), labelled.metainfo['flip_indices']
-    alone = 0
-    for number, (person, index) in enumerate(zip(people, measured['id'].tolist())):
-        name = annotated.names[index]
-        others = [one for one in annotations.values() if one['image_id'] == name.image and one['id'] != name.annotation]
-        if not others:
-            assert np.isnan(found['other part'][number]).all() and np.isnan(found['other body'][number]).all()
-            alone += 1
-            continue
-        own, other = (covered(person, one, sigmas) for one in (annotations[name.annotation], others[0]))
+    seen = 0
+    for number, (person, truth) in enumerate(zip(explainer(crops), ground_truths)):
+        annotation = annotations[annotated.names[truth.id].annotation]
+        own, other = (covered(person, one, sigmas) for one in (annotation, twins.twin(truth.id)))
+        at_prediction = covered(person, annotation, sigmas, person.crop_keypoints)
         mine, labels = np.nan_to_num(own).max(0), np.isfinite(own[:, 0, 0])
-        for m, maps in enumerate(maps_of(person)):
-            for k in np.flatnonzero(labels):
-                part = np.nan_to_num(other[[k, flip[k]]]).max(0)
-                rest = np.nan_to_num(np.delete(other, [k, flip[k]], 0)).max(0)
-                share = maps[k] / maps[k].sum()
-                expected = [
-                    (share * np.maximum(part - mine, 0)).sum(),
-                    (share * np.maximum(rest - np.maximum(part, mine), 0)).sum(),
-                ]
-                at = measured['links'][number, m, [QUANTITIES.index('other part'), QUANTITIES.index('other body')], k]
-                np.testing.assert_allclose(at, expected, atol=3e-3)
-        assert np.isnan(found['other part'][number][~labels]).all()
-    assert alone == 3
+        for m, k in np.ndindex(len(MAPS), 17):
+            if not labels[k]:
+                assert all(np.isnan(found[name][number, m, k]) for name in QUANTITIES)
+                continue
+            share = maps_of(person)[m, k] / maps_of(person)[m, k].sum()
+            part = np.nan_to_num(other[[k, flip[k]]]).max(0)
+            rest = np.nan_to_num(np.delete(other, [k, flip[k]], 0)).max(0)
+            expected = (
+                (share * np.maximum(part - mine, 0)).sum(),
+                (share * np.maximum(rest - np.maximum(part, mine), 0)).sum(),
+            )
+            assert found['other part'][number, m, k] == pytest.approx(expected[0], abs=2e-3)
+            assert found['other body'][number, m, k] == pytest.approx(expected[1], abs=4e-3)
+            assert found['predicted'][number, m, k] == pytest.approx((share * at_prediction[k]).sum(), abs=3e-3)
+            seen += expected[0] > 0.02
+    assert seen > 20
 
 
-def covered(person, annotation, sigmas, fine=30):
+def test_nobody_else(measured, annotated):
+    for number, index in enumerate(measured['id'].tolist()):
+        links = measured['links'][number][:, [QUANTITIES.index('other part'), QUANTITIES.index('other body')]]
+        assert annotated.others(index) or np.isnan(links).all()
+
+
+def covered(person, annotation, sigmas, points=None, fine=40):
     """The shares of cells in the discs of an annotation's keypoints, by counting ``fine`` x ``fine`` squares a cell."""
-    points = person.to_crop(triples(annotation)[:, :2])
+    points = person.to_crop(triples(annotation)[:, :2]) if points is None else points
     side = np.sqrt(annotation['area'] / np.linalg.det(person.crop_to_image[:, :2]))
     radii = side * 2 * sigmas * np.sqrt(2 * np.log(2))
     h, w = person.grid

@@ -86,7 +86,8 @@ def _links(
     places = torch.from_numpy(np.stack([person.crop_keypoints for person in explanations])).float()
     labelled = coverage[..., 0, 0].isfinite()
     parts = [
-        _in_discs(explanation, others, truth.sigmas, level) for explanation, others in zip(explanations, neighbours)
+        neighbours_coverage(explanation, others, truth.sigmas, level)
+        for explanation, others in zip(explanations, neighbours)
     ]
     other_part, other_body = others_discs(torch.stack(parts), coverage, flip)
     shares = disc_shares(maps, coverage)
@@ -113,8 +114,20 @@ def maps_of(explanation: PoseExplanation) -> np.ndarray:
     return np.stack([explanation.maps()[-1], *(explanation.relevance[name] for name in METHODS)]).astype(np.float32)
 
 
-def _in_discs(explanation: PoseExplanation, others: Sequence[GroundTruth], sigmas: Tensor, level: float) -> Tensor:
-    """The largest share of each cell in a disc of each keypoint of other people: (K, h, w); NaN where nobody has it."""
+def neighbours_coverage(
+    explanation: PoseExplanation, others: Sequence[GroundTruth], sigmas: Tensor, level: float
+) -> Tensor:
+    """Compute the largest share of each cell that lies in a disc of each keypoint of other people.
+
+    Args:
+        explanation (PoseExplanation): Of a person; says where the crop lies in the image.
+        others (Sequence[GroundTruth]): Other people in the image.
+        sigmas (Tensor): (K,), the dataset's.
+        level (float): The OKS at which a disc ends.
+
+    Returns:
+        Tensor: (K, h, w); NaN where nobody else has the keypoint.
+    """
     if not others:
         return torch.full((len(sigmas), *explanation.grid), torch.nan)
     points = np.stack([explanation.to_crop(person.keypoints) for person in others])

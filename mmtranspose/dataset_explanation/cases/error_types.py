@@ -69,7 +69,6 @@ def diagnose(
     both = [similarities(predicted, person, sigmas, flip) for person in (own, *others)]
     similarity = both[0][0].copy()
     both[0][0] = np.nan  # what is left are wrong places, in pairs: own and counterpart
-    both[0][1][flip == np.arange(len(flip))] = np.nan
     wrong = np.nan_to_num(np.concatenate(both), nan=-1)
     place, mistaken = wrong.argmax(0), wrong.max(0)
     labelled = np.isfinite(similarity)

@@ -18,7 +18,8 @@ from mmtranspose.commands.command_line import (
     parse,
 )
 from mmtranspose.compat import cpu_distributed
-from mmtranspose.dataset_explanation import DatasetExplanationSettings, explain_dataset
+from mmtranspose.dataset_explanation import CaseOptions, DatasetExplanationSettings, explain_dataset
+from mmtranspose.dataset_explanation.cases.case_summary import cases_text
 from mmtranspose.dataset_explanation.report_files import summary_text
 from mmtranspose.files.output_paths import require_writable
 from mmtranspose.loading.config import load_config
@@ -36,7 +37,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         'annotated boxes: on which body parts the attention of each keypoint lies in each layer, for visible and for '
         'occluded keypoints; how far and how evenly attention reaches; and how faithful attention and other '
         'explanation methods are, to changes of pixels and to interventions inside the network, beside two controls. '
-        'Writes explanation.json, tables (.csv) and figures. You can stop it at any time: the same command goes on '
+        'Names the error of every keypoint (jitter, inversion, swap, miss), what such errors cost in AP, and where the '
+        'network looks when it makes them. Writes explanation.json, tables (.csv), figures, and report.html, a page to '
+        'start from, with the worst people. You can stop it at any time: the same command goes on '
         'where it was. Measurements are kept in DIR/parts by what they depend on: more people, another method or other '
         'settings measure only what is not there yet, and going back to former settings finds their measurements. '
         'Other weights or other data need another DIR.',
@@ -94,6 +97,19 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         default=defaults.seed,
         help=f'seed of all that is drawn at random (default: {defaults.seed})',
     )
+    arguments.add_argument(
+        '--pages',
+        type=int,
+        default=CaseOptions().pages,
+        metavar='N',
+        help='number of people, the worst ones, who get an interactive page each, which the report leads to '
+        f'(default: {CaseOptions().pages})',
+    )
+    arguments.add_argument(
+        '--parquet',
+        action='store_true',
+        help='write the tables of keypoints and of people as Parquet too (needs pyarrow: pip install pyarrow)',
+    )
     arguments.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU of this process if there is one)')
     add_cfg_options(arguments)
     add_allow_partial(arguments)
@@ -114,6 +130,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         batch_size=args.batch_size,
         seed=args.seed,
     )
+    case_options = CaseOptions(pages=args.pages, parquet=args.parquet)
     if args.launcher != 'none' and not cpu_distributed.init_process_group(args.launcher):
         init_dist(args.launcher)
     device = args.device or (f'cuda:{torch.cuda.current_device()}' if torch.cuda.is_available() else 'cpu')
@@ -122,7 +139,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = init_model(
         cfg, args.checkpoint, device, allow_partial=args.allow_partial, allow_non_finite=args.allow_non_finite
     )
-    summary = explain_dataset(model, args.output_root, settings)
+    summary = explain_dataset(model, args.output_root, settings, case_options=case_options)
     if summary is not None:  # None on other ranks than 0
         print(summary_text(summary))
-        print(printable(f'tables and figures: {args.output_root}'))
+        print(f'\n{cases_text(summary["cases"])}')
+        print(printable(f'tables and figures: {args.output_root}; start with report.html'))

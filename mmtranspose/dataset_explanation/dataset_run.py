@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.dist import is_main_process
 
+from mmtranspose.dataset_explanation.cases import CaseOptions, Cases
 from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
 from mmtranspose.dataset_explanation.kept_measurements import (
     KeptMeasurements,
@@ -30,25 +31,33 @@ SLOW = ('integrated-gradients', 'smooth-grad', 'token-ablation')
 
 
 def explain_dataset(
-    model: PoseEstimator, root: PathLike, settings: DatasetExplanationSettings | None = None, progress: bool = True
+    model: PoseEstimator,
+    root: PathLike,
+    settings: DatasetExplanationSettings | None = None,
+    progress: bool = True,
+    case_options: CaseOptions | None = None,
 ) -> dict | None:
     """Measure what a model's predictions depend on, over the labelled people of its config's test data.
 
-    Two things are measured: where the attention of each layer lies, for visible and for occluded keypoints; and, for
-    some of the people, how faithful the explanation methods are beside two controls. Each person goes through the
-    network in the annotated box, without the flip test. Measurements are kept in ``root/parts`` as they are made, by
-    what they depend on (see :class:`KeptMeasurements`): the same call after a stop goes on where the first one was, and
-    a call for more people, another method or other settings measures only what is not there yet. In several processes
-    (mmengine's process group) each process takes its share, and the results are the same.
+    Three things are measured: where the attention of each layer lies, for visible and for occluded keypoints; what kind
+    of error each keypoint has, and on whose body its maps lie; and, for some of the people, how faithful the
+    explanation methods are beside two controls. Each person goes through the network in the annotated box, without the
+    flip test. Measurements are kept in ``root/parts`` as they are made, by what they depend on (see
+    :class:`KeptMeasurements`): the same call after a stop goes on where the first one was, and a call for more people,
+    another method or other settings measures only what is not there yet. In several processes (mmengine's process
+    group) each process takes its share, and the results are the same.
 
     Args:
         model (PoseEstimator): From :func:`mmtranspose.apis.init_model`; its ``cfg`` names the data.
-        root (str | Path): Folder for measurements, ``explanation.json``, tables (``.csv``) and figures.
+        root (str | Path): Folder for measurements, ``explanation.json``, tables (``.csv``), figures,
+            ``report.html`` and pages of single people.
         settings (DatasetExplanationSettings | None): None for the defaults.
         progress (bool): Show progress bars, and say what is there already.
+        case_options (CaseOptions | None): What is written of single cases; None for the defaults.
 
     Returns:
-        dict | None: The content of ``explanation.json`` (see :func:`summarise`), which leaves out the table of
+        dict | None: The content of ``explanation.json`` (see :func:`summarise`; and, as ``cases``,
+        :func:`~mmtranspose.dataset_explanation.cases.case_summary.summarise_cases`), which leaves out the table of
         ``dependency.csv``; None on other ranks than 0.
 
     Raises:
@@ -63,18 +72,25 @@ def explain_dataset(
     names = keypoint_names(people.metainfo)
     kept = KeptMeasurements(Path(root) / 'parts', model, cfg, people)
     attention = kept.attention(settings, len(people), len(names))
+    persons = kept.cases(settings, len(people))
     tested = kept.faithfulness(settings, methods, min(settings.faithfulness_samples, len(people)))
+    cases = Cases(model, people, settings)
     if progress and is_main_process():
-        print(found_and_missing(attention, tested), file=sys.stderr)
+        print(found_and_missing(attention, persons, tested), file=sys.stderr)
 
     def measure(number: int) -> dict[str, np.ndarray]:
         start, stop, _ = attention.stretches[number]
         return attention_part(explainer, people, range(start, stop), settings, attention.is_whole(number))
 
+    def look(number: int) -> dict[str, np.ndarray]:
+        start, stop, _ = persons.stretches[number]
+        return cases.measure(range(start, stop))
+
     def test(number: int) -> dict[str, dict[str, np.ndarray]]:
         return tested_person(explainer, people, number, tested, methods, settings)
 
     attention.fill(measure, progress and 'attention, parts')
+    persons.fill(look, progress and 'cases, parts')
     tested.fill(test, progress and 'faithfulness, people')
     if not is_main_process():
         return None
@@ -82,7 +98,10 @@ def explain_dataset(
     blocks = list(cascade_blocks(model))
     method_list = [method.name for method in methods]
     summary, dependency = summarise(attention.read_each(), len(people), *measured, names, method_list, blocks, settings)
-    write_report(Path(root), summary, dependency)
+    found = persons.read()
+    summary['cases'] = cases.summarise(found)
+    figures = [file for file in write_report(Path(root), summary, dependency) if file.suffix == '.png']
+    cases.write(Path(root), found, summary, case_options or CaseOptions(), figures)
     return summary
 
 

@@ -71,6 +71,10 @@ class KeptMeasurements:
         depends = _chosen(settings, ('seed', 'cell', 'oks_level'))
         return self.kind('attention', depends, people, max(SMALLEST_PART, 2 * keypoints))
 
+    def cases(self, settings: DatasetExplanationSettings, people: int) -> GrowingParts:
+        """The measurements of :func:`~mmtranspose.dataset_explanation.cases.case_measures.measure_cases`."""
+        return self.kind('cases', _chosen(settings, ('seed', 'cell', 'oks_level')), people, SMALLEST_PART)
+
     def faithfulness(self, settings: DatasetExplanationSettings, methods: Sequence[Method], people: int) -> JointParts:
         """The measurements of :func:`measure_faithfulness`, by ``effects`` and by :func:`kind_of` each method."""
         if not people:
@@ -112,9 +116,9 @@ def read_tested(parts: JointParts, methods: Sequence[Method], score_thr: float) 
         yield arrays
 
 
-def found_and_missing(attention: GrowingParts, tested: JointParts) -> str:
+def found_and_missing(attention: GrowingParts, cases: GrowingParts, tested: JointParts) -> str:
     """Say in one line how many measurements are there and how many are made now, by kind."""
-    kinds = {'attention of people': [attention]}
+    kinds = {'attention of people': [attention], 'cases': [cases]}
     for name, text in KINDS.items():
         kinds[text] = [parts for kind, parts in tested.kinds.items() if kind.startswith(name)]
     said = []

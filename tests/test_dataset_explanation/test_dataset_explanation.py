@@ -19,6 +19,7 @@ from mmtranspose.dataset_explanation import (
     measured_parts,
     measures,
 )
+from mmtranspose.dataset_explanation.cases import case_run
 from mmtranspose.dataset_explanation.labelled_people import GroundTruth, LabelledPeople, torso_lengths
 from mmtranspose.dataset_explanation.matched_difference import matched_difference
 from mmtranspose.dataset_explanation.measures import MEASURES, counterpart_shares, measure_faithfulness, others_coverage
@@ -90,6 +91,19 @@ def test_ground_truth_without_flags_or_area():
     ground_truth = GroundTruth.of(7, sample)
     assert ground_truth.visibility.tolist() == [3, 0] and ground_truth.area == pytest.approx(0.53 * 20 * 40)
     np.testing.assert_array_equal(ground_truth.keypoints, [[1, 2], [np.nan, np.nan]])
+
+
+def test_ground_truth_with_weights():
+    """KeypointConverter, which fits the keypoints of one dataset to another, adds a column of weights to the labels."""
+    info = dict(
+        keypoints=np.array([[[1, 2], [3, 4.0]]]),
+        keypoints_visible=np.array([[[0, 1.0], [1, 1]]]),
+        bbox=np.array([[10, 20, 30, 60.0]]),
+        raw_ann_info=dict(keypoints=[1, 2, 2] * 3, area=50),
+    )
+    ground_truth = GroundTruth.of_info(7, info)
+    assert ground_truth.visibility.tolist() == [0, 3] and ground_truth.area == 50
+    np.testing.assert_array_equal(ground_truth.keypoints, [[np.nan, np.nan], [3, 4]])
 
 
 def test_torso_by_hand():
@@ -273,7 +287,8 @@ def counted(monkeypatch):
 
     monkeypatch.setattr(measured_parts, 'measure_attention', measure_attention)
     monkeypatch.setattr(measured_parts, 'measure_faithfulness', measure_faithfulness)
-    monkeypatch.setattr(dataset_run, 'write_report', lambda *_: None)  # see test_files
+    monkeypatch.setattr(dataset_run, 'write_report', lambda *_: [])  # see test_files
+    monkeypatch.setattr(dataset_run.Cases, 'write', lambda *_: None)
     return counts
 
 
@@ -326,6 +341,25 @@ def test_more_people_are_tested(model, explained, copied, counted):
     assert json.dumps(one['faithfulness']) == json.dumps([row for row in rows if row['method'] == 'random'])
 
 
+def test_cases_of_more_people_are_added(model, explained, copied, monkeypatch):
+    """2 people, then 4: two more are measured, and the errors are those of 4 alone."""
+    counts, measure_cases = [], case_run.measure_cases
+
+    def counting(explainer, batch, ground_truths, *rest):
+        counts.extend(person.id for person in ground_truths)
+        return measure_cases(explainer, batch, ground_truths, *rest)
+
+    monkeypatch.setattr(case_run, 'measure_cases', counting)
+    monkeypatch.setattr(dataset_run, 'write_report', lambda *_: [])
+    monkeypatch.setattr(dataset_run.Cases, 'write', lambda *_: None)
+    explain(model, copied / 'grown', max_samples=2, faithfulness_samples=0)
+    assert len(counts) == 2
+    grown = explain(model, copied / 'grown', faithfulness_samples=0)
+    assert len(counts) == len(set(counts)) == 4
+    assert json.dumps(grown['cases']['types']) == json.dumps(explained[1]['cases']['types'])
+    assert grown['cases']['oks'] == explained[1]['cases']['oks']
+
+
 def test_batches_change_nothing(model, explained, copied, counted):
     found = explain(model, copied, batch_size=1)
     assert json.dumps(found['layers']) == json.dumps(explained[1]['layers']) and counted['attention'] == 0
@@ -373,8 +407,9 @@ def test_it_says_what_is_there(model, copied, counted, capsys):
     explain_dataset(model, copied, settings)
     line = next(line for line in capsys.readouterr().err.splitlines() if 'to measure' in line)
     assert line == (
-        'attention of people: 4 found, 1 to measure; interventions on people: 1 found, 0 to measure; faithfulness of '
-        'people x methods: 1 found, 0 to measure; randomisation of people x methods: 1 found, 0 to measure'
+        'attention of people: 4 found, 1 to measure; cases: 4 found, 1 to measure; interventions on people: 1 found, '
+        '0 to measure; faithfulness of people x methods: 1 found, 0 to measure; '
+            'randomisation of people x methods: 1 found, 0 to measure'
     )
 
 

@@ -1,17 +1,11 @@
 // Draws the maps of people, and lets one choose among them. maps.js precedes it in the same module; `view` starts it.
 
-const $ = (id) => document.getElementById(id);
-const short = (value) => String(Number(value.toPrecision(3)));
-const percent = (value) => `${short(100 * value)} %`;
-const spoken = (name) => name.replaceAll('_', ' ');
-
 let data = { heat: null, threshold: 0, image: null, people: [] }; // page.py documents it
 let heat = null;
 const canvas = $('map');
 const byTouch = matchMedia('(hover: none)').matches;
 const CHECKS = ['smooth', 'grey', 'pose', 'two'];
 const MANY = 30; // keypoints, more of which have a search
-const prefersDark = matchMedia('(prefers-color-scheme: dark)');
 const narrow = matchMedia('(max-width: 900px)'); // as in page.css: the stage stays in sight while the rest scrolls
 
 const state = {
@@ -496,20 +490,6 @@ function keysAnywhere(event) {
   if (event.target !== document.body || !['ArrowLeft', 'ArrowRight'].includes(event.key)) return;
   canvas.focus({ preventScroll: true });
   arrows(event);
-}
-
-const isDark = () => (document.documentElement.dataset.theme ?? (prefersDark.matches ? 'dark' : 'light')) === 'dark';
-const nameTheme = () => { $('theme').textContent = isDark() ? 'Light theme' : 'Dark theme'; };
-
-function switchTheme() {
-  document.documentElement.dataset.theme = isDark() ? 'light' : 'dark';
-  nameTheme();
-}
-
-function offerThemes() {
-  nameTheme();
-  $('theme').addEventListener('click', switchTheme);
-  prefersDark.addEventListener('change', nameTheme);
 }
 
 function listen() {

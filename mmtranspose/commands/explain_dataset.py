@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from mmengine.dist import init_dist
@@ -143,4 +144,5 @@ def main(argv: Sequence[str] | None = None) -> None:
     if summary is not None:  # None on other ranks than 0
         print(summary_text(summary))
         print(f'\n{cases_text(summary["cases"])}')
-        print(printable(f'tables and figures: {args.output_root}; start with report.html'))
+        print(f'\nreport: {printable(Path(args.output_root) / "report.html")}')
+        print(printable(f'tables and figures: {args.output_root}'))

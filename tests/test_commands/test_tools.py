@@ -213,11 +213,13 @@ class TestExplainDataset:
         assert tables[0] == tables[1]
 
     def test_table_on_the_screen(self, tiny_config, tiny_checkpoint, run_command, tmp_path, capsys):
-        flags = ('--max-samples', '2', '--faithfulness-samples', '0')
+        flags = ('--max-samples', '2', '--faithfulness-samples', '0', '--pages', '1')
         run_command('explain_dataset', tiny_config, tiny_checkpoint, '--output-root', tmp_path / 'out', *flags)
         printed = capsys.readouterr().out
         assert printed.splitlines()[-1] == f'tables and figures: {tmp_path / "out"}'
-        assert '2 people, ' in printed and 'normalised_entropy' in printed
+        assert '2 people, ' in printed and 'normalised_entropy' in printed and 'AP gained without it' in printed
+        assert f'report: {tmp_path / "out" / "report.html"}' in printed.splitlines()
+        assert (tmp_path / 'out' / 'report.html').is_file() and len(os.listdir(tmp_path / 'out' / 'people')) == 1
         assert not (tmp_path / 'out' / 'faithfulness.csv').exists()
 
 

@@ -76,7 +76,7 @@ def diagnose(
     kind = np.select([~labelled, similarity >= GOOD_FROM, similarity >= NEAR_FROM], [NOT_LABELLED, GOOD, JITTER], near)
     confused = np.isin(kind, (INVERSION, SWAP))
     ids = np.array([-1, *(person.id for person in others)])
-    whose = np.where(kind == SWAP, ids[place // 2], -1)
+    whose = np.where(kind == SWAP, ids[place // 2], -1).astype(np.int32)
     return Diagnosis(kind.astype(np.int8), similarity, np.where(confused, mistaken, np.nan), whose)
 
 

@@ -25,6 +25,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
+from parsed_once import parse_installed_configs_once
 from training_server import TrainingServer
 
 import mmtranspose  # noqa: F401  (before mmpose: puts the work-arounds in place)
@@ -41,23 +42,7 @@ gc.set_threshold(20_000, 20, 20)
 # To find one config of MMPose, mmengine reads the lists of all of them, 130 files, every time.
 mmengine.config.utils._get_cfg_metainfo = functools.cache(mmengine.config.utils._get_cfg_metainfo)
 
-
-def _installed_configs_are_parsed_once() -> None:
-    """Half of the time of most short commands: every config has its ten bases parsed. No test changes one in place."""
-    parse = Config._file2dict
-    parsed = functools.cache(parse)
-    folders = (f'{ROOT}{os.sep}', *(f'{Path(find_spec(name).origin).parent}{os.sep}' for name in ('mmpose', 'mmdet')))
-
-    def file2dict(filename, *arguments, **options):
-        known = str(filename).startswith(folders)
-        return (
-            deepcopy(parsed(str(filename), *arguments, **options)) if known else parse(filename, *arguments, **options)
-        )
-
-    Config._file2dict = staticmethod(file2dict)
-
-
-_installed_configs_are_parsed_once()
+parse_installed_configs_once()
 
 # A shell starts `make test &` with SIGINT ignored, and every child would inherit that: tests interrupt their children.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

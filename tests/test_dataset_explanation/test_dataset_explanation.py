@@ -409,7 +409,7 @@ def test_it_says_what_is_there(model, copied, counted, capsys):
     assert line == (
         'attention of people: 4 found, 1 to measure; cases: 4 found, 1 to measure; interventions on people: 1 found, '
         '0 to measure; faithfulness of people x methods: 1 found, 0 to measure; '
-            'randomisation of people x methods: 1 found, 0 to measure'
+        'randomisation of people x methods: 1 found, 0 to measure'
     )
 
 

@@ -48,6 +48,7 @@ setup(
     package_dir={'': '.'},  # the default; named here, editable installs use a .pth file, which type checkers follow
     package_data={
         'mmtranspose': ['py.typed', *mim_files()],
+        'mmtranspose.app': ['*.js'],
         'mmtranspose.deployment.web_folder': ['*.html', '*.css', '*.js', '*.svg', '*.webmanifest'],
         'mmtranspose.visualization.explanation_page': ['*.html', '*.css', '*.js'],
         'mmtranspose.visualization.report_page': ['*.html', '*.css', '*.js'],

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mmtranspose.app.place_maps import place_name
 from mmtranspose.errors import InputError
 from mmtranspose.explain.pose_explanation import PoseExplanation
 from mmtranspose.visualization.explanation_page import write_page
@@ -429,8 +430,8 @@ class TestBrowser:
         maps = person.dependency[-1, :, 0].mean(0)
         assert value == pytest.approx(maps[5, 4], abs=float(person.dependency[-1, :, 0].max()) / 255)
         shown.page.mouse.move(1, 1)
-        row, col = np.unravel_index(maps.argmax(), GRID)
-        assert f'largest weight at row {row}, column {col}' in shown.page.text_content('#readout')
+        cell = np.unravel_index(maps.argmax(), GRID)  # counted, and spelt, as the app does
+        assert f'largest weight at {place_name(cell)}' in shown.page.text_content('#readout')
 
     def test_the_image_stays_where_it_is_while_texts_change(self, show):
         shown = show(explanation(), viewport=dict(width=960, height=720))

@@ -49,8 +49,10 @@ setup(
     package_data={
         'mmtranspose': ['py.typed', *mim_files()],
         'mmtranspose.demo': ['*.jpg'],
+        'mmtranspose.app': ['*.js'],
         'mmtranspose.deployment.web_folder': ['*.html', '*.css', '*.js', '*.svg', '*.webmanifest'],
         'mmtranspose.visualization.explanation_page': ['*.html', '*.css', '*.js'],
+        'mmtranspose.visualization.report_page': ['*.html', '*.css', '*.js'],
     },
     include_package_data=False,
     python_requires='>=3.10',
@@ -59,6 +61,7 @@ setup(
         'dev': ['mypy', 'playwright', 'pytest', 'pytest-xdist', 'ruff'],
         'explain': ['captum'],
         'export': ['nncf', 'onnx', 'onnxruntime', 'onnxscript', 'openvino'],
+        'parquet': ['pyarrow'],
         'ray': ['onnxruntime', 'pillow', 'pyarrow', 'ray[data]'],
         'safetensors': ['safetensors'],
         'video': ['av'],

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from mmtranspose.errors import InputError
+
+HAND = {'finger', 'forefinger', 'hand', 'index', 'middle', 'palm', 'pinky', 'ring', 'thumb'}
+FEET = {'feet', 'foot', 'heel', 'sole', 'toe'}
+SIDES = {'left': 'left ', 'l': 'left ', 'right': 'right ', 'r': 'right '}
 
 
 def keypoint_names(dataset_meta: dict[str, Any]) -> list[str]:
@@ -41,3 +47,29 @@ def keypoint_indices(names: Sequence[str], keypoints: Sequence[int | str] | None
     if len(keypoints) == 0:
         raise InputError('keypoints is empty; give at least one, or None for all')
     return [keypoint_index(names, keypoint) for keypoint in keypoints]
+
+
+def keypoint_groups(names: Sequence[str]) -> dict[str, list[int]]:
+    """Group the keypoints of a body by the words in their names: the hand of each side, the feet, and the rest.
+
+    Names that differ in their last number alone (``face-0`` to ``face-67``) are a group by what is before it, unless
+    they belong to a hand or foot (``left_thumb1``). COCO-WholeBody has body, feet, face, left hand and right hand.
+
+    Args:
+        names (Sequence[str]): Names of the K keypoints.
+
+    Returns:
+        dict[str, list[int]]: Numbers of each group's keypoints, by the group's name; every keypoint is in one group.
+    """
+    stems = [re.sub(r'[\W_]*\d+$', '', name) for name in names]
+    shared = Counter(stem for stem, name in zip(stems, names) if stem != name)
+    groups: dict[str, list[int]] = {}
+    for number, (name, stem) in enumerate(zip(names, stems)):
+        words = re.findall('[a-z]+', name.lower())
+        group = 'body' if shared[stem] < 2 else stem.replace('_', ' ')
+        if HAND & {*words}:
+            group = SIDES.get(words[0], '') + 'hand'
+        elif FEET & {*words}:
+            group = 'feet'
+        groups.setdefault(group, []).append(number)
+    return groups

@@ -41,13 +41,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """``open_page(path, **options)`` opens a file; options are those of playwright's ``new_context``.
+    """``open_page(path, fragment='', **options)`` opens a file; options are those of playwright's ``new_context``.
 
     When the test is over, the pages must have asked for nothing but themselves, and complained of nothing.
     """
     contexts, allowed, requests, complaints = [], [], [], []
 
-    def open_file(path: Path, **options) -> Page:
+    def open_file(path: Path, fragment: str = '', **options) -> Page:
         contexts.append(browser.new_context(**options))
         page = contexts[-1].new_page()
         page.set_default_timeout(10_000)
@@ -55,7 +55,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.on('pageerror', lambda error: complaints.append(str(error)))
         page.on('console', lambda message: complaints.append(message.text))
         allowed.append(path.as_uri())
-        page.goto(allowed[-1])
+        page.goto(allowed[-1] + (f'#{fragment}' if fragment else ''))
         return page
 
     yield open_file

@@ -25,6 +25,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
+from parsed_once import parse_installed_configs_once
 from training_server import TrainingServer
 
 import mmtranspose  # noqa: F401  (before mmpose: puts the work-arounds in place)
@@ -35,8 +36,13 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs' / 'body_2d_keypoint' / 'topdown_heatmap'
 SYNTHETIC_CONFIG = next((CONFIGS / 'synthetic').glob('td-hm_transpose-r-tiny_*.py'))
 
+# Python looks for garbage after 700 new objects; importing, collecting and tracing make millions that stay.
+gc.set_threshold(20_000, 20, 20)
+
 # To find one config of MMPose, mmengine reads the lists of all of them, 130 files, every time.
 mmengine.config.utils._get_cfg_metainfo = functools.cache(mmengine.config.utils._get_cfg_metainfo)
+
+parse_installed_configs_once()
 
 # A shell starts `make test &` with SIGINT ignored, and every child would inherit that: tests interrupt their children.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

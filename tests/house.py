@@ -65,6 +65,7 @@ ROOMS |= {
 }
 
 
+@functools.cache
 def files() -> list[Path]:
     """All Python files of the package."""
     return sorted(path for path in PACKAGE.rglob('*.py') if '.mim' not in path.parts)
@@ -91,6 +92,11 @@ def imported_modules(path: Path, source: str | None = None) -> set[str]:
 @functools.cache
 def _modules() -> set[str]:
     return {module_of(path) for path in files()}
+
+
+@functools.cache
+def _packages() -> set[str]:
+    return {module_of(path) for path in files() if path.name == '__init__.py'}
 
 
 def module_of(path: Path) -> str:
@@ -130,8 +136,7 @@ def circles() -> list[list[str]]:
 
 def _imported_on_loading(path: Path) -> set[str]:
     """Modules imported at the top of a file; a package's own face (``__init__``) does not count as imported."""
-    known = {module_of(other) for other in files()}
-    packages = {module_of(other) for other in files() if other.name == '__init__.py'}
+    known, packages = _modules(), _packages()
     found = set()
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split('.')[0] == 'mmtranspose':

@@ -12,6 +12,7 @@ from mmtranspose.loading.checkpoint import Checkpoint
 
 NAMES = {
     'InputError': 'errors',
+    'OpenVinoEncoder': 'acceleration.openvino_encoder',
     'TopdownPipeline': 'inference.pipeline',
     'UnsupportedModelError': 'errors',
     'accelerate': 'acceleration.accelerating',

@@ -6,9 +6,9 @@ import house
 import pytest
 
 
-@pytest.mark.parametrize('path', house.files(), ids=house.module_of)
-def test_imports_run_downwards(path):
-    assert not house.forbidden_imports(path)
+def test_imports_run_downwards():
+    assert len(house.files()) > 300
+    assert [one for path in house.files() for one in house.forbidden_imports(path)] == []
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmtranspose.errors import InputError
-from mmtranspose.keypoint_names import keypoint_index, keypoint_indices, keypoint_names
+from mmtranspose.keypoint_names import keypoint_groups, keypoint_index, keypoint_indices, keypoint_names
 
 NAMES = ['nose', 'left_wrist', '2']
 
@@ -37,3 +37,29 @@ def test_indices(given, numbers):
 def test_no_keypoint():
     with pytest.raises(InputError, match='keypoints is empty; give at least one, or None for all'):
         keypoint_indices(NAMES, [])
+
+
+def test_groups_of_a_whole_body():
+    body, sides = ['nose', 'left_wrist', 'right_ankle'], ('left', 'right')
+    names = body + ['left_big_toe', 'right_heel'] + [f'face-{number}' for number in range(3)]
+    names += [f'{side}_{part}' for side in sides for part in ('hand_root', 'thumb1', 'thumb2', 'middle_finger4')]
+    assert keypoint_groups(names) == {
+        'body': [0, 1, 2],
+        'feet': [3, 4],
+        'face': [5, 6, 7],
+        'left hand': [8, 9, 10, 11],
+        'right hand': [12, 13, 14, 15],
+    }
+
+
+@pytest.mark.parametrize(
+    ('names', 'groups'),
+    [
+        (['sss_kpt1', 'sss_kpt2', 'vest_kpt1', 'vest_kpt2'], {'sss kpt': [0, 1], 'vest kpt': [2, 3]}),
+        (['neck', 'L_Index_1', 'R_Pinky_2', 'thumb3'], {'body': [0], 'left hand': [1], 'right hand': [2], 'hand': [3]}),
+        (['head', 'point2', 'mid_hip'], {'body': [0, 1, 2]}),  # a name with a number, alone
+        ([], {}),
+    ],
+)
+def test_groups(names, groups):
+    assert keypoint_groups(names) == groups

@@ -128,12 +128,19 @@ def test_mim_is_real_files(wheel):
     assert inside == checkout | {'model-index.yml', 'dataset-index.yml'}
 
 
-def test_the_pages_parts_are_inside(wheel):
-    folder = 'mmtranspose/visualization/explanation_page/'
+@pytest.mark.parametrize(
+    ('page', 'parts'),
+    [
+        ('explanation_page', {'page.html', 'page.css', 'page.js', 'maps.js'}),
+        ('report_page', {'report.html', 'report.css', 'report.js'}),
+    ],
+)
+def test_the_pages_parts_are_inside(wheel, page, parts):
+    folder = f'mmtranspose/visualization/{page}/'
     with zipfile.ZipFile(wheel) as archive:
         inside = {name.removeprefix(folder) for name in archive.namelist() if name.startswith(folder)}
     checkout = {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
-    assert {'page.html', 'page.css', 'page.js', 'maps.js'} <= inside == checkout
+    assert parts <= inside == checkout
 
 
 def test_mim_of_a_checkout_is_the_checkout():

@@ -1,6 +1,6 @@
 """The functions and classes for Python programs: load models, estimate poses, make models faster, explain poses."""
 
-from mmtranspose.acceleration import accelerate, decelerate
+from mmtranspose.acceleration import OpenVinoEncoder, accelerate, decelerate
 from mmtranspose.crops.boxes import load_bboxes
 from mmtranspose.deployment import export_model, load_exported
 from mmtranspose.detection.detector_export import export_detector
@@ -12,6 +12,7 @@ from mmtranspose.loading.init_model import init_model
 
 __all__ = [
     'InputError',
+    'OpenVinoEncoder',
     'TopdownPipeline',
     'UnsupportedModelError',
     'accelerate',

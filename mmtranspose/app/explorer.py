@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from mmengine.dataset import pseudo_collate
 
-from mmtranspose.app.offer import DIRECTIONS, Offer, offer_of
+from mmtranspose.app.offer import DIRECTIONS, TOKEN_ABLATION, Offer, ablation_stride, offer_of
 from mmtranspose.app.place_maps import PlaceMaps, cell_at, explain_place
 from mmtranspose.app.session import Choice, Session, Settings, box_between, find_keypoint, find_person
 from mmtranspose.crops.crop_maker import CropMaker, prepare_crops
 from mmtranspose.errors import InputError, require_choice
 from mmtranspose.explain import PoseExplanation, explainer_of
+from mmtranspose.explain.flip_test import uses_flip_test
+from mmtranspose.explain.methods import TokenAblation
+from mmtranspose.explain.recording import evaluating, recorded_layers
 from mmtranspose.inference.pose_estimation import inference_topdown
 from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.typing import Batch, PoseEstimator
 
+PASSES = 8  # of token ablation at a time: few, so that its progress is seen
 NOBODY, NO_KEYPOINT = 'There is nobody at this place.', 'There is no keypoint at this place.'
 
 
@@ -34,6 +39,8 @@ class Explorer:
     Attributes:
         offer (Offer): What the model can show.
         names (list[str]): (K,), of the keypoints.
+        stride (int): Side of the squares of tokens that token ablation replaces together.
+        on_progress (Callable): Told the share of a long computation that is done, from 0 to 1.
 
     Raises:
         InputError: The model cannot be explained, or nothing says how its crops are cut.
@@ -51,9 +58,11 @@ class Explorer:
         self.explainers: dict[str | None, Callable[[Batch], list[PoseExplanation]]] = {}
         if self.offer.kinds:
             self.explainers[None] = explainer_of(model, self.offer.options(None))
-        CropMaker(model)  # raises now what would else be raised at every image
+        cut = CropMaker(model)  # raises now what would else be raised at every image
+        self.stride = ablation_stride(_grid(model, cut)) if self.offer.tokens_off else 1
         self.names = keypoint_names(model.dataset_meta)
         self.find_boxes = find_boxes
+        self.on_progress: Callable[[float], object] = lambda _: None
 
     def start(self, image: np.ndarray) -> Session:
         """Find the people in an image (h, w, 3), BGR, uint8, and start a session with them."""
@@ -120,12 +129,24 @@ class Explorer:
                 return kept
             relevance = kept.relevance
         if method not in self.explainers:
-            self.explainers[method] = explainer_of(self.model, self.offer.options(method))
+            ours = self._token_ablation() if method == TOKEN_ABLATION else method
+            self.explainers[method] = explainer_of(self.model, self.offer.options(ours))
         crops = prepare_crops(self.model, session.image, session.boxes[person : person + 1])
         [explanation] = self.explainers[method](crops)
         explanation.relevance.update(relevance)
         session.explanation = person, explanation
         return explanation
+
+    def _token_ablation(self) -> TokenAblation:
+        """Token ablation that tells how far it is; with the flip test it comes to its end twice."""
+        rounds, ended = 1 + uses_flip_test(self.model), 0
+
+        def tell(share: float) -> None:
+            nonlocal ended
+            self.on_progress((ended % rounds + share) / rounds)
+            ended += share == 1
+
+        return TokenAblation(self.stride, batch_size=PASSES, progress=tell)
 
     def chosen_map(self, session: Session, settings: Settings) -> np.ndarray | None:
         """Return the map (h, w) of the chosen keypoint or place over the token grid; None for a method and a place.
@@ -156,3 +177,11 @@ class Explorer:
             maps = explain_place(self.model, session.image, session.boxes[choice.person], cell)
             session.place = choice, maps
         return session.place[1]
+
+
+def _grid(model: PoseEstimator, cut: CropMaker) -> tuple[int, int]:
+    """The token grid (h, w) of the crops that are cut for a model; takes a pass of the network without its head."""
+    crops = pseudo_collate(cut(np.zeros((8, 8, 3), np.uint8), np.array([[0, 0, 8, 8]], np.float32)))
+    with evaluating(model):
+        inputs = model.data_preprocessor(crops, training=False)['inputs']
+    return recorded_layers(model, inputs)[1]

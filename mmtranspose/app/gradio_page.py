@@ -9,23 +9,30 @@ from typing import Any, TypeAlias
 import gradio as gr
 import numpy as np
 
+from mmtranspose.app.brush import paint, reset, undo
+from mmtranspose.app.brush_controls import BrushControls, KeypointList, listed_choice
 from mmtranspose.app.explorer import Explorer
 from mmtranspose.app.offer import DIRECTIONS
 from mmtranspose.app.opened_image import open_image
-from mmtranspose.app.page_look import fact_table, headline, hint, problem
+from mmtranspose.app.page_look import fact_table, headline, hint, move_table, problem, scale
+from mmtranspose.app.painted_view import render_painted
 from mmtranspose.app.session import Session, Settings
-from mmtranspose.app.view import enlarged, render, unzoomed
+from mmtranspose.app.view import enlarged, method_title, render, shown_top, unzoomed
 from mmtranspose.errors import InputError
 from mmtranspose.visualization.heat import OPACITY
 
 TITLES = dict(zip(DIRECTIONS, ('what it depends on', 'what depends on it')))  # of kinds; methods have their names
-EXPLAIN, DRAW = 'explain', 'draw a box'
+EXPLAIN, DRAW, PAINT = 'explain', 'draw a box', 'paint'
 FIRST_HINTS = {True: 'Upload an image, or choose one of the examples.', False: 'Upload an image.'}
 DRAW_HINT = 'Click two opposite corners of a box around a person.'
+PAINT_HINT = 'Paint over a place of a person, and see the pose move.'
+PAINTED_HINT = 'Rings: where keypoints were. Arrows: where they went, the longest one in red.'
+LOST = 'The image is no longer kept on the server; choose one.'
 SESSION_SECONDS = 3600  # how long an image is kept after its last use
 CACHE_SECONDS = (300, 1800)  # how often old files are deleted, and how old those are
 
-View: TypeAlias = tuple[Session | None, np.ndarray | None, str]  # the session, the image (h, w, 3), RGB, the texts
+# The session, the image (h, w, 3), RGB, the texts, and updates of the lists of people and keypoints.
+View: TypeAlias = tuple[Session | None, np.ndarray | None, str, dict[str, Any], dict[str, Any]]
 
 
 class Page:
@@ -48,6 +55,8 @@ class Page:
         with gr.Blocks(title='mmtranspose', analytics_enabled=False, delete_cache=CACHE_SECONDS) as self.blocks:
             self._lay_out()
             self._connect()
+        self.blocks.progress_tracking = True  # gradio asks only handlers with a parameter of this kind
+        self.explorer.on_progress = lambda share: gr.Progress()(share, desc='token ablation')
         self.blocks.queue(max_size=64, default_concurrency_limit=1, api_open=False)
 
     def _lay_out(self) -> None:
@@ -56,23 +65,32 @@ class Page:
         with gr.Row():
             with gr.Column(scale=3, min_width=320):
                 self.upload = gr.File(show_label=False, file_types=['image'], height=132, elem_id='upload')
+                self.gallery = self._lay_out_examples()
                 self.image = gr.Image(
                     interactive=False, show_label=False, buttons=['download', 'fullscreen'], elem_id='image'
                 )
             with gr.Column(scale=2, min_width=300):
                 self.facts = _text(hint(FIRST_HINTS[bool(self.examples)]), 'facts')
+                self._lay_out_clicks()
                 self._lay_out_explanation()
+                self.brush = BrushControls(self.explorer)
                 self._lay_out_thresholds()
-                self.gallery = self._lay_out_examples()
+
+    def _lay_out_clicks(self) -> None:
+        explain = EXPLAIN if self.explorer.offer.kinds else 'choose a keypoint'
+        clicks = [(explain, EXPLAIN), (DRAW, DRAW), (PAINT, PAINT)]
+        with gr.Group():
+            self.clicks = gr.Radio(clicks, value=self.first_click, label='A click', elem_id='clicks')
+            self.list = KeypointList(self.explorer)
 
     def _lay_out_explanation(self) -> None:
         offer = self.explorer.offer
         layers = [str(layer + 1) for layer in range(offer.num_layers)]
         heads = ['mean', *(str(head + 1) for head in range(offer.num_heads or 0))]
-        kinds = [(TITLES.get(kind, kind), kind) for kind in offer.kinds or DIRECTIONS[:1]]
-        clicks = [(EXPLAIN if offer.kinds else 'choose a keypoint', EXPLAIN), (DRAW, DRAW)]
-        with gr.Group():
-            self.clicks = gr.Radio(clicks, value=self.first_click, label='A click', elem_id='clicks')
+        kinds = [
+            (TITLES.get(kind) or method_title(self.explorer, kind), kind) for kind in offer.kinds or DIRECTIONS[:1]
+        ]
+        with gr.Column() as self.explanation, gr.Group():
             self.kind = gr.Dropdown(
                 kinds, value=DIRECTIONS[0], label='Show', elem_id='kind', filterable=False, visible=len(kinds) > 1
             )
@@ -106,7 +124,7 @@ class Page:
         return gr.Gallery(
             thumbnails,
             show_label=False,
-            columns=4,
+            columns=24,
             height='auto',
             object_fit='cover',
             allow_preview=False,
@@ -116,15 +134,25 @@ class Page:
         )
 
     def _connect(self) -> None:
-        shared = dict(concurrency_id='networks', concurrency_limit=1, api_visibility='private', show_progress='minimal')
+        # The bar of a long computation stands over the facts, so that the image stays in sight.
+        shown = dict(show_progress='full', show_progress_on=self.facts)
+        shared = dict(concurrency_id='networks', concurrency_limit=1, api_visibility='private', **shown)
         last = dict(shared, trigger_mode='always_last')  # by default, events that come too soon are dropped
-        view = [self.session, self.image, self.facts]
-        controls = [self.kind, self.layer, self.head, self.bbox_thr, self.kpt_thr, self.opacity, self.threshold]
+        each = dict(shared, trigger_mode='multiple')
+        brush = self.brush
+        view = [self.session, self.image, self.facts, self.list.person, self.list.keypoint]
+        thresholds = [self.bbox_thr, self.kpt_thr, self.opacity, self.threshold]
+        controls = [self.kind, self.layer, self.head, *thresholds, brush.replacement, brush.compared]
         state = [self.session, self.clicks, *controls]
         self.upload.upload(self.open_upload, [self.upload, self.clicks, *controls], view, **last)
-        self.image.select(self.click, state, [*view, self.clicks], trigger_mode='multiple', **shared)
+        self.image.select(self.click, state, [*view, self.clicks], **each)
         gr.on([control.input for control in controls], self.refresh, state, view, **last)
-        self.clicks.input(self.change_clicks, state, view, **last)
+        self.clicks.input(self.change_clicks, state, [*view, self.explanation, brush.group], **last)
+        lists = [self.list.person, self.list.keypoint]
+        gr.on([one.input for one in lists], self.choose, [self.session, *lists, self.clicks, *controls], view, **last)
+        brush.stroke.submit(self.paint, [self.session, brush.stroke, self.clicks, *controls], view, **each)
+        brush.undo.click(self.undo, state, view, **each)
+        brush.reset.click(self.reset, state, view, **each)
         if self.gallery is not None:
             self.gallery.select(self.open_example, [self.clicks, *controls], view, **last)
 
@@ -136,12 +164,10 @@ class Page:
         """Open the example that was chosen."""
         return self._open(self.examples[event.index], clicks, controls)
 
-    def click(
-        self, event: gr.SelectData, session: Session | None, clicks: str, *controls: Any
-    ) -> tuple[Session | None, np.ndarray | None, str, str]:
+    def click(self, event: gr.SelectData, session: Session | None, clicks: str, *controls: Any) -> tuple[Any, ...]:
         """Explain what was clicked in the image, or take the click as a corner of a box."""
         if session is None:
-            return *_lost(), clicks
+            return *self._without_image(hint(LOST)), clicks
         settings, point, note = _settings(*controls), unzoomed(event.index, session.image), ''
         if clicks == DRAW:
             second = session.corner is not None
@@ -149,19 +175,49 @@ class Page:
                 clicks = EXPLAIN
             elif second:
                 note = 'The two corners are too close to each other.'
-        else:
+        elif clicks == EXPLAIN:
             note = self.explorer.click(session, point, settings)
         return *self._shown(session, clicks, settings, note), clicks
 
-    def change_clicks(self, session: Session | None, clicks: str, *controls: Any) -> View:
-        """Change what a click means; a first corner is forgotten."""
+    def change_clicks(self, session: Session | None, clicks: str, *controls: Any) -> tuple[Any, ...]:
+        """Change what a click means, and show its controls; a first corner is forgotten."""
         if session is not None:
             session.corner = None
+        groups = gr.update(visible=clicks != PAINT), gr.update(visible=clicks == PAINT)
+        return *self.refresh(session, clicks, *controls), *groups
+
+    def choose(
+        self, session: Session | None, person: int | None, keypoint: int | None, clicks: str, *controls: Any
+    ) -> View:
+        """Explain what was chosen in the lists."""
+        if session is not None:
+            session.choice = listed_choice(session, person, keypoint)
+        return self.refresh(session, clicks, *controls)
+
+    def paint(self, session: Session | None, stroke: str, clicks: str, *controls: Any) -> View:
+        """Add a stroke of the brush."""
+        if session is None or clicks != PAINT:
+            return self.refresh(session, clicks, *controls)
+        settings = _settings(*controls)
+        return self._shown(session, clicks, settings, paint(self.explorer, session, stroke, settings))
+
+    def undo(self, session: Session | None, clicks: str, *controls: Any) -> View:
+        """Take back the last stroke."""
+        if session is not None:
+            undo(session)
+        return self.refresh(session, clicks, *controls)
+
+    def reset(self, session: Session | None, clicks: str, *controls: Any) -> View:
+        """Take back all strokes."""
+        if session is not None:
+            reset(session)
         return self.refresh(session, clicks, *controls)
 
     def refresh(self, session: Session | None, clicks: str, *controls: Any) -> View:
         """Show the image anew after a control was changed."""
-        return _lost() if session is None else self._shown(session, clicks, _settings(*controls))
+        if session is None:
+            return self._without_image(hint(LOST))
+        return self._shown(session, clicks, _settings(*controls))
 
     def _open(self, path: str | Path | None, clicks: str, controls: tuple[Any, ...]) -> View:
         try:
@@ -170,15 +226,31 @@ class Page:
             session = self.explorer.start(open_image(path))
             return self._shown(session, clicks, _settings(*controls))
         except InputError as error:
-            return None, None, problem(str(error))
+            return self._without_image(problem(str(error)))
+
+    def _without_image(self, text: str) -> View:
+        return None, None, text, *self.list.updates(None, Settings())
 
     def _shown(self, session: Session, clicks: str, settings: Settings, note: str = '') -> View:
-        image, facts = render(self.explorer, session, settings)
-        advice = DRAW_HINT if clicks == DRAW else self._explain_hint()
-        if not session.shown(settings.bbox_thr) and clicks == EXPLAIN:
-            advice = 'Nobody was found: lower the box score, or draw a box.'
-        text = problem(note) if note else hint(advice)
-        return session, np.ascontiguousarray(enlarged(image)[..., ::-1]), text + fact_table(facts)
+        if clicks == PAINT:
+            image, facts, moves = render_painted(self.explorer, session, settings)
+            below = move_table(moves)
+        else:
+            image, facts = render(self.explorer, session, settings)
+            top = shown_top(self.explorer, session, settings)
+            below = '' if top is None else scale(top)
+        text = problem(note) if note else hint(self._advice(session, clicks, settings))
+        shown = np.ascontiguousarray(enlarged(image)[..., ::-1])
+        return session, shown, text + fact_table(facts) + below, *self.list.updates(session, settings)
+
+    def _advice(self, session: Session, clicks: str, settings: Settings) -> str:
+        if clicks == DRAW:
+            return DRAW_HINT
+        if not session.shown(settings.bbox_thr):
+            return 'Nobody was found: lower the box score, or draw a box.'
+        if clicks == PAINT:
+            return PAINTED_HINT if session.strokes else PAINT_HINT
+        return self._explain_hint()
 
     def _explain_hint(self) -> str:
         offer = self.explorer.offer
@@ -187,17 +259,13 @@ class Page:
         return 'Click a keypoint.' if offer.kinds else f'Click a keypoint for its name and score. {offer.lack}'
 
 
-def _settings(kind: str, layer: str, head: str, *thresholds: float) -> Settings:
-    return Settings(kind, int(layer) - 1, None if head == 'mean' else int(head) - 1, *thresholds)
+def _settings(kind: str, layer: str, head: str, *others: Any) -> Settings:
+    return Settings(kind, int(layer) - 1, None if head == 'mean' else int(head) - 1, *others)
 
 
 def _thumbnail(image: np.ndarray) -> np.ndarray:
     step = max(1, max(image.shape[:2]) // 200)
     return np.ascontiguousarray(image[::step, ::step, ::-1])
-
-
-def _lost() -> View:
-    return None, None, hint('The image is no longer kept on the server; choose one.')
 
 
 def _text(value: str, elem_id: str) -> gr.Markdown:

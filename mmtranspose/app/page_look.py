@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from pathlib import Path
+
+from mmtranspose.app.painted_view import Move
+from mmtranspose.visualization.heat import COLOURS
 
 FONTS = ('system-ui', 'sans-serif')
 FIXED_FONTS = ('ui-monospace', 'monospace')
@@ -24,8 +28,28 @@ CSS = """
 #facts tr { background: none; border: 0; }
 #facts th, #facts td { text-align: left; padding: 0.15rem 0.75rem 0.15rem 0; border: 0; vertical-align: top; }
 #facts th { font-weight: 400; color: var(--quiet); white-space: nowrap; width: 8rem; }
-#examples .grid-wrap { min-height: 0; max-height: none; }
-"""
+#facts .scale { display: flex; align-items: center; gap: 0.5rem; margin: 0.5rem 0 0; }
+#facts .scale .bar { flex: 1; height: 0.75rem; border-radius: 3px; background: linear-gradient(to right, BAR); }
+#facts .moves { max-height: 21rem; overflow-y: auto; margin-top: 0.5rem; }
+#facts .moves thead th { position: sticky; top: 0; background: var(--background-fill-primary); width: auto; }
+#facts .moves td + td, #facts .moves th + th { text-align: right; width: 4rem; white-space: nowrap; }
+#facts .moves td { word-break: normal; overflow-wrap: normal; }
+#facts .moves td:last-child, #facts .moves th:last-child { padding-right: 0.5rem; }
+@media (max-width: 600px) { #facts .moves { max-height: 13rem; } #facts { min-height: 0; } }
+#facts .moves tr.quiet td { color: var(--quiet); }
+#facts .moves tr.furthest td { color: #b91c1c; font-weight: 600; }
+.dark #facts .moves tr.furthest td { color: #fca5a5; }
+#examples .grid-wrap { min-height: 0; max-height: none; padding: 0; overflow-x: auto; }
+#examples .grid-container { display: flex; gap: 0.4rem; padding: 0; }
+#examples .grid-container > * { flex: 0 0 auto; width: auto; }
+#examples .thumbnail-lg { flex: 0 0 4.5rem; width: 4.5rem; height: 4.5rem; aspect-ratio: 1; }
+#image { position: relative; }
+#brush-canvas { position: absolute; z-index: 5; cursor: none; touch-action: none; }
+#brush-canvas[hidden] { display: none; }
+#brush-canvas:focus-visible { outline: 2px solid #ec4899; }
+#stroke { display: none !important; }
+""".replace('BAR', ', '.join(f'rgb({red:.0f} {green:.0f} {blue:.0f})' for blue, green, red in COLOURS[::15]))
+BRUSH = Path(__file__).with_name('brush.js')
 
 
 def headline(title: str, explains: bool = True) -> str:
@@ -48,3 +72,27 @@ def fact_table(facts: Sequence[tuple[str, str]]) -> str:
     """A table of facts, given as pairs of name and value."""
     rows = ''.join(f'<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>' for name, value in facts)
     return f'<table>{rows}</table>'
+
+
+def scale(top: float) -> str:
+    """The bar of the map's colours, from 0 to the highest weight."""
+    return f'<p class="scale"><span>0</span><span class="bar"></span><span>{top:.3g}</span></p>'
+
+
+def move_table(moves: Sequence[Move]) -> str:
+    """A table of how far keypoints moved, with their scores; one that moved furthest is marked, uncertain ones pale."""
+    rows = ''.join(_move_row(move) for move in moves)
+    heads = '<tr><th>keypoint</th><th>moved, px</th><th>score</th><th>after</th></tr>'
+    return f'<div class="moves"><table><thead>{heads}</thead><tbody>{rows}</tbody></table></div>' if moves else ''
+
+
+def _move_row(move: Move) -> str:
+    kind = 'furthest' if move.furthest else 'quiet' if not move.certain else ''
+    mark = ' ◀ furthest' if move.furthest else ''
+    values = (f'{move.name}{mark}', f'{move.pixels:.1f}', f'{move.before:.2f}', f'{move.after:.2f}')
+    return f'<tr class="{kind}">' + ''.join(f'<td>{html.escape(value)}</td>' for value in values) + '</tr>'
+
+
+def brush_script() -> str:
+    """The brush's program, for the head of the page."""
+    return f'<script>{BRUSH.read_text(encoding="utf-8")}</script>'

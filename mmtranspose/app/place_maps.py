@@ -79,10 +79,21 @@ def _maps(model: PoseEstimator, inputs: Tensor, cell: tuple[int, int], mirrored:
 
 def cell_at(explanation: PoseExplanation, point: tuple[float, float]) -> tuple[int, int]:
     """Find the token whose middle is nearest to ``point`` (x, y), in pixels of the image; returns (row, col)."""
+    row, col = cells_at(explanation, explanation.to_crop(np.asarray(point, float)))
+    return int(row), int(col)
+
+
+def cells_at(explanation: PoseExplanation, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the rows and columns (...) of the tokens nearest to points (..., 2), (x, y), in pixels of the crop."""
     linear, offset = explanation.token_to_crop[:, :2], explanation.token_to_crop[:, 2]
-    col, row = (explanation.to_crop(np.asarray(point, float)) - offset) @ np.linalg.inv(linear).T
+    nearest = np.rint((points - offset) @ np.linalg.inv(linear).T).astype(int)
     h, w = explanation.grid
-    return int(np.clip(np.rint(row), 0, h - 1)), int(np.clip(np.rint(col), 0, w - 1))
+    return nearest[..., 1].clip(0, h - 1), nearest[..., 0].clip(0, w - 1)
+
+
+def place_name(cell: tuple[int, int]) -> str:
+    """Name a token by its (row, col), counted from 0 as in arrays and on the explanation page."""
+    return f'row {cell[0]}, column {cell[1]}'
 
 
 def cell_corners(explanation: PoseExplanation, cell: tuple[int, int]) -> np.ndarray:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmtranspose.app.explorer import Explorer
-from mmtranspose.app.page_look import CSS, FIXED_FONTS, FONTS
+from mmtranspose.app.page_look import CSS, FIXED_FONTS, FONTS, brush_script
 from mmtranspose.errors import InputError
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def _launch(blocks: gr.Blocks, host: str, port: int | None, folder: Path) -> str
             state_session_capacity=SESSIONS,
             theme=gr.themes.Default(font=FONTS, font_mono=FIXED_FONTS),
             css=CSS,
+            head=brush_script(),
             footer_links=[],
             inline=False,
             prevent_thread_lock=True,

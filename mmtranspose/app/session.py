@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from mmpose.structures import PoseDataSample
 
+from mmtranspose.app.counterfactual import GREY, Counterfactual
+from mmtranspose.app.painting import Stroke
 from mmtranspose.app.place_maps import PlaceMaps
 from mmtranspose.explain import PoseExplanation
 from mmtranspose.visualization.heat import OPACITY
@@ -14,6 +16,7 @@ from mmtranspose.visualization.heat import OPACITY
 MAX_PEOPLE = 30  # shown at once, those with the highest scores
 REACH = 1 / 40  # of the image's longer side: how far from a keypoint a click still means it
 LEAST_REACH = 8.0  # pixels, in small images
+BOTH, BEFORE, AFTER = COMPARED = ('both', 'before', 'after')
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Settings:
         kpt_thr (float): Keypoints with at least this score are shown and can be clicked.
         opacity (float): Opacity of the map where its weight is highest, 0 to 1.
         threshold (float): Weights up to this share of the map's highest are not drawn, 0 to 1.
+        replacement (str): What takes the place of what is painted; see :mod:`mmtranspose.app.counterfactual`.
+        compared (str): Which of the two poses is drawn where something is painted: one of :data:`COMPARED`.
     """
 
     kind: str = 'dependency'
@@ -37,6 +42,8 @@ class Settings:
     kpt_thr: float = 0.3
     opacity: float = OPACITY
     threshold: float = 0.0
+    replacement: str = GREY
+    compared: str = BOTH
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,8 @@ class Session:
         explanation (tuple[int, PoseExplanation] | None): Number and explanation of the person looked at last.
         place (tuple[Choice, PlaceMaps] | None): The place looked at last, and its maps.
         drawn (tuple[tuple, np.ndarray] | None): What the image with poses was drawn with, and that image.
+        strokes (list[Stroke]): What is painted, in order.
+        counterfactual (tuple[tuple, Counterfactual] | None): What was compared last, and the comparison.
     """
 
     image: np.ndarray
@@ -78,6 +87,8 @@ class Session:
     explanation: tuple[int, PoseExplanation] | None = None
     place: tuple[Choice, PlaceMaps] | None = None
     drawn: tuple[tuple, np.ndarray] | None = None
+    strokes: list[Stroke] = field(default_factory=list)
+    counterfactual: tuple[tuple, Counterfactual] | None = None
 
     @property
     def size(self) -> tuple[int, int]:

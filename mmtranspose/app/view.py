@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from mmtranspose.app.explorer import Explorer
-from mmtranspose.app.offer import DIRECTIONS
-from mmtranspose.app.place_maps import cell_corners
+from mmtranspose.app.offer import DIRECTIONS, TOKEN_ABLATION
+from mmtranspose.app.place_maps import cell_corners, place_name
 from mmtranspose.app.session import Choice, Session, Settings
 from mmtranspose.explain import PoseExplanation
 from mmtranspose.visualization import draw_poses, overlay_on_image
@@ -44,6 +44,14 @@ def render(explorer: Explorer, session: Session, settings: Settings) -> tuple[np
     if session.corner is not None:
         image = _with_corner(image, session.corner)
     return image, facts
+
+
+def shown_top(explorer: Explorer, session: Session, settings: Settings) -> float | None:
+    """The weight where the colours of the map in sight end; None where no map is shown."""
+    if session.choice is None or not explorer.offer.kinds:
+        return None
+    weights = explorer.chosen_map(session, settings)
+    return None if weights is None else top_of(weights)
 
 
 def zoom_of(image: np.ndarray) -> int:
@@ -106,17 +114,24 @@ def _about(explorer: Explorer, session: Session, choice: Choice) -> list[tuple[s
         score = session.poses[choice.person].pred_instances.keypoint_scores[0][choice.keypoint]
         return [('keypoint', f'{explorer.names[choice.keypoint]} {person}'), ('score', f'{score:.2f}')]
     if choice.cell is not None:
-        return [('place', f'row {choice.cell[0] + 1}, column {choice.cell[1] + 1} {person}')]
+        return [('place', f'{place_name(choice.cell)} {person}')]
     return []
 
 
 def _kind(explorer: Explorer, settings: Settings) -> str:
     if settings.kind not in DIRECTIONS:
-        return settings.kind
+        return method_title(explorer, settings.kind)
     offer = explorer.offer
     heads = 'the heads' if offer.num_heads is None else f'{offer.num_heads} heads'
     head = f'mean of {heads}' if settings.head is None else f'head {settings.head + 1} of {offer.num_heads}'
     return f'{settings.kind}, layer {settings.layer + 1} of {offer.num_layers}, {head}'
+
+
+def method_title(explorer: Explorer, method: str) -> str:
+    """A method's name, and for token ablation how many tokens it replaces together."""
+    if method != TOKEN_ABLATION or explorer.stride == 1:
+        return method
+    return f'{method} of {explorer.stride} x {explorer.stride} tokens together'
 
 
 def _highest(weights: np.ndarray, settings: Settings) -> str:

@@ -111,7 +111,7 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
     add('explanation', what, _common(16, repeats=5, warmup=1)).add_argument(
         '--direction', choices=DIRECTIONS, default='dependency', help='direction of the maps (default: dependency)'
     )
-    what = 'the ablation of squares of 4 x 4 tokens, beside as many passes of the encoder'
+    what = 'the ablation of squares of 4 x 4 tokens, also with an encoder by OpenVINO, beside as many encoder passes'
     add('token-ablation', what, _common(1, repeats=5, warmup=1))
     what = "a forward pass with the knockout of every token's edges, beside one without"
     add('edge-knockout', what, _common(1, repeats=5, warmup=1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from mmengine.dist import init_dist
@@ -18,7 +19,8 @@ from mmtranspose.commands.command_line import (
     parse,
 )
 from mmtranspose.compat import cpu_distributed
-from mmtranspose.dataset_explanation import DatasetExplanationSettings, explain_dataset
+from mmtranspose.dataset_explanation import CaseOptions, DatasetExplanationSettings, explain_dataset
+from mmtranspose.dataset_explanation.cases.case_summary import cases_text
 from mmtranspose.dataset_explanation.report_files import summary_text
 from mmtranspose.files.output_paths import require_writable
 from mmtranspose.loading.config import load_config
@@ -36,8 +38,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         'annotated boxes: on which body parts the attention of each keypoint lies in each layer, for visible and for '
         'occluded keypoints; how far and how evenly attention reaches; and how faithful attention and other '
         'explanation methods are, to changes of pixels and to interventions inside the network, beside two controls. '
-        'Writes explanation.json, tables (.csv) and figures. You can stop it at any time: the same command goes on '
-        'where it was.',
+        'Names the error of every keypoint (jitter, inversion, swap, miss), what such errors cost in AP, and where the '
+        'network looks when it makes them. Writes explanation.json, tables (.csv), figures, and report.html, a page to '
+        'start from, with the worst people. You can stop it at any time: the same command goes on '
+        'where it was. Measurements are kept in DIR/parts by what they depend on: more people, another method or other '
+        'settings measure only what is not there yet, and going back to former settings finds their measurements. '
+        'Other weights or other data need another DIR.',
         'mmtranspose explain-dataset transpose-r-a3 released.pth --max-samples 500 --output-root explained',
     )
     add_model(arguments)
@@ -45,7 +51,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         '--output-root', required=True, metavar='DIR', help='folder for measurements, tables and figures'
     )
     arguments.add_argument(
-        '--max-samples', type=int, metavar='N', help='number of people, drawn at random (default: all)'
+        '--max-samples',
+        type=int,
+        metavar='N',
+        help='number of people, drawn at random (default: all); a larger number adds people to those of a smaller one',
     )
     arguments.add_argument(
         '--faithfulness-samples',
@@ -80,13 +89,27 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         '--batch-size',
         type=int,
         default=defaults.batch_size,
-        help=f'people that go through the network together (default: {defaults.batch_size})',
+        help=f'people that go through the network together, which does not change the results (default: '
+        f'{defaults.batch_size})',
     )
     arguments.add_argument(
         '--seed',
         type=int,
         default=defaults.seed,
         help=f'seed of all that is drawn at random (default: {defaults.seed})',
+    )
+    arguments.add_argument(
+        '--pages',
+        type=int,
+        default=CaseOptions().pages,
+        metavar='N',
+        help='number of people, the worst ones, who get an interactive page each, which the report leads to '
+        f'(default: {CaseOptions().pages})',
+    )
+    arguments.add_argument(
+        '--parquet',
+        action='store_true',
+        help='write the tables of keypoints and of people as Parquet too (needs pyarrow: pip install pyarrow)',
     )
     arguments.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU of this process if there is one)')
     add_cfg_options(arguments)
@@ -108,6 +131,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         batch_size=args.batch_size,
         seed=args.seed,
     )
+    case_options = CaseOptions(pages=args.pages, parquet=args.parquet)
     if args.launcher != 'none' and not cpu_distributed.init_process_group(args.launcher):
         init_dist(args.launcher)
     device = args.device or (f'cuda:{torch.cuda.current_device()}' if torch.cuda.is_available() else 'cpu')
@@ -116,7 +140,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = init_model(
         cfg, args.checkpoint, device, allow_partial=args.allow_partial, allow_non_finite=args.allow_non_finite
     )
-    summary = explain_dataset(model, args.output_root, settings)
+    summary = explain_dataset(model, args.output_root, settings, case_options=case_options)
     if summary is not None:  # None on other ranks than 0
         print(summary_text(summary))
+        print(f'\n{cases_text(summary["cases"])}')
+        print(f'\nreport: {printable(Path(args.output_root) / "report.html")}')
         print(printable(f'tables and figures: {args.output_root}'))

@@ -3,79 +3,105 @@
 from __future__ import annotations
 
 import copy
-import zlib
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config
 from mmengine.dist import is_main_process
 
+from mmtranspose.dataset_explanation.cases import CaseOptions, Cases
 from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
+from mmtranspose.dataset_explanation.kept_measurements import (
+    KeptMeasurements,
+    found_and_missing,
+    read_tested,
+)
 from mmtranspose.dataset_explanation.labelled_people import LabelledPeople
-from mmtranspose.dataset_explanation.measures import measure_attention, measure_faithfulness
+from mmtranspose.dataset_explanation.measured_parts import attention_part, tested_person
 from mmtranspose.dataset_explanation.report_files import write_report
 from mmtranspose.dataset_explanation.summary import summarise
 from mmtranspose.explain import Explainer, ExplainOptions
 from mmtranspose.explain.methods import Method, RandomOrder, build_method, method_names
 from mmtranspose.explain.randomization import cascade_blocks
-from mmtranspose.files.resumable_arrays import Parts
 from mmtranspose.keypoint_names import keypoint_names
-from mmtranspose.loading.weights_comparison import weights_checksum
 from mmtranspose.typing import PathLike, PoseEstimator
 
 SLOW = ('integrated-gradients', 'smooth-grad', 'token-ablation')
 
 
 def explain_dataset(
-    model: PoseEstimator, root: PathLike, settings: DatasetExplanationSettings | None = None, progress: bool = True
+    model: PoseEstimator,
+    root: PathLike,
+    settings: DatasetExplanationSettings | None = None,
+    progress: bool = True,
+    case_options: CaseOptions | None = None,
 ) -> dict | None:
     """Measure what a model's predictions depend on, over the labelled people of its config's test data.
 
-    Two things are measured: where the attention of each layer lies, for visible and for occluded keypoints; and, for
-    some of the people, how faithful the explanation methods are beside two controls. Each person goes through the
-    network in the annotated box, without the flip test. Measurements are kept in ``root/parts`` as they are made, so
-    the same call after a stop goes on where the first one was. In several processes (mmengine's process group) each
-    process takes its share.
+    Three things are measured: where the attention of each layer lies, for visible and for occluded keypoints; what kind
+    of error each keypoint has, and on whose body its maps lie; and, for some of the people, how faithful the
+    explanation methods are beside two controls. Each person goes through the network in the annotated box, without the
+    flip test. Measurements are kept in ``root/parts`` as they are made, by what they depend on (see
+    :class:`KeptMeasurements`): the same call after a stop goes on where the first one was, and a call for more people,
+    another method or other settings measures only what is not there yet. In several processes (mmengine's process
+    group) each process takes its share, and the results are the same.
 
     Args:
         model (PoseEstimator): From :func:`mmtranspose.apis.init_model`; its ``cfg`` names the data.
-        root (str | Path): Folder for measurements, ``explanation.json``, tables (``.csv``) and figures.
+        root (str | Path): Folder for measurements, ``explanation.json``, tables (``.csv``), figures,
+            ``report.html`` and pages of single people.
         settings (DatasetExplanationSettings | None): None for the defaults.
-        progress (bool): Show progress bars.
+        progress (bool): Show progress bars, and say what is there already.
+        case_options (CaseOptions | None): What is written of single cases; None for the defaults.
 
     Returns:
-        dict | None: The content of ``explanation.json`` (see :func:`summarise`); None on other ranks than 0.
+        dict | None: The content of ``explanation.json`` (see :func:`summarise`; and, as ``cases``,
+        :func:`~mmtranspose.dataset_explanation.cases.case_summary.summarise_cases`), which leaves out the table of
+        ``dependency.csv``; None on other ranks than 0.
 
     Raises:
         InputError: The model cannot be explained, the data cannot be read, a method is unknown, or ``root`` holds
-            measurements of something else.
+            measurements of other weights or other data.
     """
     settings = settings or DatasetExplanationSettings()
     explainer = Explainer(model, ExplainOptions(cell=settings.cell, flip_test=False))
     methods = _methods(model, settings)
     cfg = copy.deepcopy(model.cfg)
     people = LabelledPeople(cfg, settings.max_samples, settings.seed)
-    made_by = _made_by(model, cfg, settings, people, methods)
+    names = keypoint_names(people.metainfo)
+    kept = KeptMeasurements(Path(root) / 'parts', model, cfg, people)
+    attention = kept.attention(settings, len(people), len(names))
+    persons = kept.cases(settings, len(people))
+    tested = kept.faithfulness(settings, methods, min(settings.faithfulness_samples, len(people)))
+    cases = Cases(model, people, settings)
+    if progress and is_main_process():
+        print(found_and_missing(attention, persons, tested), file=sys.stderr)
 
-    def attention(number: int) -> dict[str, np.ndarray]:
-        batch, ground_truths = people.batch(number * settings.batch_size, (number + 1) * settings.batch_size)
-        return measure_attention(explainer, batch, ground_truths, people.metainfo, settings)
+    def measure(number: int) -> dict[str, np.ndarray]:
+        start, stop, _ = attention.stretches[number]
+        return attention_part(explainer, people, range(start, stop), settings, attention.is_whole(number))
 
-    def faithfulness(number: int) -> dict[str, np.ndarray]:
-        batch, ground_truths = people.batch(number, number + 1)
-        return measure_faithfulness(explainer, batch, ground_truths, people.metainfo, methods, settings)
+    def look(number: int) -> dict[str, np.ndarray]:
+        start, stop, _ = persons.stretches[number]
+        return cases.measure(range(start, stop))
 
-    batches = Parts(Path(root) / 'parts' / 'attention', made_by, -(-len(people) // settings.batch_size))
-    tested = Parts(Path(root) / 'parts' / 'faithfulness', made_by, min(settings.faithfulness_samples, len(people)))
-    batches.fill(attention, progress and 'attention, batches')
-    tested.fill(faithfulness, progress and 'faithfulness, people')
+    def test(number: int) -> dict[str, dict[str, np.ndarray]]:
+        return tested_person(explainer, people, number, tested, methods, settings)
+
+    attention.fill(measure, progress and 'attention, parts')
+    persons.fill(look, progress and 'cases, parts')
+    tested.fill(test, progress and 'faithfulness, people')
     if not is_main_process():
         return None
-    names, blocks = keypoint_names(people.metainfo), list(cascade_blocks(model))
-    arrays = batches.read() | tested.read()
-    summary = summarise(arrays, names, [method.name for method in methods], blocks, settings)
-    write_report(Path(root), summary)
+    measured = (read_tested(tested, methods, settings.score_thr), tested.count)
+    blocks = list(cascade_blocks(model))
+    method_list = [method.name for method in methods]
+    summary, dependency = summarise(attention.read_each(), len(people), *measured, names, method_list, blocks, settings)
+    found = persons.read()
+    summary['cases'] = cases.summarise(found)
+    figures = [file for file in write_report(Path(root), summary, dependency) if file.suffix == '.png']
+    cases.write(Path(root), found, summary, case_options or CaseOptions(), figures)
     return summary
 
 
@@ -86,25 +112,3 @@ def _methods(model: PoseEstimator, settings: DatasetExplanationSettings) -> list
     default = [name for name in method_names(num_layers) if name not in left_out]
     methods = [build_method(name, num_layers) for name in dict.fromkeys(settings.methods or default)]
     return [replace(method, seed=settings.seed) if isinstance(method, RandomOrder) else method for method in methods]
-
-
-def _made_by(
-    model: PoseEstimator,
-    cfg: Config,
-    settings: DatasetExplanationSettings,
-    people: LabelledPeople,
-    methods: list[Method],
-) -> dict:
-    """All that the measurements depend on, except the images themselves."""
-    dataset = cfg.test_dataloader.dataset
-    labels = 0
-    for index in range(len(people.dataset)):
-        labels = zlib.crc32(people.dataset.get_data_info(index)['keypoints'].tobytes(), labels)
-    return dict(
-        weights=weights_checksum(model),
-        labels=labels,
-        dataset=repr(dataset.to_dict()),
-        data_preprocessor=repr(cfg.model.get('data_preprocessor')),
-        test_cfg=repr(cfg.model.get('test_cfg')),
-        **settings.as_dict() | dict(methods=[method.name for method in methods]),
-    )

@@ -23,7 +23,7 @@ class DatasetExplanationSettings:
         ablation_steps (int): Shares of the tokens that are replaced, or whose edges are cut, between none and all.
         sensitivity_samples (int): Changes of the image that nobody sees which are tried on each method.
         percentiles (tuple[float, ...]): Shares of the cells that ROAD replaces, in percent, above 0 and up to 100.
-        batch_size (int): People that go through the network together.
+        batch_size (int): People that go through the network together; it changes no result, but for rounding.
         seed (int): Seed of everything that is drawn: people, random orders, weights, noise.
 
     Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,14 +54,27 @@ class GroundTruth:
         MMPose reduces COCO's flags to labelled or not; where the sample keeps the raw annotation they come from there.
         """
         instances = sample.gt_instances
-        keypoints = np.array(instances.keypoints[0][:, :2], float)
-        visibility = np.where(np.asarray(instances.keypoints_visible[0]) > 0, UNKNOWN_VISIBILITY, 0)
         raw = sample.metainfo.get('raw_ann_info') or {}
+        return cls._read(id, instances.keypoints[0], instances.keypoints_visible[0], instances.bboxes[0], raw)
+
+    @classmethod
+    def of_info(cls, id: int, info: dict[str, Any]) -> GroundTruth:
+        """Read the annotation of a dataset's ``get_data_info``, without the image."""
+        raw = info.get('raw_ann_info') or {}
+        return cls._read(id, info['keypoints'][0], info['keypoints_visible'][0], info['bbox'][0], raw)
+
+    @classmethod
+    def _read(
+        cls, id: int, points: np.ndarray, labelled: np.ndarray, bbox: np.ndarray, raw: dict[str, Any]
+    ) -> GroundTruth:
+        keypoints = np.array(points[:, :2], float)
+        labelled = np.asarray(labelled).reshape(len(keypoints), -1)[:, 0]  # KeypointConverter adds weights
+        visibility = np.where(labelled > 0, UNKNOWN_VISIBILITY, 0)
         flags = np.concatenate([np.ravel(raw.get(field, [])) for field in KEYPOINT_FIELDS])[2::3]
         if len(flags) == len(visibility):
             visibility = np.where(visibility > 0, flags, 0).astype(int)
         keypoints[visibility == 0] = np.nan
-        x1, y1, x2, y2 = instances.bboxes[0]
+        x1, y1, x2, y2 = bbox
         area = float(raw.get('area') or 0) or UNKNOWN_AREA * float((x2 - x1) * (y2 - y1))
         return cls(id, keypoints, visibility, area)
 
@@ -112,7 +126,10 @@ class LabelledPeople:
 
     def batch(self, start: int, stop: int) -> tuple[Batch, list[GroundTruth]]:
         """Give the people from ``start`` to ``stop``: a batch as from a data loader, and the ground truth of each."""
-        indices = self.order[start:stop]
+        return self.batch_of(self.order[start:stop])
+
+    def batch_of(self, indices: Sequence[int]) -> tuple[Batch, list[GroundTruth]]:
+        """Give people by their numbers in the dataset, as :meth:`batch` does."""
         batch = pseudo_collate([self.dataset[i] for i in indices])
         return batch, [GroundTruth.of(i, sample) for i, sample in zip(indices, batch['data_samples'])]
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
 from mmtranspose.dataset_explanation.labelled_people import CropGroundTruth, GroundTruth
+from mmtranspose.dataset_explanation.share_sums import grouped_shares, shown_groups
 from mmtranspose.explain import Explainer, Target, edge_knockout, token_ablation
 from mmtranspose.explain.interventions import edge_knockout_curve, token_ablation_curve
 from mmtranspose.explain.methods import Method, TokenAblation
@@ -32,6 +33,7 @@ from mmtranspose.explain.metrics import (
 from mmtranspose.explain.randomization import randomization_check, rank_correlation
 from mmtranspose.explain.recording import recorded_forward
 from mmtranspose.explain.sensitivity import max_sensitivity
+from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.typing import Batch, DatasetMeta, PoseEstimator
 
 # Measures of explanations, and whether more is better; None where neither is
@@ -101,7 +103,8 @@ def measure_attention(
     arrays['visibility'] = np.stack([person.visibility for person in ground_truths])
     arrays['score'] = np.stack([person.scores for person in explanations])
     arrays['oks'] = keypoint_oks(distances[..., None], ground_truth.areas, ground_truth.sigmas)[..., 0].numpy()
-    return arrays
+    groups = shown_groups(keypoint_names(metainfo))
+    return arrays | (grouped_shares(maps, coverage, arrays['visibility'], groups) if groups else {})
 
 
 def counterpart_shares(shares: Tensor, flip_indices: Sequence[int]) -> Tensor:
@@ -146,34 +149,42 @@ def measure_faithfulness(
     metainfo: DatasetMeta,
     methods: Sequence[Method],
     settings: DatasetExplanationSettings,
+    randomized: Sequence[Method] | None = None,
+    effects: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Measure how faithful each method's maps are to a prediction without the flip test.
 
     Args:
         explainer, batch, ground_truths, metainfo, settings: As in :func:`measure_attention`.
         methods (Sequence[Method]): The methods to test.
+        randomized (Sequence[Method] | None): Those to compare with the maps of random networks; None: ``methods``.
+        effects (np.ndarray | None): What an earlier call returned for these people; None to intervene again.
 
     Returns:
-        dict: ``faithfulness`` (B, methods, measures of ``MEASURES``, K), ``randomization`` (B, methods, blocks, K) and
-        ``best`` (B, 2, K): the shares of tokens and of edges that no map can exceed; NaN for keypoints below the score
-        threshold or without a label.
+        dict: ``faithfulness`` (methods, B, measures of ``MEASURES``, K); ``randomization`` (methods, B, blocks, K);
+        ``effects`` (B, 2, K, h, w), how much each keypoint's value changes as each token is replaced and as its edges
+        are cut; ``best`` (B, 2, K), the shares of these effects that no map can exceed; ``score`` (B, K) of the
+        unperturbed peaks, and ``labelled`` (B, K).
     """
     model = explainer.model
     ground_truth = CropGroundTruth.of(explainer(batch), ground_truths, metainfo)
     inputs = model.data_preprocessor(batch, training=False)['inputs']
     run = recorded_forward(model, inputs)
     target = Target.of(run.heatmaps, run.grid, settings.cell)
-    tested = (target.values(run.heatmaps).cpu() >= settings.score_thr) & ground_truth.points.isfinite().all(-1)
-    effects = [drop(model, inputs, target.peaks).cpu().abs() for drop in (token_ablation, edge_knockout)]
-    measured = [_measure(model, inputs, target, method, ground_truth, effects, settings) for method in methods]
-    best = torch.stack([effect_share(drops, drops, SHARE) for drops in effects], dim=1).numpy()
-    correlations = randomization_check(model, inputs, target, methods, settings.seed)
-    randomization = np.stack([np.stack(list(blocks.values()), axis=1) for blocks in correlations.values()], axis=1)
-    keep = tested[:, None, None].numpy()
+    if effects is None:
+        changes = [change(model, inputs, target.peaks).cpu().abs() for change in (token_ablation, edge_knockout)]
+        effects = torch.stack(changes, dim=1).numpy()
+    sizes = list(torch.from_numpy(effects).unbind(1))
+    measured = [_measure(model, inputs, target, method, ground_truth, sizes, settings).numpy() for method in methods]
+    checked = methods if randomized is None else randomized
+    correlations = randomization_check(model, inputs, target, checked, settings.seed) if checked else {}
     return dict(
-        faithfulness=np.where(keep, torch.stack(measured, dim=1).numpy(), np.nan),
-        randomization=np.where(keep, randomization, np.nan),
-        best=np.where(keep[:, 0], best, np.nan),
+        faithfulness=np.array(measured),
+        randomization=np.array([np.stack(list(blocks.values()), axis=1) for blocks in correlations.values()]),
+        effects=effects,
+        best=torch.stack([effect_share(size, size, SHARE) for size in sizes], dim=1).numpy(),
+        score=target.values(run.heatmaps).cpu().numpy(),
+        labelled=ground_truth.points.isfinite().all(-1).numpy(),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
 from mmtranspose.dataset_explanation.measures import MEASURES
+from mmtranspose.dataset_explanation.share_sums import GROUPS, Dependency, shown_groups
 from mmtranspose.files.json_files import write_json
 from mmtranspose.files.output_paths import partial_file
 from mmtranspose.files.text_tables import table_lines
@@ -21,7 +22,7 @@ from mmtranspose.visualization import (
     randomization_figure,
 )
 
-TABLES = ('dependency', 'layers', 'occlusion', 'faithfulness', 'randomization', 'best')
+TABLES = ('layers', 'groups', 'occlusion', 'faithfulness', 'randomization', 'best')
 PIXELS = ('deletion', 'insertion', 'road', 'deletion drift', 'deletion oks', 'insertion drift', 'insertion oks')
 INSIDE = ('share of tokens', 'share of edges', 'token ablation', 'edge knockout', 'rank of tokens', 'rank of edges')
 # Figure: the measures of its panels
@@ -30,30 +31,44 @@ PANELS = {
     'interventions': INSIDE,
     'maps': ('pointing game', 'energy in disc', 'max sensitivity', 'sparseness'),
 }
+FIGURES = ('dependency', 'layers', *PANELS, 'randomization')
 CONTROLS = ('gaussian', 'random')
 INTERVAL = ('mean', 'low', 'high')
 
 
-def write_report(root: Path, summary: dict) -> list[Path]:
-    """Write ``explanation.json``, a ``.csv`` file for each table, and the figures.
+def write_report(root: Path, summary: dict, dependency: Dependency) -> list[Path]:
+    """Write a ``.csv`` file for each table, the figures, and last ``explanation.json``, each whole or not at all.
+
+    The files of an earlier report are removed first, so that no table or figure of another run is left beside these.
 
     Args:
         root (Path): The folder.
         summary (dict): From :func:`summarise`.
+        dependency (Dependency): The same; its table is too long for ``explanation.json``.
 
     Returns:
         list[Path]: The files.
     """
-    write_json(root / 'explanation.json', {key: _without_nan(value) for key, value in summary.items()})
-    files = [root / 'explanation.json']
+    for path in _owned(root):
+        path.unlink(missing_ok=True)
+    files = [root / 'dependency.csv']
+    _write_csv(files[0], dependency.rows())
     for name in TABLES:
         if summary[name]:
             files.append(root / f'{name}.csv')
             _write_csv(files[-1], summary[name])
-    for name, image in _figures(summary):
+    for name, image in _figures(summary, dependency):
         files.append(root / f'{name}.png')
         write_image(files[-1], image)
+    files.append(root / 'explanation.json')
+    write_json(files[-1], {key: _without_nan(value) for key, value in summary.items()})
     return files
+
+
+def _owned(root: Path) -> list[Path]:
+    """All files that a report may have; first the one that is written last."""
+    tables = [root / f'{name}.csv' for name in ('dependency', *TABLES)]
+    return [root / 'explanation.json', *tables, *(root / f'{name}.png' for name in FIGURES)]
 
 
 def summary_text(summary: dict) -> str:
@@ -93,10 +108,13 @@ def _interval(row: dict) -> str:
     return f'{row["mean"]:.3f} [{row["low"]:.3f}, {row["high"]:.3f}]'
 
 
-def _write_csv(path: Path, rows: Sequence[dict]) -> None:
+def _write_csv(path: Path, rows: Iterable[dict]) -> None:
+    rows = iter(rows)
+    first = next(rows)
     with partial_file(path) as partial, open(partial, 'w', encoding='utf-8', newline='') as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator='\n')
+        writer = csv.DictWriter(file, list(first), lineterminator='\n')
         writer.writeheader()
+        writer.writerow(first)
         writer.writerows(rows)
 
 
@@ -109,10 +127,10 @@ def _without_nan(value: object) -> object:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _figures(summary: dict) -> Iterator[tuple[str, np.ndarray]]:
+def _figures(summary: dict, dependency: Dependency) -> Iterator[tuple[str, np.ndarray]]:
     """Names and images (h, w, 3), BGR."""
     people = f'{summary["people"]} people'
-    yield 'dependency', _matrix_figure(summary, people)
+    yield 'dependency', _matrix_figure(summary, dependency, people)
     title = f'Attention by layer, {people}'
     yield 'layers', layer_profile_figure(_profile(summary, 'entropy'), _profile(summary, 'reach'), title)
     if summary['faithfulness']:
@@ -127,13 +145,18 @@ def _figures(summary: dict) -> Iterator[tuple[str, np.ndarray]]:
         yield 'randomization', randomization_figure(blocks, lines, f'Weights drawn anew from the head down, {tested}')
 
 
-def _matrix_figure(summary: dict, people: str) -> np.ndarray:
-    names = summary['names']
-    means = {}
-    for group in ('all', 'visible', 'occluded'):
-        rows = [row['mean'] for row in summary['dependency'] if row['group'] == group]
-        means[group] = np.array(rows).reshape(-1, len(names), len(names))
+def _matrix_figure(summary: dict, dependency: Dependency, people: str) -> np.ndarray:
+    names, means = summary['names'], {group: found.mean for group, found in dependency.intervals.items()}
     title = f'Share of attention in the disc of each body part, {people}'
+    groups = shown_groups(names)
+    if groups:
+        names = [f'{name} ({len(numbers)})' for name, numbers in groups.items()]
+        shape = (-1, len(groups), len(groups))
+        means = {
+            group: np.array([row['mean'] for row in summary['groups'] if row['group'] == group]).reshape(shape)
+            for group in GROUPS
+        }
+        title = f'Share of attention in the discs of each group of keypoints, {people}'
     if not summary['keypoints']['occluded']:
         return dependency_matrix_figure(means['all'], names, names, title)
     return dependency_matrix_figure(means['visible'], names, names, title, means['occluded'])

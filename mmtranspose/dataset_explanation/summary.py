@@ -1,154 +1,185 @@
-"""Summarise the measurements of all people as means with bootstrap intervals."""
+"""Summarise the measurements of all people as means with intervals, one part of the people at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
+from mmtranspose.dataset_explanation.matched_difference import MatchedDifferences
 from mmtranspose.dataset_explanation.measures import MEASURES
-from mmtranspose.explain.metrics import MeanInterval, mean_intervals, resample_counts
+from mmtranspose.dataset_explanation.share_sums import FLAGS, GROUPS, Dependency, share_sums, shown_groups
+from mmtranspose.explain.metrics import MeanInterval, ResampledMeans
 
-GROUPS = {'all': (1, 2, 3), 'visible': (2,), 'occluded': (1,)}  # COCO's flags
 QUANTITIES = ('own', 'counterpart', 'other', 'elsewhere', 'entropy', 'normalised_entropy', 'reach')
+SUMS = ('share_sums', 'share_squares', 'share_counts')
+BLOCK = 16  # people whose shares are summed at a time
+INTERVALS = dict(
+    tables='95 %, bootstrap over people with 2000 resamples; people are drawn with all their keypoints',
+    dependency="95 %, Student's t over people, cut off at 0 and 1; the table is dependency.csv",
+)
 
 
 def summarise(
-    arrays: dict[str, np.ndarray],
+    parts: Iterable[Mapping[str, np.ndarray]],
+    people: int,
+    tested: Iterable[Mapping[str, np.ndarray]],
+    tested_people: int,
     names: Sequence[str],
     methods: Sequence[str],
     blocks: Sequence[str],
     settings: DatasetExplanationSettings,
-) -> dict:
-    """Average over people, with two-sided 95 % bootstrap intervals (people are drawn with all their keypoints).
+) -> tuple[dict, Dependency]:
+    """Average over people, with two-sided 95 % intervals.
+
+    The intervals of all tables but ``dependency`` come from a bootstrap over people, who are drawn with all their
+    keypoints. Those of ``dependency`` are Student's (see :func:`student_intervals`). What is held in memory does not
+    grow with the people, except some kilobytes for each.
 
     Args:
-        arrays (dict[str, np.ndarray]): Joined results of :func:`measure_attention` and :func:`measure_faithfulness`.
+        parts (Iterable[Mapping[str, np.ndarray]]): Results of :func:`measure_attention` in the order of people; in
+            place of ``shares`` a part may hold what :func:`share_sums` returns of them.
+        people (int): The number of people in the parts.
+        tested (Iterable[Mapping[str, np.ndarray]]): Results of :func:`measure_faithfulness` in the order of people,
+            where ``faithfulness``, ``randomization`` and ``best`` start with an axis of people and are NaN for
+            keypoints that are not tested.
+        tested_people (int): The number of people in ``tested``.
         names (Sequence[str]): Names of the K keypoints.
         methods (Sequence[str]): Names of the methods in ``faithfulness`` and ``randomization``.
         blocks (Sequence[str]): Names of the blocks in ``randomization``.
         settings (DatasetExplanationSettings): How it was measured.
 
     Returns:
-        dict: ``people`` (their number), ``keypoints`` (numbers of labelled ones, by group), ``mean_oks`` of the
-        predictions, ``names``, ``settings``, and six lists of rows. A row is a dict with ``mean``, ``low``, ``high``
-        and ``n``, the number of people that it is computed from, and with what it is about:
+        tuple[dict, Dependency]: The share of each keypoint's attention in each part's disc, and beside it: ``people``
+        (their number), ``keypoints`` (numbers of labelled ones, by group), ``mean_oks`` of the predictions, ``names``,
+        ``settings``, ``intervals`` (how they are computed), and six lists of rows. A row is a dict with ``mean``,
+        ``low``, ``high`` and ``n``, the number of people that it is computed from, and with what it is about:
 
-        - ``dependency``: by ``layer`` (from 1 on), ``group`` (all, visible, occluded), ``keypoint`` and ``part``: the
-          share of the keypoint's attention that lies in the part's disc;
-        - ``layers``: by ``layer``, ``group`` and ``quantity`` (``QUANTITIES``);
+        - ``layers``: by ``layer`` (from 1 on), ``group`` (all, visible, occluded) and ``quantity`` (``QUANTITIES``);
+        - ``groups``: by ``layer``, ``group``, ``keypoints`` and ``parts``, both groups of keypoints: the share of the
+          former's attention that lies in the latter's discs (:func:`grouped_shares`); where there are many keypoints;
         - ``occlusion``: by ``layer`` and ``quantity``: occluded less visible keypoints, each keypoint compared with
           itself, weighted by how often it is occluded;
         - ``faithfulness``: by ``method`` and ``measure``; ``randomization``: by ``method`` and ``block``;
         - ``best``: by ``measure``, the shares of tokens and of edges that no map can exceed.
     """
-    visibility = arrays['visibility']
-    groups = {name: np.isin(visibility, flags) for name, flags in GROUPS.items()}
-    arrays = arrays | dict(elsewhere=1 - arrays['own'] - arrays['other'])
-    tested, seed = 'faithfulness' in arrays, settings.seed
-
-    def method_rows(name: str, column: str, columns: Sequence[str]) -> list[dict]:
-        return list(_method_rows(arrays[name], methods, column, columns, seed))
-
-    return dict(
-        people=len(visibility),
-        keypoints={name: int(mask.sum()) for name, mask in groups.items()},
-        mean_oks=float(np.nanmean(arrays['oks'])),
+    attention = _AttentionSums(people, names, settings.seed)
+    for part in parts:
+        attention.add(part)
+    means = {name: ResampledMeans(tested_people, seed=settings.seed) for name in ('faithfulness', 'randomization')}
+    best = ResampledMeans(tested_people, seed=settings.seed)
+    for part in tested:
+        best.add(part['best'], over=(2,))
+        for name, table in means.items():
+            table.add(part[name], over=(3,))
+    columns = dict(faithfulness=('measure', list(MEASURES)), randomization=('block', blocks))
+    summary = dict(
+        people=people,
+        keypoints=attention.keypoints,
+        mean_oks=attention.mean_oks,
         names=list(names),
         settings=settings.as_dict(),
-        dependency=list(_dependency_rows(arrays['shares'], groups, names, seed)),
-        layers=list(_layer_rows(arrays, groups, seed)),
-        occlusion=list(_occlusion_rows(arrays, groups, seed)),
-        faithfulness=method_rows('faithfulness', 'measure', list(MEASURES)) if tested else [],
-        randomization=method_rows('randomization', 'block', blocks) if tested else [],
-        best=list(_best_rows(arrays['best'], seed)) if tested else [],
+        intervals=INTERVALS,
+        layers=list(attention.layer_rows()),
+        groups=list(attention.group_rows()),
+        occlusion=list(attention.occlusion_rows()),
     )
+    for name, table in means.items():
+        summary[name] = list(_method_rows(table, methods, *columns[name])) if tested_people else []
+    summary['best'] = list(_best_rows(best)) if tested_people else []
+    return summary, Dependency.of(attention.shares, names)
+
+
+class _AttentionSums:
+    """Sums over people of what :func:`measure_attention` returns, and over bootstrap resamples of them."""
+
+    def __init__(self, people: int, names: Sequence[str], seed: int):
+        def means() -> ResampledMeans:
+            return ResampledMeans(people, seed=seed)
+
+        self.keypoints = dict.fromkeys(GROUPS, 0)
+        self.shares: dict[str, np.ndarray] = {}
+        self._oks = np.zeros(2)
+        self._layers = {(quantity, group): means() for quantity in QUANTITIES for group in GROUPS}
+        self._occlusion = {quantity: MatchedDifferences(people, seed) for quantity in QUANTITIES}
+        self._group_names = list(shown_groups(names))
+        self._grouped = means()
+
+    @property
+    def mean_oks(self) -> float:
+        """Of the predictions, over all labelled keypoints."""
+        return float(self._oks[0] / self._oks[1]) if self._oks[1] else float('nan')
+
+    def add(self, part: Mapping[str, np.ndarray]) -> None:
+        """Add the next people."""
+        masks = {name: np.isin(part['visibility'], flags) for name, flags in GROUPS.items()}
+        for name, mask in masks.items():
+            self.keypoints[name] += int(mask.sum())
+        self._oks += np.nansum(part['oks'], dtype=float), np.isfinite(part['oks']).sum()
+        for quantity in QUANTITIES:
+            values = part[quantity] if quantity in part else 1 - part['own'] - part['other']
+            masked = {group: np.where(mask[:, None], values, np.nan) for group, mask in masks.items()}
+            for group in GROUPS:
+                self._layers[quantity, group].add(masked[group], over=(2,))
+            self._occlusion[quantity].add(masked['visible'], masked['occluded'])
+        if self._group_names:
+            self._add_groups(part['group_sums'], part['group_counts'])
+        for sums in _share_sums(part):
+            self.shares = {name: self.shares.get(name, 0) + sums[name] for name in SUMS}
+
+    def _add_groups(self, sums: np.ndarray, counts: np.ndarray) -> None:
+        """Add (n, 3, L, G, G) and (n, 3, G, G)."""
+        chosen = [[FLAGS.index(flag) for flag in flags] for flags in GROUPS.values()]
+        added = np.stack([sums[:, flags].sum(1, dtype=float) for flags in chosen], axis=1)
+        numbers = np.stack([counts[:, flags].sum(1) for flags in chosen], axis=1)[:, :, None]
+        self._grouped.add_sums(added, np.broadcast_to(numbers, added.shape))
+
+    def layer_rows(self) -> Iterator[dict]:
+        for (quantity, group), means in self._layers.items():
+            intervals = means.intervals()
+            for layer in range(np.size(intervals.mean)):
+                yield dict(layer=layer + 1, group=group, quantity=quantity) | _row(intervals, (layer,))
+
+    def group_rows(self) -> Iterator[dict]:
+        if not self._group_names:
+            return
+        intervals = self._grouped.intervals()
+        for index in np.ndindex(np.shape(intervals.mean)):
+            group, layer, row, column = index
+            about = dict(layer=layer + 1, group=list(GROUPS)[group])
+            about |= dict(keypoints=self._group_names[row], parts=self._group_names[column])
+            yield about | _row(intervals, index)
+
+    def occlusion_rows(self) -> Iterator[dict]:
+        for quantity, differences in self._occlusion.items():
+            for layer, interval in enumerate(differences.intervals(), start=1):
+                yield dict(layer=layer, quantity=quantity) | _row(interval)
+
+
+def _share_sums(part: Mapping[str, np.ndarray]) -> Iterator[Mapping[str, np.ndarray]]:
+    """What :func:`share_sums` returns of a part's people, or of some of them at a time."""
+    if 'shares' not in part:
+        yield part
+        return
+    for start in range(0, len(part['shares']), BLOCK):
+        people = slice(start, start + BLOCK)
+        yield share_sums(part['shares'][people], part['visibility'][people])
 
 
 def _row(intervals: MeanInterval, index: tuple[int, ...] = ()) -> dict[str, float]:
     return {name: float(np.asarray(values)[index]) for name, values in zip(MeanInterval._fields, intervals)}
 
 
-def _dependency_rows(
-    shares: np.ndarray, groups: dict[str, np.ndarray], names: Sequence[str], seed: int
-) -> Iterator[dict]:
-    for group, mask in groups.items():
-        for layer in range(shares.shape[1]):
-            intervals = mean_intervals(np.where(mask[..., None], shares[:, layer], np.nan), seed=seed)
-            for k, j in np.ndindex(shares.shape[2:]):
-                about = dict(layer=layer + 1, group=group, keypoint=names[k], part=names[j])
-                yield about | _row(intervals, (k, j))
-
-
-def _layer_rows(arrays: dict[str, np.ndarray], groups: dict[str, np.ndarray], seed: int) -> Iterator[dict]:
-    for quantity in QUANTITIES:
-        for group, mask in groups.items():
-            values = np.where(mask[:, None], arrays[quantity], np.nan)
-            for layer in range(values.shape[1]):
-                intervals = mean_intervals(values[:, layer], over=(1,), seed=seed)
-                yield dict(layer=layer + 1, group=group, quantity=quantity) | _row(intervals)
-
-
-def _method_rows(
-    values: np.ndarray, methods: Sequence[str], column: str, columns: Sequence[str], seed: int
-) -> Iterator[dict]:
-    """Rows of values (people, methods, columns, K)."""
-    intervals = mean_intervals(values, over=(3,), seed=seed)
-    for i, j in np.ndindex(values.shape[1:3]):
+def _method_rows(means: ResampledMeans, methods: Sequence[str], column: str, columns: Sequence[str]) -> Iterator[dict]:
+    """Rows of means of (methods, columns)."""
+    intervals = means.intervals()
+    for i, j in np.ndindex(np.shape(intervals.mean)):
         yield {'method': methods[i], column: columns[j]} | _row(intervals, (i, j))
 
 
-def _best_rows(values: np.ndarray, seed: int) -> Iterator[dict]:
-    """Rows of values (people, 2, K)."""
-    intervals = mean_intervals(values, over=(2,), seed=seed)
+def _best_rows(means: ResampledMeans) -> Iterator[dict]:
+    """Rows of means of (2,)."""
+    intervals = means.intervals()
     for index, measure in enumerate(('share of tokens', 'share of edges')):
         yield dict(measure=measure) | _row(intervals, (index,))
-
-
-def _occlusion_rows(arrays: dict[str, np.ndarray], groups: dict[str, np.ndarray], seed: int) -> Iterator[dict]:
-    for quantity in QUANTITIES:
-        for layer in range(arrays[quantity].shape[1]):
-            values = arrays[quantity][:, layer]
-            visible, occluded = (np.where(groups[name], values, np.nan) for name in ('visible', 'occluded'))
-            yield dict(layer=layer + 1, quantity=quantity) | matched_difference(visible, occluded, seed=seed)._asdict()
-
-
-def matched_difference(
-    visible: np.ndarray, occluded: np.ndarray, confidence: float = 0.95, seed: int = 0
-) -> MeanInterval:
-    """Compute how much higher a quantity is where a keypoint is occluded than where the same keypoint is visible.
-
-    Keypoints that are often occluded (ears) differ from others anyway; comparing each with itself leaves that out.
-
-    Args:
-        visible (np.ndarray): (people, K), NaN where the keypoint is not visible.
-        occluded (np.ndarray): (people, K), NaN where it is not occluded.
-        confidence (float): Of the interval.
-        seed (int): Seed of the resamples.
-
-    Returns:
-        MeanInterval: Differences of the keypoints' means, weighted by their numbers of occluded people, among keypoints
-        that have both; ``n`` counts people with such an occluded keypoint.
-    """
-    paired = np.isfinite(visible).any(0)  # keypoints that are visible in somebody
-    n = int(np.isfinite(occluded[:, paired]).any(1).sum())
-    mean = _difference(visible, occluded, np.ones((1, len(visible))))[0]
-    if n < 2:
-        return MeanInterval(mean, np.nan, np.nan, n)
-    resampled = _difference(visible, occluded, resample_counts(len(visible), seed=seed))
-    low, high = np.nanquantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return MeanInterval(mean, low, high, n)
-
-
-def _difference(visible: np.ndarray, occluded: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Differences (resamples,) for counts (resamples, people), which say how often each person was drawn."""
-    seen, hidden = (counts @ np.isfinite(values).astype(float) for values in (visible, occluded))  # (resamples, K)
-    means = [
-        counts @ np.nan_to_num(values) / np.maximum(number, 1)
-        for values, number in ((visible, seen), (occluded, hidden))
-    ]
-    weights = hidden * (seen > 0)
-    total = weights.sum(-1)
-    difference = ((means[1] - means[0]) * weights).sum(-1)
-    return np.divide(difference, total, out=np.full(len(counts), np.nan), where=total > 0)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import torch
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from mmtranspose.crops.crop_affine import recorded_affine
 from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.errors import InputError, require_at_least, require_choice, require_known
 from mmtranspose.explain.attention import DIRECTIONS, HEADS, target_maps
-from mmtranspose.explain.flip_test import RecordedPrediction, uses_flip_test
+from mmtranspose.explain.flip_test import RecordedPrediction, decoded, uses_flip_test
 from mmtranspose.explain.methods import Method, build_method
 from mmtranspose.explain.pose_explanation import PoseExplanation
 from mmtranspose.explain.recording import evaluating, require_transpose
@@ -38,8 +37,8 @@ class ExplainOptions:
         cell (str): The tokens whose attention is a keypoint's: ``'bilinear'``, the four next to its heatmap's peak, by
             their bilinear weights; ``'nearest'``, the one whose area holds the peak. (The authors' script takes the
             token that holds the refined position, which is another one for about a third of the keypoints.)
-        methods (Sequence[str]): Names of further methods, whose maps go into ``relevance``; see
-            :mod:`mmtranspose.explain.methods`.
+        methods (Sequence[str | Method]): Further methods, whose maps go into ``relevance``: names, or methods with
+            options of their own; see :mod:`mmtranspose.explain.methods`.
         score_thr (float): Keypoints with a lower score are marked as ``uncertain``; they are not dropped.
         flip_test (bool | None): Explain the prediction averaged over the image and its mirror image; None: as the model
             predicts (``test_cfg.flip_test``).
@@ -48,7 +47,7 @@ class ExplainOptions:
     affect: bool = False
     heads: str = 'mean'
     cell: str = 'bilinear'
-    methods: Sequence[str] = ()
+    methods: Sequence[str | Method] = ()
     score_thr: float = 0.3
     flip_test: bool | None = None
 
@@ -68,7 +67,8 @@ def require_explainable(model: PoseEstimator, options: ExplainOptions) -> list[M
     if uses_flip_test(model, options.flip_test) and mode != 'heatmap':
         raise InputError(f"test_cfg.flip_mode={mode!r}: only 'heatmap' can be explained; set flip_test to False")
     num_layers = len(model.neck.encoder.layers)
-    return [build_method(name, num_layers) for name in dict.fromkeys(options.methods)]
+    methods = [build_method(one, num_layers) if isinstance(one, str) else one for one in options.methods]
+    return list({method.name: method for method in methods}.values())
 
 
 class Explainer:
@@ -133,7 +133,7 @@ class Explainer:
                 )
             target = Target.of(heatmaps, prediction.run.grid, self.options.cell)
             maps = self._maps(prediction, target)
-            samples = self._decoded(heatmaps, data['data_samples'])
+            samples = decoded(self.model, heatmaps, data['data_samples'])
         return [
             self._explanation(index, sample, crop, affine, target, maps)
             for index, (sample, crop, affine) in enumerate(zip(samples, batch['inputs'], affines))
@@ -153,11 +153,6 @@ class Explainer:
         maps = {direction: attention(direction) for direction in directions}
         maps |= {method.name: relevance(method) for method in self.methods}
         return {name: values.cpu().numpy() for name, values in maps.items()}
-
-    @torch.no_grad()
-    def _decoded(self, heatmaps: Tensor, samples: Sequence[PoseDataSample]) -> list[PoseDataSample]:
-        """The samples with ``pred_instances``, as ``model.test_step`` gives them."""
-        return self.model.add_pred_to_datasample(self.model.head.decode(heatmaps.float()), None, samples)
 
     def _explanation(
         self,

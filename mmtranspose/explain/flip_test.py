@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from mmpose.models.utils.tta import flip_heatmaps
+from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from mmtranspose.explain.recording import RecordedForward, recorded_forward
@@ -27,6 +28,12 @@ def mirror_maps(maps: Tensor, flip_indices: Sequence[int]) -> Tensor:
         flip_indices (Sequence[int]): (K,), the number of each keypoint's counterpart on the other side.
     """
     return maps.flip(-1)[..., list(flip_indices), :, :]
+
+
+@torch.no_grad()
+def decoded(model: PoseEstimator, heatmaps: Tensor, samples: Sequence[PoseDataSample]) -> list[PoseDataSample]:
+    """Decode heatmaps (B, K, H, W): the samples with ``pred_instances``, as ``model.test_step`` gives them."""
+    return model.add_pred_to_datasample(model.head.decode(heatmaps.float()), None, samples)
 
 
 @dataclass

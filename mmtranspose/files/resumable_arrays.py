@@ -6,7 +6,8 @@ import io
 import json
 import time
 import zlib
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -20,39 +21,25 @@ from mmtranspose.errors import InputError, reason
 from mmtranspose.files.json_files import read_json, write_json
 
 
-class Parts:
-    """Numbered ``.npz`` files in a folder, each with the arrays of one part of the work.
+class PartedWork(ABC):
+    """Work in numbered parts that several processes (of mmengine's process group) share.
 
-    A run that is started again computes the parts that are not there yet. Several processes (of mmengine's process
-    group) share the parts; rank 0 waits for the files of the other ranks rather than at a barrier, which would time
-    out where a part takes long.
+    Rank 0 waits for the files of the other ranks rather than at a barrier, which would time out where a part takes
+    long.
 
-    Args:
-        root (Path): The folder.
-        made_by (dict): All that the arrays depend on, as JSON can hold it; kept in the folder and compared.
+    Attributes:
         count (int): The number of parts.
-        option (str): The option of the command line that names the output, for messages.
-
-    Raises:
-        InputError: The folder holds arrays that depend on something else.
     """
 
-    def __init__(self, root: Path, made_by: dict[str, Any], count: int, option: str = '--output-root'):
-        self.root = root
-        self.count = count
-        note, made_by = root / 'made_by.json', json.loads(json.dumps(made_by))
-        if note.exists():
-            _require_equal(read_json(note, 'note'), made_by, root, option)
-        elif is_main_process():
-            write_json(note, made_by, flushed=True)
+    count: int
 
-    def path(self, number: int) -> Path:
-        """The file of a part."""
-        return self.root / f'{number:06d}.npz'
-
+    @abstractmethod
     def missing(self) -> list[int]:
         """The numbers of the parts that are not there yet."""
-        return [number for number in range(self.count) if not self.path(number).is_file()]
+
+    @abstractmethod
+    def write(self, number: int, arrays: Mapping[str, Any]) -> None:
+        """Keep the arrays of a part."""
 
     def share(self) -> list[int]:
         """The numbers of the missing parts that this process computes."""
@@ -61,7 +48,7 @@ class Parts:
 
     def fill(
         self,
-        measure: Callable[[int], dict[str, np.ndarray]],
+        measure: Callable[[int], Mapping[str, Any]],
         title: str | bool = False,
         share: list[int] | None = None,
     ) -> None:
@@ -76,12 +63,45 @@ class Parts:
         bar = tqdm(total=self.count, desc=title or None, disable=not title or not is_main_process())
         for number in mine:
             self._show(bar)
-            self._write(number, measure(number))
+            self.write(number, measure(number))
         while is_main_process() and self.missing():
             self._show(bar)
             time.sleep(0.5)
         self._show(bar)
         bar.close()
+
+    def _show(self, bar: tqdm) -> None:
+        if not bar.disable:
+            bar.update(self.count - len(self.missing()) - bar.n)
+
+
+class Parts(PartedWork):
+    """Numbered ``.npz`` files in a folder, each with the arrays of one part of the work.
+
+    A run that is started again computes the parts that are not there yet.
+
+    Args:
+        root (Path): The folder.
+        made_by (dict): All that the arrays depend on, as JSON can hold it; kept in the folder and compared.
+        count (int): The number of parts.
+        option (str): The option of the command line that names the output, for messages.
+
+    Raises:
+        InputError: The folder holds arrays that depend on something else.
+    """
+
+    def __init__(self, root: Path, made_by: dict[str, Any], count: int, option: str = '--output-root'):
+        self.root = root
+        self.count = count
+        require_made_by(root, made_by, option)
+
+    def path(self, number: int) -> Path:
+        """The file of a part."""
+        return self.root / f'{number:06d}.npz'
+
+    def missing(self) -> list[int]:
+        """The numbers of the parts that are not there yet."""
+        return [number for number in range(self.count) if not self.path(number).is_file()]
 
     def read(self) -> dict[str, np.ndarray]:
         """The arrays of all parts, joined along their first axis.
@@ -89,19 +109,22 @@ class Parts:
         Raises:
             InputError: A file is damaged.
         """
-        parts = [self._read(self.path(number)) for number in range(self.count)]
+        parts = [self.read_part(number) for number in range(self.count)]
         return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else {})}
 
-    def _show(self, bar: tqdm) -> None:
-        if not bar.disable:
-            bar.update(self.count - len(self.missing()) - bar.n)
-
-    def _write(self, number: int, arrays: dict[str, np.ndarray]) -> None:
+    def write(self, number: int, arrays: Mapping[str, Any]) -> None:
+        """Keep the arrays of a part."""
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
         put(buffer.getvalue(), str(self.path(number)))
 
-    def _read(self, path: Path) -> dict[str, np.ndarray]:
+    def read_part(self, number: int) -> dict[str, np.ndarray]:
+        """The arrays of one part.
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        path = self.path(number)
         try:
             with np.load(path) as file:
                 return dict(file)
@@ -109,8 +132,23 @@ class Parts:
             raise InputError(f'{path} is damaged ({reason(error)}); delete it and run again') from None
 
 
-def _require_equal(found: Any, wanted: dict[str, Any], root: Path, option: str) -> None:
-    """Refuse what depends on something else; the message names the first difference."""
+def require_made_by(root: Path, made_by: dict[str, Any], option: str = '--output-root') -> None:
+    """Note in a folder what its content depends on, or compare with the note that is there.
+
+    Args:
+        root (Path): The folder.
+        made_by (dict): All that the content depends on, as JSON can hold it.
+        option (str): The option of the command line that names the output, for messages.
+
+    Raises:
+        InputError: The content depends on something else; the message names the first difference.
+    """
+    note, wanted = root / 'made_by.json', json.loads(json.dumps(made_by))
+    if not note.exists():
+        if is_main_process():
+            write_json(note, wanted, flushed=True)
+        return
+    found: Any = read_json(note, 'note')
     for key in sorted({*wanted, *found}):
         if found.get(key) != wanted.get(key):
             raise InputError(

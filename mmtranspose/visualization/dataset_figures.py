@@ -93,7 +93,8 @@ def randomization_figure(
         InputError: The values of a method are not (B, 3).
     """
     below = max(map(len, blocks), default=0) * 0.045
-    figure, (axes,) = _panels(1, max(4.2, 0.45 * len(blocks)), 2.8 + below, title, dpi, legend=1.7)
+    height = max(2.8 + below, 0.2 * len(correlations))  # of the legend
+    figure, (axes,) = _panels(1, max(4.2, 0.45 * len(blocks)), height, title, dpi, legend=1.7)
     for number, (method, values) in enumerate(correlations.items()):
         if _draw_line(axes, method, values, number) != len(blocks):
             raise InputError(f'{method!r} must have shape ({len(blocks)}, 3), not {np.shape(values)}')
@@ -134,7 +135,7 @@ def _draw_line(axes: Axes, name: str, values: ArrayLike, number: int) -> int:
         raise InputError(f'{name!r} must have shape (points, 3): mean, low, high; not {values.shape}')
     mean, low, high = values.T
     colour = LINE_COLOURS[number % len(LINE_COLOURS)]
-    marker = LINE_MARKERS[number % len(LINE_MARKERS)]
+    marker = LINE_MARKERS[(number + number // len(LINE_COLOURS)) % len(LINE_MARKERS)]  # none twice in one colour
     at = np.arange(len(mean))
     axes.fill_between(at, low, high, color=colour, alpha=0.13, lw=0)
     axes.vlines(at, low, high, color=colour, alpha=0.5, lw=1)

@@ -30,6 +30,8 @@ from mmtranspose.visualization.canvas import (
 SHARES, DIFFERENCES = matplotlib.colormaps['viridis'], matplotlib.colormaps['RdBu_r']
 MISSING = '#e4e4e8'
 MOST_NUMBERS = 24  # columns up to which the cells of a matrix hold their numbers
+CELL, SMALL_CELL, LARGE_CELL = 0.21, 0.115, 0.42  # sides in inches: with numbers, without, of a matrix of few columns
+NUMBER = 5.5  # font size in points in a cell of side ``CELL``
 
 
 def dependency_matrix_figure(
@@ -69,12 +71,15 @@ def dependency_matrix_figure(
         rows = [('visible', shares, SHARES, 0.0), ('occluded', hidden, SHARES, 0.0)]
         rows.append(('occluded − visible', change, DIFFERENCES, -_top(change)))
     tops = [_top(*(row[1] for row in rows if row[2] is colours)) for _, _, colours, _ in rows]
-    figure, grid = _matrix_grid(len(rows), shares.shape, names, part_names, title, dpi)
-    for (row_name, matrices, colours, low), top, line in zip(rows, tops, grid, strict=True):
-        for layer, (axes, matrix) in enumerate(zip(line, matrices, strict=False), start=1):
-            _draw_matrix(axes, matrix, colours, low, top)
-            axes.set_title(f'layer {layer}' + (row_name and f', {row_name}'), fontsize=LETTERS + 2, color=INK)
-            _label_matrix(axes, names if layer == 1 else (), part_names if line is grid[-1] else ())
+    titles = [[f'layer {layer}' + (row[0] and f', {row[0]}') for layer in range(1, len(shares) + 1)] for row in rows]
+    figure, grid = _matrix_grid(titles, shares.shape, names, part_names, title, dpi)
+    side = grid[0][0].get_position().width * figure.get_figwidth() / len(part_names)
+    number_size = NUMBER * max(1, min(side, LARGE_CELL) / CELL) ** 0.6
+    for (_, matrices, colours, low), top, line, heads in zip(rows, tops, grid, titles, strict=True):
+        for axes, matrix, head in zip(line, matrices, heads, strict=False):
+            _draw_matrix(axes, matrix, colours, low, top, number_size)
+            axes.set_title(head, fontsize=LETTERS + 2, color=INK)
+            _label_matrix(axes, names if axes is line[0] else (), part_names if line is grid[-1] else ())
         _draw_scale(figure, line[-1], line[0].images[0], 'share of attention' if low == 0 else 'difference')
     return rendered(figure)
 
@@ -92,19 +97,20 @@ def _top(*values: np.ndarray) -> float:
 
 
 def _matrix_grid(
-    rows: int,
+    titles: Sequence[Sequence[str]],
     shape: tuple[int, ...],
     names: Sequence[str],
     part_names: Sequence[str],
     title: str | None,
     dpi: float,
 ) -> tuple[Figure, list[list[Axes]]]:
-    """Make a figure with axes for a matrix of each row and layer, and for a colour scale at the end of each row."""
-    layers, height, width = shape
-    cell = 0.21 if width <= MOST_NUMBERS else 0.115
+    """Make a figure with axes for a matrix under each title, and for a colour scale at the end of each row."""
+    rows, (layers, height, width) = len(titles), shape
+    widest = max(text_width(head, LETTERS + 2) for heads in titles for head in heads)
+    cell = min(max(CELL, widest / width), LARGE_CELL) if width <= MOST_NUMBERS else SMALL_CELL
     left = max(text_width(spaced(name), LETTERS) for name in names) + 0.25
     below = max(text_width(spaced(name), LETTERS) for name in part_names) + 0.2
-    across, down = max(width * cell, 0.9), max(height * cell, 0.6)
+    across, down = max(width * cell, widest, 0.9), max(height * cell, 0.6)
     total = left + layers * (across + 0.15) + 0.95
     title = wrapped(title or '', total - 0.3, TITLE)
     header = 0.2 + text_height(title, TITLE)
@@ -127,7 +133,7 @@ def _share(box: tuple[float, float, float, float], size: tuple[float, float]) ->
     return box[0] / size[0], box[1] / size[1], box[2] / size[0], box[3] / size[1]
 
 
-def _draw_matrix(axes: Axes, matrix: np.ndarray, colours: Any, low: float, top: float) -> None:
+def _draw_matrix(axes: Axes, matrix: np.ndarray, colours: Any, low: float, top: float, number_size: float) -> None:
     axes.set_facecolor(MISSING)
     image = axes.imshow(matrix, cmap=colours, vmin=low, vmax=top, aspect='auto', interpolation='nearest')
     missing = np.ma.masked_where(np.isfinite(matrix), np.zeros_like(matrix))
@@ -142,7 +148,7 @@ def _draw_matrix(axes: Axes, matrix: np.ndarray, colours: Any, low: float, top: 
         if np.isfinite(value):
             r, g, b = image.cmap(image.norm(value))[:3]
             ink = 'white' if 0.3 * r + 0.59 * g + 0.11 * b < 0.5 else INK
-            style: dict[str, Any] = dict(fontsize=5.5, color=ink, ha='center', va='center_baseline')
+            style: dict[str, Any] = dict(fontsize=number_size, color=ink, ha='center', va='center_baseline')
             axes.text(column, row, _percent(value), **style)
 
 

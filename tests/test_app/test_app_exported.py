@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from mmtranspose.app import Choice, Explorer, Settings
+from mmtranspose.app.brush import counterfactual, paint, replacements
+from mmtranspose.app.counterfactual import PIXELS, TOKENS_OFF
 from mmtranspose.app.view import render
 from mmtranspose.deployment import load_exported
 from mmtranspose.errors import InputError
@@ -108,6 +110,19 @@ def test_file_that_does_not_say_how_crops_are_cut_is_refused_at_once(exported):
         Explorer(estimator)
 
 
+class TestBrush:
+    def test_pixels_are_replaced_and_tokens_are_not_switched_off(self, explorer, estimator, scene, start):
+        session = start(explorer)
+        assert paint(explorer, session, '{"radius": 0.1, "points": [[0.3, 0.3], [0.3, 0.6]]}', EVERY_KEYPOINT) == ''
+        assert replacements(explorer) == PIXELS
+        person, pair = counterfactual(explorer, session, EVERY_KEYPOINT)
+        whole = estimator.poses(pair.image, scene[1])
+        np.testing.assert_allclose(pair.scores[1], whole.scores[person], atol=1e-3)
+        assert pair.movement.max() > 0
+        with pytest.raises(InputError, match="replacement='tokens off' is unknown"):
+            counterfactual(explorer, session, Settings(replacement=TOKENS_OFF))
+
+
 class TestPage:
     """The controls that are shown; by the page's own description of itself, which the browser follows."""
 
@@ -139,6 +154,15 @@ class TestPage:
     def test_of_a_model_all(self, tiny_model):
         _, shown = self.shown(self.page(Explorer(tiny_model, lambda images: [np.zeros((0, 5))] * len(images))))
         assert len(shown) == 8
+
+    def test_why_tokens_are_not_switched_off(self, explorer, poses_only, tiny_model):
+        model = Explorer(tiny_model, lambda images: [np.zeros((0, 5))] * len(images))
+        for one, offered in ((explorer, False), (poses_only, False), (model, True)):
+            parts, _ = self.shown(self.page(one))
+            labels = [label for label, _ in parts['replacement']['choices']]
+            assert labels[:3] == ['mean grey', 'blur', "neighbours' colours"]
+            assert (labels[3:] == ['tokens off']) == offered == ('tokens-stay' not in parts)
+        assert 'cannot be switched off here' in self.shown(self.page(explorer))[0]['tokens-stay']['value']
 
     def test_hints(self, explorer, poses_only, start):
         controls = ('dependency', '2', 'mean', 0.3, 0.0, 0.75, 0.0)

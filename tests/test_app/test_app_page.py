@@ -12,6 +12,7 @@ from PIL import Image
 
 from mmtranspose.apis import init_model
 from mmtranspose.app import Explorer, Settings
+from mmtranspose.app.counterfactual import MEAN_GREY
 from mmtranspose.app.server import serve
 from mmtranspose.app.view import enlarged, render
 
@@ -127,8 +128,8 @@ class Visitor:
         expect(number).to_have_value('0')
 
     def facts(self):
-        cells = self.page.locator('#facts td').all_inner_texts()
-        return dict(zip(self.page.locator('#facts th').all_inner_texts(), cells, strict=True))
+        cells = self.page.locator('#facts :not(.moves) > table td').all_inner_texts()
+        return dict(zip(self.page.locator('#facts :not(.moves) > table th').all_inner_texts(), cells, strict=True))
 
 
 def expected(explorer, image, choice=None, settings=None, boxes=BOXES):
@@ -198,7 +199,7 @@ def test_place_on_a_narrow_screen_and_another_visitor(visit, explorer, image_fil
     before = expected(explorer, image, None, bare)
     assert_looks_like(seen, expected(explorer, image, cell.choice, Settings(layer=1)), before)
     row, column = cell.choice.cell
-    assert visitor.facts()['place'] == f'row {row + 1}, column {column + 1} of person 2'
+    assert visitor.facts()['place'] == f'row {row}, column {column} of person 2'
     assert second.facts() == {'people': '1'}
 
 
@@ -234,3 +235,70 @@ def test_bad_upload(visit, tmp_path, image_files):
     visitor.upload(image_files[0])
     visitor.seen()
     assert visitor.page.locator('#facts .problem').count() == 0
+
+
+def test_brush(visit, explorer, image_files):
+    """By the pointer and by the keyboard; the canvas over the image sends what is under it."""
+    image = cv2.imread(str(image_files[0]))
+    visitor = visit(viewport=dict(width=390, height=844), color_scheme='dark')
+    page = visitor.page
+    thumbnails = page.locator('#examples button img').first.bounding_box()
+    assert thumbnails['y'] + thumbnails['height'] < 844  # in sight on a phone
+    visitor.upload(image_files[0])
+    visitor.seen()
+    visitor.choose('#clicks', 'paint')
+    canvas = page.locator('#brush-canvas')
+    expect(canvas).to_be_visible()
+    canvas.scroll_into_view_if_needed()
+    frame = canvas.bounding_box()
+    at = [(frame['x'] + x * frame['width'], frame['y'] + y * frame['height']) for x, y in ((0.2, 0.3), (0.3, 0.6))]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    page.mouse.move(*at[1], steps=8)
+    page.mouse.up()
+    painted = visitor.seen()
+    # Grey around the middle of the stroke and nowhere beside it, in the image that is shown at three times its size.
+    height, width = painted.shape[:2]
+    middle = painted[round(0.45 * height) - 4 :, round(0.25 * width) - 4 :][:9, :9]
+    assert np.abs(middle - MEAN_GREY).max() < 16
+    beside = painted[round(0.45 * height) - 4 :, round(0.45 * width) - 4 :][:9, :9]
+    assert np.abs(beside - MEAN_GREY).max() > 16
+    assert visitor.facts()['painted'].startswith('1 stroke, ') and visitor.facts()['replaced by'] == 'mean grey'
+    moved = page.locator('#facts .moves tbody td:nth-child(2)').all_inner_texts()
+    assert len(moved) == 17 and moved == sorted(moved, key=float, reverse=True) and float(moved[0]) > 0
+
+    canvas.focus()
+    page.keyboard.press('ArrowDown')
+    page.keyboard.press(' ')
+    visitor.seen()
+    assert visitor.facts()['painted'].startswith('2 strokes, ')
+    page.locator('#undo').click()
+    np.testing.assert_array_equal(visitor.seen(), painted)
+    page.locator('#reset').click()
+    restored = expected(explorer, image, None, Settings())
+    assert_looks_like(visitor.seen(), restored, painted)
+    assert page.locator('#facts .moves').count() == 0
+
+    page.locator('#stroke textarea').evaluate(
+        """field => {
+            field.value = '{"radius": 9}';
+            field.dispatchEvent(new Event('input', { bubbles: true }));
+            field.dispatchEvent(new KeyboardEvent('keypress', { key: 'Enter', bubbles: true, cancelable: true }));
+        }"""
+    )
+    assert 'a radius and points' in page.wait_for_selector('#facts .problem').inner_text()
+
+
+def test_keypoint_by_name_and_keyboard(visit, image_files):
+    visitor = visit(viewport=dict(width=1280, height=900))
+    visitor.upload(image_files[0])
+    visitor.seen()
+    visitor.page.locator('#keypoint input').focus()
+    visitor.page.keyboard.type('left wr')
+    visitor.page.keyboard.press('Enter')
+    visitor.seen()
+    assert visitor.facts()['keypoint'].startswith('left_wrist of person 1')
+    bar = visitor.page.locator('#facts .scale')
+    low, high = bar.locator('span:not(.bar)').all_inner_texts()
+    assert low == '0' and visitor.facts()['highest weight'].startswith(f'{high}, ')
+    assert 'rgb(' in bar.locator('.bar').evaluate('bar => getComputedStyle(bar).backgroundImage')

@@ -285,7 +285,7 @@ class TestView:
     def test_place_and_method(self, explorer, session):
         session.choice = Choice(1, cell=(5, 1))
         attention, facts = render(explorer, session, Settings())
-        assert dict(facts)['place'] == 'row 6, column 2 of person 2'
+        assert dict(facts)['place'] == 'row 5, column 1 of person 2'
         nothing, facts = render(explorer, session, Settings('rollout'))
         assert dict(facts)['shown'] == 'nothing: rollout explains keypoints only, click one'
         assert np.abs(attention.astype(int) - nothing).max() > 10

@@ -1,5 +1,6 @@
 """Each mode of the benchmark, from its command line to its figures."""
 
+import importlib.util
 import json
 import math
 import pickle
@@ -30,6 +31,7 @@ from mmtranspose.crops.boxes import load_bboxes
 from mmtranspose.errors import InputError
 
 COMMAND = 'benchmark'
+BY_OPENVINO = ['token ablation, OpenVINO'] if importlib.util.find_spec('openvino') else []
 
 
 class Here:
@@ -144,11 +146,18 @@ def test_explanation(here, figures, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ('mode', 'candidate'), [('token-ablation', 'token ablation'), ('edge-knockout', 'with edge knockout')]
+    ('mode', 'candidates'),
+    [('token-ablation', ('token ablation', *BY_OPENVINO)), ('edge-knockout', ('with edge knockout',))],
 )
-def test_interventions(here, figures, mode, candidate):
-    result, printed = figures(mode, '--batch-size', '2', candidates=('baseline', candidate))
-    assert [row['differences'] for row in result['rows']] == [{}, {}] and 'images/s' in printed
+def test_interventions(here, figures, mode, candidates):
+    result, printed = figures(mode, '--batch-size', '2', candidates=('baseline', *candidates))
+    assert all(row['differences'] == {} for row in result['rows']) and 'images/s' in printed
+
+
+def test_interventions_without_openvino(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmtranspose.benchmark.modes.interventions.importlib.util.find_spec', lambda name: None)
+    names = [candidate.name for candidate in interventions.token_ablation_candidates(settings, 2, tmp_path)]
+    assert names == ['baseline', 'token ablation']
 
 
 def test_passes_of_interventions(settings, tmp_path, monkeypatch):
@@ -161,6 +170,7 @@ def test_passes_of_interventions(settings, tmp_path, monkeypatch):
         return model
 
     monkeypatch.setattr(interventions, 'load_model', loaded)
+    monkeypatch.setattr(interventions.importlib.util, 'find_spec', lambda name: None)  # OpenVINO runs no hooks
     found = {}
     for candidate in (
         *interventions.token_ablation_candidates(settings, 2, tmp_path),

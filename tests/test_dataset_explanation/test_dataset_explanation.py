@@ -1,6 +1,7 @@
 """Explanations over a dataset: ground truth, shares by hand, intervals, resuming, several processes."""
 
 import copy
+import csv
 import json
 import shutil
 
@@ -11,17 +12,27 @@ from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
 from mmtranspose.apis import InputError, explain_topdown, init_model
-from mmtranspose.dataset_explanation import DatasetExplanationSettings, explain_dataset
+from mmtranspose.dataset_explanation import (
+    DatasetExplanationSettings,
+    dataset_run,
+    explain_dataset,
+    measured_parts,
+    measures,
+)
+from mmtranspose.dataset_explanation.cases import case_run
 from mmtranspose.dataset_explanation.labelled_people import GroundTruth, LabelledPeople, torso_lengths
+from mmtranspose.dataset_explanation.matched_difference import matched_difference
 from mmtranspose.dataset_explanation.measures import MEASURES, counterpart_shares, measure_faithfulness, others_coverage
-from mmtranspose.dataset_explanation.summary import matched_difference
+from mmtranspose.dataset_explanation.share_sums import share_sums
 from mmtranspose.explain import Explainer, ExplainOptions, Target, edge_knockout, token_ablation
 from mmtranspose.explain.methods import build_method
 from mmtranspose.explain.recording import recorded_forward
 from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.media import read_image
 
-SETTINGS = dict(max_samples=4, faithfulness_samples=1, methods=('attention-2', 'random'), steps=2, percentiles=(50,))
+SETTINGS = dict(
+    max_samples=4, faithfulness_samples=1, methods=('attention-2', 'random'), score_thr=-1, steps=2, percentiles=(50,)
+)
 
 
 @pytest.fixture(scope='module')
@@ -39,6 +50,13 @@ def explained(model, tmp_path_factory):
     root = tmp_path_factory.mktemp('explained') / 'out'
     settings = DatasetExplanationSettings(**SETTINGS, batch_size=3)
     return root, explain_dataset(model, root, settings, progress=False)
+
+
+def part_of(root, kind, name='000000-000001'):
+    """The arrays of a part of the only folder of a kind."""
+    (path,) = (root / 'parts').glob(f'{kind}-????????/{name}.npz')
+    with np.load(path) as file:
+        return dict(file)
 
 
 def test_ground_truth_is_the_annotations(model, annotations):
@@ -73,6 +91,19 @@ def test_ground_truth_without_flags_or_area():
     ground_truth = GroundTruth.of(7, sample)
     assert ground_truth.visibility.tolist() == [3, 0] and ground_truth.area == pytest.approx(0.53 * 20 * 40)
     np.testing.assert_array_equal(ground_truth.keypoints, [[1, 2], [np.nan, np.nan]])
+
+
+def test_ground_truth_with_weights():
+    """KeypointConverter, which fits the keypoints of one dataset to another, adds a column of weights to the labels."""
+    info = dict(
+        keypoints=np.array([[[1, 2], [3, 4.0]]]),
+        keypoints_visible=np.array([[[0, 1.0], [1, 1]]]),
+        bbox=np.array([[10, 20, 30, 60.0]]),
+        raw_ann_info=dict(keypoints=[1, 2, 2] * 3, area=50),
+    )
+    ground_truth = GroundTruth.of_info(7, info)
+    assert ground_truth.visibility.tolist() == [0, 3] and ground_truth.area == 50
+    np.testing.assert_array_equal(ground_truth.keypoints, [[np.nan, np.nan], [3, 4]])
 
 
 def test_torso_by_hand():
@@ -121,8 +152,7 @@ def test_matched_difference_compares_each_keypoint_with_itself():
 def test_measurements_of_a_person_by_hand(model, explained, people, annotations):
     """Shares in discs by counting small squares, entropy and reach of one person's maps."""
     root, _ = explained
-    with np.load(root / 'parts' / 'attention' / '000000.npz') as file:
-        part = dict(file)
+    part = part_of(root, 'attention', '000000-000004')
     info = LabelledPeople(model.cfg.copy(), 4, 0).dataset.get_data_info(int(part['id'][0]))
     raw = info['raw_ann_info']
     x, y, w, h = raw['bbox']
@@ -155,27 +185,45 @@ def test_measurements_of_a_person_by_hand(model, explained, people, annotations)
     np.testing.assert_allclose(part['own'][0], np.einsum('lkk->lk', part['shares'][0]))
 
 
+def test_a_whole_part_holds_sums(model, explained, monkeypatch):
+    """Sums of people in batches are those of their shares; groups of one keypoint have its shares."""
+    rows, names = part_of(explained[0], 'attention', '000000-000004'), keypoint_names(model.dataset_meta)
+    monkeypatch.setattr(measures, 'shown_groups', lambda names: {name: [k] for k, name in enumerate(names)})
+    people, settings = LabelledPeople(model.cfg.copy(), 4, 0), DatasetExplanationSettings(batch_size=3)
+    explainer = Explainer(model, ExplainOptions(flip_test=False))
+    part = measured_parts.attention_part(explainer, people, range(4), settings, summed=True)
+    assert 'shares' not in part
+    for name, values in share_sums(rows['shares'], rows['visibility']).items():
+        np.testing.assert_allclose(part[name], values, rtol=1e-4, atol=1e-6)
+    for name in ('visibility', 'own', 'entropy'):
+        np.testing.assert_allclose(part[name], rows[name], rtol=1e-4)
+    assert part['group_sums'].shape == (4, 3, 2, len(names), len(names))
+    shares = np.nan_to_num(rows['shares'])
+    for flag, found in zip((1, 2), part['group_sums'].swapaxes(0, 1)):
+        chosen = (rows['visibility'] == flag)[:, None, :, None]
+        np.testing.assert_allclose(found, np.where(chosen, shares, 0), rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.filterwarnings('ignore:Mean of empty slice')  # of a keypoint that nobody shows
 def test_summary_is_the_means(explained):
     root, summary = explained
-    parts = [dict(np.load(root / 'parts' / 'attention' / f'00000{n}.npz')) for n in (0, 1)]
-    assert [len(part['id']) for part in parts] == [3, 1] and summary['people'] == 4
-    visibility, shares = (np.concatenate([part[name] for part in parts]) for name in ('visibility', 'shares'))
+    part = part_of(root, 'attention', '000000-000004')
+    assert len(part['id']) == summary['people'] == 4
+    visibility, shares = part['visibility'], part['shares']
     assert summary['keypoints']['visible'] == (visibility == 2).sum()
-    row = next(
-        row
-        for row in summary['dependency']
-        if (row['layer'], row['group'], row['keypoint'], row['part']) == (2, 'visible', 'left_hip', 'nose')
-    )
+    with open(root / 'dependency.csv', newline='') as file:
+        rows = {(row['layer'], row['group'], row['keypoint'], row['part']): row for row in csv.DictReader(file)}
+    row = rows['2', 'visible', 'left_hip', 'nose']
     values = np.where(visibility[:, 11] == 2, shares[:, 1, 11, 0], np.nan)
-    assert row['mean'] == pytest.approx(np.nanmean(values), nan_ok=True)
-    assert row['n'] == np.isfinite(values).sum()
-    assert len(summary['dependency']) == 3 * 2 * 17 * 17
+    assert float(row['mean']) == pytest.approx(np.nanmean(values), rel=1e-5, nan_ok=True)
+    assert float(row['n']) == np.isfinite(values).sum()
+    assert len(rows) == 3 * 2 * 17 * 17
     faithfulness = {(row['method'], row['measure']): row for row in summary['faithfulness']}
     assert set(faithfulness) == {(method, measure) for method in SETTINGS['methods'] for measure in MEASURES}
-    measured = np.load(root / 'parts' / 'faithfulness' / '000000.npz')['faithfulness']
-    assert measured.shape == (1, 2, len(MEASURES), 17)  # one person tested
-    assert faithfulness['random', 'road']['mean'] == pytest.approx(np.nanmean(measured[0, 1, 2]), nan_ok=True)
+    measured, effects = part_of(root, 'faithfulness-random')['values'], part_of(root, 'effects')
+    assert measured.shape == (1, len(MEASURES), 17)  # one person tested
+    values = np.where(effects['labelled'], measured[:, 2], np.nan)
+    assert faithfulness['random', 'road']['mean'] == pytest.approx(np.nanmean(values))
     assert summary['randomization'][0]['block'] == 'head.final_layer'
 
 
@@ -183,16 +231,15 @@ def test_interventions(model):
     """The shares of what interventions take lie where the map is highest; every keypoint of one person is tested."""
     people = LabelledPeople(model.cfg.copy(), 4, seed=0)
     batch, ground_truths = people.batch(0, 1)
-    settings = DatasetExplanationSettings(
-        score_thr=-1, steps=1, percentiles=(50,), ablation_steps=1, sensitivity_samples=1
-    )
+    settings = DatasetExplanationSettings(steps=1, percentiles=(50,), ablation_steps=1, sensitivity_samples=1)
     explainer, method = Explainer(model, ExplainOptions(flip_test=False)), build_method('attention-2', 2)
     part = measure_faithfulness(explainer, batch, ground_truths, people.metainfo, [method], settings)
     inputs = model.data_preprocessor(batch, training=False)['inputs']
     run = recorded_forward(model, inputs)
     target = Target.of(run.heatmaps, run.grid)
     maps = method(model, inputs, target)
-    tested = np.isfinite(part['best'][0, 0])
+    tested = part['labelled'][0]
+    np.testing.assert_allclose(part['score'], run.heatmaps.amax((2, 3)), rtol=1e-6)
     assert tested.sum() == (ground_truths[0].visibility > 0).sum() > 0
     for index, (name, drop) in enumerate([('tokens', token_ablation), ('edges', edge_knockout)]):
         changed = drop(model, inputs, target.peaks)[0].abs().flatten(1)
@@ -202,6 +249,11 @@ def test_interventions(model):
         best = changed.sort(descending=True).values[:, : first.shape[1]].sum(1) / changed.sum(1)
         np.testing.assert_allclose(part['best'][0, index][tested], best[tested], atol=1e-4)
         assert np.isfinite(part['faithfulness'][0, 0][:, tested]).all()
+    again = measure_faithfulness(
+        explainer, batch, ground_truths, people.metainfo, [method], settings, [], part['effects']
+    )
+    np.testing.assert_array_equal(again['faithfulness'], part['faithfulness'])
+    assert again['randomization'].size == 0
 
 
 def test_files(explained):
@@ -217,22 +269,148 @@ def test_files(explained):
     assert lines[0] == 'layer,group,quantity,mean,low,high,n' and len(lines) == 1 + len(summary['layers'])
 
 
-def test_goes_on_after_a_stop(model, explained, tmp_path, monkeypatch):
-    monkeypatch.setattr('mmtranspose.dataset_explanation.dataset_run.write_report', lambda *_: None)  # see test_files
-    root, summary = explained
-    shutil.copytree(root / 'parts', tmp_path / 'parts')
-    (tmp_path / 'parts' / 'attention' / '000001.npz').unlink()
-    first = (tmp_path / 'parts' / 'attention' / '000000.npz').stat().st_mtime_ns
-    settings = DatasetExplanationSettings(**SETTINGS, batch_size=3)
-    again = explain_dataset(model, tmp_path, settings, progress=False)
-    assert (tmp_path / 'parts' / 'attention' / '000000.npz').stat().st_mtime_ns == first
-    assert json.dumps(again) == json.dumps(summary)  # NaN and all
+@pytest.fixture
+def counted(monkeypatch):
+    """What is measured: how many people's attention, and for each tested person the methods' names."""
+    counts = dict(attention=0, effects=0, faithfulness=[], randomization=[])
+    attention, faithfulness = measured_parts.measure_attention, measured_parts.measure_faithfulness
+
+    def measure_attention(explainer, batch, ground_truths, *rest):
+        counts['attention'] += len(ground_truths)
+        return attention(explainer, batch, ground_truths, *rest)
+
+    def measure_faithfulness(explainer, batch, ground_truths, metainfo, methods, settings, randomized, effects):
+        counts['effects'] += effects is None
+        counts['faithfulness'] += [method.name for method in methods]
+        counts['randomization'] += [method.name for method in randomized]
+        return faithfulness(explainer, batch, ground_truths, metainfo, methods, settings, randomized, effects)
+
+    monkeypatch.setattr(measured_parts, 'measure_attention', measure_attention)
+    monkeypatch.setattr(measured_parts, 'measure_faithfulness', measure_faithfulness)
+    monkeypatch.setattr(dataset_run, 'write_report', lambda *_: [])  # see test_files
+    monkeypatch.setattr(dataset_run.Cases, 'write', lambda *_: None)
+    return counts
 
 
-def test_other_settings_are_not_mixed(model, explained):
-    root, _ = explained
-    with pytest.raises(InputError, match='holds results with steps=2, now 3: give another --output-root'):
-        explain_dataset(model, root, DatasetExplanationSettings(**SETTINGS | dict(steps=3), batch_size=3))
+@pytest.fixture
+def copied(explained, tmp_path):
+    """A copy of the measurements of ``explained``."""
+    shutil.copytree(explained[0] / 'parts', tmp_path / 'parts')
+    return tmp_path
+
+
+def explain(model, root, **changes):
+    return explain_dataset(model, root, DatasetExplanationSettings(**SETTINGS | changes), progress=False)
+
+
+def test_goes_on_after_a_stop(model, explained, copied, counted):
+    (lost,) = (copied / 'parts').glob('faithfulness-random-*/000000-000001.npz')
+    lost.unlink()
+    assert json.dumps(explain(model, copied, batch_size=3)) == json.dumps(explained[1])  # NaN and all
+    assert counted == dict(attention=0, effects=0, faithfulness=['random'], randomization=[])
+
+
+def require_close(first, second, tables=('layers', 'occlusion')):
+    """Check that two summaries agree but for rounding."""
+    assert (first['people'], first['keypoints']) == (second['people'], second['keypoints'])
+    for table in tables:
+        numbers = [[list(row.values())[-4:] for row in summary[table]] for summary in (first, second)]
+        np.testing.assert_allclose(*numbers, rtol=1e-3, atol=1e-4)
+
+
+def test_more_people_are_added(model, explained, copied, counted):
+    """2 people, then 4: two more are measured. 4, then 3: none is, and the result is that of 3 alone."""
+    few = explain(model, copied / 'grown', max_samples=2, faithfulness_samples=0)
+    assert counted['attention'] == few['people'] == 2
+    require_close(explain(model, copied / 'grown', faithfulness_samples=0), explained[1])
+    assert counted['attention'] == 4
+    three = explain(model, copied, max_samples=3)
+    assert counted['attention'] == 4
+    require_close(three, explain(model, copied / 'alone', max_samples=3, faithfulness_samples=0))
+    assert counted == dict(attention=4 + 3, effects=0, faithfulness=[], randomization=[])
+
+
+def test_more_people_are_tested(model, explained, copied, counted):
+    """The second person is measured alone; one person again gives what one gave."""
+    methods = dict(methods=('random',))
+    two = explain(model, copied, faithfulness_samples=2, **methods)
+    assert counted == dict(attention=0, effects=1, faithfulness=['random'], randomization=['random'])
+    assert {row['n'] for row in two['best']} == {2}
+    one, rows = explain(model, copied, **methods), explained[1]['faithfulness']
+    assert counted['effects'] == 1
+    assert json.dumps(one['faithfulness']) == json.dumps([row for row in rows if row['method'] == 'random'])
+
+
+def test_cases_of_more_people_are_added(model, explained, copied, monkeypatch):
+    """2 people, then 4: two more are measured, and the errors are those of 4 alone."""
+    counts, measure_cases = [], case_run.measure_cases
+
+    def counting(explainer, batch, ground_truths, *rest):
+        counts.extend(person.id for person in ground_truths)
+        return measure_cases(explainer, batch, ground_truths, *rest)
+
+    monkeypatch.setattr(case_run, 'measure_cases', counting)
+    monkeypatch.setattr(dataset_run, 'write_report', lambda *_: [])
+    monkeypatch.setattr(dataset_run.Cases, 'write', lambda *_: None)
+    explain(model, copied / 'grown', max_samples=2, faithfulness_samples=0)
+    assert len(counts) == 2
+    grown = explain(model, copied / 'grown', faithfulness_samples=0)
+    assert len(counts) == len(set(counts)) == 4
+    assert json.dumps(grown['cases']['types']) == json.dumps(explained[1]['cases']['types'])
+    assert grown['cases']['oks'] == explained[1]['cases']['oks']
+
+
+def test_batches_change_nothing(model, explained, copied, counted):
+    found = explain(model, copied, batch_size=1)
+    assert json.dumps(found['layers']) == json.dumps(explained[1]['layers']) and counted['attention'] == 0
+    require_close(explain(model, copied / 'ones', batch_size=1, faithfulness_samples=0), explained[1])
+
+
+@pytest.mark.parametrize(
+    ('changes', 'measured'),
+    [
+        (dict(methods=('attention-2', 'gaussian')), dict(faithfulness=['gaussian'], randomization=['gaussian'])),
+        (dict(methods=('random',), steps=3), dict(faithfulness=['random'])),
+        (
+            dict(methods=('random',), cell='nearest'),
+            dict(attention=4, faithfulness=['random'], randomization=['random']),
+        ),
+        (dict(score_thr=0.9, batch_size=2), {}),
+        (dict(methods=('random',)), {}),
+    ],
+    ids=lambda value: ' '.join(value),
+)
+def test_a_changed_setting_redoes_what_depends_on_it(model, explained, copied, counted, changes, measured):
+    before = {path: path.stat().st_mtime_ns for path in copied.rglob('*.npz')}
+    found = explain(model, copied, **changes)
+    assert counted == dict(attention=0, effects=0, faithfulness=[], randomization=[]) | measured
+    assert {path: path.stat().st_mtime_ns for path in before} == before  # nothing is deleted or written again
+    methods = changes.get('methods', SETTINGS['methods'])
+    assert list(dict.fromkeys(row['method'] for row in found['faithfulness'])) == list(methods)
+    again = explain(model, copied)
+    assert json.dumps(again | dict(settings=0)) == json.dumps(explained[1] | dict(settings=0))
+    assert counted['faithfulness'] == measured.get('faithfulness', [])
+
+
+def test_scores_below_the_threshold_are_left_out(model, explained, copied, counted):
+    effects = part_of(copied, 'effects')
+    middle = float(np.median(effects['score'][effects['labelled']]))
+    found = explain(model, copied, score_thr=middle)
+    kept = (effects['score'] >= middle) & effects['labelled']
+    assert 0 < kept.sum() < effects['labelled'].sum()
+    row = found['best'][1]
+    assert row['measure'] == 'share of edges' and row['mean'] == pytest.approx(effects['best'][:, 1][kept].mean())
+
+
+def test_it_says_what_is_there(model, copied, counted, capsys):
+    settings = DatasetExplanationSettings(**SETTINGS | dict(methods=('random',), max_samples=5))
+    explain_dataset(model, copied, settings)
+    line = next(line for line in capsys.readouterr().err.splitlines() if 'to measure' in line)
+    assert line == (
+        'attention of people: 4 found, 1 to measure; cases: 4 found, 1 to measure; interventions on people: 1 found, '
+        '0 to measure; faithfulness of people x methods: 1 found, 0 to measure; '
+        'randomisation of people x methods: 1 found, 0 to measure'
+    )
 
 
 def test_other_crops_are_not_mixed(explained, tiny_config, tiny_checkpoint):
@@ -246,9 +424,9 @@ def test_other_crops_are_not_mixed(explained, tiny_config, tiny_checkpoint):
 def test_damaged_part(model, explained, tmp_path):
     root, _ = explained
     shutil.copytree(root / 'parts', tmp_path / 'parts')
-    part = tmp_path / 'parts' / 'attention' / '000001.npz'
+    (part,) = (tmp_path / 'parts').glob('attention-*/000000-000004.npz')
     part.write_bytes(part.read_bytes()[:200])
-    with pytest.raises(InputError, match='attention/000001.npz is damaged .*; delete it and run again'):
+    with pytest.raises(InputError, match='000000-000004.npz is damaged .*; delete it and run again'):
         explain_dataset(model, tmp_path, DatasetExplanationSettings(**SETTINGS, batch_size=3), progress=False)
 
 

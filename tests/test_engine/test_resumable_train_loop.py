@@ -51,11 +51,23 @@ class GoesOn(DefaultSampler):
         return 3
 
 
+class Repeats(DefaultSampler):
+    """A sampler that hands out samples more than once in an epoch, as MMPose's MultiSourceSampler: 0 1 0 1 0 1."""
+
+    def __iter__(self):
+        return iter([0, 1] * 3)
+
+    def __len__(self):
+        return 6
+
+
 @pytest.fixture(autouse=True, scope='module')
 def registered():
-    DATA_SAMPLERS.register_module(module=GoesOn)
+    for sampler in (GoesOn, Repeats):
+        DATA_SAMPLERS.register_module(module=sampler)
     yield
-    del DATA_SAMPLERS._module_dict['GoesOn']
+    for sampler in (GoesOn, Repeats):
+        del DATA_SAMPLERS._module_dict[sampler.__name__]
 
 
 def draws():
@@ -107,8 +119,8 @@ def test_devices_that_are_in_use_are_seeded(monkeypatch, device, in_use, called)
 
 
 def test_an_index_pickles_with_what_seeds_its_sample():
-    index = pickle.loads(pickle.dumps(SampleIndex(5, seed=8, epoch=3)))
-    assert (index, index.seed, index.epoch, index + 1) == (5, 8, 3, 6)
+    index = pickle.loads(pickle.dumps(SampleIndex(5, seed=8, epoch=3, repetition=2)))
+    assert (index, index.seed, index.epoch, index.repetition, index + 1) == (5, 8, 3, 2, 6)
     assert isinstance(index, int)
 
 
@@ -144,6 +156,28 @@ def test_a_sampler_that_goes_on_from_epoch_to_epoch_is_brought_to_its_place():
     ]  # fmt: skip
     assert [[s[0] for s in batch] for batch in sampled(epochs=(2,), skipped=2, sampler='GoesOn')] == [[8]]
     assert [s[0] for batch in sampled(epochs=(1, 2), sampler='GoesOn') for s in batch] == [3, 4, 5, 6, 7, 8]
+
+
+def test_a_sample_that_an_epoch_repeats_is_augmented_anew(monkeypatch):
+    batches = sampled(sampler='Repeats')
+    samples = [tuple(sample[1:]) for batch in batches for sample in batch]
+    assert len(set(samples)) == 6
+    assert sampled(sampler='Repeats', skipped=4) == batches[2:]  # and is the same in a run that was resumed
+    in_processes = set()
+    for rank in range(2):
+        monkeypatch.setattr('mmtranspose.engine.loops.resumable_loader.get_dist_info', lambda rank=rank: (rank, 2))
+        in_processes |= {tuple(sample[1:]) for batch in sampled(sampler='Repeats') for sample in batch}
+        assert sampled()[0] == first_of_default_sampler()  # its one order does not depend on the processes
+    assert len(in_processes) == 12
+
+
+def first_of_default_sampler():
+    """The first batch of epoch 0 of DefaultSampler, seeded by hand."""
+    rows = []
+    for index in list(DefaultSampler(Draws(), seed=7))[:2]:
+        seed_random_states(0, 7, 0, index)
+        rows.append([index, *draws()])
+    return rows
 
 
 def test_the_seeded_dataset_is_the_dataset_to_everybody_else():

@@ -1,6 +1,7 @@
 """Numbers of a dataset as figures: what is drawn is what was given, missing values are left out."""
 
 import importlib
+from itertools import pairwise
 
 import matplotlib
 import numpy as np
@@ -107,6 +108,16 @@ def test_labels_of_matrices_lie_within_the_figure(keep):
         assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
 
 
+@pytest.mark.parametrize('keypoints', [1, 5])
+def test_titles_of_small_matrices_do_not_overlap(keypoints, keep):
+    names = [f'point{number}' for number in range(keypoints)]
+    shares = np.ones((3, keypoints, keypoints))
+    figure = dependency_matrix_figure(shares, names, names, occluded=shares)
+    boxes = [axes.title.get_window_extent() for axes in figure.axes[8:11]]  # the longest: occluded less visible
+    assert [axes.get_title()[9:] for axes in figure.axes[8:11]] == ['occluded − visible'] * 3
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes)) and boxes[-1].x1 < figure.bbox.width
+
+
 @pytest.mark.parametrize('shape', [(3, 2), (1, 2, 3), (0, 3, 2)])
 def test_shares_of_another_shape(shape):
     with pytest.raises(InputError, match=r'must have shape \(L, 3, 2\), not \('):
@@ -155,6 +166,14 @@ def test_randomisation_has_a_line_a_method_over_the_blocks(keep):
     low, high = axes.get_ylim()
     assert low <= -0.1 and 1 < high < 1.6
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ['rollout', 'random']
+
+
+def test_lines_of_many_methods_are_told_apart(keep):
+    (axes,) = randomization_figure(
+        ['head', 'neck'], {f'method-{number}': profile(0.5, 0.1) for number in range(24)}
+    ).axes
+    looks = [(line.get_color(), line.get_marker()) for line in axes.get_lines() if line.get_marker() != 'None']
+    assert len(looks) == len(set(looks)) == 24
 
 
 def test_randomisation_of_another_number_of_blocks():

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mmtranspose.app.place_maps import place_name
 from mmtranspose.errors import InputError
 from mmtranspose.explain.pose_explanation import PoseExplanation
 from mmtranspose.visualization.explanation_page import write_page
@@ -31,6 +32,7 @@ def explanation(seed=0, names=('nose', 'left_wrist', 'left_ankle'), shift=(20, 1
     rng = np.random.default_rng(seed)
     shape = (LAYERS, heads, KEYPOINTS, *GRID) if heads else (LAYERS, KEYPOINTS, *GRID)
     dependency = rng.random(shape, np.float32) ** 4
+    dependency[-1, ..., 0, :, :] **= 4  # so that the page opens on keypoint 0
     dependency /= dependency.sum((-2, -1), keepdims=True)
     fields = dict(
         keypoints=POINTS * 1.5 + shift,
@@ -237,6 +239,12 @@ class Shown:
     def state(self):
         return dict(self.canvas.evaluate('canvas => ({...canvas.dataset})'))
 
+    def beside(self):
+        """The map (h, w) that is drawn beside the chosen layer's, None where there is none."""
+        values = self.page.evaluate('window.explanation.beside()')
+        assert self.page.locator('#beside').is_visible() == (values is not None)
+        return values and np.array(values).reshape(GRID)
+
     def expect(self, maps, **state):
         """The map now drawn is ``maps`` (h, w), to the page's precision, and the canvas says ``state``."""
         shown = self.state
@@ -261,7 +269,7 @@ class Shown:
     def slide(self, name, value):
         self.page.locator(f'#{name}').fill(str(value))
 
-    def pixel(self, xy, size=CROP):
+    def pixel(self, xy, size=CROP, canvas=None):
         """The colour (R, G, B) that is drawn there, once it is."""
         spot = self.place(xy, size)
         script = """(canvas, {x, y}) => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => {
@@ -270,7 +278,7 @@ class Shown:
             copy.drawImage(canvas, -Math.floor(x * ratio), -Math.floor(y * ratio));
             done(Array.from(copy.getImageData(0, 0, 1, 1).data).slice(0, 3));
         })))"""
-        return np.array(self.canvas.evaluate(script, spot))
+        return np.array((canvas or self.canvas).evaluate(script, spot))
 
 
 @pytest.fixture
@@ -376,6 +384,7 @@ class TestBrowser:
         brightest = COLOURS[-1, ::-1]
         np.testing.assert_allclose(shown.pixel(middle), brightest, atol=8)
         np.testing.assert_allclose(shown.pixel(elsewhere), in_grey(crop)[0, 0], atol=3)
+        shown.radio('scale', 'layer')
         shown.radio('keypoint', 1)  # on the layer's scale, 0.4 of keypoint 0's largest
         assert np.abs(shown.pixel(middle) - brightest).max() > 60
         shown.radio('scale', 'map')
@@ -421,8 +430,8 @@ class TestBrowser:
         maps = person.dependency[-1, :, 0].mean(0)
         assert value == pytest.approx(maps[5, 4], abs=float(person.dependency[-1, :, 0].max()) / 255)
         shown.page.mouse.move(1, 1)
-        row, col = np.unravel_index(maps.argmax(), GRID)
-        assert f'largest weight at row {row}, column {col}' in shown.page.text_content('#readout')
+        cell = np.unravel_index(maps.argmax(), GRID)  # counted, and spelt, as the app does
+        assert f'largest weight at {place_name(cell)}' in shown.page.text_content('#readout')
 
     def test_the_image_stays_where_it_is_while_texts_change(self, show):
         shown = show(explanation(), viewport=dict(width=960, height=720))
@@ -559,3 +568,159 @@ class TestBrowser:
         pages[0].locator('#theme').click()
         assert pages[0].evaluate(background) == dark
         assert pages[0].text_content('#theme') == 'Light theme'
+
+
+def peaked(heights, names=None, **changes):
+    """A person whose keypoints' maps have these heights in the last layer, 0.1 in others, each at its own cell."""
+    maps = np.full((LAYERS, len(heights), *GRID), 0.01, np.float32)
+    for keypoint, height in enumerate(heights):
+        maps[:, keypoint, keypoint % 8, 3] = 0.1
+        maps[-1, keypoint, keypoint % 8, 3] = height
+    count = len(heights)
+    fields = dict(names=names or [f'point_{each}' for each in range(count)], scores=np.full(count, 0.9), skeleton=[])
+    fields.update(dependency=maps, affect=None, relevance={}, keypoints=np.resize(POINTS, (count, 2)) * 1.5 + 20)
+    return explanation(**{**fields, **changes})
+
+
+class TestFirstSight:
+    @pytest.mark.parametrize(
+        ('scores', 'person', 'keypoint'),
+        [
+            ([[0.9, 0.2, 0.7, 0.9]], 0, 2),  # the highest map, of keypoint 1, is uncertain
+            ([[0.1, 0.2, 0.1, 0.1]], 0, 1),  # all are
+            ([[0.1, 0.2, np.nan, 0.1], [0.9, 0.1, 0.1, 0.1]], 1, 0),
+        ],
+    )
+    def test_it_opens_on_the_highest_map_of_a_certain_keypoint(self, show, scores, person, keypoint):
+        heights = [0.3, 0.9, 0.6, 0.5]
+        shown = show(*(peaked(heights, scores=np.array(each)) for each in scores))
+        maps = peaked(heights).dependency[-1, keypoint]
+        shown.expect(maps, person=person, keypoint=keypoint, layer=LAYERS - 1)
+
+    def test_both_layers_glow(self, show):
+        shown = show(peaked([0.3, 0.9, 0.6], scores=np.array([0.9, 0.2, 0.9])), viewport=dict(width=1440, height=900))
+        shown.slide('opacity', 100)
+        shown.page.locator('#smooth').uncheck()
+        for canvas in (shown.canvas, shown.page.locator('#beside')):
+            np.testing.assert_allclose(shown.pixel((3 * 8 + 6, 2 * 8 + 6), canvas=canvas), COLOURS[-1, ::-1], atol=8)
+        assert shown.page.locator('input[name=scale][value=map]').is_checked()
+        ticks = shown.page.locator('.ticks span:last-child').all_text_contents()
+        assert ticks == ['0.6', '0.1']  # each layer's own scale
+
+    def test_two_layers_follow_the_keypoint(self, show):
+        person = explanation(heads=None)
+        shown = show(person, viewport=dict(width=1100, height=800))
+        box, beside = shown.canvas.bounding_box(), shown.page.locator('#beside')
+        assert np.abs(shown.beside() - person.dependency[0, 0]).max() < 1e-3
+        assert shown.page.locator('#stage span').all_text_contents() == ['Layer 3', 'Layer 1']
+        assert beside.bounding_box()['x'] < box['x']
+        beside.click(position=shown.place(POINTS[2], CROP))
+        shown.page.keyboard.press('ArrowLeft')  # the image has the focus
+        shown.page.keyboard.press('ArrowRight')
+        shown.page.mouse.move(1, 1)
+        shown.expect(person.dependency[-1, 2], keypoint=2)
+        assert np.abs(shown.beside() - person.dependency[0, 2]).max() < 1e-3
+        beside.hover(position=shown.place((4 * 8 + 4, 5 * 8 + 2), CROP))
+        values = shown.page.text_content('#readout').split('; in layer 1: ')
+        assert float(values[1]) == pytest.approx(person.dependency[0, 2, 5, 4], abs=1e-3)
+        assert 'row 5, column 4: ' in values[0]
+        shown.slide('layer', 1)
+        shown.expect(person.dependency[0, 2], layer=0)
+        assert np.abs(shown.beside() - person.dependency[-1, 2]).max() < 1e-3
+        shown.pixel(POINTS[0])  # once it is drawn
+        assert shown.canvas.bounding_box()['x'] < beside.bounding_box()['x']
+        assert beside.get_attribute('aria-label') == 'dependency map of left ankle, layer 3'
+
+    def test_where_one_layer_is_shown(self, show):
+        shown = show(explanation())
+        for change in (
+            lambda: shown.page.locator('#two').uncheck(),
+            lambda: shown.radio('view', 'image'),  # 200 x 120: each would have half the width
+            lambda: shown.page.set_viewport_size(dict(width=800, height=700)),
+            lambda: shown.radio('kind', 'rollout'),
+        ):
+            assert shown.beside() is not None
+            change()
+            shown.pixel(POINTS[0])
+            assert shown.beside() is None and ';' not in shown.page.text_content('#readout')
+            shown.radio('kind', 'dependency')
+            shown.radio('view', 'crop')
+            shown.page.set_viewport_size(dict(width=1280, height=720))
+            shown.page.locator('#two').check()
+            shown.pixel(POINTS[0])
+        one = explanation(heads=None, dependency=explanation(heads=None).dependency[:1], affect=None)
+        alone = show(one)
+        assert alone.beside() is None and not alone.page.locator('#two').is_visible()
+        assert 'layer' not in alone.page.text_content('#hint')
+
+    def test_it_says_what_to_do(self, show):
+        assert show(explanation()).page.text_content('#hint') == (
+            'Click a keypoint, or hover over it, to see what it depends on. Keys: ← → for keypoints, ↑ ↓ for layers.'
+        )
+        phone = show(explanation(), viewport=dict(width=390, height=844), has_touch=True, is_mobile=True)
+        assert phone.page.text_content('#hint') == 'Tap a keypoint to see what it depends on. Below, tap a layer.'
+
+    def test_arrows_before_anything_has_the_focus(self, show):
+        shown = show(explanation())
+        shown.page.keyboard.press('ArrowRight')
+        shown.page.keyboard.press('ArrowDown')
+        assert (shown.state['keypoint'], shown.state['layer']) == ('1', '1')
+
+
+class TestLinks:
+    @pytest.mark.parametrize(
+        ('fragment', 'state'),
+        [
+            ('keypoint=left_wrist&layer=2', dict(keypoint=1, layer=1, person=0, direction='dependency')),
+            ('keypoint=left%20ankle&person=2', dict(keypoint=2, layer=2, person=1)),
+            ('map=affect&layer=1', dict(keypoint=0, layer=0, direction='affect')),
+            ('map=input_gradient&keypoint=left+wrist', dict(keypoint=1, direction='input_gradient')),
+        ],
+    )
+    def test_a_link_chooses(self, show, fragment, state):
+        shown = show(explanation(), explanation(seed=1), fragment=fragment)
+        assert shown.state.items() >= {name: str(value) for name, value in state.items()}.items()
+        assert not shown.page.locator('#missing').is_visible()
+
+    def test_what_the_page_does_not_have(self, show):
+        hostile = '<img src=x onerror="window.hacked=1">'
+        shown = show(explanation(), fragment=f'keypoint={hostile}&layer=4&person=0&map=nothing')
+        assert shown.state.items() >= dict(person='0', keypoint='0', layer='2', direction='dependency').items()
+        assert shown.page.text_content('#missing') == (
+            f'The link asks for person “0”, keypoint “{hostile}”, map “nothing”, layer “4”, '
+            'which this page does not have.'
+        )
+        assert shown.page.evaluate('window.hacked') is None
+
+    def test_a_link_on_the_open_page(self, show):
+        shown = show(explanation())
+        shown.radio('keypoint', 2)
+        for fragment, state in (('layer=2', ('2', '1')), ('keypoint=left_wrist', ('1', '1')), ('', ('1', '1'))):
+            shown.page.evaluate(
+                """(to) => new Promise((done) => {
+                addEventListener('hashchange', () => setTimeout(done), {once: true}); location.hash = to; })""",
+                fragment,
+            )
+            assert (shown.state['keypoint'], shown.state['layer']) == state
+
+
+class TestManyKeypoints:
+    def test_search(self, show):
+        names = [f'{side}_hand_{number}' for side in ('left', 'right') for number in range(20)]
+        shown = show(peaked([0.5] * 39 + [0.9], names))
+        listed = shown.page.locator('#keypoints label:visible .name')
+        box, last = (shown.page.locator(name).bounding_box() for name in ('#keypoints', '#keypoints label:last-child'))
+        assert box['y'] <= last['y'] and last['y'] + last['height'] <= box['y'] + box['height']  # the chosen one
+        shown.page.locator('#search').fill('2 RIGHT')
+        assert listed.all_text_contents() == ['right hand 2', 'right hand 12']
+        assert shown.page.text_content('#found') == '2 of 40 keypoints'
+        shown.page.keyboard.press('Enter')
+        shown.page.keyboard.press('[')  # a text, not a command
+        assert (shown.state['keypoint'], shown.state['layer']) == ('22', '2')
+        shown.page.keyboard.press('Enter')
+        assert listed.count() == 0 and shown.state['keypoint'] == '22'
+        shown.page.locator('#search').fill('')
+        assert listed.count() == 40 and shown.page.text_content('#found') == ''
+
+    def test_few_have_no_search(self, show):
+        assert not show(explanation()).page.locator('#search').is_visible()

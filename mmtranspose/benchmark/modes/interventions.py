@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmtranspose.acceleration import OpenVinoEncoder
 from mmtranspose.benchmark.benchmark_settings import BenchmarkSettings
 from mmtranspose.benchmark.candidate import Candidate, Task
 from mmtranspose.benchmark.networks import load_model, network, random_inputs, weights_file
 from mmtranspose.explain import edge_knockout, token_ablation
+from mmtranspose.explain.interventions.perturbed_encoder import Encoder
 from mmtranspose.explain.recording import RecordedForward, recorded_forward
 from mmtranspose.explain.target import heatmap_peaks
 from mmtranspose.typing import PoseEstimator
@@ -25,8 +29,14 @@ Run = Callable[[PoseEstimator, Tensor, RecordedForward], Tensor]
 
 
 def token_ablation_candidates(settings: BenchmarkSettings, batch: int, folder: Path) -> list[Candidate]:
-    """The ablation of squares of 4 x 4 tokens; the baseline makes as many passes of the encoder."""
-    return _candidates({'baseline': 'passes', 'token ablation': 'ablation'}, settings, batch, folder)
+    """The ablation of squares of 4 x 4 tokens; the baseline makes as many passes of the encoder.
+
+    Where OpenVINO is installed and the model on the CPU, the ablation also runs with an encoder by OpenVINO.
+    """
+    names = {'baseline': 'passes', 'token ablation': 'ablation'}
+    if settings.device == 'cpu' and importlib.util.find_spec('openvino') is not None:
+        names['token ablation, OpenVINO'] = 'openvino'
+    return _candidates(names, settings, batch, folder)
 
 
 def edge_knockout_candidates(settings: BenchmarkSettings, batch: int, folder: Path) -> list[Candidate]:
@@ -48,7 +58,8 @@ def build_intervention(config: str, checkpoint: str, device: str, batch: int, wo
     model = load_model(config, checkpoint, device)
     inputs = random_inputs(model, batch)
     run = recorded_forward(model, inputs)
-    return Task(lambda: WORKS[work](model, inputs, run), _outputs)
+    run_once = partial(_ablation, encoder=OpenVinoEncoder(model)) if work == 'openvino' else WORKS[work]
+    return Task(lambda: run_once(model, inputs, run), _outputs)
 
 
 def _outputs(result: Tensor) -> dict[str, np.ndarray]:  # noqa: ARG001  see build_intervention
@@ -65,8 +76,9 @@ def _passes(model: PoseEstimator, inputs: Tensor, run: RecordedForward) -> Tenso
     return encoded
 
 
-def _ablation(model: PoseEstimator, inputs: Tensor, run: RecordedForward) -> Tensor:
-    return token_ablation(model, inputs, heatmap_peaks(run.heatmaps), stride=STRIDE, batch_size=PASSES)
+def _ablation(model: PoseEstimator, inputs: Tensor, run: RecordedForward, encoder: Encoder | None = None) -> Tensor:
+    peaks = heatmap_peaks(run.heatmaps)
+    return token_ablation(model, inputs, peaks, stride=STRIDE, batch_size=PASSES, encoder=encoder)
 
 
 @torch.no_grad()

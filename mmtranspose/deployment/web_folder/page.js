@@ -5,8 +5,8 @@ import { Estimator } from './estimator.js';
 import { Camera, newest, offerFiles } from './intake.js';
 import { remember, remembered } from './memory.js';
 import { registered } from './offline.js';
-import { people, strongest } from './people.js';
-import { drawnMap, offerThemes, state, update, view } from './viewer.js';
+import { people } from './people.js';
+import { byTouch, drawnMap, howToChoose, offerThemes, state, strongest, update, view } from './viewer.js';
 
 const $ = (id) => document.getElementById(id);
 const folder = JSON.parse($('folder').textContent);
@@ -17,14 +17,12 @@ started.promise = new Promise((resolve) => { started.resolve = resolve; });
 const camera = new Camera($('video'));
 const editor = new BoxEditor($('box-canvas'), { drawn: () => estimate(), changed: describeBox, entered: () => $('estimate').click() });
 
-const byTouch = matchMedia('(hover: none)').matches;
 const HINTS = {
   start: '',
   camera: 'Point the camera at people, then take the image.',
   box: `Draw a box around a person: ${byTouch ? 'touch' : 'press at'} one corner and drag to the other. Or take the whole image.`,
   change: 'Drag the corners or the box itself, then estimate the pose. Or draw another box.',
-  poses: byTouch ? 'Tap a keypoint to see what it depends on. Below, tap a layer.'
-    : 'Click a keypoint, or hover over it, to see what it depends on. Keys: ← → for keypoints, ↑ ↓ for layers.',
+  poses: howToChoose(true),
   pose: byTouch ? 'Tap a keypoint to see its score.' : 'Click a keypoint, or hover over it, to see its score. Keys: ← → for keypoints.',
 };
 

@@ -58,9 +58,3 @@ function nothing(keypoints) {
   const zeros = new Float32Array(keypoints);
   return { name: 'pose', layers: false, shape: [1, 1, keypoints], values: zeros, low: [...zeros], high: [...zeros], note: WITHOUT };
 }
-
-/** The keypoint whose map in the last layer has the highest weight, among those that are certain if any is. */
-export function strongest({ kinds: [{ shape: [layers, , keypoints], high }], uncertain }) {
-  const top = high.slice((layers - 1) * keypoints).map((value, each) => (uncertain[each] ? value - 1 : value)); // weights are at most 1
-  return top.indexOf(largest(top));
-}

@@ -1,7 +1,8 @@
 """A data loader whose samples do not depend on the number of workers, nor on where a run was broken off.
 
 The sampler hands out indices that carry the seed of the run and the epoch; the dataset seeds Python, NumPy and PyTorch
-from these and the index before it loads the sample. The sampler can also begin in the middle of an epoch.
+from these and the index before it loads the sample; a sample that an epoch repeats (as ``MultiSourceSampler`` does) is
+augmented anew each time. The sampler can also begin in the middle of an epoch.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from mmengine.dataset import DefaultSampler
 from mmengine.device import get_device
+from mmengine.dist import get_dist_info
 from mmpose.registry import DATA_SAMPLERS, DATASETS
 from torch.utils.data import Dataset, Sampler
 
@@ -47,19 +49,21 @@ class SampleIndex(int):
     Attributes:
         seed (int): Of the run.
         epoch (int): Counted from 0.
+        repetition (int): Of the sample in its epoch: 0 the first time.
     """
 
     seed: int
     epoch: int
+    repetition: int
 
-    def __new__(cls, index: int, seed: int, epoch: int) -> SampleIndex:
+    def __new__(cls, index: int, seed: int, epoch: int, repetition: int = 0) -> SampleIndex:
         """Make an index."""
         self = super().__new__(cls, index)
-        self.seed, self.epoch = seed, epoch
+        self.seed, self.epoch, self.repetition = seed, epoch, repetition
         return self
 
     def __reduce__(self) -> tuple:
-        return SampleIndex, (int(self), self.seed, self.epoch)
+        return SampleIndex, (int(self), self.seed, self.epoch, self.repetition)
 
 
 class SeededDataset(Dataset):
@@ -76,7 +80,8 @@ class SeededDataset(Dataset):
 
     def __getitem__(self, index: int) -> Any:
         if isinstance(index, SampleIndex):
-            seed_random_states(SAMPLES, index.seed, index.epoch, index)
+            repetition = [index.repetition] if index.repetition else []
+            seed_random_states(SAMPLES, index.seed, index.epoch, index, *repetition)
         return self.dataset[int(index)]
 
     def __len__(self) -> int:
@@ -142,9 +147,18 @@ class ResumableSampler(Sampler):
                 collections.deque(self.sampler, maxlen=0)
             self.passes = self.epoch + 1
         skipped, self.skipped, self.handed_out = self.skipped, 0, []
-        for index in itertools.islice(self.sampler, skipped, None):
+        for index, repetition in itertools.islice(self._repetitions(), skipped, None):
             self.handed_out.append(index)
-            yield SampleIndex(index, self.seed, self.epoch)
+            yield SampleIndex(index, self.seed, self.epoch, repetition)
+
+    def _repetitions(self) -> Iterator[tuple[int, int]]:
+        """The indices of an epoch, each with the number that tells its repetitions apart, in all processes."""
+        # Processes share DefaultSampler's one order, whose samples must not depend on the number of processes
+        rank, processes = (0, 1) if type(self.sampler) is DefaultSampler else get_dist_info()
+        times: collections.Counter[int] = collections.Counter()
+        for index in self.sampler:
+            yield index, times[index] * processes + rank
+            times[index] += 1
 
     def __len__(self) -> int:
         return len(self.sampler)

@@ -33,9 +33,9 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     """An :class:`EpochBasedTrainLoop` whose random numbers do not depend on where the run was broken off.
 
     Before each step all random states (Python, NumPy, PyTorch on CPU and GPU) are seeded from the seed of the run, the
-    step and the rank, and before each sample from the seed of the run, the epoch and the sample's index. So there is
-    no random state to restore: dropout and augmentation of a step are the same in a run that was resumed, with any
-    number of workers. A run can be resumed in the middle of an epoch if its checkpoint is from
+    step and the rank, and before each sample from the seed of the run, the epoch, the sample's index and its
+    repetition. So there is no random state to restore: dropout and augmentation of a step are the same in a run that
+    was resumed, with any number of workers. A run can be resumed in the middle of an epoch if its checkpoint is from
     :class:`~mmtranspose.engine.hooks.ResumableCheckpointHook`; samples that were seen already are not loaded again.
     From a config::
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 from typing import Literal, overload
 
 import torch
@@ -12,6 +12,8 @@ from mmtranspose.errors import require_at_least
 from mmtranspose.explain.interventions.effects import Effects
 from mmtranspose.explain.interventions.perturbed_encoder import Encoder, PerturbedEncoder
 from mmtranspose.typing import PoseEstimator
+
+Progress = Callable[[float], object]
 
 
 @overload
@@ -24,6 +26,7 @@ def token_ablation(
     displacement: Literal[False] = ...,
     encoder: Encoder | None = ...,
     batch_size: int = ...,
+    progress: Progress | None = ...,
 ) -> Tensor: ...
 
 
@@ -37,6 +40,7 @@ def token_ablation(
     displacement: Literal[True],
     encoder: Encoder | None = ...,
     batch_size: int = ...,
+    progress: Progress | None = ...,
 ) -> Effects: ...
 
 
@@ -50,6 +54,7 @@ def token_ablation(
     displacement: bool = False,
     encoder: Encoder | None = None,
     batch_size: int = 32,
+    progress: Progress | None = None,
 ) -> Tensor | Effects:
     """Replace one token after the other by the mean of the image's tokens, and read every heatmap at its peak.
 
@@ -64,9 +69,11 @@ def token_ablation(
         stride (int): Replace squares of ``stride`` x ``stride`` tokens together, in 1 / stride^2 of the passes. All
             tokens of a square have the same effect.
         displacement (bool): Also measure how far each heatmap's peak moves, which takes the whole heatmaps.
-        encoder (Callable | None): From tokens (V, N, d) to encoded tokens (V, N, d), in place of the model's encoder:
-            a faster double of it.
+        encoder (Callable | None): From tokens (V, N, d) and positions (N, d), or None, to encoded tokens (V, N, d), in
+            place of the model's encoder: a faster double of it, such as
+            :class:`~mmtranspose.acceleration.OpenVinoEncoder` on a CPU.
         batch_size (int): Passes computed together.
+        progress (Callable | None): Called after each batch of passes with the share that is done, up to 1.
 
     Returns:
         Tensor | Effects: (B, K, h, w), float32: the value at the peak less the value after the replacement; or, with
@@ -84,14 +91,17 @@ def token_ablation(
         squares = token_squares(perturbed.target.grid, stride).to(tokens.device)
         images = torch.arange(len(tokens), device=tokens.device)
         effects: list[tuple[Tensor, ...]] = []
-        for cases in torch.cartesian_prod(images, squares.unique()).split(batch_size):
+        batches = torch.cartesian_prod(images, squares.unique()).split(batch_size)
+        for number, cases in enumerate(batches, 1):
             image, square = cases.unbind(-1)
             changed = replaced(tokens[image], squares.flatten() == square.unsqueeze(-1))
             if displacement:
-                run = encoder or partial(model.neck.encoder, pos=perturbed.run.records[0].pos)
-                effects.append(perturbed.effects(run(changed), image))
+                encoded = (encoder or model.neck.encoder)(changed, perturbed.run.records[0].pos)
+                effects.append(perturbed.effects(encoded, image))
             else:
                 effects.append((perturbed.windows.values[image] - perturbed.read(changed, image, encoder=encoder),))
+            if progress is not None:
+                progress(number / len(batches))
         per_square = [torch.cat(part).unflatten(0, (len(tokens), -1)) for part in zip(*effects)]  # (B, S, K)
     maps = [values.transpose(1, 2)[:, :, squares] for values in per_square]
     return Effects(*maps) if displacement else maps[0]

@@ -26,7 +26,7 @@ from mmtranspose.explain.token_grid import map_size
 from mmtranspose.models.layers import EncoderLayer
 from mmtranspose.typing import PoseEstimator
 
-Encoder = Callable[[Tensor], Tensor]
+Encoder = Callable[[Tensor, Tensor | None], Tensor]  # as TransformerEncoder.forward
 
 
 @dataclass
@@ -79,14 +79,15 @@ class PerturbedEncoder:
             tokens (Tensor): (V, N, d), as the encoder is given them.
             image (Tensor): (V,), which of the B crops each belongs to.
             keypoint (Tensor | None): (V,), the one keypoint that is read from each; None: all.
-            encoder (Callable | None): In place of the model's encoder; from and to (V, N, d).
+            encoder (Callable | None): In place of the model's encoder; from tokens (V, N, d) and positions (N, d), or
+                None, to encoded tokens (V, N, d).
 
         Returns:
             Tensor: (V, K) or (V, 1), float32.
         """
-        if encoder is not None:
-            return self.windows.read(self.windows.taken(encoder(tokens), image, keypoint), image, keypoint)
         layers, pos = self.model.neck.encoder.layers, self.run.records[0].pos
+        if encoder is not None:
+            return self.windows.read(self.windows.taken(encoder(tokens, pos), image, keypoint), image, keypoint)
         for layer in layers[:-1]:
             tokens = layer(tokens, pos)
         cells = self.windows.of(image, keypoint)

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from mmtranspose.errors import require_at_least
 from mmtranspose.explain.interventions import edge_knockout, token_ablation
+from mmtranspose.explain.interventions.ablated_tokens import Progress
+from mmtranspose.explain.interventions.perturbed_encoder import Encoder
 from mmtranspose.explain.methods.base import Method
 from mmtranspose.explain.target import Target
 from mmtranspose.typing import PoseEstimator
@@ -23,6 +25,8 @@ class TokenAblation(Method):
     Args:
         stride (int): Side of the squares of tokens that are replaced together.
         batch_size (int): Passes computed together.
+        encoder (Callable | None): A faster double of the model's encoder, see :func:`token_ablation`.
+        progress (Callable | None): Told the share of a batch's passes that is done.
 
     Raises:
         InputError: ``stride`` or ``batch_size`` is below 1.
@@ -32,6 +36,8 @@ class TokenAblation(Method):
     reads_attention: ClassVar[bool] = True
     stride: int = 1
     batch_size: int = 32
+    encoder: Encoder | None = None
+    progress: Progress | None = None
 
     def __post_init__(self) -> None:
         require_at_least('stride', self.stride, 1)
@@ -39,7 +45,15 @@ class TokenAblation(Method):
 
     def maps(self, model: PoseEstimator, inputs: Tensor, target: Target) -> Tensor:
         """The maps (B, K, h, w)."""
-        return token_ablation(model, inputs, target.peaks, stride=self.stride, batch_size=self.batch_size)
+        return token_ablation(
+            model,
+            inputs,
+            target.peaks,
+            stride=self.stride,
+            encoder=self.encoder,
+            batch_size=self.batch_size,
+            progress=self.progress,
+        )
 
 
 @dataclass

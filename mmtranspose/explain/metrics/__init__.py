@@ -1,6 +1,13 @@
 """Measures of maps: where they lie and how faithful they are, for the network's single pass (without flip test)."""
 
-from mmtranspose.explain.metrics.bootstrap import MeanInterval, mean_interval, mean_intervals, resample_counts
+from mmtranspose.explain.metrics.bootstrap import (
+    MeanInterval,
+    ResampledMeans,
+    ResampledSums,
+    interval_ends,
+    mean_interval,
+    mean_intervals,
+)
 from mmtranspose.explain.metrics.discs import disc_coverage, keypoint_oks, oks_radii
 from mmtranspose.explain.metrics.effect_share import effect_share
 from mmtranspose.explain.metrics.imputation import linear_imputation
@@ -25,6 +32,8 @@ from mmtranspose.explain.metrics.road import RoadCurves, road
 __all__ = [
     'MeanInterval',
     'PerturbationCurve',
+    'ResampledMeans',
+    'ResampledSums',
     'RoadCurves',
     'blurred',
     'cell_ranks',
@@ -35,6 +44,7 @@ __all__ = [
     'energy_pointing_game',
     'entropy',
     'insertion',
+    'interval_ends',
     'keypoint_oks',
     'linear_imputation',
     'mean_interval',
@@ -43,7 +53,6 @@ __all__ = [
     'peak_drift',
     'pointing_game',
     'reach',
-    'resample_counts',
     'road',
     'sparseness',
 ]

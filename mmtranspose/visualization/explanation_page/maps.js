@@ -155,3 +155,27 @@ function drawLabel(context, text, [x, y], width, height) {
   context.textBaseline = 'middle';
   context.fillText(shown, left + 7, middle + 0.5);
 }
+
+// ---- Words
+
+const $ = (id) => document.getElementById(id);
+const short = (value) => String(Number(value.toPrecision(3)));
+const percent = (value) => `${short(100 * value)} %`;
+const spoken = (name) => name.replaceAll('_', ' ');
+
+// ---- Light and dark, by a button with the id `theme`
+
+const prefersDark = matchMedia('(prefers-color-scheme: dark)');
+const isDark = () => (document.documentElement.dataset.theme ?? (prefersDark.matches ? 'dark' : 'light')) === 'dark';
+const nameTheme = () => { $('theme').textContent = isDark() ? 'Light theme' : 'Dark theme'; };
+
+function switchTheme() {
+  document.documentElement.dataset.theme = isDark() ? 'light' : 'dark';
+  nameTheme();
+}
+
+function offerThemes() {
+  nameTheme();
+  $('theme').addEventListener('click', switchTheme);
+  prefersDark.addEventListener('change', nameTheme);
+}

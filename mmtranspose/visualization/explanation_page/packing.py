@@ -1,8 +1,10 @@
-"""Encode maps and images as text that a page can carry."""
+"""Encode maps, images and other data as text that a page can carry, and say what the page may do."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 
 import cv2
 import numpy as np
@@ -78,3 +80,20 @@ def numbers(values: np.ndarray) -> list:
 def number(value: float) -> float | None:
     """Round a number to seven digits; None for NaN and infinity."""
     return float(f'{value:.7g}') if np.isfinite(value) else None
+
+
+def embedded_json(value: object) -> str:
+    """Encode as JSON that cannot end the HTML element around it: ASCII, without characters that HTML interprets."""
+    text = json.dumps(value, separators=(',', ':'), allow_nan=False)
+    for character in '<>&':
+        text = text.replace(character, f'\\u{ord(character):04x}')
+    return text
+
+
+def content_policy(style: str, script: str) -> str:
+    """A content security policy under which nothing is fetched and only this style and this script apply."""
+    rules = ["default-src 'none'", "base-uri 'none'", "form-action 'none'", 'img-src data:']
+    for name, text in (('style-src', style), ('script-src', script)):
+        digest = base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')
+        rules.append(f"{name} 'sha256-{digest}'")
+    return '; '.join(rules)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from string import Template
@@ -17,7 +15,14 @@ from mmtranspose.errors import InputError
 from mmtranspose.files.output_paths import partial_file
 from mmtranspose.typing import PathLike
 from mmtranspose.visualization import heat
-from mmtranspose.visualization.explanation_page.packing import number, numbers, packed_image, packed_maps
+from mmtranspose.visualization.explanation_page.packing import (
+    content_policy,
+    embedded_json,
+    number,
+    numbers,
+    packed_image,
+    packed_maps,
+)
 
 if TYPE_CHECKING:
     from mmtranspose.explain.pose_explanation import PoseExplanation
@@ -34,6 +39,17 @@ def write_page(
     threshold: float | None = None,
 ) -> None:
     """Write one HTML page that shows what each person's keypoints depend on; it opens from disk, without a network.
+
+    The page opens on the keypoint whose dependency map has the highest weight in the last layer, among the certain
+    keypoints of the first person who has one (else among all keypoints), every map on a colour scale of its own. Other
+    pages can link to what they speak of by a fragment, ``NAME.html#person=2&keypoint=left_wrist&layer=2&map=affect``,
+    each part of which may be left out:
+
+    - ``keypoint``: its name, with underscores or spaces;
+    - ``person`` and ``layer``: numbers as the page shows them, from 1; the first layer is 1;
+    - ``map``: ``dependency``, ``affect``, or the name of a method in :attr:`PoseExplanation.relevance`.
+
+    Quote values with :func:`urllib.parse.urlencode`. The page says by the image what it does not have of a link.
 
     The page carries the image (shrunk to a longer side of 1280 pixels), the crops and all maps, one byte a value. A
     value is off by at most 1/255 of its map's maximum, a small value by far less (see
@@ -68,12 +84,12 @@ def render_page(
         raise InputError(f'the image must be (h, w, 3) uint8, not {image.shape} {image.dtype}')
     style, script = asset('page.css'), viewer_script() + asset('page.js')
     return Template(asset('page.html')).substitute(
-        policy=_policy(style, script),
+        policy=content_policy(style, script),
         title=html.escape(title.encode('utf-8', 'replace').decode('utf-8')),
         style=style,
         script=script,
         viewer=asset('viewer.html'),
-        data=_json(
+        data=embedded_json(
             dict(
                 heat=heat_style(),
                 threshold=float(threshold or 0),
@@ -135,23 +151,6 @@ def heat_style() -> dict:
         darkest=heat.DARKEST,
         contrast=heat.CONTRAST,
     )
-
-
-def _json(value: object) -> str:
-    """Encode as JSON that cannot end the HTML element around it: ASCII, without characters that HTML interprets."""
-    text = json.dumps(value, separators=(',', ':'), allow_nan=False)
-    for character in '<>&':
-        text = text.replace(character, f'\\u{ord(character):04x}')
-    return text
-
-
-def _policy(style: str, script: str) -> str:
-    """A content security policy under which nothing is fetched and only this style and this script apply."""
-    rules = ["default-src 'none'", "base-uri 'none'", "form-action 'none'", 'img-src data:']
-    for name, text in (('style-src', style), ('script-src', script)):
-        digest = base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')
-        rules.append(f"{name} 'sha256-{digest}'")
-    return '; '.join(rules)
 
 
 def asset(name: str) -> str:

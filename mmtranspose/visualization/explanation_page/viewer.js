@@ -1,19 +1,16 @@
 // Draws the maps of people, and lets one choose among them. maps.js precedes it in the same module; `view` starts it.
 
-const $ = (id) => document.getElementById(id);
-const short = (value) => String(Number(value.toPrecision(3)));
-const percent = (value) => `${short(100 * value)} %`;
-const spoken = (name) => name.replaceAll('_', ' ');
-
 let data = { heat: null, threshold: 0, image: null, people: [] }; // page.py documents it
 let heat = null;
 const canvas = $('map');
-const prefersDark = matchMedia('(prefers-color-scheme: dark)');
+const byTouch = matchMedia('(hover: none)').matches;
+const CHECKS = ['smooth', 'grey', 'pose', 'two'];
+const MANY = 30; // keypoints, more of which have a search
 const narrow = matchMedia('(max-width: 900px)'); // as in page.css: the stage stays in sight while the rest scrolls
 
 const state = {
   person: 0, kind: 'dependency', keypoint: 0, layer: Infinity, head: null, // null: the heads' mean
-  view: 'crop', scale: 'layer', smooth: true, grey: true, pose: true, opacity: 1,
+  view: 'crop', scale: 'map', smooth: true, grey: true, pose: true, two: true, opacity: 1,
   thresholds: {}, // by kind: their units differ
   preview: null, // the keypoint under the pointer
   cell: null, // [row, col] of the token whose value is shown
@@ -31,6 +28,14 @@ const above = (value) => (value > threshold() ? value : 0);
 const tokens = () => person().grid[0] * person().grid[1];
 const mapOf = (ofLayer) => readMap(kind(), tokens(), ofLayer, head(), keypoint());
 
+/** The keypoint of a person whose map has the highest weight in the last layer, among those that are certain if any is. */
+function strongest({ kinds: [shown], grid: [rows, cols], uncertain }) {
+  const all = [...uncertain.keys()];
+  const certain = all.filter((each) => !uncertain[each]);
+  const height = (each) => largest(readMap(shown, rows * cols, shown.shape[0] - 1, null, each));
+  return (certain.length ? certain : all).reduce((best, each) => (height(each) > height(best) ? each : best));
+}
+
 /** The value that is drawn in the brightest colour. */
 function topOf(ofLayer) {
   return state.scale === 'map' ? largest(mapOf(ofLayer)) : layerTop(kind(), tokens(), ofLayer, head());
@@ -41,6 +46,13 @@ function cropToView(view, width) {
   const scale = width / (view === 'crop' ? person().crop : data.image).size[0];
   const toView = [scale, 0, scale / 2, 0, scale, scale / 2]; // a pixel's middle lies half a pixel from its edge
   return view === 'crop' ? toView : compose(toView, person().cropToImage);
+}
+
+/** The layer that could be shown beside the chosen one: the first, and the last beside the first; null if there is one. */
+function otherLayer() {
+  const last = kind().layers ? kind().shape[0] - 1 : 0;
+  if (last === 0) return null;
+  return layer() === 0 ? last : 0;
 }
 
 const stageToView = () => cropToView(state.view, canvas.clientWidth);
@@ -109,29 +121,58 @@ function drawCell(context, toView, [row, col]) {
   stroke(context, 1.5, '#7df9ff');
 }
 
-function drawStage() {
-  const image = state.view === 'crop' ? person().crop : data.image;
+const SMALLEST = 0.7; // of its size alone that a map keeps beside another one
+
+/** [width, height] of a map in CSS pixels, and whether there is room for two of them side by side. */
+function stageSize() {
+  const { size } = state.view === 'crop' ? person().crop : data.image;
   const around = document.querySelector('main').offsetTop + 205; // what stands above, and the bar and layers below
   const tallest = narrow.matches ? 0.42 * window.innerHeight : Math.max(window.innerHeight - around, 320);
-  const [width, height] = fitted(image.size, $('stage'), tallest);
-  const context = prepared(canvas, width, height);
+  const alone = fitted(size, $('stage'), tallest);
+  const half = fitted(size, { clientWidth: ($('stage').clientWidth - 12) / 2 }, tallest); // 12: the gap in page.css
+  const hasRoom = !narrow.matches && half[0] >= SMALLEST * alone[0];
+  return { alone, half, hasRoom };
+}
+
+/** The layer that is shown beside the chosen one, or null. */
+const beside = () => (state.two && stageSize().hasRoom ? otherLayer() : null);
+
+function drawView(target, ofLayer, [width, height]) {
+  const context = prepared(target, width, height);
   const toView = cropToView(state.view, width);
-  drawImage(context, image, width, height, state.grey && heat);
-  drawMap(context, layer(), toView, 480);
+  drawImage(context, state.view === 'crop' ? person().crop : data.image, width, height, state.grey && heat);
+  drawMap(context, ofLayer, toView, 480);
   if (state.view === 'image') drawBoxes(context, width, 1);
   drawPose(context, toView, width, height);
   if (state.cell) drawCell(context, toView, state.cell);
+  target.nextElementSibling.textContent = `Layer ${ofLayer + 1}`;
 }
 
-function drawBar() {
-  const [width, top] = [$('bar-box').clientWidth, topOf(layer())];
-  const context = prepared($('bar'), width, 12);
+/** Draws the map of the chosen layer, and that of another layer beside it where there is room. */
+function drawStage() {
+  const { alone, half, hasRoom } = stageSize();
+  const other = beside();
+  $('two-row').hidden = otherLayer() === null || !hasRoom;
+  for (const id of ['stage', 'bar-box']) {
+    $(id).classList.toggle('two', other !== null);
+    $(id).classList.toggle('reversed', other !== null && other < layer()); // the lower layer stands to the left
+  }
+  const shown = [[canvas, $('bar'), layer()], [$('beside'), $('beside-bar'), other]];
+  for (const [target, bar, ofLayer] of shown.slice(0, other === null ? 1 : 2)) {
+    drawView(target, ofLayer, other === null ? alone : half);
+    drawBar(bar, ofLayer);
+  }
+}
+
+function drawBar(bar, ofLayer) {
+  const [width, top] = [bar.parentNode.clientWidth, topOf(ofLayer)];
+  const context = prepared(bar, width, 12);
   const steps = Float64Array.from({ length: 256 }, (_, i) => (top * i) / 255);
   context.fillStyle = grey(heat.darkest + 128 * heat.contrast); // as over an image in grey
   context.fillRect(0, 0, width, 12);
   context.drawImage(coloured(steps.map(above), [1, 256], top, heat, state.opacity, 1), 0, 0, width, 12);
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => short(share * Math.max(top, 0)));
-  $('ticks').replaceChildren(...ticks.map((textContent) => element('span', { textContent })));
+  bar.nextElementSibling.replaceChildren(...ticks.map((textContent) => element('span', { textContent })));
 }
 
 function drawOverview() {
@@ -154,12 +195,17 @@ function drawStrip() {
 
 function draw() {
   drawStage();
-  drawBar();
   drawOverview();
   drawStrip();
 }
 
 // ---- Words
+
+function howToChoose(hasLayers) {
+  if (byTouch) return `Tap a keypoint to see what it depends on.${hasLayers ? ' Below, tap a layer.' : ''}`;
+  const keys = `Keys: ← → for keypoints${hasLayers ? ', ↑ ↓ for layers' : ''}.`;
+  return `Click a keypoint, or hover over it, to see what it depends on. ${keys}`;
+}
 
 function lead(name) {
   if (kind().name === 'dependency') return `What ${name} attends to: the row of attention at its peak.`;
@@ -184,14 +230,18 @@ function reading(values, name) {
   const share = values[peak] > 0 && state.cell ? `, ${percent(value / values[peak])} of the map’s largest` : '';
   const which = state.cell ? '' : 'largest weight at ';
   const hidden = value > threshold() ? '' : ', not drawn';
-  return `${name} · ${which}row ${row}, column ${col}: ${short(value)}${share}${hidden}`;
+  const other = beside();
+  const also = other === null ? '' : `; in layer ${other + 1}: ${short(mapOf(other)[row * cols + col])}`;
+  return `${name} · ${which}row ${row}, column ${col}: ${short(value)}${share}${hidden}${also}`;
 }
 
 function describe() {
   const [values, name] = [mapOf(layer()), spoken(person().names[keypoint()])];
   const doubt = person().uncertain[keypoint()] ? ', uncertain' : '';
-  const where = kind().layers ? `, layer ${layer() + 1}` : '';
-  canvas.setAttribute('aria-label', `${spoken(kind().name)}${kind().note ? '' : ' map'} of ${name}${doubt}${where}`);
+  for (const [target, ofLayer] of [[canvas, layer()], [$('beside'), beside()]]) {
+    const where = kind().layers ? `, layer ${ofLayer + 1}` : '';
+    target.setAttribute('aria-label', `${spoken(kind().name)}${kind().note ? '' : ' map'} of ${name}${doubt}${where}`);
+  }
   $('about').textContent = about(values, name);
   if ($('readout').textContent !== reading(values, name)) $('readout').textContent = reading(values, name);
   $('uncertain-note').textContent = person().uncertain.some(Boolean)
@@ -243,6 +293,31 @@ function buildKeypoints() {
     label.addEventListener('pointerenter', (event) => event.pointerType === 'mouse' && update({ preview: index }));
     label.addEventListener('pointerleave', () => update({ preview: null }));
   });
+  $('search').hidden = names.length <= MANY;
+  $('search').placeholder = `Search ${names.length} keypoints`;
+  findKeypoints('');
+}
+
+/** Lists the keypoints whose names hold all words of a text, in any order; all others are hidden. */
+function findKeypoints(text) {
+  const words = spoken(text.toLowerCase()).split(' ');
+  const labels = [...$('keypoints').children];
+  person().names.forEach((name, index) => {
+    labels[index].hidden = !words.every((word) => spoken(name.toLowerCase()).includes(word));
+  });
+  const count = labels.filter((label) => !label.hidden).length;
+  $('search').value = text;
+  $('found').textContent = text ? `${count} of ${labels.length} keypoints` : '';
+  return labels.findIndex((label) => !label.hidden);
+}
+
+/** Scrolls the list of keypoints, and nothing else, to the chosen one. */
+function revealKeypoint() {
+  const [list, label] = [$('keypoints'), $('keypoints').children[state.keypoint]];
+  const top = label.offsetTop - list.offsetTop;
+  if (top < list.scrollTop) list.scrollTop = top;
+  const bottom = top + label.offsetHeight - list.clientHeight;
+  if (bottom > list.scrollTop) list.scrollTop = bottom;
 }
 
 function buildKinds() {
@@ -280,10 +355,11 @@ function showChoices() {
   show('head', head() === null ? 0 : head() + 1, head() === null ? 'mean' : `${head() + 1} of ${heads}`);
   show('opacity', 100 * state.opacity, percent(state.opacity));
   show('threshold', top > 0 ? 1000 * Math.cbrt(clamp(threshold() / top, 0, 1)) : 0, short(threshold()));
-  for (const name of ['smooth', 'grey', 'pose']) $(name).checked = state[name];
+  for (const name of CHECKS) $(name).checked = state[name];
   for (const group of ['kind', 'person', 'keypoint', 'view', 'scale']) {
     for (const input of document.getElementsByName(group)) input.checked = input.value === String(state[group]);
   }
+  if (state.preview === null) revealKeypoint(); // or the list would move under the pointer
 }
 
 // ---- State
@@ -367,17 +443,25 @@ function personAt([x, y], width) {
 
 function hover(event) {
   if (event.pointerType !== 'mouse') return;
-  const point = place(event, canvas);
+  const point = place(event, event.currentTarget);
   update({ preview: keypointAt(point, 9), cell: cellAt(point) });
 }
 
 function choose(event) {
-  const point = place(event, canvas);
+  const point = place(event, event.currentTarget);
   const near = keypointAt(point, event.pointerType === 'mouse' ? 14 : 24);
   const whose = state.view === 'image' && near === null ? personAt(point, canvas.clientWidth) : null;
   if (near !== null) update({ keypoint: near, preview: null });
   else if (whose !== null && whose !== state.person) update({ person: whose });
   else update({ cell: cellAt(point) });
+}
+
+/** Enter in the search chooses the first keypoint that is found; it must not send the form. */
+function enterFound(event) {
+  if (event.key !== 'Enter') return;
+  event.preventDefault();
+  const first = findKeypoints($('search').value);
+  if (first >= 0) update({ keypoint: first, preview: null, cell: null });
 }
 
 function moveCell([down, right]) {
@@ -398,32 +482,25 @@ function arrows(event) {
   else stepLayer(-move[0]);
 }
 
-function brackets(event) {
-  if (event.target.type === 'number' || event.ctrlKey || event.metaKey) return;
+/** Keys outside the image: brackets, but not where one writes; left and right, where nothing else takes them. */
+function keysAnywhere(event) {
+  if (['number', 'search'].includes(event.target.type) || event.ctrlKey || event.metaKey) return;
   if (event.key === '[') stepLayer(-1);
   if (event.key === ']') stepLayer(1);
-}
-
-const isDark = () => (document.documentElement.dataset.theme ?? (prefersDark.matches ? 'dark' : 'light')) === 'dark';
-const nameTheme = () => { $('theme').textContent = isDark() ? 'Light theme' : 'Dark theme'; };
-
-function switchTheme() {
-  document.documentElement.dataset.theme = isDark() ? 'light' : 'dark';
-  nameTheme();
-}
-
-function offerThemes() {
-  nameTheme();
-  $('theme').addEventListener('click', switchTheme);
-  prefersDark.addEventListener('change', nameTheme);
+  if (event.target !== document.body || !['ArrowLeft', 'ArrowRight'].includes(event.key)) return;
+  canvas.focus({ preventScroll: true });
+  arrows(event);
 }
 
 function listen() {
-  canvas.addEventListener('pointermove', hover);
-  canvas.addEventListener('pointerleave', () => update({ preview: null, cell: null }));
-  canvas.addEventListener('click', choose);
+  for (const target of [canvas, $('beside')]) {
+    target.addEventListener('pointermove', hover);
+    target.addEventListener('pointerleave', () => update({ preview: null, cell: null }));
+    target.addEventListener('click', choose);
+  }
+  $('beside').addEventListener('click', () => canvas.focus({ preventScroll: true })); // for the arrow keys
   canvas.addEventListener('keydown', arrows);
-  document.addEventListener('keydown', brackets);
+  document.addEventListener('keydown', keysAnywhere);
   $('overview').addEventListener('click', (event) => {
     const whose = personAt(place(event, $('overview')), $('overview').clientWidth);
     if (whose !== null) update({ person: whose });
@@ -431,10 +508,12 @@ function listen() {
   for (const [id, take] of Object.entries(SLIDERS)) {
     $(id).addEventListener('input', () => take(Number($(id).value)));
   }
-  for (const name of ['smooth', 'grey', 'pose']) {
+  $('search').addEventListener('input', () => findKeypoints($('search').value));
+  $('search').addEventListener('keydown', enterFound);
+  for (const name of CHECKS) {
     $(name).addEventListener('change', () => update({ [name]: $(name).checked }));
   }
-  new ResizeObserver(draw).observe($('stage'));
+  new ResizeObserver(() => { describe(); draw(); }).observe($('stage'));
 }
 
 async function loadImage(image) {

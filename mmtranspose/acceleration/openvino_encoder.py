@@ -1,0 +1,79 @@
+"""A model's transformer encoder by OpenVINO, for work that encodes many sets of tokens, such as token ablation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mmtranspose.acceleration.fused_encoder import PlainEncoder
+from mmtranspose.acceleration.openvino_network import OpenVinoNetwork
+from mmtranspose.errors import InputError, UnsupportedModelError, require_package
+from mmtranspose.models.necks import TransPoseNeck
+from mmtranspose.models.unwrapping import compiled_part
+from mmtranspose.typing import PoseEstimator
+
+
+class OpenVinoEncoder:
+    """What a model's encoder computes, on the processor by OpenVINO in float32.
+
+    ``token_ablation(model, inputs, peaks, encoder=OpenVinoEncoder(model))`` gives the effects that the model's own
+    encoder gives, to 1e-4 of a keypoint's largest, in less time: docs/benchmarks.md has the figures, ``mmtranspose
+    benchmark CONFIG token-ablation`` measures them.
+
+    The encoder is copied, so later changes to the model (training, loading) do not reach it. OpenVINO compiles it at
+    the first call, and again when the position encoding changes, as it does with the size of the images. If OpenVINO
+    cannot run it, PyTorch does after one warning.
+
+    Args:
+        model (PoseEstimator): A pose estimator on the CPU with a :class:`TransPoseNeck`, not accelerated. It is not
+            changed.
+
+    Raises:
+        UnsupportedModelError: It has no such neck, as an accelerated model has not, or the encoder is compiled.
+        InputError: It is not on the CPU or not in float32, or OpenVINO is not installed.
+    """
+
+    def __init__(self, model: PoseEstimator):
+        require_package('openvino')
+        _require_encoder(model)
+        self._encoder = PlainEncoder(model.neck.encoder, torch.float32).eval()
+        self._network: OpenVinoNetwork | None = None
+        self._tables: tuple[Tensor, ...] = ()
+
+    @torch.no_grad()
+    def __call__(self, tokens: Tensor, pos: Tensor | None = None) -> Tensor:
+        """Encode tokens as :class:`TransformerEncoder` does in evaluation mode, without a gradient.
+
+        Args:
+            tokens (Tensor): (B, N, d), float32, on the CPU.
+            pos (Tensor | None): (N, d), the position encoding that each layer adds to queries and keys.
+
+        Returns:
+            Tensor: (B, N, d), float32.
+        """
+        tables = self._encoder.tables(pos)
+        if self._network is None or not _equal(tables, self._tables):
+            self._network = OpenVinoNetwork(self._encoder, torch.float32)  # it compiles the tables in
+            self._tables = tuple(table.clone() for table in tables)
+        return self._network(tokens, tables)
+
+
+def _equal(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> bool:
+    return len(one) == len(other) and all(map(torch.equal, one, other))
+
+
+def _require_encoder(model: PoseEstimator) -> None:
+    neck = getattr(model, 'neck', None)
+    if not isinstance(neck, TransPoseNeck):
+        raise UnsupportedModelError(
+            f'the model has no TransPoseNeck whose encoder could be compiled: its neck is a {type(neck).__name__}. Of '
+            'an accelerated model take decelerate(model), the model that it was made from'
+        )
+    if compiled_part(neck) is not None:
+        raise UnsupportedModelError("the model's encoder is compiled: give the eager model, such as init_model returns")
+    weight = next(neck.encoder.parameters())
+    if weight.device.type != 'cpu' or weight.dtype != torch.float32:
+        raise InputError(
+            f'OpenVINO runs the encoder on the CPU in float32, and the model is on {weight.device} in {weight.dtype}: '
+            "leave the encoder to the model, or give model.to('cpu').float()"
+        )

@@ -1,0 +1,317 @@
+"""The brush without the page: strokes, what takes the place of what is painted, and the poses before and after."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmtranspose.apis import InputError, inference_topdown, init_model
+from mmtranspose.app import Choice, Explorer, Settings
+from mmtranspose.app.brush import NOBODY, counterfactual, paint, reset, undo
+from mmtranspose.app.counterfactual import (
+    BLUR,
+    GREY,
+    MEAN_GREY,
+    NEIGHBOURS,
+    TOKENS_OFF,
+    painted_shares,
+    replace_pixels,
+    replaced_image,
+    switch_tokens_off,
+)
+from mmtranspose.app.offer import ablation_stride
+from mmtranspose.app.painted_view import render_painted
+from mmtranspose.app.painting import LONGEST_TEXT, MOST_POINTS, MOST_STROKES, painted, read_stroke
+from mmtranspose.app.place_maps import cell_corners
+from mmtranspose.app.session import AFTER, BEFORE
+from mmtranspose.crops.crop_maker import prepare_crops
+from mmtranspose.explain import token_ablation
+from mmtranspose.explain.interventions import heatmaps_without_tokens
+from mmtranspose.explain.methods import TokenAblation
+from mmtranspose.explain.target import heatmap_peaks
+
+BOXES = np.array([[20, 15, 120, 290, 0.9], [100.5, 30.25, 230, 300, 0.6]], np.float32)
+EVERY = Settings(kpt_thr=0.0)
+
+
+@pytest.fixture(scope='module')
+def model(tiny_config, tiny_checkpoint):
+    model = init_model(tiny_config, tiny_checkpoint)
+    torch.manual_seed(0)
+    torch.nn.init.normal_(model.head.final_layer.weight)  # peaks that differ between keypoints
+    return model
+
+
+@pytest.fixture(scope='module')
+def explorer(model):
+    return Explorer(model, lambda images: [BOXES] * len(images))
+
+
+@pytest.fixture(scope='module')
+def image(people):
+    return cv2.imread(str(people / 'val' / '000000000001.jpg'))
+
+
+@pytest.fixture
+def session(explorer, image):
+    return explorer.start(image)
+
+
+def stroke(*points, radius=0.05):
+    return json.dumps(dict(radius=radius, points=[list(point) for point in points]))
+
+
+def same(one, other):
+    for name in ('keypoints', 'keypoint_scores'):
+        np.testing.assert_array_equal(getattr(one.pred_instances, name), getattr(other.pred_instances, name))
+
+
+class TestStrokes:
+    def test_pixels_by_hand(self):
+        one = read_stroke(stroke((0.25, 0.5), (0.75, 0.5), radius=0.05))
+        mask = painted([one], (60, 100))  # radius 5; from pixel (24.5, 29.5) to (74.5, 29.5)
+        rows, columns = np.nonzero(mask)
+        assert abs(rows.min() - 24.5) <= 1 and abs(rows.max() - 34.5) <= 1
+        assert abs(columns.min() - 19.5) <= 1 and abs(columns.max() - 79.5) <= 1
+        assert abs(mask.sum() - (50 * 11 + np.pi * 5.5**2)) < 60
+        dot = painted([read_stroke(stroke((0, 1), radius=0.0001))], (60, 100))
+        assert np.argwhere(dot).tolist() == [[59, 0]]
+
+    def test_masks_are_joined(self):
+        strokes = [read_stroke(stroke((x, 0.5))) for x in (0.2, 0.8)]
+        one, other = (painted([single], (40, 80)) for single in strokes)
+        np.testing.assert_array_equal(painted(strokes, (40, 80)), one | other)
+        assert not painted([], (40, 80)).any()
+
+    @pytest.mark.parametrize(
+        ('text', 'words'),
+        [
+            (None, 'must be a text'),
+            ('x' * (LONGEST_TEXT + 1), 'must be a text of at most'),
+            ('{', 'not JSON'),
+            ('[' * 50_000, 'not JSON'),
+            ('[]', 'a radius and points'),
+            ('{"radius": 0.1, "points": [[0, 0]], "more": 1}', 'a radius and points'),
+            ('{"radius": 0, "points": [[0, 0]]}', 'radius of the brush must be above 0'),
+            ('{"radius": true, "points": [[0, 0]]}', 'radius of the brush'),
+            ('{"radius": NaN, "points": [[0, 0]]}', 'radius of the brush'),
+            ('{"radius": 0.6, "points": [[0, 0]]}', 'at most 0.5'),
+            ('{"radius": 0.1, "points": []}', f'from 1 to {MOST_POINTS} points'),
+            (json.dumps(dict(radius=0.1, points=[[0, 0]] * (MOST_POINTS + 1))), f'from 1 to {MOST_POINTS} points'),
+            ('{"radius": 0.1, "points": [[0, 1.01]]}', 'two numbers from 0 to 1'),
+            ('{"radius": 0.1, "points": [[0, "1"]]}', 'two numbers from 0 to 1'),
+            ('{"radius": 0.1, "points": [[0, 1, 1]]}', 'two numbers from 0 to 1'),
+            ('{"radius": 0.1, "points": ["ab"]}', 'two numbers from 0 to 1'),
+        ],
+    )
+    def test_wrong_ones(self, explorer, session, text, words):
+        with pytest.raises(InputError, match=words):
+            read_stroke(text)
+        assert words in paint(explorer, session, text, EVERY) and session.strokes == []
+
+    @pytest.mark.parametrize(
+        ('mask', 'words'),
+        [
+            (np.ones((5, 5), bool), 'must have the size'),
+            (np.ones((320, 240), np.uint8), 'an array of bool, not uint8'),
+            ([[True]], 'not list'),
+        ],
+    )
+    def test_masks_that_are_none(self, model, image, mask, words):
+        with pytest.raises(InputError, match=words):
+            replace_pixels(model, image, BOXES[0], mask, GREY)
+
+
+class TestPixels:
+    @pytest.fixture
+    def mask(self, image):
+        mask = np.zeros(image.shape[:2], bool)
+        mask[100:140, 40:90] = True
+        return mask
+
+    @pytest.mark.parametrize('how', [GREY, BLUR, NEIGHBOURS])
+    def test_no_paint_changes_nothing(self, model, image, how):
+        pair = replace_pixels(model, image, BOXES[0], np.zeros(image.shape[:2], bool), how)
+        np.testing.assert_array_equal(pair.image, image)
+        same(pair.before, pair.after)
+        assert (pair.movement == 0).all() and pair.furthest(0) is None
+
+    @pytest.mark.parametrize('how', [GREY, NEIGHBOURS])
+    def test_all_painted_is_a_uniform_image(self, model, image, how):
+        pair = replace_pixels(model, image, BOXES[0], np.ones(image.shape[:2], bool), how)
+        uniform = np.full_like(image, MEAN_GREY)
+        same(pair.after, inference_topdown(model, uniform, BOXES[:1])[0])
+        same(pair.before, inference_topdown(model, image, BOXES[:1])[0])
+        assert pair.movement.max() > 1
+
+    @pytest.mark.parametrize('how', [GREY, BLUR, NEIGHBOURS])
+    def test_paint_alone_is_replaced(self, image, mask, how):
+        changed = replaced_image(image, mask, how, 5.0)
+        np.testing.assert_array_equal(changed[~mask], image[~mask])
+        assert np.abs(changed[mask].astype(int) - image[mask]).max() > 5
+
+    def test_neighbours_read_no_painted_pixel(self, image, mask):
+        other = image.copy()
+        other[mask] = np.random.default_rng(0).integers(0, 256, (mask.sum(), 3))
+        np.testing.assert_array_equal(*(replaced_image(one, mask, NEIGHBOURS, 1) for one in (image, other)))
+
+    def test_neighbours_of_a_ramp(self):
+        """A linear image solves the equations, wherever the hole."""
+        ramp = np.repeat(np.tile(np.arange(0, 200, 2, dtype=np.uint8), (50, 1))[..., None], 3, -1)
+        hole = np.zeros(ramp.shape[:2], bool)
+        hole[20:30, 40:60] = True
+        assert np.abs(replaced_image(ramp, hole, NEIGHBOURS, 1).astype(int) - ramp).max() <= 1
+
+    def test_blur_is_a_gaussian(self):
+        edge = np.zeros((40, 60, 3), np.uint8)
+        edge[:, 30:] = 200
+        blurred = replaced_image(edge, np.ones(edge.shape[:2], bool), BLUR, 4.0)[20, :, 0]
+        assert blurred[25] == pytest.approx(200 * 0.1303, abs=2)  # Phi(-4.5 / 4): the edge lies at 29.5
+        assert blurred[34] == pytest.approx(200 * 0.8697, abs=2)
+
+    def test_unknown_replacement(self, image, mask):
+        with pytest.raises(InputError, match="replacement='noise' is unknown"):
+            replaced_image(image, mask, 'noise', 1)
+
+
+class TestTokens:
+    @pytest.mark.parametrize('flip', [False, True])
+    def test_no_paint_changes_nothing(self, model, explorer, session, image, flip, monkeypatch):
+        monkeypatch.setitem(model.test_cfg, 'flip_test', flip)
+        explanation = explorer.explained(session, 0)
+        pair = switch_tokens_off(model, explanation, image, BOXES[0], np.zeros(image.shape[:2], bool))
+        same(pair.before, pair.after)
+        [pose] = inference_topdown(model, image, BOXES[:1])
+        np.testing.assert_allclose(pair.before.pred_instances.keypoints, pose.pred_instances.keypoints, atol=1e-3)
+        assert not pair.off.any()
+
+    def test_one_token_is_token_ablation(self, model, image):
+        inputs = model.data_preprocessor(prepare_crops(model, image, BOXES), training=False)['inputs']
+        whole = heatmaps_without_tokens(model, inputs, torch.zeros(2, 8, 6, dtype=torch.bool))
+        peaks = heatmap_peaks(whole)
+        drops = token_ablation(model, inputs, peaks)
+        for row, col in ((3, 2), (7, 5)):
+            off = torch.zeros(2, 8, 6, dtype=torch.bool)
+            off[:, row, col] = True
+            without = heatmaps_without_tokens(model, inputs, off)
+            at = peaks[..., 0] * 12 + peaks[..., 1]
+            drop = (whole - without).flatten(2).gather(2, at[..., None])[..., 0]
+            np.testing.assert_allclose(drop, drops[:, :, row, col], atol=1e-5)
+            assert drop.abs().max() > 1e-3
+
+    def test_mirrored_tokens_in_the_mirrored_image(self, model, image):
+        """With the flip test, a prediction and its mirror image stay mirrored when tokens are off."""
+        inputs = model.data_preprocessor(prepare_crops(model, image, BOXES[:1]), training=False)['inputs']
+        off = torch.zeros(1, 8, 6, dtype=torch.bool)
+        off[0, 2:5, :2] = True
+        flip = model.dataset_meta['flip_indices']
+        plain = heatmaps_without_tokens(model, inputs, off, flip)
+        mirrored = heatmaps_without_tokens(model, inputs.flip(-1), off.flip(-1), flip)
+        np.testing.assert_allclose(mirrored.flip(-1)[:, flip], plain, atol=1e-4)
+        assert (heatmaps_without_tokens(model, inputs, off.flip(-1), flip) - plain).abs().max() > 1e-3
+
+    def test_tokens_under_the_paint(self, explorer, session, image):
+        """One token's area painted, by its outline in the image: that token is covered and no other by half."""
+        explanation = explorer.explained(session, 1)
+        mask = np.zeros(image.shape[:2], np.uint8)
+        cv2.fillConvexPoly(mask, np.rint(cell_corners(explanation, (4, 3))).astype(np.int32), 1)
+        shares = painted_shares(explanation, mask.astype(bool))
+        assert shares[4, 3] > 0.9 and np.delete(shares.ravel(), 4 * 6 + 3).max() < 0.3
+        assert (painted_shares(explanation, np.zeros(image.shape[:2], bool)) == 0).all()
+
+    @pytest.mark.parametrize('off', [torch.zeros(1, 8, 6), torch.zeros(2, 8, 6, dtype=torch.bool)])
+    def test_tokens_that_cannot_be(self, model, image, off):
+        inputs = model.data_preprocessor(prepare_crops(model, image, BOXES[:1]), training=False)['inputs']
+        with pytest.raises(InputError, match='tokens to switch off must be bool'):
+            heatmaps_without_tokens(model, inputs, off)
+        with pytest.raises(InputError, match='the images have 48 tokens, not 47'):
+            heatmaps_without_tokens(model, inputs, torch.zeros(1, 1, 47, dtype=torch.bool))
+        assert not model.neck.encoder._forward_pre_hooks
+
+
+class TestBrush:
+    @pytest.mark.parametrize('how', [GREY, TOKENS_OFF])
+    def test_undo_restores_exactly(self, explorer, session, how):
+        settings, found = Settings(kpt_thr=0.0, replacement=how), []
+        for point in ((0.3, 0.3), (0.35, 0.6)):
+            assert paint(explorer, session, stroke((0.2, 0.4), point, radius=0.15), settings) == ''
+            found.append(counterfactual(explorer, session, settings)[1].after)
+        assert np.abs(found[0].pred_instances.keypoints - found[1].pred_instances.keypoints).max() > 0
+        undo(session)
+        same(counterfactual(explorer, session, settings)[1].after, found[0])
+        undo(session)
+        undo(session)
+        assert session.strokes == [] and counterfactual(explorer, session, settings) is None
+        paint(explorer, session, stroke((0.3, 0.3)), settings)
+        reset(session)
+        plain, facts, moves = render_painted(explorer, session, settings)
+        np.testing.assert_array_equal(plain, render_painted(explorer, explorer.start(session.image), settings)[0])
+        assert facts == [('people', '2')] and moves == []
+
+    def test_whose_pose(self, explorer, session):
+        assert paint(explorer, session, stroke((0.99, 0.01), radius=0.005), EVERY) == NOBODY and not session.strokes
+        paint(explorer, session, stroke((0.9, 0.5)), EVERY)
+        assert counterfactual(explorer, session, EVERY)[0] == 1
+        session.choice = Choice(0, keypoint=0)
+        assert counterfactual(explorer, session, EVERY)[0] == 0
+
+    def test_last_comparison_is_kept(self, explorer, session):
+        paint(explorer, session, stroke((0.3, 0.5)), EVERY)
+        first = counterfactual(explorer, session, EVERY)[1]
+        assert counterfactual(explorer, session, Settings(kpt_thr=0.5))[1] is first
+        assert counterfactual(explorer, session, Settings(replacement=BLUR))[1] is not first
+
+    def test_strokes_are_bounded(self, explorer, session):
+        session.strokes = [read_stroke(stroke((0.3, 0.3)))] * MOST_STROKES
+        assert 'undo some' in paint(explorer, session, stroke((0.3, 0.3)), EVERY)
+        assert len(session.strokes) == MOST_STROKES
+
+    def test_table_and_pictures(self, explorer, session):
+        settings = Settings(kpt_thr=0.0)
+        paint(explorer, session, stroke((0.2, 0.2), (0.3, 0.8), radius=0.1), settings)
+        _, pair = counterfactual(explorer, session, settings)
+        drawn, facts, moves = render_painted(explorer, session, settings)
+        moved = np.linalg.norm(
+            pair.after.pred_instances.keypoints[0] - pair.before.pred_instances.keypoints[0], axis=-1
+        )
+        assert [move.pixels for move in moves] == sorted(moved.tolist(), reverse=True)
+        furthest = explorer.names[int(moved.argmax())].replace('_', ' ')
+        assert [move.name for move in moves if move.furthest] == [furthest] == [moves[0].name]
+        assert moves[0].before == pair.before.pred_instances.keypoint_scores[0][moved.argmax()]
+        assert dict(facts)['moved furthest'] == f'{furthest}, {moved.max():.1f} pixels'
+        views = [drawn] + [
+            render_painted(explorer, session, Settings(kpt_thr=0.0, compared=one))[0] for one in (BEFORE, AFTER)
+        ]
+        assert len({view.tobytes() for view in views}) == 3
+        certain = Settings(kpt_thr=float(np.sort(pair.scores[0])[-1]))
+        assert [move.furthest for move in render_painted(explorer, session, certain)[2]].count(True) <= 1
+
+
+class TestTokenAblation:
+    def test_is_a_kind_and_tells_how_far_it_is(self, model, explorer, session, image, monkeypatch):
+        monkeypatch.setitem(model.test_cfg, 'flip_test', True)
+        shares = []
+        monkeypatch.setattr(explorer, 'on_progress', shares.append)
+        session.choice = Choice(0, keypoint=3)
+        found = explorer.chosen_map(session, Settings('token-ablation'))
+        steps = 2 * 48 / 8  # tokens of the image and of its mirror image, 8 passes at a time
+        assert shares == pytest.approx([step / steps for step in range(1, 13)])
+        again = Explorer(model).start(image)
+        again.boxes, again.choice = BOXES, session.choice
+        np.testing.assert_array_equal(found, Explorer(model).chosen_map(again, Settings('token-ablation')))
+        assert np.abs(found).max() > 1e-3
+
+    @pytest.mark.parametrize(
+        ('grid', 'stride'), [((16, 12), 1), ((24, 18), 2), ((32, 24), 2), ((64, 48), 8), ((1, 1), 1)]
+    )
+    def test_stride(self, grid, stride):
+        assert ablation_stride(grid) == stride
+
+    def test_progress(self, model, image):
+        inputs = model.data_preprocessor(prepare_crops(model, image, BOXES[:1]), training=False)['inputs']
+        peaks, shares = torch.full((1, 17, 2), 5), []
+        token_ablation(model, inputs, peaks, stride=2, batch_size=5, progress=shares.append)
+        assert shares == pytest.approx([1 / 3, 2 / 3, 1])
+        assert TokenAblation(2).progress is None

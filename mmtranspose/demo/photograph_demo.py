@@ -15,7 +15,7 @@ from mmtranspose.visualization import contact_sheet, draw_poses, overlay_people,
 MODEL = 'transpose-r-small_photographs'
 # "camera" of scikit-image (`skimage.data.camera`), by Lav Varshney, who gave it to the public domain (CC0)
 PHOTOGRAPH = Path(__file__).with_name('camera.jpg')
-BOX = (0, 40, 380, 800)  # of the whole person, whose legs the photograph leaves out; (x1, y1, x2, y2) in pixels
+BOX = (0, 40, 340, 760)  # of the whole person, whose legs the photograph leaves out; (x1, y1, x2, y2) in pixels
 SHOWN = ('right_shoulder', 'right_hip', 'right_ear')
 
 

@@ -9,13 +9,17 @@ from mmpose.registry import MODELS
 from torchvision.models import resnet50
 
 from mmtranspose.errors import InputError
-from mmtranspose.models.backbones.hrnet_small import _arch
 
 
-def stage(modules, branches, channels, block='BASIC'):
+def stage(modules, branches, block='BASIC', width=8):
+    channels = tuple(width * 2**k for k in range(branches))
     return dict(
-        num_modules=modules, num_branches=branches, block=block, num_blocks=(4,) * branches, num_channels=channels
+        num_modules=modules, num_branches=branches, block=block, num_blocks=(1,) * branches, num_channels=channels
     )
+
+
+# Two modules in stage 3: one fuses into all branches, the last of HRNetSmall into the first only
+NARROW = dict(stage1=stage(1, 1, 'BOTTLENECK', width=64), stage2=stage(1, 2), stage3=stage(2, 3))
 
 
 @pytest.fixture(scope='module')
@@ -29,8 +33,7 @@ def resnet_file(tmp_path_factory):
 @pytest.fixture(scope='module')
 def hrnet_file(tmp_path_factory):
     """A narrow HRNet with four stages and a classifier's layers, as HRNet's ImageNet files have them."""
-    extra = dict(_arch(8), stage4=stage(3, 4, (8, 16, 32, 64)))
-    weights = HRNet(extra=extra).state_dict()
+    weights = HRNet(extra=dict(NARROW, stage4=stage(1, 4))).state_dict()
     weights = {name: value for name, value in weights.items() if 'num_batches' not in name}  # as MMPose's W48 file
     weights.update({'head.0.0.0.conv1.weight': torch.zeros(1), 'classifier.bias': torch.zeros(1000)})
     path = tmp_path_factory.mktemp('imagenet') / 'hrnet.pth'
@@ -53,7 +56,7 @@ def test_resnet(resnet_file):
 
 
 def test_hrnet(hrnet_file):
-    backbone = build('HRNetSmall', hrnet_file, arch=_arch(8))
+    backbone = build('HRNetSmall', hrnet_file, arch=NARROW)
     backbone.init_weights()
     file = torch.load(hrnet_file, weights_only=True)
     for name, value in backbone.state_dict().items():
@@ -99,8 +102,9 @@ def test_another_resnet(resnet_file):
 
 
 def test_another_width_of_hrnet(hrnet_file):
+    wider = {name: {**one, 'num_channels': tuple(4 * c for c in one['num_channels'])} for name, one in NARROW.items()}
     with pytest.raises(InputError, match='does not set transition1.0.0.weight, .* in all\\) of HRNetSmall'):
-        build('HRNetSmall', hrnet_file, arch='w32').init_weights()
+        build('HRNetSmall', hrnet_file, arch=wider | dict(stage1=NARROW['stage1'])).init_weights()
 
 
 def test_unknown_tensors(resnet_file, tmp_path):

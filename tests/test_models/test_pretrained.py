@@ -26,7 +26,7 @@ NARROW = dict(stage1=stage(1, 1, 'BOTTLENECK', width=64), stage2=stage(1, 2), st
 def resnet_file(tmp_path_factory):
     """ResNet-50 as torchvision names it, classifier included."""
     path = tmp_path_factory.mktemp('imagenet') / 'resnet50.pth'
-    torch.save(resnet50(weights=None).state_dict(), path)
+    torch.save({name: value + 1 for name, value in resnet50(weights=None).state_dict().items()}, path)
     return path
 
 
@@ -34,7 +34,8 @@ def resnet_file(tmp_path_factory):
 def hrnet_file(tmp_path_factory):
     """A narrow HRNet with four stages and a classifier's layers, as HRNet's ImageNet files have them."""
     weights = HRNet(extra=dict(NARROW, stage4=stage(1, 4))).state_dict()
-    weights = {name: value for name, value in weights.items() if 'num_batches' not in name}  # as MMPose's W48 file
+    # As MMPose's W48 file; and not the numbers that the same seed gives a network that is not loaded
+    weights = {name: value + 1 for name, value in weights.items() if 'num_batches' not in name}
     weights.update({'head.0.0.0.conv1.weight': torch.zeros(1), 'classifier.bias': torch.zeros(1000)})
     path = tmp_path_factory.mktemp('imagenet') / 'hrnet.pth'
     torch.save(weights, path)

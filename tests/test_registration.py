@@ -10,6 +10,7 @@ import torch
 from conftest import ROOT
 from golden import arrays, golden_input, released_state_dict
 from mmengine.config import Config
+from mmengine.hub import get_config, get_model
 from mmengine.infer import BaseInferencer
 from mmengine.registry import FUNCTIONS, DefaultScope
 from mmpose.apis import Pose2DInferencer
@@ -96,24 +97,17 @@ def test_later_where_it_is_not(package, monkeypatch):
 
 
 R_A3 = 'body_2d_keypoint/topdown_heatmap/coco/td-hm_transpose-r-a3_1xb28-230e_coco-256x192.py'
-HUB = f"""
-import mmtranspose
-from mmengine.hub import get_config, get_model
-from mmengine.registry import FUNCTIONS, DefaultScope
-cfg = get_config('mmtranspose::{R_A3}', pretrained=True)
-assert cfg.model.neck.num_layers == 3
-assert cfg.model_path.endswith('/Hub/tp_r_256x192_enc3_d256_h1024_mh8.pth'), cfg.model_path
-model = get_model('mmtranspose::{R_A3}')
-assert type(model.head).__name__ == 'TransPoseHead'
-assert sum(value.numel() for value in model.parameters()) == 4998737
-assert DefaultScope.get_current_instance() is None, 'get_model left its scope behind'
-print('fine')
-"""
 
 
 def test_hub():
-    process = subprocess.run([sys.executable, '-c', HUB], cwd=ROOT, capture_output=True, text=True)
-    assert process.stdout.endswith('fine\n'), process.stdout + process.stderr
+    scope = DefaultScope.get_current_instance()
+    cfg = get_config(f'mmtranspose::{R_A3}', pretrained=True)
+    assert cfg.model.neck.num_layers == 3
+    assert cfg.model_path.endswith('/Hub/tp_r_256x192_enc3_d256_h1024_mh8.pth')
+    model = get_model(f'mmtranspose::{R_A3}')
+    assert type(model.head).__name__ == 'TransPoseHead'
+    assert sum(value.numel() for value in model.parameters()) == 4998737
+    assert DefaultScope.get_current_instance() is scope, 'get_model left its scope behind'
 
 
 def test_base_of_a_config_elsewhere(tmp_path):

@@ -100,14 +100,14 @@ R_A3 = 'body_2d_keypoint/topdown_heatmap/coco/td-hm_transpose-r-a3_1xb28-230e_co
 
 
 def test_hub():
-    scope = DefaultScope.get_current_instance()
-    cfg = get_config(f'mmtranspose::{R_A3}', pretrained=True)
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        cfg = get_config(f'mmtranspose::{R_A3}', pretrained=True)
+        model = get_model(f'mmtranspose::{R_A3}')
+        assert DefaultScope.get_current_instance().scope_name == 'mmengine', 'get_model left its scope behind'
     assert cfg.model.neck.num_layers == 3
     assert cfg.model_path.endswith('/Hub/tp_r_256x192_enc3_d256_h1024_mh8.pth')
-    model = get_model(f'mmtranspose::{R_A3}')
     assert type(model.head).__name__ == 'TransPoseHead'
     assert sum(value.numel() for value in model.parameters()) == 4998737
-    assert DefaultScope.get_current_instance() is scope, 'get_model left its scope behind'
 
 
 def test_base_of_a_config_elsewhere(tmp_path):

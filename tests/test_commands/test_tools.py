@@ -219,7 +219,7 @@ class TestExplainDataset:
         assert printed.splitlines()[-1] == f'tables and figures: {tmp_path / "out"}'
         assert '2 people, ' in printed and 'normalised_entropy' in printed and 'AP gained without it' in printed
         assert f'report: {tmp_path / "out" / "report.html"}' in printed.splitlines()
-        assert (tmp_path / 'out' / 'report.html').is_file() and len(os.listdir(tmp_path / 'out' / 'people')) == 1
+        assert (tmp_path / 'out' / 'report.html').is_file() and len(os.listdir(tmp_path / 'out' / 'report_pages')) == 1
         assert not (tmp_path / 'out' / 'faithfulness.csv').exists()
 
 

@@ -36,7 +36,7 @@ PAGES = sorted(path.with_suffix('.md') for path in METAFILES)
 METADATA = {metafile: load(str(metafile)) for metafile in METAFILES}
 MODELS = {model['Name']: model for content in METADATA.values() for model in content['Models']}
 RELEASED = {name: model for name, model in MODELS.items() if '://' in model.get('Weights', '')}  # by the authors
-SHIPPED = {name: model for name, model in MODELS.items() if 'Weights' in model and name not in RELEASED}  # files of ours
+SHIPPED = {name: model for name, model in MODELS.items() if 'Weights' in model and name not in RELEASED}  # by us
 
 DATASETS = {
     'CocoDataset': 'COCO',

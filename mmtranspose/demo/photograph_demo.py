@@ -35,6 +35,6 @@ def pose_photograph(root: Path, device: str = 'cpu') -> dict[str, str]:
     overlays = [overlay_people(image, people, keypoint, people[0].num_layers - 1) for keypoint in SHOWN]
     files = {'photograph': str(root / 'photograph.png'), 'photograph_explained': str(root / 'photograph.html')}
     drawn = [draw_poses(image, samples, model.dataset_meta), *overlays]
-    write_image(files['photograph'], contact_sheet(drawn, len(drawn), image.shape[1::-1]))
+    write_image(files['photograph'], contact_sheet(drawn, len(drawn), (image.shape[1], image.shape[0])))
     write_page(files['photograph_explained'], image, people, 'A photographer (Lav Varshney, CC0)')
     return files

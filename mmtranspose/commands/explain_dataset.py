@@ -22,6 +22,7 @@ from mmtranspose.compat import cpu_distributed
 from mmtranspose.dataset_explanation import CaseOptions, DatasetExplanationSettings, explain_dataset
 from mmtranspose.dataset_explanation.cases.case_summary import cases_text
 from mmtranspose.dataset_explanation.report_files import summary_text
+from mmtranspose.errors import InputError
 from mmtranspose.files.output_paths import require_writable
 from mmtranspose.loading.config import load_config
 from mmtranspose.loading.init_model import init_model
@@ -49,6 +50,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add_model(arguments)
     arguments.add_argument(
         '--output-root', required=True, metavar='DIR', help='folder for measurements, tables and figures'
+    )
+    arguments.add_argument(
+        '--split',
+        choices=['val', 'test'],
+        default='test',
+        help="people of the config's test set, or of its validation set (default: test)",
     )
     arguments.add_argument(
         '--max-samples',
@@ -137,6 +144,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     device = args.device or (f'cuda:{torch.cuda.current_device()}' if torch.cuda.is_available() else 'cpu')
     require_writable(args.output_root)
     cfg = load_config(args.config, args.cfg_options)
+    if args.split == 'val':
+        if not cfg.get('val_dataloader'):
+            raise InputError('--split val: the config has no val_dataloader')
+        cfg.test_dataloader = cfg.val_dataloader
     model = init_model(
         cfg, args.checkpoint, device, allow_partial=args.allow_partial, allow_non_finite=args.allow_non_finite
     )

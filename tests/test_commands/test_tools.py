@@ -222,6 +222,19 @@ class TestExplainDataset:
         assert (tmp_path / 'out' / 'report.html').is_file() and len(os.listdir(tmp_path / 'out' / 'report_pages')) == 1
         assert not (tmp_path / 'out' / 'faithfulness.csv').exists()
 
+    def test_validation_set(self, tiny_config, tiny_checkpoint, run_command, tmp_path, capsys):
+        few = ('--max-samples', '1', '--faithfulness-samples', '0', '--pages', '0', '--output-root', tmp_path / 'out')
+        no_test = ('--cfg-options', 'test_dataloader.dataset.ann_file=none.json')
+        run_command('explain_dataset', tiny_config, tiny_checkpoint, '--split', 'val', *few, *no_test)
+        assert '1 people, ' in capsys.readouterr().out
+        with pytest.raises(InputError, match='none.json'):
+            run_command('explain_dataset', tiny_config, tiny_checkpoint, *few, *no_test)
+        with pytest.raises(InputError, match='--split val: the config has no val_dataloader'):
+            run_command(
+                'explain_dataset', tiny_config, tiny_checkpoint, '--split', 'val', *few,
+                '--cfg-options', 'val_dataloader=None', 'val_cfg=None', 'val_evaluator=None',
+            )  # fmt: skip
+
 
 def test_an_error_is_one_sentence_and_a_code(tmp_path, server):
     files = ('--input', tmp_path / 'none.jpg', '--bboxes', 'whole-image', '--output-root', tmp_path / 'out')

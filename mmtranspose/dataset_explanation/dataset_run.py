@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from mmengine.dist import is_main_process
+from mmengine.dist import barrier, is_main_process
 
 from mmtranspose.dataset_explanation.cases import CaseOptions, Cases
 from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
@@ -77,6 +77,7 @@ def explain_dataset(
     cases = Cases(model, people, settings)
     if progress and is_main_process():
         print(found_and_missing(attention, persons, tested), file=sys.stderr)
+    barrier()  # what a faster process measures by now would count as found
 
     def measure(number: int) -> dict[str, np.ndarray]:
         start, stop, _ = attention.stretches[number]

@@ -197,8 +197,14 @@ class TestExplainDataset:
             return tiny_config, tiny_checkpoint, '--output-root', tmp_path / name, *flags
 
         monkeypatch.setattr('mmtranspose.dataset_explanation.report_files._figures', lambda *_: [])  # of one process
+        measured = []  # when all processes have counted what is there
+        monkeypatch.setattr(
+            'mmtranspose.dataset_explanation.dataset_run.barrier',
+            lambda: measured.append(len(list(tmp_path.rglob('*.npz')))),
+        )
         few = ('--max-samples', '2', '--faithfulness-samples', '1')
         run_command('explain_dataset', *arguments('one'), *few)
+        assert measured == [0]
         shutil.copytree(tmp_path / 'one', tmp_path / 'two')
         more, log = ('--faithfulness-samples', '2'), tmp_path / 'log'
         run_command('explain_dataset', *arguments('one'), *more)

@@ -2,7 +2,7 @@
 
 from mmtranspose.acceleration.accelerated_estimator import AcceleratedPoseEstimator
 from mmtranspose.acceleration.accelerating import accelerate, decelerate
-from mmtranspose.acceleration.openvino_encoder import OpenVinoEncoder
+from mmtranspose.acceleration.openvino_encoder import OpenVinoEncoder, OpenVinoEncoders
 from mmtranspose.acceleration.options import DTYPES, AccelerationOptions
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     'AcceleratedPoseEstimator',
     'AccelerationOptions',
     'OpenVinoEncoder',
+    'OpenVinoEncoders',
     'accelerate',
     'decelerate',
 ]

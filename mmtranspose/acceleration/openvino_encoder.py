@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from mmtranspose.acceleration.fused_encoder import PlainEncoder
 from mmtranspose.acceleration.openvino_network import OpenVinoNetwork
 from mmtranspose.errors import InputError, UnsupportedModelError, require_package
+from mmtranspose.models.layers import TransformerEncoder
 from mmtranspose.models.necks import TransPoseNeck
 from mmtranspose.models.unwrapping import compiled_part
 from mmtranspose.typing import PoseEstimator
@@ -58,7 +61,34 @@ class OpenVinoEncoder:
         return self._network(tokens, tables)
 
 
-def _equal(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> bool:
+class OpenVinoEncoders:
+    """The :class:`OpenVinoEncoder` of whichever model is explained: ``TokenAblation(encoder_of=OpenVinoEncoders())``.
+
+    The last one is kept while that model's encoder has the same weights, and made anew for another model and for
+    changed weights, such as those of a randomisation check.
+    """
+
+    def __init__(self) -> None:
+        self._kept: tuple[TransformerEncoder, list[Tensor], OpenVinoEncoder] | None = None
+
+    def __call__(self, model: PoseEstimator) -> OpenVinoEncoder | None:
+        """The encoder of a model; None where there is none, so that the model's own computes.
+
+        That is so without OpenVINO, on other devices than the CPU, in other number formats than float32, and for
+        models whose encoder :class:`OpenVinoEncoder` refuses.
+        """
+        try:
+            require_package('openvino')
+            _require_encoder(model)
+        except (InputError, UnsupportedModelError):
+            return None
+        source, weights = model.neck.encoder, list(model.neck.encoder.state_dict().values())
+        if self._kept is None or self._kept[0] is not source or not _equal(self._kept[1], weights):
+            self._kept = source, [weight.clone() for weight in weights], OpenVinoEncoder(model)
+        return self._kept[2]
+
+
+def _equal(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
     return len(one) == len(other) and all(map(torch.equal, one, other))
 
 

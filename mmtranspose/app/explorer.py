@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from mmengine.dataset import pseudo_collate
 
+from mmtranspose.acceleration import OpenVinoEncoders
 from mmtranspose.app.offer import DIRECTIONS, TOKEN_ABLATION, Offer, ablation_stride, offer_of
 from mmtranspose.app.place_maps import PlaceMaps, cell_at, explain_place
 from mmtranspose.app.session import Choice, Session, Settings, box_between, find_keypoint, find_person
@@ -146,7 +147,7 @@ class Explorer:
             self.on_progress((ended % rounds + share) / rounds)
             ended += share == 1
 
-        return TokenAblation(self.stride, batch_size=PASSES, progress=tell)
+        return TokenAblation(self.stride, batch_size=PASSES, encoder_of=OpenVinoEncoders(), progress=tell)
 
     def chosen_map(self, session: Session, settings: Settings) -> np.ndarray | None:
         """Return the map (h, w) of the chosen keypoint or place over the token grid; None for a method and a place.

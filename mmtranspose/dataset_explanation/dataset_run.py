@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import sys
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.dist import barrier, is_main_process
 
+from mmtranspose.acceleration import OpenVinoEncoders
 from mmtranspose.dataset_explanation.cases import CaseOptions, Cases
 from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
 from mmtranspose.dataset_explanation.kept_measurements import (
@@ -22,12 +23,12 @@ from mmtranspose.dataset_explanation.measured_parts import attention_part, teste
 from mmtranspose.dataset_explanation.report_files import write_report
 from mmtranspose.dataset_explanation.summary import summarise
 from mmtranspose.explain import Explainer, ExplainOptions
-from mmtranspose.explain.methods import Method, RandomOrder, build_method, method_names
+from mmtranspose.explain.methods import Method, RandomOrder, TokenAblation, build_method, method_names
 from mmtranspose.explain.randomization import cascade_blocks
 from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.typing import PathLike, PoseEstimator
 
-SLOW = ('integrated-gradients', 'smooth-grad', 'token-ablation')
+SLOW = ('integrated-gradients', 'smooth-grad', TokenAblation.name)
 
 
 def explain_dataset(
@@ -66,7 +67,8 @@ def explain_dataset(
     """
     settings = settings or DatasetExplanationSettings()
     explainer = Explainer(model, ExplainOptions(cell=settings.cell, flip_test=False))
-    methods = _methods(model, settings)
+    encoders = OpenVinoEncoders()
+    methods = _methods(model, settings, encoders)
     cfg = copy.deepcopy(model.cfg)
     people = LabelledPeople(cfg, settings.max_samples, settings.seed)
     names = keypoint_names(people.metainfo)
@@ -88,7 +90,7 @@ def explain_dataset(
         return cases.measure(range(start, stop))
 
     def test(number: int) -> dict[str, dict[str, np.ndarray]]:
-        return tested_person(explainer, people, number, tested, methods, settings)
+        return tested_person(explainer, people, number, tested, methods, settings, encoders(model))
 
     attention.fill(measure, progress and 'attention, parts')
     persons.fill(look, progress and 'cases, parts')
@@ -106,10 +108,14 @@ def explain_dataset(
     return summary
 
 
-def _methods(model: PoseEstimator, settings: DatasetExplanationSettings) -> list[Method]:
+def _methods(model: PoseEstimator, settings: DatasetExplanationSettings, encoders: OpenVinoEncoders) -> list[Method]:
     """The methods asked for, or those that need neither captum nor a pass for each token."""
     num_layers = len(model.neck.encoder.layers)
     left_out = {*SLOW, *(f'attention-norm-{layer}' for layer in range(1, num_layers))}
     default = [name for name in method_names(num_layers) if name not in left_out]
-    methods = [build_method(name, num_layers) for name in dict.fromkeys(settings.methods or default)]
-    return [replace(method, seed=settings.seed) if isinstance(method, RandomOrder) else method for method in methods]
+    options: dict[str, dict[str, Any]] = {
+        TokenAblation.name: dict(encoder_of=encoders),
+        RandomOrder.name: dict(seed=settings.seed),
+    }
+    names = dict.fromkeys(settings.methods or default)
+    return [build_method(name, num_layers, **options.get(name, {})) for name in names]

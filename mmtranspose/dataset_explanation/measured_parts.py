@@ -12,6 +12,7 @@ from mmtranspose.dataset_explanation.labelled_people import LabelledPeople
 from mmtranspose.dataset_explanation.measures import measure_attention, measure_faithfulness
 from mmtranspose.dataset_explanation.share_sums import share_sums
 from mmtranspose.explain import Explainer
+from mmtranspose.explain.interventions.perturbed_encoder import Encoder
 from mmtranspose.explain.methods import Method
 from mmtranspose.files.growing_arrays import JointParts
 
@@ -56,6 +57,7 @@ def tested_person(
     parts: JointParts,
     methods: Sequence[Method],
     settings: DatasetExplanationSettings,
+    encoder: Encoder | None,
 ) -> dict[str, dict[str, np.ndarray]]:
     """Measure what a person lacks, by kind; interventions that were made for other methods are not made again."""
     lacking = parts.lacking(number)
@@ -66,7 +68,7 @@ def tested_person(
     effects = None if 'effects' in lacking else parts.kinds['effects'].read_part(number)['effects']
     batch, ground_truths = people.batch(number, number + 1)
     about = (explainer, batch, ground_truths, people.metainfo)
-    arrays = measure_faithfulness(*about, wanted['faithfulness'], settings, wanted['randomization'], effects)
+    arrays = measure_faithfulness(*about, wanted['faithfulness'], settings, wanted['randomization'], effects, encoder)
     measured = {
         kind_of(name, method): dict(values=values)
         for name, chosen in wanted.items()

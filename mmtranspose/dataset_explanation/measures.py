@@ -13,6 +13,7 @@ from mmtranspose.dataset_explanation.labelled_people import CropGroundTruth, Gro
 from mmtranspose.dataset_explanation.share_sums import grouped_shares, shown_groups
 from mmtranspose.explain import Explainer, Target, edge_knockout, token_ablation
 from mmtranspose.explain.interventions import edge_knockout_curve, token_ablation_curve
+from mmtranspose.explain.interventions.perturbed_encoder import Encoder
 from mmtranspose.explain.methods import Method, TokenAblation
 from mmtranspose.explain.metrics import (
     PerturbationCurve,
@@ -151,6 +152,7 @@ def measure_faithfulness(
     settings: DatasetExplanationSettings,
     randomized: Sequence[Method] | None = None,
     effects: np.ndarray | None = None,
+    encoder: Encoder | None = None,
 ) -> dict[str, np.ndarray]:
     """Measure how faithful each method's maps are to a prediction without the flip test.
 
@@ -159,6 +161,8 @@ def measure_faithfulness(
         methods (Sequence[Method]): The methods to test.
         randomized (Sequence[Method] | None): Those to compare with the maps of random networks; None: ``methods``.
         effects (np.ndarray | None): What an earlier call returned for these people; None to intervene again.
+        encoder (Callable | None): A faster double of the model's encoder, see
+            :func:`~mmtranspose.explain.token_ablation`.
 
     Returns:
         dict: ``faithfulness`` (methods, B, measures of ``MEASURES``, K); ``randomization`` (methods, B, blocks, K);
@@ -172,10 +176,12 @@ def measure_faithfulness(
     run = recorded_forward(model, inputs)
     target = Target.of(run.heatmaps, run.grid, settings.cell)
     if effects is None:
-        changes = [change(model, inputs, target.peaks).cpu().abs() for change in (token_ablation, edge_knockout)]
-        effects = torch.stack(changes, dim=1).numpy()
+        replaced = token_ablation(model, inputs, target.peaks, encoder=encoder)
+        cut = edge_knockout(model, inputs, target.peaks)
+        effects = torch.stack([replaced, cut], dim=1).abs().cpu().numpy()
     sizes = list(torch.from_numpy(effects).unbind(1))
-    measured = [_measure(model, inputs, target, method, ground_truth, sizes, settings).numpy() for method in methods]
+    about = (ground_truth, sizes, settings, encoder)
+    measured = [_measure(model, inputs, target, method, *about).numpy() for method in methods]
     checked = methods if randomized is None else randomized
     correlations = randomization_check(model, inputs, target, checked, settings.seed) if checked else {}
     return dict(
@@ -196,6 +202,7 @@ def _measure(
     ground_truth: CropGroundTruth,
     effects: Sequence[Tensor],
     settings: DatasetExplanationSettings,
+    encoder: Encoder | None,
 ) -> Tensor:
     """Measure one method: (B, measures of ``MEASURES``, K), on the CPU; ``effects``: sizes, of tokens and of edges."""
     maps = method(model, inputs, target)
@@ -203,8 +210,9 @@ def _measure(
     deleted = deletion(model, inputs, target, maps, steps=steps, areas=areas, sigmas=sigmas, seed=seed)
     inserted = insertion(model, inputs, target, maps, steps=steps, areas=areas, sigmas=sigmas, seed=seed)
     roads = road(model, inputs, target, maps, settings.percentiles, seed=seed)
-    ablated = token_ablation_curve(model, inputs, target, maps, steps=settings.ablation_steps, seed=seed)
-    cut = edge_knockout_curve(model, inputs, target, maps, steps=settings.ablation_steps, seed=seed)
+    ablation = dict(steps=settings.ablation_steps, seed=seed)
+    ablated = token_ablation_curve(model, inputs, target, maps, **ablation, encoder=encoder)
+    cut = edge_knockout_curve(model, inputs, target, maps, **ablation)
     sensitivity = _sensitivity(method, model, inputs, target, maps, settings)
     maps = maps.cpu()
     radii = oks_radii(areas, sigmas, settings.oks_level)

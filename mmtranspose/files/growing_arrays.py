@@ -72,6 +72,20 @@ class GrowingParts(Parts):
         arrays, (start, stop, end) = super().read_part(number), self.stretches[number]
         return arrays if stop == end else {name: array[: stop - start] for name, array in arrays.items()}
 
+    def read(self) -> dict[str, np.ndarray]:
+        """The arrays of all items, which must have a row for each; no part is in memory beside them but the last read.
+
+        Raises:
+            InputError: A file is damaged.
+        """
+        joined: dict[str, np.ndarray] = {}
+        for (start, stop, _), part in zip(self.stretches, self.read_each()):
+            for name, rows in part.items():
+                if start == 0:
+                    joined[name] = np.empty((self.items, *rows.shape[1:]), rows.dtype)
+                joined[name][start:stop] = rows
+        return joined
+
     def read_each(self) -> Iterator[dict[str, np.ndarray]]:
         """Read one part after the other, so that only one is in memory.
 

@@ -1,13 +1,17 @@
 """The encoder by OpenVINO in place of a model's own: the same tokens, the same effects of ablated tokens."""
 
+import copy
+
+import numpy as np
 import pytest
 import torch
 from tiny import tiny_transpose
 
-from mmtranspose.acceleration import accelerate, openvino_network
+from mmtranspose.acceleration import OpenVinoEncoders, accelerate, openvino_network
 from mmtranspose.apis import InputError, OpenVinoEncoder, UnsupportedModelError
 from mmtranspose.explain import token_ablation
 from mmtranspose.explain.methods.interventions import TokenAblation
+from mmtranspose.explain.randomization import randomization_check
 from mmtranspose.explain.recording import recorded_forward
 from mmtranspose.explain.target import Target, heatmap_peaks
 
@@ -47,7 +51,12 @@ def test_effects_are_those_of_the_model(model, encoder, inputs):
 def test_it_is_a_setting_of_the_method(model, encoder, inputs):
     peaks = heatmap_peaks(recorded_forward(model, inputs).heatmaps)
     calls = []
-    method = TokenAblation(stride=4, encoder=lambda *given: calls.append(len(given[0])) or encoder(*given))
+
+    def counted(*given):
+        calls.append(len(given[0]))
+        return encoder(*given)
+
+    method = TokenAblation(stride=4, encoder_of=lambda explained: counted if explained is model else None)
     maps = method.maps(model, inputs, Target.at(peaks, (16, 12), (8, 6)))
     torch.testing.assert_close(maps, token_ablation(model, inputs, peaks, stride=4, encoder=encoder), rtol=0, atol=1e-6)
     assert sum(calls) == 2 * 2 * 2
@@ -73,6 +82,36 @@ def test_weights_are_copied_and_dropout_is_off(model):
         for parameter in other.parameters():
             parameter.zero_()
     torch.testing.assert_close(made(tokens), expected, rtol=0, atol=1e-5)
+
+
+class TestEncoders:
+    def test_kept_while_the_weights_are_the_same(self, inputs):
+        encoders, model = OpenVinoEncoders(), tiny_transpose(num_layers=1).eval()
+        first = encoders(model)
+        assert first is encoders(model) is not None
+        copied = copy.deepcopy(model)
+        assert encoders(copied) is not first
+        tokens = torch.randn(1, 48, 8)
+        with torch.no_grad():
+            for parameter in copied.neck.encoder.parameters():
+                parameter.add_(0.1)
+            torch.testing.assert_close(encoders(copied)(tokens), copied.neck.encoder(tokens, None), rtol=0, atol=1e-5)
+
+    def test_randomised_networks_have_their_own(self, model, inputs):
+        """The check deals in copies whose weights change: an encoder that was compiled before would not notice."""
+        run = recorded_forward(model, inputs)
+        target = Target.of(run.heatmaps, run.grid)
+        checked = [
+            randomization_check(model, inputs, target, [TokenAblation(stride=4, encoder_of=encoder_of)])
+            for encoder_of in (None, OpenVinoEncoders())
+        ]
+        for block, correlations in checked[0]['token-ablation'].items():
+            np.testing.assert_allclose(checked[1]['token-ablation'][block], correlations, atol=0.03, err_msg=block)
+
+    def test_none_where_there_is_none(self, model, monkeypatch):
+        assert OpenVinoEncoders()(accelerate(model)) is None and OpenVinoEncoders()(tiny_transpose().half()) is None
+        monkeypatch.setattr('mmtranspose.errors.importlib.util.find_spec', lambda name: None)
+        assert OpenVinoEncoders()(model) is None
 
 
 def test_where_openvino_fails(model, encoder, monkeypatch):

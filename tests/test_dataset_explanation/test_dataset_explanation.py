@@ -279,11 +279,13 @@ def counted(monkeypatch):
         counts['attention'] += len(ground_truths)
         return attention(explainer, batch, ground_truths, *rest)
 
-    def measure_faithfulness(explainer, batch, ground_truths, metainfo, methods, settings, randomized, effects):
+    def measure_faithfulness(
+        explainer, batch, ground_truths, metainfo, methods, settings, randomized, effects, encoder
+    ):
         counts['effects'] += effects is None
         counts['faithfulness'] += [method.name for method in methods]
         counts['randomization'] += [method.name for method in randomized]
-        return faithfulness(explainer, batch, ground_truths, metainfo, methods, settings, randomized, effects)
+        return faithfulness(explainer, batch, ground_truths, metainfo, methods, settings, randomized, effects, encoder)
 
     monkeypatch.setattr(measured_parts, 'measure_attention', measure_attention)
     monkeypatch.setattr(measured_parts, 'measure_faithfulness', measure_faithfulness)

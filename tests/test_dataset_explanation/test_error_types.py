@@ -157,6 +157,27 @@ def test_costs_of_one_image_match_people_by_similarity():
     assert rows['swap']['AP'] == 1 and rows['swap']['keypoints'] == 3
 
 
+def test_people_who_are_moved_to_a_threshold_pass_it():
+    """Misses are moved to ks 0.5, which is AP50's threshold: no rounding may decide whether they pass."""
+    generator = np.random.default_rng(0)
+    people = [person(generator.uniform(0, 600, (3, 2)), area=generator.uniform(1e3, 1e5)) for _ in range(40)]
+    missed = [one.keypoints + generator.uniform(900, 2000, (3, 2)) for one in people]
+    cases = cases_of(people, missed, np.full((40, 3), 0.9), [[]] * 40)
+    images = [str(number) for number in range(40)]
+    rows = {row['corrected']: row for row in error_costs(cases, images, SIGMAS)}
+    assert rows['none']['AP50'] == 0 and rows['miss']['keypoints'] == 120 and rows['miss']['AP50'] == 1
+
+
+def test_costs_do_not_depend_on_the_blocks(monkeypatch):
+    generator = np.random.default_rng(1)
+    people = [person(generator.uniform(0, 600, (3, 2)), area=generator.uniform(1e3, 1e5)) for _ in range(7)]
+    predicted = [one.keypoints + generator.normal(0, 20, (3, 2)) for one in people]
+    cases = cases_of(people, predicted, generator.uniform(0, 1, (7, 3)), [[]] * 7)
+    whole = error_costs(cases, list('aabbccc'), SIGMAS)
+    monkeypatch.setattr('mmtranspose.dataset_explanation.cases.error_costs.PEOPLE', 3)
+    assert error_costs(cases, list('aabbccc'), SIGMAS) == whole and 0 < whole[0]['AP'] < 1
+
+
 def test_scores_are_means_of_those_above_a_fifth():
     """By a score of 0.2 or less the second person would come first, and AP at 0.70 would be another."""
     missed, perfect = [[0, 0], [100, 0], [200, 300]], OWN.keypoints

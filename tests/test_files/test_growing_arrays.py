@@ -68,6 +68,16 @@ def test_more_items_are_added_and_fewer_are_read(tmp_path):
     assert total(grown(tmp_path, 8, asked=asked)) == 280 and len(asked) == 10
 
 
+def test_read_joins_the_items_asked_for(tmp_path):
+    rows = np.arange(24.0).reshape(8, 3)
+    parts = GrowingParts(tmp_path, dict(seed=1), 8, 3)
+    parts.fill(lambda number: dict(rows=rows[slice(*parts.stretches[number][:2])].astype(np.float16)))
+    for items in (8, 7, 3):
+        found = GrowingParts(tmp_path, dict(seed=1), items, 3).read()['rows']
+        assert found.dtype == np.float16 and found.tolist() == rows[:items].tolist()
+    assert GrowingParts(tmp_path / 'none', dict(seed=1), 0, 3).read() == {}
+
+
 def test_items_found(tmp_path):
     grown(tmp_path, 5)
     assert GrowingParts(tmp_path, dict(seed=1), 20, 3).items_found == 5

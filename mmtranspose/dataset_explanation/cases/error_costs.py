@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from contextlib import redirect_stdout
 
 import numpy as np
@@ -16,6 +16,8 @@ from mmtranspose.results.prediction_files import MIN_SCORE
 STATISTICS = ('AP', 'AP50', 'AP75')  # the first of COCOeval.stats
 ORDER = ('miss', 'swap', 'inversion', 'jitter')  # in which the authors' program corrects one kind after the other
 EVERYTHING = [0, 1e10]  # areas, in square pixels
+PEOPLE = 1024  # of a block
+READ = ('predicted', 'truth', 'score', 'area', 'kind', 'mistaken')
 
 
 def error_costs(cases: dict[str, np.ndarray], images: Sequence[Hashable], sigmas: np.ndarray) -> list[dict]:
@@ -33,56 +35,68 @@ def error_costs(cases: dict[str, np.ndarray], images: Sequence[Hashable], sigmas
     """
     chosen = [(), *((name,) for name in ORDER), *(ORDER[:count] for count in range(2, len(ORDER) + 1))]
     known: dict[tuple[str, ...], dict[str, float]] = {}
-    rows = []
+    rows, evaluated = [], LabelledPoses(cases, images, sigmas)
     for names in chosen:
         counts = {name: int((cases['kind'] == TYPES.index(name)).sum()) for name in names}
         moved = tuple(name for name in names if counts[name])
         if moved not in known:
-            known[moved] = average_precision(cases, corrected(cases, sigmas, moved), images, sigmas)
+            known[moved] = evaluated.average_precision(moved)
         found = known[moved]
         about = dict(corrected=' + '.join(names) or 'none', keypoints=sum(counts.values()))
         rows.append(about | found | dict(gain=found['AP'] - known[()]['AP']))
     return rows
 
 
-def average_precision(
-    cases: dict[str, np.ndarray], predicted: np.ndarray, images: Sequence[Hashable], sigmas: np.ndarray
-) -> dict[str, float]:
-    """Compute AP, AP50 and AP75 of N predictions for N people by pycocotools.
+class LabelledPoses:
+    """N people with one prediction each, evaluated by pycocotools.
 
     The ground truth is the N people; others in their images are left out, as is suppression of duplicates: there is
     one prediction for each. A person's score is the mean of the keypoint scores above 0.2, as in MMPose's
     ``CocoMetric``.
 
     Args:
-        cases (dict[str, np.ndarray]): ``truth`` (N, K, 2), NaN where not labelled, ``score`` (N, K), ``area`` (N,).
-        predicted (np.ndarray): (N, K, 2), (x, y) in pixels of the image.
+        cases (dict[str, np.ndarray]): As of :func:`error_costs`.
         images (Sequence[Hashable]): (N,), which image each person is in.
         sigmas (np.ndarray): (K,), the dataset's.
     """
-    places = {image: place for place, image in enumerate(dict.fromkeys(images), 1)}
-    of = [dict(image_id=places[image], category_id=1) for image in images]
-    truth, score = COCO(), person_scores(cases['score'])
-    truth.dataset = dict(
-        images=[dict(id=place) for place in places.values()],
-        categories=[dict(id=1)],
-        annotations=[
-            one | _annotation(number, points, float(area))
-            for number, (one, points, area) in enumerate(zip(of, cases['truth'], cases['area']), 1)
-        ],
-    )
-    results = [
-        one | dict(keypoints=_triples(points, 1), score=float(each)) for one, points, each in zip(of, predicted, score)
-    ]
-    with redirect_stdout(io.StringIO()):  # pycocotools prints
-        truth.createIndex()
-        evaluation = COCOeval(truth, truth.loadRes(results), 'keypoints')
-        evaluation.params.kpt_oks_sigmas = np.asarray(sigmas)
-        evaluation.params.areaRng, evaluation.params.areaRngLbl = [EVERYTHING], ['all']
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return {name: float(value) for name, value in zip(STATISTICS, evaluation.stats)}
+
+    def __init__(self, cases: dict[str, np.ndarray], images: Sequence[Hashable], sigmas: np.ndarray):
+        places = {image: place for place, image in enumerate(dict.fromkeys(images), 1)}
+        self._cases, self._sigmas, self._of = cases, np.asarray(sigmas), [places[image] for image in images]
+        self._truth = COCO()
+        self._truth.dataset = dict(
+            images=[dict(id=place) for place in places.values()],
+            categories=[dict(id=1)],
+            annotations=[
+                dict(image_id=place, category_id=1) | _annotation(number, points, float(area))
+                for number, (place, points, area) in enumerate(zip(self._of, cases['truth'], cases['area']), 1)
+            ],
+        )
+        with redirect_stdout(io.StringIO()):  # pycocotools prints
+            self._truth.createIndex()
+
+    def average_precision(self, moved: Collection[str] = ()) -> dict[str, float]:
+        """AP, AP50 and AP75 with some of ``ERRORS`` corrected, see :func:`corrected`."""
+        with redirect_stdout(io.StringIO()):
+            evaluation = COCOeval(self._truth, self._truth.loadRes(self._results(moved)), 'keypoints')
+            evaluation.params.kpt_oks_sigmas = self._sigmas
+            evaluation.params.areaRng, evaluation.params.areaRngLbl = [EVERYTHING], ['all']
+            evaluation.evaluate()
+            evaluation.accumulate()
+            evaluation.summarize()
+        return {name: float(value) for name, value in zip(STATISTICS, evaluation.stats)}
+
+    def _results(self, moved: Collection[str]) -> list[dict]:
+        """The predictions in COCO's format; computed in blocks, as a few arrays of all would outgrow the cases."""
+        results = []
+        for start in range(0, len(self._of), PEOPLE):
+            block = {name: self._cases[name][start : start + PEOPLE] for name in READ}
+            points, scores = corrected(block, self._sigmas, moved), person_scores(block['score'])
+            results += [
+                dict(image_id=place, category_id=1, keypoints=_triples(each, 1), score=float(score))
+                for place, each, score in zip(self._of[start : start + PEOPLE], points, scores)
+            ]
+        return results
 
 
 def person_scores(scores: np.ndarray) -> np.ndarray:
@@ -99,4 +113,4 @@ def _annotation(number: int, points: np.ndarray, area: float) -> dict:
 
 
 def _triples(points: np.ndarray, flags: np.ndarray | int) -> np.ndarray:
-    return np.column_stack([points, np.broadcast_to(flags, len(points))]).astype(float).ravel()
+    return np.column_stack([points, np.broadcast_to(flags, len(points)).astype(points.dtype)]).ravel()

@@ -31,6 +31,7 @@ GOOD, JITTER, INVERSION, SWAP, MISS = range(len(TYPES))
 ERRORS = TYPES[1:]
 NOT_LABELLED = -1
 GOOD_FROM, NEAR_FROM = 0.85, 0.5  # ks
+ROUNDING = 1e-9  # of ks: a person moved to an OKS of 0.5 passes AP's threshold of 0.5
 
 
 class Diagnosis(NamedTuple):
@@ -121,7 +122,7 @@ def corrected(cases: dict[str, np.ndarray], sigmas: np.ndarray, kinds: Collectio
     """
     kind, truth = cases['kind'], cases['truth'].astype(float)
     away = cases['predicted'].astype(float) - truth
-    level = np.select([kind == JITTER, kind == MISS], [GOOD_FROM, NEAR_FROM], cases['mistaken'])
+    level = np.select([kind == JITTER, kind == MISS], [GOOD_FROM, NEAR_FROM], cases['mistaken']) + ROUNDING
     distance = np.sqrt(-2 * np.log(np.minimum(level, 1))) * tolerances(cases['area'], sigmas)
     chosen = np.isin(kind, [TYPES.index(name) for name in kinds])
     shorter = np.divide(distance, np.linalg.norm(away, axis=-1), out=np.ones_like(distance), where=chosen)

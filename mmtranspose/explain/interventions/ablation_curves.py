@@ -11,7 +11,7 @@ from torch import Tensor
 from mmtranspose.errors import require_at_least
 from mmtranspose.explain.interventions.ablated_tokens import replaced
 from mmtranspose.explain.interventions.cut_edges import LastLayerRows
-from mmtranspose.explain.interventions.perturbed_encoder import PerturbedEncoder
+from mmtranspose.explain.interventions.perturbed_encoder import Encoder, PerturbedEncoder
 from mmtranspose.explain.metrics.perturbed_images import (
     cell_counts,
     cell_ranks,
@@ -54,6 +54,7 @@ def token_ablation_curve(
     *,
     steps: int = 8,
     seed: int = 0,
+    encoder: Encoder | None = None,
     batch_size: int = 64,
 ) -> AblationCurve:
     """Replace more and more tokens, where they enter the encoder, by the mean of the image's tokens.
@@ -65,6 +66,8 @@ def token_ablation_curve(
         maps (Tensor): (B, K, h, w) over the token grid; the higher, the more relevant.
         steps (int): Number of shares above 0, evenly spaced, the last one below 1.
         seed (int): Of the order of tokens that are equally relevant.
+        encoder (Callable | None): A faster double of the model's encoder, see
+            :func:`~mmtranspose.explain.token_ablation`.
         batch_size (int): Passes of the encoder computed together.
 
     Returns:
@@ -82,7 +85,8 @@ def token_ablation_curve(
         values = []
         for cases in every.split(batch_size):
             image, keypoint, step = cases.unbind(-1)
-            values.append(perturbed.read(replaced(tokens[image], chosen(image, keypoint, step)), image, keypoint))
+            changed = replaced(tokens[image], chosen(image, keypoint, step))
+            values.append(perturbed.read(changed, image, keypoint, encoder))
         return torch.cat(values).view(shape)
 
     return _curve(model, inputs, target, maps, steps, seed, batch_size, values_of)

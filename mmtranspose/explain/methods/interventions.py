@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor
@@ -25,7 +26,8 @@ class TokenAblation(Method):
     Args:
         stride (int): Side of the squares of tokens that are replaced together.
         batch_size (int): Passes computed together.
-        encoder (Callable | None): A faster double of the model's encoder, see :func:`token_ablation`.
+        encoder_of (Callable | None): From the model that is explained to a faster double of its encoder (see
+            :func:`token_ablation`), or to None where it has none: ``mmtranspose.acceleration.OpenVinoEncoders()``.
         progress (Callable | None): Told the share of a batch's passes that is done.
 
     Raises:
@@ -36,8 +38,8 @@ class TokenAblation(Method):
     reads_attention: ClassVar[bool] = True
     stride: int = 1
     batch_size: int = 32
-    encoder: Encoder | None = None
-    progress: Progress | None = None
+    encoder_of: Callable[[PoseEstimator], Encoder | None] | None = field(default=None, repr=False)
+    progress: Progress | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         require_at_least('stride', self.stride, 1)
@@ -50,7 +52,7 @@ class TokenAblation(Method):
             inputs,
             target.peaks,
             stride=self.stride,
-            encoder=self.encoder,
+            encoder=self.encoder_of and self.encoder_of(model),
             batch_size=self.batch_size,
             progress=self.progress,
         )

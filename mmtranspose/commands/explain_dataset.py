@@ -22,7 +22,6 @@ from mmtranspose.compat import cpu_distributed
 from mmtranspose.dataset_explanation import CaseOptions, DatasetExplanationSettings, explain_dataset
 from mmtranspose.dataset_explanation.cases.case_summary import cases_text
 from mmtranspose.dataset_explanation.report_files import summary_text
-from mmtranspose.errors import InputError
 from mmtranspose.files.output_paths import require_writable
 from mmtranspose.loading.config import load_config
 from mmtranspose.loading.init_model import init_model
@@ -144,14 +143,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     device = args.device or (f'cuda:{torch.cuda.current_device()}' if torch.cuda.is_available() else 'cpu')
     require_writable(args.output_root)
     cfg = load_config(args.config, args.cfg_options)
-    if args.split == 'val':
-        if not cfg.get('val_dataloader'):
-            raise InputError('--split val: the config has no val_dataloader')
-        cfg.test_dataloader = cfg.val_dataloader
     model = init_model(
         cfg, args.checkpoint, device, allow_partial=args.allow_partial, allow_non_finite=args.allow_non_finite
     )
-    summary = explain_dataset(model, args.output_root, settings, case_options=case_options)
+    summary = explain_dataset(
+        model, args.output_root, settings, case_options=case_options, loader=f'{args.split}_dataloader'
+    )
     if summary is not None:  # None on other ranks than 0
         print(summary_text(summary))
         print(f'\n{cases_text(summary["cases"])}')

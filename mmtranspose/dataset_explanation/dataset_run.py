@@ -37,8 +37,9 @@ def explain_dataset(
     settings: DatasetExplanationSettings | None = None,
     progress: bool = True,
     case_options: CaseOptions | None = None,
+    loader: str = 'test_dataloader',
 ) -> dict | None:
-    """Measure what a model's predictions depend on, over the labelled people of its config's test data.
+    """Measure what a model's predictions depend on, over the labelled people of its config's data.
 
     Three things are measured: where the attention of each layer lies, for visible and for occluded keypoints; what kind
     of error each keypoint has, and on whose body its maps lie; and, for some of the people, how faithful the
@@ -55,6 +56,8 @@ def explain_dataset(
         settings (DatasetExplanationSettings | None): None for the defaults.
         progress (bool): Show progress bars, and say what is there already.
         case_options (CaseOptions | None): What is written of single cases; None for the defaults.
+        loader (str): The config's data loader whose dataset has the people, ``'test_dataloader'`` or
+            ``'val_dataloader'``.
 
     Returns:
         dict | None: The content of ``explanation.json`` (see :func:`summarise`; and, as ``cases``,
@@ -70,9 +73,9 @@ def explain_dataset(
     encoders = OpenVinoEncoders()
     methods = _methods(model, settings, encoders)
     cfg = copy.deepcopy(model.cfg)
-    people = LabelledPeople(cfg, settings.max_samples, settings.seed)
+    people = LabelledPeople(cfg, settings.max_samples, settings.seed, loader)
     names = keypoint_names(people.metainfo)
-    kept = KeptMeasurements(Path(root) / 'parts', model, cfg, people)
+    kept = KeptMeasurements(Path(root) / 'parts', model, cfg, people, loader)
     attention = kept.attention(settings, len(people), len(names))
     persons = kept.cases(settings, len(people))
     tested = kept.faithfulness(settings, methods, min(settings.faithfulness_samples, len(people)))

@@ -11,9 +11,14 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
+from mmtranspose.dataset_explanation.cases.case_measures import MAPS, QUANTITIES
+from mmtranspose.dataset_explanation.cases.error_types import TYPES
 from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
-from mmtranspose.dataset_explanation.labelled_people import LabelledPeople
+from mmtranspose.dataset_explanation.labelled_people import GroundTruth, LabelledPeople
+from mmtranspose.dataset_explanation.measures import MEASURES
+from mmtranspose.dataset_explanation.share_sums import FLAGS
 from mmtranspose.explain.methods import Method
+from mmtranspose.explain.randomization import cascade_blocks
 from mmtranspose.files.growing_arrays import GrowingParts, JointParts, short_hash
 from mmtranspose.files.resumable_arrays import require_made_by
 from mmtranspose.loading.weights_comparison import weights_checksum
@@ -21,6 +26,14 @@ from mmtranspose.typing import PoseEstimator
 
 FAITHFULNESS = ('seed', 'cell', 'oks_level', 'steps', 'ablation_steps', 'sensitivity_samples', 'percentiles')
 SMALLEST_PART = 32  # people
+# What the places along the arrays' axes stand for, by kind; a number of the format changes with the arrays' meaning
+FORMATS: dict[str, dict[str, Any]] = {
+    'attention': dict(format=1, flags=FLAGS),
+    'cases': dict(format=1, maps=MAPS, quantities=QUANTITIES, types=TYPES),
+    'effects': dict(format=1),
+    'faithfulness': dict(format=1, measures=tuple(MEASURES)),
+    'randomization': dict(format=1),
+}
 KINDS = {
     'effects': 'interventions on people',
     'faithfulness': 'faithfulness of people x methods',
@@ -33,43 +46,48 @@ class KeptMeasurements:
 
     In it is a folder for each kind of measurement and for each set of settings that this kind was made with. So a
     setting that was used before finds its measurements again, and nothing is deleted. The number of people and the
-    batch size are no such settings: more people are added to those that are there.
+    batch size are no such settings: more people are added to those that are there. What the places in the arrays mean
+    (``FORMATS``) counts as a setting, so that another version of this program does not misread them.
 
     Args:
         root (Path): The folder.
         model (PoseEstimator): The model.
         cfg (Config): The config that the people are read by.
         people (LabelledPeople): The people.
+        loader (str): The config's field of the data loader that the people are from.
 
     Raises:
         InputError: The folder holds measurements of other weights or other data: two models in one folder is a mistake.
     """
 
-    def __init__(self, root: Path, model: PoseEstimator, cfg: Config, people: LabelledPeople):
+    def __init__(self, root: Path, model: PoseEstimator, cfg: Config, people: LabelledPeople, loader: str):
         self._root = root
-        self._made_by = _model_and_data(model, cfg, people)
+        self._made_by = _model_and_data(model, cfg, people, loader)
+        self._blocks = list(cascade_blocks(model))
         require_made_by(root, self._made_by)
 
-    def kind(self, name: str, depends: Mapping[str, Any], items: int, size: int = 1) -> GrowingParts:
+    def kind(
+        self, name: str, depends: Mapping[str, Any], items: int, size: int = 1, sums: bool = False
+    ) -> GrowingParts:
         """The measurements of one kind.
 
         Args:
-            name (str): Of the kind.
+            name (str): Of the kind; it starts with one of ``FORMATS``.
             depends (Mapping[str, Any]): What they depend on beside weights and data, as JSON can hold it.
             items (int): The number of people.
-            size (int): People of a part; see :class:`GrowingParts`.
+            size, sums: See :class:`GrowingParts`.
         """
-        made_by = json.loads(json.dumps({**self._made_by, **depends}))
-        return GrowingParts(self._root / f'{name}-{short_hash(made_by)}', made_by, items, size)
+        made_by = json.loads(json.dumps({**self._made_by, **FORMATS[name.split('-')[0]], **depends}))
+        return GrowingParts(self._root / f'{name}-{short_hash(made_by)}', made_by, items, size, sums)
 
     def attention(self, settings: DatasetExplanationSettings, people: int, keypoints: int) -> GrowingParts:
         """The measurements of :func:`measure_attention`.
 
-        The size of a part grows with the number of keypoints, K: its sums over people (48 L K² bytes) then take about
+        The size of a part grows with the number of keypoints, K: its sums over people (60 L K² bytes) then take about
         as much of the disk as the values of its people (24 L K bytes each).
         """
         depends = _chosen(settings, ('seed', 'cell', 'oks_level'))
-        return self.kind('attention', depends, people, max(SMALLEST_PART, 2 * keypoints))
+        return self.kind('attention', depends, people, max(SMALLEST_PART, 2 * keypoints), sums=True)
 
     def cases(self, settings: DatasetExplanationSettings, people: int) -> GrowingParts:
         """The measurements of :func:`~mmtranspose.dataset_explanation.cases.case_measures.measure_cases`."""
@@ -80,9 +98,13 @@ class KeptMeasurements:
         if not people:
             return JointParts({})
         kinds = {'effects': self.kind('effects', _chosen(settings, ('seed',)), people)}
-        for name, depends in (('faithfulness', FAITHFULNESS), ('randomization', ('seed', 'cell'))):
+        of_method = {
+            'faithfulness': _chosen(settings, FAITHFULNESS),
+            'randomization': _chosen(settings, ('seed', 'cell')) | dict(blocks=self._blocks),
+        }
+        for name, depends in of_method.items():
             for method in methods:
-                made_by = _chosen(settings, depends) | dict(method=repr(method))
+                made_by = depends | dict(method=repr(method))
                 kinds[kind_of(name, method)] = self.kind(kind_of(name, method), made_by, people)
         return JointParts(kinds)
 
@@ -133,19 +155,24 @@ def _chosen(settings: DatasetExplanationSettings, names: Sequence[str]) -> dict[
     return {name: value for name, value in settings.as_dict().items() if name in names}
 
 
-def _model_and_data(model: PoseEstimator, cfg: Config, people: LabelledPeople) -> dict[str, Any]:
+def _model_and_data(model: PoseEstimator, cfg: Config, people: LabelledPeople, loader: str) -> dict[str, Any]:
     """What all measurements depend on, except the images themselves."""
-    labels = 0
-    for index in range(len(people.dataset)):
-        info = people.dataset.get_data_info(index)
-        raw = info.get('raw_ann_info') or {}
-        for value in (info['keypoints'], info['keypoints_visible'], info['bbox']):
-            labels = zlib.crc32(np.ascontiguousarray(value).tobytes(), labels)
-        labels = zlib.crc32(repr([raw.get('area'), raw.get('keypoints')]).encode(), labels)
     return dict(
         weights=weights_checksum(model),
-        labels=labels,
-        dataset=repr(cfg.test_dataloader.dataset.to_dict()),
+        labels=_labels_checksum(people),
+        dataset=repr(cfg[loader].dataset.to_dict()),
         data_preprocessor=repr(cfg.model.get('data_preprocessor')),
         test_cfg=repr(cfg.model.get('test_cfg')),
     )
+
+
+def _labels_checksum(people: LabelledPeople) -> int:
+    """A checksum of all labelled people of the dataset: their numbers, images, boxes and ground truth."""
+    checksum = 0
+    for index in people.labelled:
+        info = people.dataset.get_data_info(index)
+        person = GroundTruth.of_info(index, info)
+        checksum = zlib.crc32(repr((index, str(info['img_path']), person.area)).encode(), checksum)
+        for value in (info['bbox'], person.keypoints, person.visibility):
+            checksum = zlib.crc32(np.ascontiguousarray(value).tobytes(), checksum)
+    return checksum

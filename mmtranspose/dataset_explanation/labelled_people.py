@@ -52,6 +52,8 @@ class GroundTruth:
         """Read the annotation of a sample.
 
         MMPose reduces COCO's flags to labelled or not; where the sample keeps the raw annotation they come from there.
+        Keypoints that were fitted to another dataset (MMPose's ``KeypointConverter``) stand in another order than the
+        raw annotation, so nobody knows whether they are visible or occluded.
         """
         instances = sample.gt_instances
         raw = sample.metainfo.get('raw_ann_info') or {}
@@ -65,56 +67,70 @@ class GroundTruth:
 
     @classmethod
     def _read(
-        cls, id: int, points: np.ndarray, labelled: np.ndarray, bbox: np.ndarray, raw: dict[str, Any]
+        cls, id: int, points: np.ndarray, visible: np.ndarray, bbox: np.ndarray, raw: dict[str, Any]
     ) -> GroundTruth:
         keypoints = np.array(points[:, :2], float)
-        labelled = np.asarray(labelled).reshape(len(keypoints), -1)[:, 0]  # KeypointConverter adds weights
-        visibility = np.where(labelled > 0, UNKNOWN_VISIBILITY, 0)
+        labelled = _are_labelled(visible)
+        visibility = np.where(labelled, UNKNOWN_VISIBILITY, 0)
         flags = np.concatenate([np.ravel(raw.get(field, [])) for field in KEYPOINT_FIELDS])[2::3]
-        if len(flags) == len(visibility):
-            visibility = np.where(visibility > 0, flags, 0).astype(int)
+        if np.ndim(visible) == 1 and np.array_equal(flags > 0, labelled):
+            visibility = flags.astype(int)
         keypoints[visibility == 0] = np.nan
         x1, y1, x2, y2 = bbox
         area = float(raw.get('area') or 0) or UNKNOWN_AREA * float((x2 - x1) * (y2 - y1))
         return cls(id, keypoints, visibility, area)
 
 
+def _are_labelled(visible: np.ndarray) -> np.ndarray:
+    """Which keypoints (K,) have labels, by ``keypoints_visible`` (K,), or (K, 2) with KeypointConverter's weights."""
+    return np.asarray(visible).reshape(len(visible), -1)[:, 0] > 0
+
+
 class LabelledPeople:
-    """People of ``test_dataloader``'s dataset, in their annotated boxes, in a seeded order.
+    """People of a data loader's dataset, in their annotated boxes, in a seeded order.
 
     Args:
         cfg (Config): The config; a file of detector boxes that it names is removed from it, because such boxes come
             without keypoints.
         max_samples (int | None): Number of people, drawn at random; None for all.
         seed (int): Seed of the order.
+        loader (str): The config's field of the data loader, ``'test_dataloader'`` or ``'val_dataloader'``.
+
+    Attributes:
+        labelled (list[int]): Numbers in the dataset of all people who have a labelled keypoint.
+        order (list[int]): Of those that were drawn.
 
     Raises:
-        InputError: A file of the dataset is missing, nobody in it is labelled, an area cannot be used, or the dataset
+        InputError: The config lacks the data loader, a file of the dataset is missing, nobody in it is labelled, an area cannot be used, or the dataset
             has no sigmas.
     """
 
-    def __init__(self, cfg: Config, max_samples: int | None, seed: int):
+    def __init__(self, cfg: Config, max_samples: int | None, seed: int, loader: str = 'test_dataloader'):
         init_default_scope(cfg.get('default_scope', 'mmpose'))
-        if cfg.test_dataloader.dataset.get('bbox_file'):
-            cfg.test_dataloader.dataset.bbox_file = None
-        check_data(cfg, ('test_dataloader',), evaluation=False)
-        self.dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, serialize_data=False))  # or empty ones fail
+        if not cfg.get(loader):
+            raise InputError(f'the config has no {loader}, so it names no people')
+        made_by = cfg[loader].dataset
+        if made_by.get('bbox_file'):
+            made_by.bbox_file = None
+        check_data(cfg, (loader,), evaluation=False)
+        self.dataset = DATASETS.build(dict(made_by, serialize_data=False))  # or empty ones fail
         record_affines(self.dataset)
-        labelled = [
-            i for i in range(len(self.dataset)) if np.any(self.dataset.get_data_info(i).get('keypoints_visible'))
+        infos = ((index, self.dataset.get_data_info(index)) for index in range(len(self.dataset)))
+        self.labelled = [
+            index for index, info in infos if any(_are_labelled(one).any() for one in info.get('keypoints_visible', ()))
         ]
         if len(self.metainfo.get('sigmas', ())) != self.metainfo['num_keypoints']:
             raise InputError(
-                f"{cfg.test_dataloader.dataset.type} has no sigma for each keypoint, by which OKS and the keypoints' "
+                f"{made_by.type} has no sigma for each keypoint, by which OKS and the keypoints' "
                 "discs are scaled; give them in the dataset's metainfo"
             )
-        if not labelled:
+        if not self.labelled:
             raise InputError(
-                f'{cfg.test_dataloader.dataset.get("ann_file")}: no person with labelled keypoints; name annotations '
-                'by --cfg-options test_dataloader.dataset.ann_file=...'
+                f'{made_by.get("ann_file")}: no person with labelled keypoints; name annotations by --cfg-options '
+                f'{loader}.dataset.ann_file=...'
             )
-        _require_areas(self.dataset, labelled)
-        self.order = np.random.default_rng(seed).permutation(labelled)[:max_samples].tolist()
+        _require_areas(self.dataset, self.labelled)
+        self.order = np.random.default_rng(seed).permutation(self.labelled)[:max_samples].tolist()
 
     def __len__(self) -> int:
         return len(self.order)

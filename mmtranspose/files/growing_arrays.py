@@ -29,14 +29,16 @@ class GrowingParts(Parts):
     """Parts that are named by the items that they hold: ``000000-000034.npz`` has those from 0 up to 34.
 
     More items than last time go on after the parts that are there; fewer items take the first of them. A part is whole
-    if it holds ``size`` items from a multiple of ``size`` on. It is read as a whole, so it may hold sums. Every other
-    part must hold a row for each item in every array, so that its first rows can be read alone.
+    if it holds ``size`` items from a multiple of ``size`` on. If ``sums``, whole parts may hold sums over their items,
+    and are read as a whole or not at all. Every other part must hold a row for each item in every array, so that its
+    first rows can be read alone.
 
     Args:
         root (Path): The folder of this kind of arrays; beside it lie those that depend on something else.
         made_by (dict): All that the arrays of an item depend on, as JSON can hold it.
         items (int): The number of items.
         size (int): Items of a whole part.
+        sums (bool): Whether whole parts hold sums.
         option (str): The option of the command line that names the output, for messages.
 
     Attributes:
@@ -47,11 +49,19 @@ class GrowingParts(Parts):
         InputError: The folder's name stands for other dependencies than these.
     """
 
-    def __init__(self, root: Path, made_by: dict[str, Any], items: int, size: int = 1, option: str = '--output-root'):
+    def __init__(
+        self,
+        root: Path,
+        made_by: dict[str, Any],
+        items: int,
+        size: int = 1,
+        sums: bool = False,
+        option: str = '--output-root',
+    ):
         self.items, self.size = items, size
         found = [match for match in map(FILE.fullmatch, (path.name for path in root.glob('*-*.npz'))) if match]
         # Parts that this run makes do not change the stretches: processes look at different moments.
-        self.stretches = stretches([(int(match[1]), int(match[2])) for match in found], items, size)
+        self.stretches = stretches([(int(match[1]), int(match[2])) for match in found], items, size, sums)
         super().__init__(root, made_by, len(self.stretches), option)
 
     def path(self, number: int) -> Path:
@@ -60,7 +70,7 @@ class GrowingParts(Parts):
         return self.root / f'{start:06d}-{end:06d}.npz'
 
     def is_whole(self, number: int) -> bool:
-        """Whether a part holds ``size`` items from a multiple of ``size`` on, and may hold sums."""
+        """Whether a part holds ``size`` items from a multiple of ``size`` on."""
         return _is_whole(self.stretches[number].start, self.stretches[number].end, self.size)
 
     def read_part(self, number: int) -> dict[str, np.ndarray]:
@@ -126,13 +136,14 @@ class JointParts(PartedWork):
             self.kinds[name].write(number, content)
 
 
-def stretches(found: Sequence[tuple[int, int]], items: int, size: int) -> list[Stretch]:
+def stretches(found: Sequence[tuple[int, int]], items: int, size: int, sums: bool = False) -> list[Stretch]:
     """Divide items 0 up to ``items`` into stretches: parts that are there, and between them new ones.
 
     Args:
         found (Sequence[tuple[int, int]]): First item of each part that is there, and the one after its last.
         items (int): The number of items.
         size (int): Items of a whole part; a new part ends at the next multiple.
+        sums (bool): Whether whole parts hold sums, so that they cannot be divided.
 
     Returns:
         list[Stretch]: In order. The same as before once new parts are there.
@@ -142,7 +153,9 @@ def stretches(found: Sequence[tuple[int, int]], items: int, size: int) -> list[S
         ends_of.setdefault(start, []).append(end)
     starts, taken, position = sorted([*ends_of, items]), list[Stretch](), 0
     while position < items:
-        ends = [end for end in ends_of.get(position, ()) if end <= items or not _is_whole(position, end, size)]
+        ends = [
+            end for end in ends_of.get(position, ()) if end <= items or not (sums and _is_whole(position, end, size))
+        ]
         new = min((position // size + 1) * size, items, starts[bisect_right(starts, position)])
         # The part that reaches furthest; of two that reach to the last item, the smaller one.
         end = max(ends, key=lambda end: (min(end, items), -end)) if ends else new

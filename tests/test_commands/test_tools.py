@@ -235,7 +235,7 @@ class TestExplainDataset:
         assert '1 people, ' in capsys.readouterr().out
         with pytest.raises(InputError, match='none.json'):
             run_command('explain_dataset', tiny_config, tiny_checkpoint, *few, *no_test)
-        with pytest.raises(InputError, match='--split val: the config has no val_dataloader'):
+        with pytest.raises(InputError, match='the config has no val_dataloader'):
             run_command(
                 'explain_dataset', tiny_config, tiny_checkpoint, '--split', 'val', *few,
                 '--cfg-options', 'val_dataloader=None', 'val_cfg=None', 'val_evaluator=None',

@@ -4,11 +4,13 @@ import copy
 import csv
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.structures import InstanceData
+from mmpose.datasets.transforms import KeypointConverter
 from mmpose.structures import PoseDataSample
 
 from mmtranspose.apis import InputError, explain_topdown, init_model
@@ -16,11 +18,18 @@ from mmtranspose.dataset_explanation import (
     DatasetExplanationSettings,
     dataset_run,
     explain_dataset,
+    kept_measurements,
     measured_parts,
     measures,
 )
 from mmtranspose.dataset_explanation.cases import case_run
-from mmtranspose.dataset_explanation.labelled_people import GroundTruth, LabelledPeople, torso_lengths
+from mmtranspose.dataset_explanation.kept_measurements import KeptMeasurements
+from mmtranspose.dataset_explanation.labelled_people import (
+    UNKNOWN_VISIBILITY,
+    GroundTruth,
+    LabelledPeople,
+    torso_lengths,
+)
 from mmtranspose.dataset_explanation.matched_difference import matched_difference
 from mmtranspose.dataset_explanation.measures import MEASURES, counterpart_shares, measure_faithfulness, others_coverage
 from mmtranspose.dataset_explanation.share_sums import share_sums
@@ -104,6 +113,45 @@ def test_ground_truth_with_weights():
     ground_truth = GroundTruth.of_info(7, info)
     assert ground_truth.visibility.tolist() == [0, 3] and ground_truth.area == 50
     np.testing.assert_array_equal(ground_truth.keypoints, [[np.nan, np.nan], [3, 4]])
+
+
+@pytest.mark.parametrize('flags', [[1, 2], [2, 0]], ids=str)
+def test_flags_of_keypoints_in_another_order(flags):
+    """The raw annotation has the keypoints in the order before KeypointConverter, as many as after it."""
+    info = dict(
+        keypoints=np.array([[[1, 2], [3, 4.0]]]),
+        keypoints_visible=np.array([np.minimum(flags, 1.0)]),
+        bbox=np.array([[10, 20, 30, 60.0]]),
+        raw_ann_info=dict(keypoints=[1, 2, flags[0], 3, 4, flags[1]], area=50),
+    )
+    assert GroundTruth.of_info(7, info).visibility.tolist() == flags
+    swapped = KeypointConverter(2, [(0, 1), (1, 0)])(copy.deepcopy(info))
+    expected = [UNKNOWN_VISIBILITY if flag else 0 for flag in reversed(flags)]
+    assert GroundTruth.of_info(7, swapped).visibility.tolist() == expected
+    reordered = dict(info, keypoints_visible=info['keypoints_visible'][:, ::-1])  # without weights that would tell
+    assert flags == [1, 2] or GroundTruth.of_info(7, reordered).visibility.tolist() == expected
+
+
+@pytest.fixture
+def fitted(model, annotations, tmp_path):
+    """A config whose people are fitted to another dataset, which has no nose, the only keypoint of the first person."""
+    content, cfg = copy.deepcopy(annotations), copy.deepcopy(model.cfg)
+    content['annotations'][0].update(keypoints=[5, 5, 2] + [0] * 48, num_keypoints=1)
+    (tmp_path / 'people.json').write_text(json.dumps(content))
+    inner = cfg.test_dataloader.dataset
+    pipeline, inner.pipeline = (
+        inner.pipeline,
+        [dict(type='KeypointConverter', num_keypoints=17, mapping=[(k, k) for k in range(1, 17)])],
+    )
+    inner.ann_file = str(tmp_path / 'people.json')
+    metainfo = dict(from_file='configs/_base_/datasets/coco.py')
+    cfg.test_dataloader.dataset = dict(type='CombinedDataset', metainfo=metainfo, datasets=[inner], pipeline=pipeline)
+    return cfg
+
+
+def test_people_whose_labels_were_left_out_are_not_measured(fitted, annotations):
+    labelled = [number for number, one in enumerate(annotations['annotations']) if one['num_keypoints']]
+    assert len(labelled) == 5 and LabelledPeople(fitted, None, 0).labelled == [1, 2, 3, 4]
 
 
 def test_torso_by_hand():
@@ -415,6 +463,57 @@ def test_it_says_what_is_there(model, copied, counted, capsys):
     )
 
 
+def test_arrays_that_mean_something_else_are_not_read(model, copied, monkeypatch):
+    """Another order of names, or another format of a kind, and its people are measured again."""
+    people, settings = LabelledPeople(model.cfg.copy(), 4, 0), DatasetExplanationSettings(**SETTINGS)
+    methods = [build_method('attention-2', 2)]
+
+    def found():
+        kept = KeptMeasurements(copied / 'parts', model, model.cfg, people, 'test_dataloader')
+        kinds = dict(attention=kept.attention(settings, 4, 17), cases=kept.cases(settings, 4))
+        return {
+            name: parts.items_found for name, parts in (kinds | kept.faithfulness(settings, methods, 1).kinds).items()
+        }
+
+    before = {'attention': 4, 'cases': 4, 'effects': 1, 'faithfulness-attention-2': 1, 'randomization-attention-2': 1}
+    assert found() == before
+    for kind in kept_measurements.FORMATS:
+        for field, value in kept_measurements.FORMATS[kind].items():
+            other = value + 1 if field == 'format' else value[::-1]
+            with monkeypatch.context() as patch:
+                patch.setitem(kept_measurements.FORMATS, kind, kept_measurements.FORMATS[kind] | {field: other})
+                assert found() == {name: 0 if name.startswith(kind) else n for name, n in before.items()}
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda one, image: one['keypoints'].__setitem__(2, 3 - one['keypoints'][2]),
+        lambda one, image: one.update(area=0.9 * one['area']),
+        lambda one, image: image.update(file_name='000000000002.jpg', width=256, height=384),
+        lambda one, image: one.update(foot_kpts=[1, 1, 2]),  # as many flags as no keypoints: they say nothing
+        lambda one, image: one.update(note='nothing'),
+    ],
+    ids=['flag', 'area', 'image', 'whole body', 'nothing'],
+)
+def test_changed_labels_are_noticed(model, annotations, tmp_path, change, request):
+    content, cfg = copy.deepcopy(annotations), copy.deepcopy(model.cfg)
+    cfg.test_dataloader.dataset.ann_file = str(tmp_path / 'people.json')
+
+    def keep():
+        (tmp_path / 'people.json').write_text(json.dumps(content))
+        people = LabelledPeople(cfg, None, 0)
+        KeptMeasurements(tmp_path / 'parts', model, cfg, people, 'test_dataloader')
+
+    keep()
+    change(content['annotations'][0], content['images'][0])
+    if request.node.callspec.id == 'nothing':
+        keep()
+        return
+    with pytest.raises(InputError, match='holds results with labels='):
+        keep()
+
+
 def test_other_crops_are_not_mixed(explained, tiny_config, tiny_checkpoint):
     root, _ = explained
     options = {'test_dataloader.dataset.pipeline.1.padding': 3.0}
@@ -489,6 +588,24 @@ def test_people_without_labels(tiny_config, tiny_checkpoint, annotations, tmp_pa
     model = init_model(tiny_config, tiny_checkpoint, cfg_options=options)
     with pytest.raises(InputError, match='no-people.*\n    4 images, 5 annotations: 5 no labelled keypoint'):
         explain_dataset(model, tmp_path / 'out')
+    model.cfg.test_dataloader = None
+    with pytest.raises(InputError, match='the config has no test_dataloader'):
+        explain_dataset(model, tmp_path / 'out')
+
+
+@pytest.mark.parametrize('loader', ['val_dataloader', 'test_dataloader'])
+def test_advice_names_the_loader(fitted, loader):
+    (converter,) = fitted.test_dataloader.dataset.datasets[0].pipeline
+    converter.mapping = [(0, 16)]  # of people who show no nose, nothing is left
+    path = Path(fitted.test_dataloader.dataset.datasets[0].ann_file)
+    content = json.loads(path.read_text())
+    for annotation in content['annotations']:
+        annotation.update(keypoints=[0, 0, 0] + annotation['keypoints'][3:])
+    content['annotations'] = content['annotations'][1:]
+    path.write_text(json.dumps(content))
+    fitted[loader] = fitted.test_dataloader
+    with pytest.raises(InputError, match=rf'no person with labelled keypoints; .* {loader}.dataset.ann_file='):
+        LabelledPeople(fitted, None, 0, loader)
 
 
 @pytest.mark.parametrize('area', [-1, float('nan'), float('inf'), 1e30, [[1]], '1'], ids=str)

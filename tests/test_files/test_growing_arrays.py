@@ -8,7 +8,7 @@ from mmtranspose.files.growing_arrays import GrowingParts, JointParts, short_has
 
 def grown(root, items, size=3, asked=None):
     """Parts whose values are ten times the item's number; ``asked`` gets the items that are computed."""
-    parts = GrowingParts(root, dict(seed=1), items, size)
+    parts = GrowingParts(root, dict(seed=1), items, size, sums=True)
 
     def compute(number):
         start, stop, _ = parts.stretches[number]
@@ -41,7 +41,12 @@ def total(parts):
     ],
 )
 def test_stretches_by_hand(found, items, expected):
-    assert stretches(found, items, 3) == expected
+    assert stretches(found, items, 3, sums=True) == expected
+
+
+def test_whole_parts_without_sums_are_divided():
+    assert stretches([(0, 3)], 2, 3) == [(0, 2, 3)]
+    assert stretches([(0, 3), (3, 6)], 4, 3) == [(0, 3, 3), (3, 4, 6)]
 
 
 def test_stretches_stay_while_parts_are_made():
@@ -50,10 +55,11 @@ def test_stretches_stay_while_parts_are_made():
     for _ in range(60):
         size, items = rng.integers(1, 6, 2) * (1, 5)
         found = [(int(start), int(start + rng.integers(1, size + 1))) for start in rng.integers(0, 20, 4)]
-        first = stretches(found, items, size)
+        sums = bool(rng.integers(2))
+        first = stretches(found, items, size, sums)
         assert [one.start for one in first[1:]] + [items] == [one.stop for one in first]
         made = [(one.start, one.end) for one in first if rng.random() < 0.5]
-        assert stretches(found + made, items, size) == first
+        assert stretches(found + made, items, size, sums) == first
 
 
 def test_more_items_are_added_and_fewer_are_read(tmp_path):
@@ -72,8 +78,10 @@ def test_read_joins_the_items_asked_for(tmp_path):
     rows = np.arange(24.0).reshape(8, 3)
     parts = GrowingParts(tmp_path, dict(seed=1), 8, 3)
     parts.fill(lambda number: dict(rows=rows[slice(*parts.stretches[number][:2])].astype(np.float16)))
-    for items in (8, 7, 3):
-        found = GrowingParts(tmp_path, dict(seed=1), items, 3).read()['rows']
+    for items in (8, 7, 3, 2):
+        fewer = GrowingParts(tmp_path, dict(seed=1), items, 3)
+        assert fewer.missing() == []
+        found = fewer.read()['rows']
         assert found.dtype == np.float16 and found.tolist() == rows[:items].tolist()
     assert GrowingParts(tmp_path / 'none', dict(seed=1), 0, 3).read() == {}
 

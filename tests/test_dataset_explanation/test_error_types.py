@@ -157,6 +157,14 @@ def test_costs_of_one_image_match_people_by_similarity():
     assert rows['swap']['AP'] == 1 and rows['swap']['keypoints'] == 3
 
 
+def test_all_people_of_an_image_count():
+    """All 25 predictions are perfect: with COCO's limit of 20 in an image, recall would end at 20 / 25."""
+    people = [person(OWN.keypoints + 300 * number, id=number) for number in range(25)]
+    cases = cases_of(people, [one.keypoints for one in people], np.full((25, 3), 0.9), [[]] * 25)
+    found = error_costs(cases, ['a'] * 25, SIGMAS)[0]
+    assert (found['AP'], found['AP50'], found['AP75']) == (1, 1, 1)
+
+
 def test_people_who_are_moved_to_a_threshold_pass_it():
     """Misses are moved to ks 0.5, which is AP50's threshold: no rounding may decide whether they pass."""
     generator = np.random.default_rng(0)

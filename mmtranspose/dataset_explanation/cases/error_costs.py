@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Collection, Hashable, Sequence
 from contextlib import redirect_stdout
 
@@ -13,8 +14,9 @@ from pycocotools.cocoeval import COCOeval
 from mmtranspose.dataset_explanation.cases.error_types import TYPES, corrected
 from mmtranspose.results.prediction_files import MIN_SCORE
 
-STATISTICS = ('AP', 'AP50', 'AP75')  # the first of COCOeval.stats
-ORDER = ('miss', 'swap', 'inversion', 'jitter')  # in which the authors' program corrects one kind after the other
+THRESHOLDS = {'AP': slice(None), 'AP50': 0, 'AP75': 5}  # of OKS, among COCO's 0.5, 0.55, ..., 0.95
+COCO_PEOPLE = 20  # of an image, whose predictions COCO's evaluation counts
+ORDER = ('miss', 'swap', 'inversion', 'jitter')  # in which coco-analyze corrects one kind after the other
 EVERYTHING = [0, 1e10]  # areas, in square pixels
 PEOPLE = 1024  # of a block
 READ = ('predicted', 'truth', 'score', 'area', 'kind', 'mistaken')
@@ -52,7 +54,7 @@ class LabelledPoses:
 
     The ground truth is the N people; others in their images are left out, as is suppression of duplicates: there is
     one prediction for each. A person's score is the mean of the keypoint scores above 0.2, as in MMPose's
-    ``CocoMetric``.
+    ``CocoMetric``. The people of an image all count, while COCO leaves out those after the 20 of highest scores.
 
     Args:
         cases (dict[str, np.ndarray]): As of :func:`error_costs`.
@@ -61,7 +63,9 @@ class LabelledPoses:
     """
 
     def __init__(self, cases: dict[str, np.ndarray], images: Sequence[Hashable], sigmas: np.ndarray):
-        places = {image: place for place, image in enumerate(dict.fromkeys(images), 1)}
+        counts = Counter(images)
+        places = {image: place for place, image in enumerate(counts, 1)}
+        self._most = max(COCO_PEOPLE, *counts.values())
         self._cases, self._sigmas, self._of = cases, np.asarray(sigmas), [places[image] for image in images]
         self._truth = COCO()
         self._truth.dataset = dict(
@@ -81,10 +85,12 @@ class LabelledPoses:
             evaluation = COCOeval(self._truth, self._truth.loadRes(self._results(moved)), 'keypoints')
             evaluation.params.kpt_oks_sigmas = self._sigmas
             evaluation.params.areaRng, evaluation.params.areaRngLbl = [EVERYTHING], ['all']
+            evaluation.params.maxDets = [self._most]
             evaluation.evaluate()
             evaluation.accumulate()
-            evaluation.summarize()
-        return {name: float(value) for name, value in zip(STATISTICS, evaluation.stats)}
+        # COCOeval.summarize wants a limit of 20 people
+        precision = evaluation.eval['precision']  # (thresholds, recalls, 1, 1, 1)
+        return {name: float(precision[chosen].mean()) for name, chosen in THRESHOLDS.items()}
 
     def _results(self, moved: Collection[str]) -> list[dict]:
         """The predictions in COCO's format; computed in blocks, as a few arrays of all would outgrow the cases."""

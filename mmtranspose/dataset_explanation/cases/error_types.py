@@ -1,8 +1,9 @@
 """What kind of error each keypoint has, and where it would be without that error.
 
-Ruggero Ronchi and Perona, "Benchmarking and Error Diagnosis in Multi-Instance Pose Estimation", ICCV 2017, arXiv
-1707.05388, section 3.1. The similarity of a predicted keypoint to a true one is ks = exp(-d^2 / (2 s^2 k^2)), with the
-distance d, the true person's area s^2 and k = 2 sigma of the true keypoint, as in COCO's OKS. A labelled keypoint is
+The kinds are those of Ruggero Ronchi and Perona, "Benchmarking and Error Diagnosis in Multi-Instance Pose Estimation",
+ICCV 2017, arXiv 1707.05388, with the thresholds of their published program, coco-analyze. The similarity of a predicted
+keypoint to a true one is ks = exp(-d^2 / (2 s^2 k^2)), with the distance d, the true person's area s^2 and k = 2 sigma
+of the true keypoint, as in COCO's OKS. A labelled keypoint is
 
 - ``good``: ks of 0.85 or more to its own ground truth;
 - ``jitter``: from 0.5 to below 0.85;
@@ -10,9 +11,10 @@ distance d, the true person's area s^2 and k = 2 sigma of the true keypoint, as 
 - or a ``swap``, if it is 0.5 or more to the same keypoint, or its counterpart, of another person in the image;
 - otherwise a ``miss``.
 
-If both an inversion and a swap are possible, the paper does not say which it is. The larger ks decides here, as in the
-authors' program (coco-analyze); if both are equal, it is an inversion. That program departs from the paper in one
-point, where we keep to the paper: there a keypoint that is near its own place is still a swap if another is nearer.
+If both an inversion and a swap are possible, the larger ks decides, as in that program; if both are equal, it is an
+inversion. That program (``pycocotools/cocoanalyze.py``) differs in two points. A keypoint that is near its own place
+still counts there as an inversion or a swap if the wrong place is nearer. And it puts corrected keypoints beside their
+ground truth along x, at a distance in which the factor 2 of k is missing, so that they come nearer than their ks says.
 """
 
 from __future__ import annotations
@@ -105,11 +107,10 @@ def tolerances(areas: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
 
 
 def corrected(cases: dict[str, np.ndarray], sigmas: np.ndarray, kinds: Collection[str]) -> np.ndarray:
-    """Move the keypoints of N people that have one of some kinds of errors to where the paper moves them.
+    """Move the keypoints of N people that have one of some kinds of errors towards their ground truth.
 
-    A keypoint is moved towards its ground truth until its ks is 0.85 (``jitter``), 0.5 (``miss``), or what its ks to
-    the mistaken keypoint was (``inversion``, ``swap``). (The authors' program leaves the factor 2 out of k = 2 sigma
-    when it computes this distance, so its corrected keypoints come nearer than the paper says.)
+    A keypoint is moved until its ks is 0.85 (``jitter``), 0.5 (``miss``), or what its ks to the mistaken keypoint was
+    (``inversion``, ``swap``).
 
     Args:
         cases (dict[str, np.ndarray]): ``predicted`` and ``truth`` (N, K, 2), ``area`` (N,), ``kind`` and ``mistaken``

@@ -20,10 +20,11 @@ from mmtranspose.dataset_explanation.kept_measurements import (
 )
 from mmtranspose.dataset_explanation.labelled_people import LabelledPeople
 from mmtranspose.dataset_explanation.measured_parts import attention_part, tested_person
-from mmtranspose.dataset_explanation.report_files import write_report
+from mmtranspose.dataset_explanation.report_files import write_report, write_summary, written_files
 from mmtranspose.dataset_explanation.summary import summarise
 from mmtranspose.explain import Explainer, ExplainOptions
 from mmtranspose.explain.methods import Method, RandomOrder, TokenAblation, build_method, method_names
+from mmtranspose.explain.metrics import forget_resamples
 from mmtranspose.explain.randomization import cascade_blocks
 from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.typing import PathLike, PoseEstimator
@@ -79,7 +80,7 @@ def explain_dataset(
     attention = kept.attention(settings, len(people), len(names))
     persons = kept.cases(settings, len(people))
     tested = kept.faithfulness(settings, methods, min(settings.faithfulness_samples, len(people)))
-    cases = Cases(model, people, settings)
+    cases, files = Cases(model, people, settings), written_files(Path(root))
     if progress and is_main_process():
         print(found_and_missing(attention, persons, tested), file=sys.stderr)
     barrier()  # what a faster process measures by now would count as found
@@ -106,8 +107,10 @@ def explain_dataset(
     summary, dependency = summarise(attention.read_each(), len(people), *measured, names, method_list, blocks, settings)
     found = persons.read()
     summary['cases'] = cases.summarise(found)
-    figures = [file for file in write_report(Path(root), summary, dependency) if file.suffix == '.png']
-    cases.write(Path(root), found, summary, case_options or CaseOptions(), figures)
+    forget_resamples()
+    figures = write_report(files, summary, dependency)
+    cases.write(files, found, summary, case_options or CaseOptions(), figures)
+    write_summary(files, summary)
     return summary
 
 

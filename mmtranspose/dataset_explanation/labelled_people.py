@@ -101,8 +101,8 @@ class LabelledPeople:
         order (list[int]): Of those that were drawn.
 
     Raises:
-        InputError: The config lacks the data loader, a file of the dataset is missing, nobody in it is labelled, an area cannot be used, or the dataset
-            has no sigmas.
+        InputError: The config lacks the data loader, a file of the dataset is missing, nobody in it is labelled, an
+            area cannot be used, or the dataset has no sigmas.
     """
 
     def __init__(self, cfg: Config, max_samples: int | None, seed: int, loader: str = 'test_dataloader'):

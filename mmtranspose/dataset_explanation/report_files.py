@@ -1,4 +1,4 @@
-"""Write the summary as JSON, tables and figures, and as text for a terminal."""
+"""Write the summary as tables, figures and JSON, and as text for a terminal."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mmtranspose.dataset_explanation.share_sums import GROUPS, Dependency, shown
 from mmtranspose.files.json_files import write_json
 from mmtranspose.files.output_paths import partial_file
 from mmtranspose.files.text_tables import table_lines
+from mmtranspose.files.written_files import WrittenFiles
 from mmtranspose.media import write_image
 from mmtranspose.visualization import (
     dependency_matrix_figure,
@@ -31,44 +32,50 @@ PANELS = {
     'interventions': INSIDE,
     'maps': ('pointing game', 'energy in disc', 'max sensitivity', 'sparseness'),
 }
-FIGURES = ('dependency', 'layers', *PANELS, 'randomization')
 CONTROLS = ('gaussian', 'random')
 INTERVAL = ('mean', 'low', 'high')
+SUMMARY, PAGE = 'explanation.json', 'report.html'
 
 
-def write_report(root: Path, summary: dict, dependency: Dependency) -> list[Path]:
-    """Write a ``.csv`` file for each table, the figures, and last ``explanation.json``, each whole or not at all.
+def written_files(root: Path) -> WrittenFiles:
+    """The files that runs wrote in a folder, noted beside the measurements.
 
-    The files of an earlier report are removed first, so that no table or figure of another run is left beside these.
+    Raises:
+        InputError: The note is damaged.
+    """
+    return WrittenFiles(root, root / 'parts' / 'written.json')
+
+
+def write_report(files: WrittenFiles, summary: dict, dependency: Dependency) -> list[Path]:
+    """Write a ``.csv`` file for each table, and the figures, each whole or not at all.
+
+    All files of earlier runs are removed before, so that files of two runs never stand beside each other:
+    ``explanation.json`` first, which is written last (:func:`write_summary`), so that the files beside it are whole and
+    of the same run; and ``report.html`` before the pages that it links to. Other files are left alone.
 
     Args:
-        root (Path): The folder.
+        files (WrittenFiles): From :func:`written_files`.
         summary (dict): From :func:`summarise`.
         dependency (Dependency): The same; its table is too long for ``explanation.json``.
 
     Returns:
-        list[Path]: The files.
+        list[Path]: The figures.
     """
-    for path in _owned(root):
-        path.unlink(missing_ok=True)
-    files = [root / 'dependency.csv']
-    _write_csv(files[0], dependency.rows())
+    files.remove(first=(SUMMARY, PAGE))
+    _write_csv(files.path('dependency.csv'), dependency.rows())
     for name in TABLES:
         if summary[name]:
-            files.append(root / f'{name}.csv')
-            _write_csv(files[-1], summary[name])
+            _write_csv(files.path(f'{name}.csv'), summary[name])
+    figures = []
     for name, image in _figures(summary, dependency):
-        files.append(root / f'{name}.png')
-        write_image(files[-1], image)
-    files.append(root / 'explanation.json')
-    write_json(files[-1], {key: _without_nan(value) for key, value in summary.items()})
-    return files
+        figures.append(files.path(f'{name}.png'))
+        write_image(figures[-1], image)
+    return figures
 
 
-def _owned(root: Path) -> list[Path]:
-    """All files that a report may have; first the one that is written last."""
-    tables = [root / f'{name}.csv' for name in ('dependency', *TABLES)]
-    return [root / 'explanation.json', *tables, *(root / f'{name}.png' for name in FIGURES)]
+def write_summary(files: WrittenFiles, summary: dict) -> None:
+    """Write ``explanation.json``, once all other files are there."""
+    write_json(files.path(SUMMARY), {key: _without_nan(value) for key, value in summary.items()})
 
 
 def summary_text(summary: dict) -> str:
@@ -76,7 +83,7 @@ def summary_text(summary: dict) -> str:
     keypoints = summary['keypoints']
     lines = [
         f'{summary["people"]} people, {keypoints["visible"]} visible and {keypoints["occluded"]} occluded keypoints; '
-        f'mean OKS of the predictions {summary["mean_oks"]:.3f}',
+        f'mean OKS of the predicted keypoints {summary["mean_oks"]:.3f}',
         '',
     ]
     rows = [('layer', 'quantity', 'visible', 'occluded', 'occluded - visible, keypoint by keypoint')]

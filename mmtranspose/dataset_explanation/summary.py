@@ -52,9 +52,9 @@ def summarise(
 
     Returns:
         tuple[dict, Dependency]: The share of each keypoint's attention in each part's disc, and beside it: ``people``
-        (their number), ``keypoints`` (numbers of labelled ones, by group), ``mean_oks`` of the predictions, ``names``,
-        ``settings``, ``intervals`` (how they are computed), and six lists of rows. A row is a dict with ``mean``,
-        ``low``, ``high`` and ``n``, the number of people that it is computed from, and with what it is about:
+        (their number), ``keypoints`` (numbers of labelled ones, by group), ``mean_oks`` of the labelled keypoints,
+        ``names``, ``settings``, ``intervals`` (how they are computed), and six lists of rows. A row is a dict with
+        ``mean``, ``low``, ``high`` and ``n``, the number of people that it is computed from, and with what it is about:
 
         - ``layers``: by ``layer`` (from 1 on), ``group`` (all, visible, occluded) and ``quantity`` (``QUANTITIES``);
         - ``groups``: by ``layer``, ``group``, ``keypoints`` and ``parts``, both groups of keypoints: the share of the

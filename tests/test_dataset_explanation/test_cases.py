@@ -1,8 +1,11 @@
 """Single cases of a dataset: who else is in an image, where maps lie, tables, and the people of the report."""
 
+import base64
 import csv
 import json
 import sys
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -20,14 +23,16 @@ from mmtranspose.dataset_explanation.cases.case_measures import (
 )
 from mmtranspose.dataset_explanation.cases.case_report import chosen_people, page_names
 from mmtranspose.dataset_explanation.cases.case_summary import cases_text
-from mmtranspose.dataset_explanation.cases.case_tables import person_oks, write_table
+from mmtranspose.dataset_explanation.cases.case_tables import keypoint_rows, person_oks, write_table
 from mmtranspose.dataset_explanation.cases.error_links import BEYOND, FEWEST, error_links
 from mmtranspose.dataset_explanation.cases.error_types import TYPES
 from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
 from mmtranspose.dataset_explanation.labelled_people import GroundTruth, LabelledPeople
 from mmtranspose.dataset_explanation.measures import measure_attention
+from mmtranspose.dataset_explanation.report_files import written_files
 from mmtranspose.explain import Explainer, ExplainOptions
 from mmtranspose.keypoint_names import keypoint_names
+from mmtranspose.visualization.explanation_page.packing import LEVELS
 
 NAN = np.nan
 SETTINGS = DatasetExplanationSettings(batch_size=5)
@@ -56,7 +61,7 @@ def annotated(labelled):
 
 @pytest.fixture(scope='module')
 def cases(model, labelled):
-    return Cases(model, labelled, SETTINGS)
+    return Cases(model, labelled, replace(SETTINGS, cell='nearest', batch_size=2))
 
 
 @pytest.fixture(scope='module')
@@ -75,18 +80,17 @@ def summary(cases, measured):
         visible=int((measured['visibility'] == 2).sum()), occluded=int((measured['visibility'] == 1).sum())
     )
     names = keypoint_names(cases._people.metainfo)
-    oks = float(person_oks(measured).mean())
-    return dict(
-        people=5, keypoints=keypoints, mean_oks=oks, names=names, faithfulness=[], cases=cases.summarise(measured)
-    )
+    return dict(people=5, keypoints=keypoints, names=names, faithfulness=[], cases=cases.summarise(measured))
 
 
 @pytest.fixture(scope='module')
 def written(cases, measured, summary, tmp_path_factory):
-    root = tmp_path_factory.mktemp('cases')
-    (root / 'report_pages').mkdir()
-    (root / 'report_pages' / 'old.html').touch()
-    cases.write(root, measured, summary, CaseOptions(pages=2))
+    """Written by two people at a time, as was asked for."""
+    root, people, sizes = tmp_path_factory.mktemp('cases'), LabelledPeople.batch_of, []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LabelledPeople, 'batch_of', lambda self, ids: sizes.append(len(ids)) or people(self, ids))
+        cases.write(written_files(root), measured, summary, CaseOptions(pages=2))
+    assert sizes == [2, 2, 1]
     return root
 
 
@@ -267,10 +271,20 @@ def test_table_of_keypoints(written, measured, labelled, annotated, annotations)
         assert float(row['attention_own']) == pytest.approx(own, rel=1e-3)
         entropy = measured['links'][n, 1, QUANTITIES.index('entropy'), k]
         assert float(row['rollout_entropy']) == pytest.approx(entropy, rel=1e-3)
-    swapped = [row for row in rows if row['error_type'] == 'swap']
-    assert all(row['mistaken_for'] for row in swapped) and not any(
-        row['mistaken_for'] for row in rows if row['error_type'] != 'swap'
+    assert not any(row['mistaken_for'] for row in rows if row['error_type'] != 'swap')
+
+
+def test_table_names_the_person_of_a_swap(measured, labelled, annotated):
+    """Of the second person's nose, for whom the third one of the dataset was mistaken."""
+    cases = {name: values.copy() for name, values in measured.items()}
+    cases['kind'][1, 0], cases['whose'][1, 0] = TYPES.index('swap'), 2
+    cases['kind'][:, 1:] = TYPES.index('miss')
+    rows = list(
+        keypoint_rows(cases, annotated.names, keypoint_names(labelled.metainfo), np.array(labelled.metainfo['sigmas']))
     )
+    assert rows[17]['error_type'] == 'swap' and rows[17]['mistaken_for'] == annotated.names[2].annotation
+    assert annotated.names[2].annotation not in (2, None)  # the id, not the number in the dataset
+    assert sum(row['mistaken_for'] is not None for row in rows) == 1 + (measured['whose'] >= 0).sum()
 
 
 def test_table_of_people(written, measured, annotations):
@@ -295,6 +309,8 @@ def test_summary_counts(summary, measured):
         == labelled
     )
     assert sum(row['mean'] for row in found['types']) == pytest.approx(1)
+    oks = [np.mean([value for value in row if np.isfinite(value)]) for row in measured['similarity']]
+    assert found['mean_oks'] == pytest.approx(np.mean(oks)) != pytest.approx(np.nanmean(measured['similarity']))
     misses = next(row for row in found['types'] if row['type'] == 'miss')
     assert misses['mean'] == pytest.approx((measured['kind'] == 4).sum() / labelled)
     nose = found['keypoints'][0]
@@ -306,14 +322,21 @@ def test_summary_counts(summary, measured):
     ]
 
 
-def test_report_and_pages(written, measured, annotated):
+def test_report_and_pages(written, measured, annotated, model, labelled):
     worst = [annotated.names[measured['id'][row]].annotation for row in np.argsort(person_oks(measured))]
-    assert {path.name for path in (written / 'report_pages').iterdir()} == {
-        f'{id}.html' for id in worst[:2]
-    }  # no old one
+    assert {path.name for path in (written / 'report_pages').iterdir()} == {f'{id}.html' for id in worst[:2]}
     text = (written / 'report.html').read_text()
     data = json.loads(text.split('<script id="data" type="application/json">')[1].split('</script>')[0])
     assert [card['annotation'] for card in data['cards']] == [str(id) for id in worst]
+    for cell, same in (('nearest', True), ('bilinear', False)):  # the maps are those of the cells that were measured
+        explainer = Explainer(model, ExplainOptions(cell=cell, flip_test=False))
+        for card, row in zip(data['cards'], np.argsort(person_oks(measured))):
+            (person,) = explainer(labelled.batch_of([int(measured['id'][row])])[0])
+            maps, packed = person.maps()[-1][card['mapped']], card['maps']
+            codes = np.frombuffer(base64.b64decode(packed['codes']), np.uint8).reshape(maps.shape)
+            low, high = (np.array(packed[end])[:, None, None] for end in ('low', 'high'))
+            found = low + (high - low) * (codes / LEVELS) ** 2
+            assert np.allclose(found, maps, atol=maps.max() / LEVELS) == same
     assert [card['page'] for card in data['cards']] == [f'report_pages/{id}.html' for id in worst[:2]] + [None] * 3
     assert {f'{name}.csv' for name in ('keypoints', 'people', 'error_types', 'error_costs', 'error_links')} <= {
         path.name for path in written.iterdir()
@@ -341,6 +364,11 @@ def test_page_names_cannot_leave_the_folder():
     assert page_names([7, '../x', '__/x', 7, 'a b']) == ['7.html', '___x.html', '___x-2.html', '7-3.html', 'a_b.html']
 
 
+def test_page_names_differ():
+    assert page_names(['a-2', 'a', 'a']) == ['a-2.html', 'a.html', 'a-3.html']
+    assert page_names(['b', 'B', 'B-1']) == ['b.html', 'B-1.html', 'B-1-2.html']  # on any file system
+
+
 def test_options_that_cannot_be(monkeypatch):
     monkeypatch.setitem(sys.modules, 'pyarrow', None)
     with pytest.raises(InputError, match='Parquet needs pyarrow .*: pip install pyarrow'):
@@ -365,12 +393,35 @@ def test_parquet_is_the_csv(tmp_path, monkeypatch):
         dict(annotation_id='b', error_px=1.5, error_type='swap', mistaken_for='a', count=2),
         dict(annotation_id='c', error_px=2.0, error_type='miss', mistaken_for=None, count=3),
     ]
-    files = write_table(tmp_path / 'table', iter(rows), parquet=True)
-    assert [file.name for file in files] == ['table.csv', 'table.parquet']
-    assert parquet.read_table(files[1]).to_pylist() == rows
-    assert files[0].read_text().splitlines() == [
+    table = tmp_path / 'table.csv'
+    write_table(table, iter(rows), tmp_path / 'table.parquet')
+    assert parquet.read_table(tmp_path / 'table.parquet').to_pylist() == rows
+    assert table.read_text().splitlines() == [
         'annotation_id,error_px,error_type,mistaken_for,count',
         'a,,,,1',
         'b,1.5,swap,a,2',
         'c,2.0,miss,,3',
     ]
+
+
+class Dataset(list):
+    """In place of MMPose's: people by number."""
+
+    data_prefix: ClassVar = dict(img='images')
+
+    def get_data_info(self, index):
+        return self[index]
+
+
+def test_names_of_any_file_and_ids_of_two_kinds():
+    """Bytes of a file name that are no UTF-8 can be written in a table; ids are texts unless all are numbers."""
+    infos = [
+        dict(id=7, img_id=np.int64(1), img_path='images/one.jpg'),
+        dict(id='8\ud800', img_id=2, img_path='images/tw\udcff.jpg'),
+        dict(img_path='elsewhere/three.jpg', img_id=3),
+    ]
+    names = AnnotatedPeople(Dataset(infos)).names
+    assert [name.annotation for name in names] == ['7', '8\\ud800', '2'] and [name.image for name in names] == [1, 2, 3]
+    assert [name.file for name in names] == ['one.jpg', 'tw\\udcff.jpg', 'three.jpg']
+    assert names[1].path == infos[1]['img_path']  # by which it is read
+    assert [name.annotation for name in AnnotatedPeople(Dataset(infos[::2])).names] == [7, 1]

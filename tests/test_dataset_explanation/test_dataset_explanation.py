@@ -21,6 +21,7 @@ from mmtranspose.dataset_explanation import (
     kept_measurements,
     measured_parts,
     measures,
+    report_files,
 )
 from mmtranspose.dataset_explanation.cases import case_run
 from mmtranspose.dataset_explanation.kept_measurements import KeptMeasurements
@@ -35,6 +36,7 @@ from mmtranspose.dataset_explanation.measures import MEASURES, counterpart_share
 from mmtranspose.dataset_explanation.share_sums import share_sums
 from mmtranspose.explain import Explainer, ExplainOptions, Target, edge_knockout, token_ablation
 from mmtranspose.explain.methods import build_method
+from mmtranspose.explain.metrics import bootstrap
 from mmtranspose.explain.recording import recorded_forward
 from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.media import read_image
@@ -455,6 +457,7 @@ def test_scores_below_the_threshold_are_left_out(model, explained, copied, count
 def test_it_says_what_is_there(model, copied, counted, capsys):
     settings = DatasetExplanationSettings(**SETTINGS | dict(methods=('random',), max_samples=5))
     explain_dataset(model, copied, settings)
+    assert bootstrap._drawn.cache_info().currsize == 0  # 2 KB a person
     line = next(line for line in capsys.readouterr().err.splitlines() if 'to measure' in line)
     assert line == (
         'attention of people: 4 found, 1 to measure; cases: 4 found, 1 to measure; interventions on people: 1 found, '
@@ -512,6 +515,21 @@ def test_changed_labels_are_noticed(model, annotations, tmp_path, change, reques
         return
     with pytest.raises(InputError, match='holds results with labels='):
         keep()
+
+
+def test_a_stop_while_files_are_written_leaves_none_of_the_run_before(model, explained, tmp_path, monkeypatch):
+    shutil.copytree(explained[0], tmp_path / 'out')
+    (tmp_path / 'out' / 'mine.csv').touch()
+
+    def full(*_):
+        raise OSError('disk full')
+
+    monkeypatch.setattr(report_files, '_figures', lambda *_: [])
+    monkeypatch.setattr(dataset_run.Cases, 'write', full)
+    with pytest.raises(OSError, match='disk full'):
+        explain(model, tmp_path / 'out')
+    tables = ('dependency', 'layers', 'occlusion', 'faithfulness', 'randomization', 'best', 'mine')
+    assert {path.name for path in (tmp_path / 'out').iterdir()} == {'parts', *(f'{name}.csv' for name in tables)}
 
 
 def test_other_crops_are_not_mixed(explained, tiny_config, tiny_checkpoint):
@@ -600,7 +618,7 @@ def test_advice_names_the_loader(fitted, loader):
     path = Path(fitted.test_dataloader.dataset.datasets[0].ann_file)
     content = json.loads(path.read_text())
     for annotation in content['annotations']:
-        annotation.update(keypoints=[0, 0, 0] + annotation['keypoints'][3:])
+        annotation.update(keypoints=[0, 0, 0, *annotation['keypoints'][3:]])
     content['annotations'] = content['annotations'][1:]
     path.write_text(json.dumps(content))
     fitted[loader] = fitted.test_dataloader

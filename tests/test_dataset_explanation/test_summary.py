@@ -12,7 +12,7 @@ from scipy.stats import t
 from mmtranspose.dataset_explanation import report_files
 from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
 from mmtranspose.dataset_explanation.matched_difference import MatchedDifferences, matched_difference
-from mmtranspose.dataset_explanation.report_files import write_report
+from mmtranspose.dataset_explanation.report_files import write_report, write_summary, written_files
 from mmtranspose.dataset_explanation.share_sums import (
     Dependency,
     grouped_shares,
@@ -176,19 +176,30 @@ def test_memory_does_not_grow_with_people(monkeypatch):
 
 @pytest.mark.parametrize('names', [BODY, MANY], ids=['few', 'many'])
 def test_report(names, tmp_path, monkeypatch):
-    """Files of another run go; the long table stands in its own file; figures show groups of many keypoints."""
+    """Files of another run go, nobody else's do; the long table stands in its own file; figures show groups."""
     drawn = []
     figure = report_files.dependency_matrix_figure
     monkeypatch.setattr(
         report_files, 'dependency_matrix_figure', lambda *given: drawn.append(given) or figure(*given, dpi=20)
     )
-    for name in ('faithfulness.csv', 'faithfulness.png', 'maps.png', 'groups.csv', 'mine.csv', 'index.html'):
-        (tmp_path / name).write_text('of another run')
+    others, mine = written_files(tmp_path), {'maps.png', 'groups.csv' if names is BODY else 'best.csv', 'index.html'}
+    for name in ('faithfulness.csv', 'keypoints.parquet', 'explanation.json', 'report_pages/7.html'):
+        path = others.path(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('of another run')
+    for name in mine:
+        (tmp_path / name).write_text('mine')
     summary, dependency = summary_of([part_of(6, names)], 6, names)
-    files = write_report(tmp_path, summary, dependency)
-    written = {path.name for path in files}
-    assert {path.name for path in tmp_path.iterdir()} == written | {'mine.csv', 'index.html'}
-    assert {'dependency.csv', 'dependency.png', 'layers.csv', 'explanation.json'} <= written
+    files = written_files(tmp_path)
+    figures = write_report(files, summary, dependency)
+    assert [path.name for path in figures] == ['dependency.png', 'layers.png']
+    assert not (tmp_path / 'explanation.json').exists()
+    write_summary(files, summary)
+    written = {'dependency.csv', 'dependency.png', 'layers.csv', 'layers.png', 'occlusion.csv', 'explanation.json'}
+    written |= set() if names is BODY else {'groups.csv'}
+    assert {path.name for path in tmp_path.iterdir()} == written | mine | {'parts'}
+    assert all((tmp_path / name).read_text() == 'mine' for name in mine)
+    assert set(json.loads((tmp_path / 'parts' / 'written.json').read_text())) == written
     content = json.loads((tmp_path / 'explanation.json').read_text())
     assert 'dependency' not in content and 'dependency.csv' in content['intervals']['dependency']
     with open(tmp_path / 'dependency.csv', newline='') as file:
@@ -208,10 +219,9 @@ def test_report(names, tmp_path, monkeypatch):
 
 
 def test_a_report_that_fails_leaves_no_summary(tmp_path, monkeypatch):
-    """explanation.json is written last: where it is, all files beside it are of the same run."""
+    """Where explanation.json is, all files beside it are of the same run. The next run removes what is left."""
     summary, dependency = summary_of([part_of(3, BODY)], 3, BODY)
     (tmp_path / 'explanation.json').write_text('{}')
-    (tmp_path / 'layers.csv').write_text('of another run')
 
     def full(*_):
         raise OSError('disk full')
@@ -219,6 +229,7 @@ def test_a_report_that_fails_leaves_no_summary(tmp_path, monkeypatch):
     monkeypatch.setattr(report_files, '_figures', lambda *_: [('dependency', np.zeros((2, 2, 3), np.uint8))])
     monkeypatch.setattr(report_files, 'write_image', full)
     with pytest.raises(OSError, match='disk full'):
-        write_report(tmp_path, summary, dependency)
-    assert {path.name for path in tmp_path.iterdir()} == {'dependency.csv', 'layers.csv', 'occlusion.csv'}
-    assert 'of another run' not in (tmp_path / 'layers.csv').read_text()
+        write_report(written_files(tmp_path), summary, dependency)
+    assert {path.name for path in tmp_path.glob('*.*')} == {'dependency.csv', 'layers.csv', 'occlusion.csv'}
+    written_files(tmp_path).remove()
+    assert not list(tmp_path.glob('*.*'))

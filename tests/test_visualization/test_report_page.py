@@ -48,11 +48,11 @@ def summary(names=NAMES, faithful=True):
     return dict(
         people=4,
         keypoints=dict(all=11, visible=10, occluded=1),
-        mean_oks=0.35,
         names=list(names),
         faithfulness=rows if faithful else [],
         cases=dict(
             oks=[0] * 4 + [1, 0] * 4 + [0] * 8,
+            mean_oks=0.35,
             types=types,
             keypoints=[dict(keypoint=name, labelled=4, score=0.5, error_sigma=1.0, **counts) for name in names],
             costs=costs,
@@ -108,9 +108,15 @@ def shown(open_page, tmp_path, figures):
     image = np.random.default_rng(9).integers(0, 256, (120, 200, 3), dtype=np.uint8)
     for number in (0, 1):
         write_page(tmp_path / 'people' / f'{10 + number}.html', image, [explanation(seed=number)], f'person {number}')
-    cards = [card(n, page=f'people/{10 + n}.html' if n < 2 else None) for n in range(4)]
-    write_report_page(tmp_path / 'report.html', 'model', summary(), [(0, 1), (1, 2)], figures, cards)
-    return lambda **options: open_page(tmp_path / 'report.html', **options)
+
+    def show(scores=None, **options):
+        cards = [card(n, page=f'people/{10 + n}.html' if n < 2 else None) for n in range(4)]
+        for one, values in zip(cards, scores or []):
+            one.explanation.scores[:] = values
+        write_report_page(tmp_path / 'report.html', 'model', summary(), [(0, 1), (1, 2)], figures, cards)
+        return open_page(tmp_path / 'report.html', **options)
+
+    return show
 
 
 def annotations(page):
@@ -140,10 +146,26 @@ def test_filters_and_order(shown):
     assert annotations(page) == ['13', '11', '10']  # its scores: 0.4, 0.2, 0.1
 
 
+def test_surest_of_all_keypoints(shown):
+    """Without a keypoint to ask for: the one of the highest score among a person's wrong ones, not the furthest."""
+    page = shown(scores=[[0.9, 0.8, 0.1], [0.3, 0.95, 0.7], [1, 1, 1], [0.2, 0.5, 0.6]])
+    assert worst(page) == ['left ankle: miss', 'nose: inversion', 'left wrist: miss']
+    page.select_option('#order', 'sure')
+    assert annotations(page) == ['11', '10', '13']
+    assert worst(page) == ['left wrist: jitter', 'left wrist: swap with 7', 'left ankle: swap with 7']
+
+
 def test_figures_are_the_data(shown):
     page = shown()
     tiles = dict(zip(page.locator('#tiles dt').all_inner_texts(), page.locator('#tiles dd').all_inner_texts()))
-    expected = {'people': '4', 'keypoints': '10', 'occluded': '1', 'mean OKS': '0.350', 'AP': '0.500', 'AP50': '0.750'}
+    expected = {
+        'people': '4',
+        'keypoints': '10',
+        'occluded': '1',
+        'mean OKS of people': '0.350',
+        'AP': '0.500',
+        'AP50': '0.750',
+    }
     assert tiles == expected | {'AP75': '0.250'}
     widths = page.locator('#type-table .bar > div').evaluate_all('(bars) => bars.map((bar) => bar.style.width)')
     assert widths == ['25%', '0%', '50%', '100%']  # jitter, inversion, swap, miss
@@ -202,15 +224,26 @@ def test_fits_a_phone(shown, scheme):
     assert dark == (scheme == 'dark')
 
 
-def test_many_people_are_drawn_step_by_step(open_page, tmp_path):
+@pytest.mark.parametrize('focused', ['a', 'article'])
+def test_many_people_are_drawn_step_by_step(open_page, tmp_path, focused):
     cards = []
     for number in range(30):
-        one = card(number % 2)
+        one = card(number % 2, page='people/10.html' if focused == 'a' else None)
         one.annotation, one.oks = number, number / 100
         cards.append(one)
     write_report_page(tmp_path / 'report.html', 'model', summary(faithful=False), [], {}, cards)
     page = open_page(tmp_path / 'report.html')
     assert page.locator('.card').count() == 24 and page.locator('#more').inner_text() == 'Show 6 more'
-    page.locator('#more').click()
+    page.evaluate('document.querySelector(".card").kept = true')
+    page.locator('#more').press('Enter')
+    assert page.evaluate('document.querySelector(".card").kept')  # not drawn anew
+    assert (
+        page.locator('.card')
+        .nth(24)
+        .evaluate(
+            '(card) => [card, ...card.querySelectorAll("a")].find((one) => one === document.activeElement)?.localName',
+        )
+        == focused
+    )
     assert annotations(page) == [str(number) for number in range(30)] and page.locator('#more').is_hidden()
     assert page.locator('#faithfulness').is_hidden() and page.locator('#figures').is_hidden()

@@ -18,7 +18,8 @@ class PersonName(NamedTuple):
     Attributes:
         annotation (int | str): Id of the annotation; the number in the dataset where annotations have no id.
         image (int | str): Id of the image; ``''`` where images have none.
-        file (str): File of the image, relative to the dataset's folder of images where it lies in that folder.
+        file (str): File of the image, relative to the dataset's folder of images where it lies in that folder. What is
+            no Unicode in its name, or in an id, is written as an escape, such as ``\\udcff``.
         path (str): The same file, as it can be read.
     """
 
@@ -31,6 +32,8 @@ class PersonName(NamedTuple):
 class AnnotatedPeople:
     """All annotated people of a dataset, by number and by image.
 
+    Their ids are numbers if those of all people are, and texts otherwise.
+
     Args:
         dataset (BaseDataset): From :class:`~mmtranspose.dataset_explanation.labelled_people.LabelledPeople`.
     """
@@ -39,6 +42,9 @@ class AnnotatedPeople:
         self._dataset = dataset
         folder = (getattr(dataset, 'data_prefix', None) or {}).get('img', '')
         self.names = [_name(index, dataset.get_data_info(index), folder) for index in range(len(dataset))]
+        for field in ('annotation', 'image'):
+            if any(isinstance(getattr(name, field), str) for name in self.names):
+                self.names = [name._replace(**{field: str(getattr(name, field))}) for name in self.names]
         self._in_image: dict[str, list[int]] = defaultdict(list)
         for index, name in enumerate(self.names):
             self._in_image[name.path].append(index)
@@ -54,9 +60,14 @@ def _name(index: int, info: dict, folder: str) -> PersonName:
     path = str(info['img_path'])
     inside = bool(folder) and Path(folder) in Path(path).parents
     file = os.path.relpath(path, folder) if inside else Path(path).name
-    return PersonName(_plain(info.get('id', index)), _plain(info.get('img_id', '')), file, path)
+    return PersonName(_plain(info.get('id', index)), _plain(info.get('img_id', '')), _unicode(file), path)
 
 
 def _plain(value: object) -> int | str:
     """An id as a number or a text; datasets also have NumPy's numbers."""
-    return value if isinstance(value, str) else int(value)  # type: ignore[call-overload]
+    return _unicode(value) if isinstance(value, str) else int(value)  # type: ignore[call-overload]
+
+
+def _unicode(text: str) -> str:
+    """The text, with escapes for lone surrogates, which stand for bytes of file names that are no UTF-8."""
+    return text.encode('utf-8', 'backslashreplace').decode('utf-8')

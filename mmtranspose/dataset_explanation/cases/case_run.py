@@ -17,6 +17,7 @@ from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanat
 from mmtranspose.dataset_explanation.labelled_people import LabelledPeople
 from mmtranspose.errors import require_at_least
 from mmtranspose.explain import Explainer, ExplainOptions
+from mmtranspose.files.written_files import WrittenFiles
 from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.typing import PoseEstimator
 
@@ -73,7 +74,7 @@ class Cases:
 
     def write(
         self,
-        root: Path,
+        files: WrittenFiles,
         cases: dict[str, np.ndarray],
         summary: dict,
         options: CaseOptions,
@@ -82,7 +83,7 @@ class Cases:
         """Write the tables, ``report.html``, and the pages of the worst people.
 
         Args:
-            root (Path): The folder.
+            files (WrittenFiles): Says where, and notes what is written.
             cases (dict[str, np.ndarray]): Joined results of :meth:`measure`.
             summary (dict): The summary of the whole run, with that of the cases as ``cases``.
             options (CaseOptions): What to write.
@@ -97,5 +98,7 @@ class Cases:
             'error_links': iter(summary['cases']['links']),
         }
         for name, rows in tables.items():
-            write_table(root / name, rows, options.parquet and name in ('keypoints', 'people'))
-        write_case_report(root, self._model, self._people, names, cases, summary, options.pages, figures)
+            parquet = options.parquet and name in ('keypoints', 'people')
+            write_table(files.path(f'{name}.csv'), rows, files.path(f'{name}.parquet') if parquet else None)
+        about = (self._model, self._people, self._settings, names)
+        write_case_report(files, *about, cases, summary, options.pages, figures)

@@ -34,14 +34,17 @@ def summarise_cases(
         seed (int): Seed of the bootstrap, which draws people.
 
     Returns:
-        dict: ``oks``: numbers of people with an OKS in each twentieth from 0 to 1. ``types``: rows by ``type`` with
-        ``keypoints`` and their share of all labelled ones (``mean``, ``low``, ``high``, ``n`` people). ``keypoints``:
-        rows by ``keypoint`` with the number ``labelled``, that of each type, and the mean ``score`` and median
-        ``error_sigma`` (as in :func:`~mmtranspose.dataset_explanation.cases.case_tables.keypoint_rows`). ``costs``
-        and ``links``: see :func:`error_costs` and :func:`error_links`.
+        dict: ``oks``: numbers of people with an OKS in each twentieth from 0 to 1; ``mean_oks``: of people. ``types``:
+        rows by ``type`` with ``keypoints`` and their share of all labelled ones (``mean``, ``low``, ``high``, ``n``
+        people). ``keypoints``: rows by ``keypoint`` with the number ``labelled``, that of each type, and the mean
+        ``score`` and median ``error_sigma`` (as in
+        :func:`~mmtranspose.dataset_explanation.cases.case_tables.keypoint_rows`). ``costs`` and ``links``: see
+        :func:`error_costs` and :func:`error_links`.
     """
+    oks = person_oks(cases)
     return dict(
-        oks=np.histogram(person_oks(cases), BINS, (0, 1))[0].tolist(),
+        oks=np.histogram(oks, BINS, (0, 1))[0].tolist(),
+        mean_oks=float(oks.mean()),
         types=[_type_row(cases['kind'], code, name, seed) for code, name in enumerate(TYPES)],
         keypoints=_keypoint_rows(cases, names, sigmas),
         costs=error_costs(cases, images, sigmas),

@@ -99,35 +99,32 @@ def kind_name(kind: int) -> str | None:
     return None if kind == NOT_LABELLED else TYPES[kind]
 
 
-def write_table(path: Path, rows: Iterable[Row], parquet: bool = False) -> list[Path]:
-    """Write a table as ``path.csv``, and as ``path.parquet`` if asked for, without holding all of it.
+def write_table(path: Path, rows: Iterable[Row], parquet: Path | None = None) -> None:
+    """Write a table as CSV, and as Parquet if asked for, without holding all of it.
 
     Args:
-        path (Path): The files' name without an ending.
+        path (Path): The CSV file.
         rows (Iterable[dict]): Rows with the same keys, at least one; None makes an empty cell.
-        parquet (bool): Also write Parquet, by pyarrow.
-
-    Returns:
-        list[Path]: The files.
+        parquet (Path | None): The Parquet file, which pyarrow writes; None writes none.
 
     Raises:
         InputError: Parquet is asked for, and pyarrow cannot be imported.
     """
-    files = [path.with_suffix(ending) for ending in ('.csv', '.parquet')[: 1 + parquet]]
     remaining = iter(rows)
     block = list(islice(remaining, BLOCK))
     with ExitStack() as stack:
-        partial = [stack.enter_context(partial_file(file)) for file in files]
-        file = stack.enter_context(open(partial[0], 'w', encoding='utf-8', newline=''))
+        partial = stack.enter_context(partial_file(path))
+        file = stack.enter_context(open(partial, 'w', encoding='utf-8', newline=''))
         writer = csv.DictWriter(file, list(block[0]), lineterminator='\n')
         writer.writeheader()
-        columns = stack.enter_context(_ParquetFile(partial[1])) if parquet else None
+        columns = None
+        if parquet is not None:
+            columns = stack.enter_context(_ParquetFile(stack.enter_context(partial_file(parquet))))
         while block:
             writer.writerows(block)
             if columns is not None:
                 columns.write(block)
             block = list(islice(remaining, BLOCK))
-    return files
 
 
 def import_pyarrow() -> Any:

@@ -193,6 +193,11 @@ def _drawn(people: int, resamples: int, seed: int) -> np.ndarray:
     return drawn
 
 
+def forget_resamples() -> None:
+    """Free the counts of the last resamples, 2 KB for each person, which are kept to draw the same people again."""
+    _drawn.cache_clear()
+
+
 def _counts_and_sums(values: np.ndarray | Tensor, over: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Numbers and sums of each person's values over some axes; NaN is left out."""
     values = _array(values)

@@ -56,7 +56,7 @@ function showTiles() {
   const [now] = cases.costs;
   const labelled = cases.types.reduce((sum, { keypoints }) => sum + keypoints, 0);
   const tiles = [['people', summary.people], ['keypoints', labelled], ['occluded', summary.keypoints.occluded],
-    ['mean OKS', fixed(summary.mean_oks)], ['AP', fixed(now.AP)], ['AP50', fixed(now.AP50)], ['AP75', fixed(now.AP75)]];
+    ['mean OKS of people', fixed(cases.mean_oks)], ['AP', fixed(now.AP)], ['AP50', fixed(now.AP50)], ['AP75', fixed(now.AP75)]];
   $('tiles').replaceChildren(...tiles.map(([name, value]) => element('div', {},
     element('dt', { textContent: name }), element('dd', { textContent: value }))));
 }
@@ -155,12 +155,13 @@ function showFigures() {
 
 // ---- Cards
 
-/** The wrong keypoint of a card that the filters ask for, the largest error first; null if there is none. */
+/** The wrong keypoint of a card that the filters ask for: of the highest score if that is the order, else of the largest error. */
 function keypointOf(card) {
   const fits = (kind, k) => (state.keypoint === null || k === state.keypoint)
     && (state.kind === null ? ERRORS.includes(kind) : kind === state.kind);
   const found = card.kinds.map((kind, k) => (fits(kind, k) ? k : null)).filter((k) => k !== null);
-  found.sort((one, other) => card.errors[other] - card.errors[one]);
+  const values = state.order === 'sure' ? card.scores : card.errors;
+  found.sort((one, other) => values[other] - values[one]);
   return found[0] ?? null;
 }
 
@@ -227,7 +228,7 @@ function about(card, chosen) {
 function cardOf({ card, keypoint }) {
   const counts = ERRORS.map((kind) => [kind, card.kinds.filter((each) => each === kind).length]).filter(([, count]) => count);
   const map = card.mapped.includes(keypoint) ? '' : ' · no map';
-  const made = element('article', { className: 'card' },
+  const made = element('article', { className: 'card', tabIndex: -1 },
     element('div', { className: 'panels' }, element('div', {}, poseOf(card, keypoint)), element('div', {}, mapOf(card, keypoint))),
     element('h3', { textContent: card.file, dir: 'auto' }),
     element('p', { textContent: `annotation ${card.annotation} · OKS ${fixed(card.oks, 2)} · score ${fixed(card.score, 2)}` }),
@@ -241,15 +242,29 @@ function cardOf({ card, keypoint }) {
   return made;
 }
 
-function showCards() {
+/** The people whom the filters ask for, each with the keypoint to mark, in the chosen order. */
+function matching() {
   const found = cards.map((card) => ({ card, keypoint: keypointOf(card) })).filter(({ keypoint }) => keypoint !== null);
   const value = ORDERS[state.order][1];
-  found.sort((one, other) => value(one) - value(other));
-  $('cards').replaceChildren(...found.slice(0, state.most).map(cardOf));
+  return found.sort((one, other) => value(one) - value(other));
+}
+
+/** Adds the cards from a place on up to `state.most`, and returns them. */
+function addCards(found, first) {
+  const made = found.slice(first, state.most).map(cardOf);
+  $('cards').append(...made);
   const what = [state.kind ?? 'wrong', state.keypoint === null ? 'keypoint' : spoken(summary.names[state.keypoint])];
   $('count').textContent = `${found.length} of ${plural(cards.length, 'person', 'people')} with ${named(...what)}`;
   $('more').hidden = found.length <= state.most;
   $('more').textContent = `Show ${Math.min(STEP, found.length - state.most)} more`;
+  return made;
+}
+
+/** Adds cards, and moves the focus to the first of them: the button may be gone. */
+function showMore() {
+  state.most += STEP;
+  const [first] = addCards(matching(), state.most - STEP);
+  (first.querySelector('a') ?? first).focus();
 }
 
 function update(changes) {
@@ -257,7 +272,8 @@ function update(changes) {
   $('keypoint').value = state.keypoint ?? '';
   $('order').value = state.order;
   for (const input of document.getElementsByName('kind')) input.checked = input.value === (state.kind ?? '');
-  showCards();
+  $('cards').replaceChildren();
+  addCards(matching(), 0);
 }
 
 const toCards = () => { $('people-title').scrollIntoView(); $('keypoint').focus({ preventScroll: true }); };
@@ -274,7 +290,7 @@ function offerFilters() {
   }));
   $('keypoint').addEventListener('change', () => update({ keypoint: $('keypoint').value === '' ? null : Number($('keypoint').value) }));
   $('order').addEventListener('change', () => update({ order: $('order').value }));
-  $('more').addEventListener('click', () => update({ most: state.most + STEP }));
+  $('more').addEventListener('click', showMore);
   document.querySelector('.marks').replaceChildren(...ERRORS.map((kind) => element('span', {}, mark(kind), kind)));
   $('shown').textContent = cards.length < summary.people
     ? `${cards.length} of ${summary.people} people: those with the lowest OKS, and those with most errors of each kind.`

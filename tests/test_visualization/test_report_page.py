@@ -9,7 +9,7 @@ from test_explanation_page import HOSTILE, explanation
 
 from mmtranspose.visualization import write_page
 from mmtranspose.visualization.explanation_page.packing import LEVELS
-from mmtranspose.visualization.report_page import PersonCard, write_report_page
+from mmtranspose.visualization.report_page import PersonCard, person_cards, write_report_page
 
 pytest_plugins = ['browser']
 
@@ -90,6 +90,19 @@ def test_what_a_card_carries(tmp_path):
     assert data['cases']['types'][0]['low'] is None  # JSON has no NaN
 
 
+def test_maps_that_are_carried(monkeypatch):
+    """Two maps: of the largest errors, but the wrong keypoint of the highest score has one in any case."""
+    monkeypatch.setattr(person_cards, 'MAPS', 2)
+    one = card(0)
+    for scores, errors, expected in (
+        ([0.9, 0.8, 0.7], [0.1, 3, 5], [2, 1]),
+        ([0.9, 0.8, 0.7], [4, 3, 5], [2, 1]),  # the first keypoint is good
+        ([0.9, 0.7, 0.8], [4, 3, 5], [2, 0]),
+    ):
+        one.explanation.scores[:], one.errors = scores, np.array(errors)
+        assert one.mapped() == expected
+
+
 def test_no_text_breaks_out(open_page, tmp_path, figures):
     hostile = card(0, file=HOSTILE, page='people/10.html')
     hostile.annotation, hostile.mistaken_for = HOSTILE, [None, HOSTILE, None]
@@ -162,7 +175,7 @@ def test_figures_are_the_data(shown):
         'people': '4',
         'keypoints': '10',
         'occluded': '1',
-        'mean OKS of people': '0.350',
+        'person OKS': '0.350',
         'AP': '0.500',
         'AP50': '0.750',
     }
@@ -170,6 +183,7 @@ def test_figures_are_the_data(shown):
     widths = page.locator('#type-table .bar > div').evaluate_all('(bars) => bars.map((bar) => bar.style.width)')
     assert widths == ['25%', '0%', '50%', '100%']  # jitter, inversion, swap, miss
     assert '+0.250' in page.locator('#type-table tr', has_text='miss').inner_text()
+    assert page.locator('#histogram svg').is_visible()
     heights = page.locator('#histogram rect').evaluate_all(
         '(bars) => bars.map((bar) => Number(bar.getAttribute("height")))'
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mmtranspose.explain import PoseExplanation
 
 LONGEST, QUALITY = 240, 72  # of a crop's JPEG: pixels of its longer side
-MAPS = 6  # keypoints of a person whose maps are carried, the worst ones
+MAPS = 6  # keypoints of a person whose maps are carried: the worst ones, and the wrong one of the highest score
 
 
 @dataclass
@@ -50,10 +50,19 @@ class PersonCard:
         order = np.argsort(-np.nan_to_num(self.errors, nan=-1), kind='stable')
         return [int(k) for k in order if np.isfinite(self.errors[k])]
 
+    def mapped(self) -> list[int]:
+        """The keypoints whose maps are carried: the worst ones, and the wrong one of the highest score."""
+        worst, scores = self.worst(), self.explanation.scores
+        wrong = [k for k in worst if self.kinds[k] != 'good']
+        surest = sorted(wrong, key=lambda k: -scores[k])[:1]
+        if set(surest) <= set(worst[:MAPS]):
+            return worst[:MAPS]
+        return [*worst[: MAPS - 1], *surest]
+
     def packed(self) -> dict:
         """The card as the page's script takes it; places in pixels of the crop."""
         explanation = self.explanation
-        mapped = self.worst()[:MAPS]
+        mapped = self.mapped()
         maps = explanation.maps()[-1][mapped]
         return dict(
             annotation=str(self.annotation),

@@ -56,7 +56,7 @@ function showTiles() {
   const [now] = cases.costs;
   const labelled = cases.types.reduce((sum, { keypoints }) => sum + keypoints, 0);
   const tiles = [['people', summary.people], ['keypoints', labelled], ['occluded', summary.keypoints.occluded],
-    ['mean OKS of people', fixed(cases.mean_oks)], ['AP', fixed(now.AP)], ['AP50', fixed(now.AP50)], ['AP75', fixed(now.AP75)]];
+    ['person OKS', fixed(cases.mean_oks)], ['AP', fixed(now.AP)], ['AP50', fixed(now.AP50)], ['AP75', fixed(now.AP75)]];
   $('tiles').replaceChildren(...tiles.map(([name, value]) => element('div', {},
     element('dt', { textContent: name }), element('dd', { textContent: value }))));
 }

@@ -16,6 +16,7 @@ from mmtranspose.explain.metrics.localization import (
     energy_pointing_game,
     entropy,
     pointing_game,
+    radial_average,
     reach,
     sparseness,
 )
@@ -52,6 +53,7 @@ __all__ = [
     'oks_radii',
     'peak_drift',
     'pointing_game',
+    'radial_average',
     'reach',
     'road',
     'sparseness',

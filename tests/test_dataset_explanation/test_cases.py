@@ -16,7 +16,9 @@ from mmtranspose.dataset_explanation.cases import CaseOptions, Cases
 from mmtranspose.dataset_explanation.cases.annotated_people import AnnotatedPeople
 from mmtranspose.dataset_explanation.cases.case_measures import (
     MAPS,
+    METHODS,
     QUANTITIES,
+    RADIAL,
     maps_of,
     measure_cases,
     others_discs,
@@ -24,7 +26,7 @@ from mmtranspose.dataset_explanation.cases.case_measures import (
 from mmtranspose.dataset_explanation.cases.case_report import chosen_people, page_names
 from mmtranspose.dataset_explanation.cases.case_summary import cases_text
 from mmtranspose.dataset_explanation.cases.case_tables import keypoint_rows, person_oks, write_table
-from mmtranspose.dataset_explanation.cases.error_links import BEYOND, FEWEST, error_links
+from mmtranspose.dataset_explanation.cases.error_links import BEYOND, ELSEWHERE, FEWEST, REJECTED, error_links
 from mmtranspose.dataset_explanation.cases.error_types import TYPES
 from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
 from mmtranspose.dataset_explanation.labelled_people import GroundTruth, LabelledPeople
@@ -138,7 +140,7 @@ class Twins:
 def test_where_maps_lie(model, cases, labelled, annotated, annotations, batch):
     """Shares in the discs of somebody else by counting small squares; on the own body as measured elsewhere."""
     twins, (crops, ground_truths) = Twins(annotations, annotated), batch
-    explainer = Explainer(model, ExplainOptions(flip_test=False, methods=MAPS[1:]))
+    explainer = Explainer(model, ExplainOptions(flip_test=False, methods=METHODS))
     measured = measure_cases(explainer, crops, ground_truths, twins, labelled.metainfo, SETTINGS)
     attention = measure_attention(explainer, crops, ground_truths, labelled.metainfo, SETTINGS)
     found = dict(zip(QUANTITIES, measured['links'].transpose(2, 0, 1, 3)))
@@ -151,13 +153,14 @@ def test_where_maps_lie(model, cases, labelled, annotated, annotations, batch):
     for number, (person, truth) in enumerate(zip(explainer(crops), ground_truths)):
         annotation = annotations[annotated.names[truth.id].annotation]
         own, other = (covered(person, one, sigmas) for one in (annotation, twins.twin(truth.id)))
+        maps = maps_of([person], torch.from_numpy(person.crop_keypoints)[None])[:, 0].numpy()
         at_prediction = covered(person, annotation, sigmas, person.crop_keypoints)
         mine, labels = np.nan_to_num(own).max(0), np.isfinite(own[:, 0, 0])
         for m, k in np.ndindex(len(MAPS), 17):
             if not labels[k]:
                 assert all(np.isnan(found[name][number, m, k]) for name in QUANTITIES)
                 continue
-            share = maps_of(person)[m, k] / maps_of(person)[m, k].sum()
+            share = maps[m, k] / maps[m, k].sum()
             part = np.nan_to_num(other[[k, flip[k]]]).max(0)
             rest = np.nan_to_num(np.delete(other, [k, flip[k]], 0)).max(0)
             expected = (
@@ -203,20 +206,18 @@ def test_others_discs_by_hand():
     assert all(each.isnan().all() for each in others_discs(nobody, own, [0, 2, 1, 3]))
 
 
-def linked(kinds, attention, gaussian=0.1):
-    """Cases of people with two keypoints; ``attention`` on the counterpart, the other quantities are 0."""
+def linked(kinds, attention, radial=0.1):
+    """Cases of people with two keypoints; ``attention`` on the counterpart and on the own body, elsewhere 0."""
     links = np.zeros((len(kinds), len(MAPS), len(QUANTITIES), 2), np.float16)
-    links[:, MAPS.index('attention'), QUANTITIES.index('counterpart')] = attention
-    links[:, MAPS.index('gaussian'), QUANTITIES.index('counterpart')] = gaussian
+    for quantity in ('counterpart', 'own body'):
+        links[:, MAPS.index('attention'), QUANTITIES.index(quantity)] = attention
+        links[:, MAPS.index(RADIAL), QUANTITIES.index(quantity)] = radial
     return dict(kind=np.array([[TYPES.index(name) for name in row] for row in kinds], np.int8), links=links)
 
 
-def found_link(cases, name):
-    return next(
-        row
-        for row in error_links(cases)
-        if (row['error'], row['map'], row['quantity']) == ('inversion', name, 'counterpart')
-    )
+def found_link(cases, name, quantity='counterpart'):
+    wanted = ('inversion', name, quantity)
+    return next(row for row in error_links(cases) if (row['error'], row['map'], row['quantity']) == wanted)
 
 
 def test_links_by_hand():
@@ -228,9 +229,20 @@ def test_links_by_hand():
     assert row['of_errors'] == pytest.approx((0.5 + 0.75 + 0.875) / 3)
     assert row['of_good'] == pytest.approx(row['of_errors'] - row['mean'])
     assert (row['keypoints'], row['n'], row['enough']) == (3, 2, False)
-    beyond = found_link(linked(kinds, attention, np.array(attention) - 0.0625), BEYOND)
-    assert beyond['mean'] == pytest.approx(0, abs=1e-3)  # a blob that grows in the same way leaves nothing
+    cases = linked(kinds, attention, np.array(attention) - 0.0625)
+    assert found_link(cases, BEYOND, 'own body')['mean'] == pytest.approx(0, abs=1e-3)  # it grows in the same way
+    assert {row['quantity'] for row in error_links(cases) if row['map'] == BEYOND} == set(
+        ELSEWHERE
+    )  # not the counterpart
     assert found_link(linked(kinds, attention), 'rollout')['mean'] == 0
+
+
+def test_the_rejected_place_by_hand():
+    """Of the wrong ones the own place, of the good ones the counterpart."""
+    cases = linked([('good', 'good'), ('inversion', 'good')], [[0.25, 0.5], [0.75, 0.125]])
+    cases['links'][:, 0, QUANTITIES.index('own')] = [[0.875, 0.875], [0.375, 0.875]]
+    row = found_link(cases, 'attention', REJECTED)
+    assert (row['of_errors'], row['of_good'], row['mean'], row['keypoints']) == (0.375, 0.25, 0.125, 1)
 
 
 def test_links_say_when_there_are_enough():

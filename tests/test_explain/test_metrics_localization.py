@@ -14,6 +14,7 @@ from mmtranspose.explain.metrics import (
     entropy,
     oks_radii,
     pointing_game,
+    radial_average,
     reach,
     sparseness,
 )
@@ -110,6 +111,29 @@ def test_energy_and_shares_by_hand():
     assert shares[0, 0, 2].isnan().all() and shares[..., 2].isnan().all()  # an empty map; a missing keypoint
     energy = energy_pointing_game(maps, coverage)
     assert energy[0, 0, :2].tolist() == [0.25, 1] and energy[1, 0, :2].tolist() == [0, 0] and energy[0, 0, 2].isnan()
+
+
+def test_radial_average_by_hand():
+    maps = torch.tensor([[[[0.0, 1, 2, 7, 4]], [[1.0, 2, 3, 4, 6]]]])
+    row = np.array([[8, 0, 3.5], [0, 8, 3.5]])
+    centres = torch.tensor([[[11.5, 3.5], [19.5, 3.5]]])  # the second and the third cell
+    found = radial_average(maps, centres, row)
+    torch.testing.assert_close(found, torch.tensor([[[[1.0, 1, 1, 7, 4]], [[3.5, 3, 3, 3, 3.5]]]]))
+    far = radial_average(maps, centres + torch.tensor([0.0, 1e6]), row)  # all cells are as far
+    torch.testing.assert_close(far, maps.mean(-1, keepdim=True).expand_as(maps))
+
+
+def test_radial_average_of_maps_that_know_only_the_distance():
+    """Wide or narrow, they are their own average, and so is an even map; a cell that stands out is not."""
+    centres = torch.tensor([[[3.5 + 8 * 2, 3.5 + 8 * 3], [20.0, 31.0]]])
+    xs, ys = torch.meshgrid(torch.arange(6) * 8 + 3.5, torch.arange(8) * 8 + 3.5, indexing='xy')
+    rings = (torch.stack([xs, ys], -1) - centres[0, :, None, None]).norm(dim=-1).div(8).round()
+    maps = torch.stack([torch.ones_like(rings), (-rings).exp(), 0.2 + (-(rings**2)).exp()]).unsqueeze(1)
+    torch.testing.assert_close(radial_average(maps, centres, TOKEN_TO_CROP), maps)
+    maps[:, :, :, 6, 1] += 0.5
+    found = radial_average(maps, centres, TOKEN_TO_CROP)
+    assert (found[..., 6, 1] < maps[..., 6, 1] - 0.3).all()
+    torch.testing.assert_close(found.sum((-1, -2)), maps.sum((-1, -2)))
 
 
 def test_entropy_by_hand():

@@ -14,11 +14,20 @@ from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanat
 from mmtranspose.dataset_explanation.labelled_people import CropGroundTruth, GroundTruth
 from mmtranspose.dataset_explanation.measures import counterpart_shares, others_coverage
 from mmtranspose.explain import Explainer, PoseExplanation
-from mmtranspose.explain.metrics import disc_coverage, disc_shares, energy_pointing_game, entropy, oks_radii
+from mmtranspose.explain.metrics import (
+    disc_coverage,
+    disc_shares,
+    energy_pointing_game,
+    entropy,
+    oks_radii,
+    radial_average,
+)
 from mmtranspose.typing import Batch, DatasetMeta
 
-METHODS = ('rollout', 'gaussian')
-MAPS = ('attention', *METHODS)  # the last layer's attention, rollout, and a control: a blob where the prediction is
+METHODS = ('rollout',)
+RADIAL = 'radial average'
+# The last layer's attention, rollout, and a control: that attention spread over all places as far from the prediction
+MAPS = ('attention', *METHODS, RADIAL)
 # Where a map lies: in the disc of the keypoint itself, of its left or right counterpart, of the person's other
 # keypoints; in discs of other people: of the same part (the keypoint or its counterpart), of their other keypoints;
 # in a disc around the predicted place
@@ -80,10 +89,10 @@ def _links(
 ) -> Tensor:
     """The quantities (B, maps, quantities, K)."""
     truth = CropGroundTruth.of(explanations, ground_truths, metainfo)
-    maps = torch.from_numpy(np.stack([maps_of(person) for person in explanations], axis=1))  # (M, B, K, h, w)
     radii, grid, flip = oks_radii(truth.areas, truth.sigmas, level), explanations[0].grid, metainfo['flip_indices']
     coverage = disc_coverage(truth.points, radii, grid, truth.token_to_crop)
     places = torch.from_numpy(np.stack([person.crop_keypoints for person in explanations])).float()
+    maps = maps_of(explanations, places)
     labelled = coverage[..., 0, 0].isfinite()
     parts = [
         neighbours_coverage(explanation, others, truth.sigmas, level)
@@ -109,9 +118,11 @@ def _links(
     return stacked.transpose(0, 1).where(labelled[:, None, None], torch.nan)
 
 
-def maps_of(explanation: PoseExplanation) -> np.ndarray:
-    """The maps (M, K, h, w) of an explanation in the order of ``MAPS``."""
-    return np.stack([explanation.maps()[-1], *(explanation.relevance[name] for name in METHODS)]).astype(np.float32)
+def maps_of(explanations: Sequence[PoseExplanation], places: Tensor) -> Tensor:
+    """The maps (M, B, K, h, w) of B people in the order of ``MAPS``; ``places`` (B, K, 2) are the predicted ones."""
+    each = [[person.maps()[-1], *(person.relevance[name] for name in METHODS)] for person in explanations]
+    maps = torch.from_numpy(np.stack(each, axis=1).astype(np.float32))
+    return torch.cat([maps, radial_average(maps[:1], places, explanations[0].token_to_crop)])
 
 
 def neighbours_coverage(

@@ -17,6 +17,7 @@ from mmtranspose.explain.metrics.localization import (
     energy_pointing_game,
     entropy,
     pointing_game,
+    radial_average,
     reach,
     sparseness,
 )
@@ -54,6 +55,7 @@ __all__ = [
     'oks_radii',
     'peak_drift',
     'pointing_game',
+    'radial_average',
     'reach',
     'road',
     'sparseness',

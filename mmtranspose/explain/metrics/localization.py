@@ -84,6 +84,35 @@ def disc_shares(maps: Tensor, coverage: Tensor) -> Tensor:
     return share.flatten(-2) @ coverage.to(share).flatten(-2).transpose(-1, -2)
 
 
+def radial_average(maps: Tensor, centres: Tensor, token_to_crop: np.ndarray | Tensor) -> Tensor:
+    """Spread each map evenly over the cells that are equally far from a centre: what it says of distance alone.
+
+    A control for maps that are read at a place and fall with the distance from it. What a map has at a cell beyond its
+    radial average, it has there for another reason than nearness. Rings are a cell wide (the mean of its two sides).
+
+    Args:
+        maps (Tensor): (..., B, K, h, w), over the token grid.
+        centres (Tensor): (B, K, 2), (x, y) in pixels of the crop.
+        token_to_crop (np.ndarray | Tensor): (2, 3), from a token's (col, row) to (x, y) in pixels of the crop.
+
+    Returns:
+        Tensor: (..., B, K, h, w), with the same sums.
+
+    Raises:
+        InputError: ``token_to_crop`` has another shape, turns, or mirrors.
+    """
+    centres = _exactly(centres, maps.device)
+    middle = token_positions(maps.shape[-2:], token_to_crop).to(centres)
+    distance = (middle - centres[:, :, None, None]).norm(dim=-1)  # (B, K, h, w)
+    ring = (distance / float(token_size(token_to_crop).mean())).round().long().flatten(-2)
+    _, ring = ring.unique(return_inverse=True)  # centres may lie far outside the crop
+    values = maps.flatten(-2)
+    ring = ring.expand(values.shape)
+    empty = values.new_zeros((*values.shape[:-1], int(ring.max()) + 1))
+    means = empty.scatter_add(-1, ring, values) / empty.scatter_add(-1, ring, torch.ones_like(values)).clamp(min=1)
+    return means.gather(-1, ring).view(maps.shape)
+
+
 def entropy(maps: Tensor, normalised: bool = False) -> Tensor:
     """Compute the Shannon entropy of maps as distributions over the cells, -sum p ln p.
 

@@ -9,7 +9,7 @@ const STEP = 24; // cards that are drawn at a time
 const COUNTED = { 'other part': 'on the part of somebody else', 'other body': "on other people's other keypoints",
   own: 'on its own place', 'own body': "on the person's other keypoints", counterpart: 'on the other side',
   predicted: 'around the prediction', entropy: 'entropy (0 one cell, 1 even)' };
-const MAPS = { attention: 'last layer', rollout: 'rollout', 'attention - gaussian': 'beyond nearness' };
+const MAPS = { attention: 'last layer', rollout: 'rollout', 'attention - radial average': 'beyond nearness' };
 const ORDERS = {
   oks: ['Lowest OKS first', ({ card }) => card.oks ?? 1],
   error: ['Largest error first', ({ card, keypoint }) => -(card.errors[keypoint] ?? 0)],
@@ -130,7 +130,7 @@ function showLinks() {
   const rows = [...groups.values()].map((links) => {
     const { error, quantity, n, keypoints, of_errors: ofErrors, of_good: ofGood } = links.attention;
     return row([[mark(error), error], COUNTED[quantity], `${keypoints} in ${plural(n, 'person', 'people')}`, fixed(ofErrors), fixed(ofGood),
-      ...Object.keys(MAPS).map((name) => (quantity === 'entropy' && name.includes('-') ? '' : linkCell(links[name])))]);
+      ...Object.keys(MAPS).map((name) => (links[name] ? linkCell(links[name]) : ''))]);
   });
   table('link-table', ['Error', 'Share of the map', 'Keypoints', 'Wrong', 'Good', ...Object.values(MAPS).map((name) => `Difference, ${name}`)], rows);
   for (const each of $('link-table').querySelectorAll('tr > :nth-child(2)')) each.classList.add('text');

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from test_explanation_page import HOSTILE, explanation
 
+from mmtranspose.dataset_explanation.cases.error_links import QUESTIONS
 from mmtranspose.visualization import write_page
 from mmtranspose.visualization.explanation_page.packing import LEVELS
 from mmtranspose.visualization.report_page import PersonCard, person_cards, write_report_page
@@ -42,7 +43,13 @@ def summary(names=NAMES, faithful=True):
     links = [
         dict(error=error, map=name, quantity=quantity, **row)
         for error, quantity, row in [('swap', 'other part', link), ('inversion', 'counterpart', few)]
-        for name in ('attention', 'rollout', 'gaussian', 'attention - gaussian')
+        for name in ('attention', 'rollout', 'radial average')
+    ]
+    links += [
+        dict(few, error=error, map='attention', quantity=quantity)
+        for error, quantities in QUESTIONS.items()
+        for quantity in quantities
+        if (error, quantity) not in [('swap', 'other part'), ('inversion', 'counterpart')]
     ]
     rows = [dict(method='attention-2', measure='deletion', mean=0.15, low=0.14, high=0.16, n=4)]
     return dict(
@@ -190,6 +197,8 @@ def test_figures_are_the_data(shown):
     assert [n for n, height in enumerate(heights) if height] == [4, 6, 8, 10]
     links = page.locator('#link-table tbody tr').all_inner_texts()
     assert '+0.200 [+0.100, +0.300]' in links[0] and '12 in 12 people' in links[0] and 'too few (n = 2)' in links[1]
+    words = page.locator('#link-table').inner_text()
+    assert 'undefined' not in words and 'on the rejected place' in words
     assert '0.150 [0.140, 0.160]' in page.locator('#faithfulness-table').inner_text()
 
 

@@ -8,7 +8,7 @@ const KINDS = ['good', ...ERRORS];
 const STEP = 24; // cards that are drawn at a time
 const COUNTED = { 'other part': 'on the part of somebody else', 'other body': "on other people's other keypoints",
   own: 'on its own place', 'own body': "on the person's other keypoints", counterpart: 'on the other side',
-  predicted: 'around the prediction', entropy: 'entropy (0 one cell, 1 even)' };
+  predicted: 'around the prediction', 'rejected place': 'on the rejected place', entropy: 'entropy (0 one cell, 1 even)' };
 const MAPS = { attention: 'last layer', rollout: 'rollout', 'attention - radial average': 'beyond nearness' };
 const ORDERS = {
   oks: ['Lowest OKS first', ({ card }) => card.oks ?? 1],

@@ -12,6 +12,7 @@
     'aria-label', 'Paint over the image: drag, or move the brush by the arrow keys and paint by the space bar');
 
   let stroke = null; // points [x, y] of the stroke that is being painted, as shares of the image's width and height
+  let pointer = null; // the finger or mouse that paints it
   let sent = []; // strokes that the server has not answered yet
   let brush = null; // where the brush is, as points are
   let shown = null; // left, top, width and height of the image, in pixels of the page, from the corner of its host
@@ -93,20 +94,26 @@
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
     brush = at(event);
-    stroke = [brush];
+    [stroke, pointer] = [[brush], event.pointerId];
     draw();
   });
   canvas.addEventListener('pointermove', (event) => {
     brush = at(event);
-    if (stroke && event.isPrimary) {
+    if (stroke && event.pointerId === pointer) {
       const [from, to] = [onPage(stroke.at(-1)), onPage(brush)];
       if (Math.hypot(to[0] - from[0], to[1] - from[1]) >= Math.max(1, (radius() * longer()) / 4)) stroke.push(brush);
-      if (stroke.length >= MOST_POINTS) finish();
+      if (stroke.length >= MOST_POINTS) {
+        finish();
+        stroke = [brush];
+      }
     }
     draw();
   });
-  canvas.addEventListener('pointerup', finish);
-  canvas.addEventListener('pointercancel', () => { stroke = null; draw(); });
+  canvas.addEventListener('pointerup', ({ pointerId }) => { if (pointerId === pointer) finish(); });
+  canvas.addEventListener('pointercancel', ({ pointerId }) => {
+    if (pointerId === pointer) stroke = null;
+    draw();
+  });
   canvas.addEventListener('pointerleave', () => { if (!stroke) { brush = null; draw(); } });
   canvas.addEventListener('blur', () => { brush = null; draw(); });
   canvas.addEventListener('keydown', (event) => {
@@ -114,6 +121,7 @@
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (!way && event.key !== ' ' && event.key !== 'Enter') return;
     event.preventDefault();
+    if (event.repeat && !way) return; // a key that is held paints once
     brush ??= [0.5, 0.5];
     if (way) brush = [share(brush[0] + (way[0] * step) / shown.width), share(brush[1] + (way[1] * step) / shown.height)];
     else stroke = [brush];

@@ -232,24 +232,25 @@ class Page:
         return None, None, text, *self.list.updates(None, Settings())
 
     def _shown(self, session: Session, clicks: str, settings: Settings, note: str = '') -> View:
+        compared = False
         if clicks == PAINT:
             image, facts, moves = render_painted(self.explorer, session, settings)
-            below = move_table(moves)
+            below, compared = move_table(moves), bool(moves)
         else:
             image, facts = render(self.explorer, session, settings)
             top = shown_top(self.explorer, session, settings)
             below = '' if top is None else scale(top)
-        text = problem(note) if note else hint(self._advice(session, clicks, settings))
+        text = problem(note) if note else hint(self._advice(session, clicks, settings, compared))
         shown = np.ascontiguousarray(enlarged(image)[..., ::-1])
         return session, shown, text + fact_table(facts) + below, *self.list.updates(session, settings)
 
-    def _advice(self, session: Session, clicks: str, settings: Settings) -> str:
+    def _advice(self, session: Session, clicks: str, settings: Settings, compared: bool) -> str:
         if clicks == DRAW:
             return DRAW_HINT
         if not session.shown(settings.bbox_thr):
             return 'Nobody was found: lower the box score, or draw a box.'
         if clicks == PAINT:
-            return PAINTED_HINT if session.strokes else PAINT_HINT
+            return PAINTED_HINT if compared else PAINT_HINT
         return self._explain_hint()
 
     def _explain_hint(self) -> str:

@@ -32,8 +32,6 @@ def render(explorer: Explorer, session: Session, settings: Settings) -> tuple[np
         tuple: The image (h, w, 3), BGR, uint8; the facts as pairs of name and value.
     """
     shown = explorer.pose(session, settings)
-    if session.choice is not None and session.choice.person not in shown:
-        session.choice = None
     image = _with_poses(explorer, session, settings, shown)
     facts = [('people', _count(session, shown))]
     if session.choice is not None:

@@ -28,11 +28,12 @@ def _with_memory(original: Callable) -> Callable:
 
     def FormatCode(text: str, **options: Any) -> Any:
         key = (text, repr(options))
-        if key not in kept:
+        formatted = kept.get(key)
+        if formatted is None:
             formatted = original(text, **options)
             while len(kept) >= KEPT:
                 kept.pop(next(iter(kept)), None)
             kept[key] = formatted
-        return kept[key]
+        return formatted
 
     return FormatCode

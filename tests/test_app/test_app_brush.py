@@ -10,6 +10,7 @@ import torch
 from mmtranspose.apis import InputError, inference_topdown, init_model
 from mmtranspose.app import Choice, Explorer, Settings
 from mmtranspose.app.brush import NOBODY, counterfactual, paint, reset, undo
+from mmtranspose.app.brush_controls import KeypointList
 from mmtranspose.app.counterfactual import (
     BLUR,
     GREY,
@@ -228,6 +229,8 @@ class TestTokens:
             heatmaps_without_tokens(model, inputs, off)
         with pytest.raises(InputError, match='the images have 48 tokens, not 47'):
             heatmaps_without_tokens(model, inputs, torch.zeros(1, 1, 47, dtype=torch.bool))
+        with pytest.raises(InputError, match=r'token grid is \(8, 6\), the tokens to switch off are \(6, 8\)'):
+            heatmaps_without_tokens(model, inputs, torch.zeros(1, 6, 8, dtype=torch.bool))
         assert not model.neck.encoder._forward_pre_hooks
 
 
@@ -256,6 +259,16 @@ class TestBrush:
         assert counterfactual(explorer, session, EVERY)[0] == 1
         session.choice = Choice(0, keypoint=0)
         assert counterfactual(explorer, session, EVERY)[0] == 0
+
+    def test_a_chosen_person_who_is_no_longer_shown(self, explorer, session):
+        session.boxes[:, 4] = 0.9, 0.4
+        session.choice = Choice(1, keypoint=0)
+        paint(explorer, session, stroke((0.3, 0.5)), Settings(bbox_thr=0.3))
+        assert counterfactual(explorer, session, Settings(bbox_thr=0.3))[0] == 1
+        _, facts, moves = render_painted(explorer, session, Settings(bbox_thr=0.5))
+        assert session.choice is None and ('people', '1') in facts and len(moves) == 17
+        chosen, keypoints = KeypointList(explorer).updates(session, Settings(bbox_thr=0.5))
+        assert chosen['value'] == 0 and len(keypoints['choices']) == 17
 
     def test_last_comparison_is_kept(self, explorer, session):
         paint(explorer, session, stroke((0.3, 0.5)), EVERY)

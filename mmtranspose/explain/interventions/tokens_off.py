@@ -44,7 +44,12 @@ def heatmaps_without_tokens(
     off = off.to(inputs.device)
     both = off if flip_indices is None else torch.cat([off, off.flip(-1)])
     with evaluating(model), _replacing(model.neck.encoder, both.flatten(1)):
-        return RecordedPrediction.of(model, inputs, flip_indices).heatmaps
+        prediction = RecordedPrediction.of(model, inputs, flip_indices)
+    if prediction.run.grid != tuple(off.shape[1:]):
+        raise InputError(
+            f'the token grid is {prediction.run.grid}, the tokens to switch off are {tuple(off.shape[1:])}'
+        )
+    return prediction.heatmaps
 
 
 @torch.no_grad()

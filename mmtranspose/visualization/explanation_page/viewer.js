@@ -314,6 +314,7 @@ function findKeypoints(text) {
 /** Scrolls the list of keypoints, and nothing else, to the chosen one. */
 function revealKeypoint() {
   const [list, label] = [$('keypoints'), $('keypoints').children[state.keypoint]];
+  if (label.hidden) return; // by the search
   const top = label.offsetTop - list.offsetTop;
   if (top < list.scrollTop) list.scrollTop = top;
   const bottom = top + label.offsetHeight - list.clientHeight;
@@ -359,12 +360,15 @@ function showChoices() {
   for (const group of ['kind', 'person', 'keypoint', 'view', 'scale']) {
     for (const input of document.getElementsByName(group)) input.checked = input.value === String(state[group]);
   }
-  if (state.preview === null) revealKeypoint(); // or the list would move under the pointer
+  const chosen = `${state.person} ${state.keypoint}`;
+  if (chosen !== revealed) revealKeypoint(); // only then: who scrolls the list wants to stay there
+  revealed = chosen;
 }
 
 // ---- State
 
 let built = {};
+let revealed = ''; // person and keypoint to which the list was scrolled
 let frame = null;
 
 /** Changes the state, corrects what does not fit the person and kind of map, and draws the page again. */

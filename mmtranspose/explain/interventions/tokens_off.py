@@ -45,10 +45,9 @@ def heatmaps_without_tokens(
     both = off if flip_indices is None else torch.cat([off, off.flip(-1)])
     with evaluating(model), _replacing(model.neck.encoder, both.flatten(1)):
         prediction = RecordedPrediction.of(model, inputs, flip_indices)
-    if prediction.run.grid != tuple(off.shape[1:]):
-        raise InputError(
-            f'the token grid is {prediction.run.grid}, the tokens to switch off are {tuple(off.shape[1:])}'
-        )
+    grid = tuple(off.shape[1:])
+    if prediction.run.grid != grid:
+        raise InputError(f'the token grid is {prediction.run.grid}, the tokens to switch off are {grid}')
     return prediction.heatmaps
 
 

@@ -71,12 +71,17 @@ class Explorer:
         return Session(image, np.asarray(boxes, np.float32).reshape(-1, 5))
 
     def pose(self, session: Session, settings: Settings) -> list[int]:
-        """Estimate the poses of shown people who have none yet; returns the numbers of all people who are shown."""
+        """Estimate the poses of shown people who have none yet; returns the numbers of all people who are shown.
+
+        What was chosen on a person who is not shown any more is forgotten.
+        """
         shown = session.shown(settings.bbox_thr)
         missing = [person for person in shown if person not in session.poses]
         poses = inference_topdown(self.estimator, session.image, session.boxes[missing])
         new = dict(zip(missing, poses, strict=True))
         session.poses = {person: new.get(person) or session.poses[person] for person in shown}
+        if session.choice is not None and session.choice.person not in shown:
+            session.choice = None
         return shown
 
     def click(self, session: Session, point: tuple[float, float], settings: Settings) -> str:

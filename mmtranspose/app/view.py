@@ -32,10 +32,8 @@ def render(explorer: Explorer, session: Session, settings: Settings) -> tuple[np
         tuple: The image (h, w, 3), BGR, uint8; the facts as pairs of name and value.
     """
     shown = explorer.pose(session, settings)
-    if session.choice is not None and session.choice.person not in shown:
-        session.choice = None
     image = _with_poses(explorer, session, settings, shown)
-    facts = [('people', _count(session, shown))]
+    facts = [('people', people_count(session, shown))]
     if session.choice is not None:
         facts += _about(explorer, session, session.choice)
         if explorer.offer.kinds:
@@ -71,7 +69,8 @@ def unzoomed(point: tuple[float, float], image: np.ndarray) -> tuple[float, floa
     return x, y
 
 
-def _count(session: Session, shown: list[int]) -> str:
+def people_count(session: Session, shown: list[int]) -> str:
+    """Say how many people are shown, and of how many boxes if there are others."""
     return str(len(shown)) if len(shown) == len(session.boxes) else f'{len(shown)} of {len(session.boxes)} boxes'
 
 

@@ -3,6 +3,7 @@
 'use strict';
 (() => {
   const MOST_POINTS = 1500; // of a stroke; the server takes 2000
+  const MOST_AT_ONCE = 8; // strokes; as in painting.py
   const find = (selector) => document.querySelector(selector);
   const canvas = document.createElement('canvas');
   canvas.id = 'brush-canvas';
@@ -11,13 +12,17 @@
   canvas.setAttribute(
     'aria-label', 'Paint over the image: drag, or move the brush by the arrow keys and paint by the space bar');
 
-  let stroke = null; // points [x, y] of the stroke that is being painted, as shares of the image's width and height
-  let pointer = null; // the finger or mouse that paints it
-  let sent = []; // strokes that the server has not answered yet
+  let stroke = null; // being painted: its image, and its points [x, y] as shares of the image's width and height
+  let pointer = null; // id of the pointer that paints it; another finger neither continues nor ends it
+  let sent = []; // strokes whose answer is not seen yet
+  let seen = ''; // id of the image that is seen
+  let number = 0; // of the last stroke that was sent
   let brush = null; // where the brush is, as points are
   let shown = null; // left, top, width and height of the image, in pixels of the page, from the corner of its host
 
   const image = () => find('#image img');
+  /** What the facts say, out of sight: the id of the image, and the number of the last stroke that was answered. */
+  const answered = () => (find('#facts .answered')?.textContent ?? '').trim().split(' ');
   const painting = () => Boolean(find('#brush')?.offsetParent && image());
   const radius = () => Number(find('#brush-size input[type=number]')?.value ?? 3) / 100;
   const longer = () => Math.max(shown.width, shown.height);
@@ -51,10 +56,12 @@
     context.scale(ratio, ratio);
     context.lineCap = context.lineJoin = 'round';
     context.strokeStyle = 'rgba(236, 72, 153, 0.6)';
-    for (const one of [...sent, ...(stroke ? [{ radius: radius(), points: stroke }] : [])]) {
+    for (const one of [...sent, ...(stroke ? [{ ...stroke, radius: radius() }] : [])]) {
       context.lineWidth = 2 * one.radius * longer();
       context.beginPath();
-      context.moveTo(...onPage(one.points[0]));
+      const [x, y] = onPage(one.points[0]);
+      context.moveTo(x, y);
+      context.lineTo(x + 0.1, y); // of a dot, too: a path without length is not drawn
       for (const point of one.points) context.lineTo(...onPage(point));
       context.stroke();
     }
@@ -75,17 +82,29 @@
     return [share((event.clientX - box.left) / box.width), share((event.clientY - box.top) / box.height)];
   }
 
+  const begin = (point) => { stroke = { image: seen, points: [point] }; };
+
   function finish() {
-    if (!stroke) return;
-    const points = stroke.map((point) => point.map((value) => Number(value.toFixed(4))));
+    const points = stroke.points.map((point) => point.map((value) => Number(value.toFixed(4))));
+    number += 1;
+    sent.push({ number, radius: radius(), points });
+    // gradio reads the text a little later: strokes that follow each other closely must all be in it.
+    const text = JSON.stringify({ image: stroke.image, strokes: sent.slice(-MOST_AT_ONCE) });
     stroke = null;
-    sent.push({ radius: radius(), points });
     const field = find('#stroke textarea');
     Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value').set
-      .call(field, JSON.stringify(sent.at(-1)));
+      .call(field, text);
     field.dispatchEvent(new Event('input', { bubbles: true }));
     field.dispatchEvent(new KeyboardEvent('keypress', { key: 'Enter', bubbles: true, cancelable: true }));
     draw();
+  }
+
+  /** Forgets strokes that are answered, and those of other images, once the image that holds the answer is there. */
+  function settle() {
+    if (image() && !image().complete) return;
+    const [id, last] = answered();
+    if (id !== seen) [seen, stroke, sent] = [id, null, []];
+    sent = sent.filter((one) => one.number > Number(last));
   }
 
   canvas.addEventListener('pointerdown', (event) => {
@@ -94,24 +113,28 @@
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
     brush = at(event);
-    [stroke, pointer] = [[brush], event.pointerId];
+    pointer = event.pointerId;
+    begin(brush);
     draw();
   });
   canvas.addEventListener('pointermove', (event) => {
+    if (stroke && event.pointerId !== pointer) return;
     brush = at(event);
-    if (stroke && event.pointerId === pointer) {
-      const [from, to] = [onPage(stroke.at(-1)), onPage(brush)];
-      if (Math.hypot(to[0] - from[0], to[1] - from[1]) >= Math.max(1, (radius() * longer()) / 4)) stroke.push(brush);
-      if (stroke.length >= MOST_POINTS) {
+    if (stroke) {
+      const [from, to] = [onPage(stroke.points.at(-1)), onPage(brush)];
+      const isFar = Math.hypot(to[0] - from[0], to[1] - from[1]) >= Math.max(1, (radius() * longer()) / 4);
+      if (isFar) stroke.points.push(brush);
+      if (stroke.points.length >= MOST_POINTS) {
         finish();
-        stroke = [brush];
+        begin(brush); // the drag goes on
       }
     }
     draw();
   });
-  canvas.addEventListener('pointerup', ({ pointerId }) => { if (pointerId === pointer) finish(); });
-  canvas.addEventListener('pointercancel', ({ pointerId }) => {
-    if (pointerId === pointer) stroke = null;
+  canvas.addEventListener('pointerup', (event) => { if (stroke && event.pointerId === pointer) finish(); });
+  canvas.addEventListener('pointercancel', (event) => {
+    if (event.pointerId !== pointer) return;
+    stroke = null;
     draw();
   });
   canvas.addEventListener('pointerleave', () => { if (!stroke) { brush = null; draw(); } });
@@ -121,20 +144,23 @@
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (!way && event.key !== ' ' && event.key !== 'Enter') return;
     event.preventDefault();
-    if (event.repeat && !way) return; // a key that is held paints once
+    if (stroke || (event.repeat && !way)) return; // a key that is held down would paint the same place again and again
     brush ??= [0.5, 0.5];
     if (way) brush = [share(brush[0] + (way[0] * step) / shown.width), share(brush[1] + (way[1] * step) / shown.height)];
-    else stroke = [brush];
-    finish();
+    else {
+      begin(brush);
+      finish();
+    }
     draw();
   });
 
-  const again = () => requestAnimationFrame(place);
+  const again = () => {
+    settle();
+    requestAnimationFrame(place);
+  };
   document.addEventListener('load', again, true); // of images, too: gradio has shown another one
   window.addEventListener('resize', again);
   new MutationObserver((changes) => {
-    if (changes.every(({ target }) => target === canvas)) return;
-    if (changes.some(({ target }) => (target.parentElement ?? target).closest?.('#facts'))) sent = []; // an answer
-    again();
+    if (changes.some(({ target }) => target !== canvas)) again();
   }).observe(document, { subtree: true, childList: true, characterData: true });
 })();

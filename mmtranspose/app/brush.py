@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmtranspose.app.counterfactual import PIXELS, TOKENS_OFF, Counterfactual, replace_pixels, switch_tokens_off
+from mmtranspose.app.counterfactual import (
+    PIXELS,
+    TOKENS_OFF,
+    Counterfactual,
+    mean_grey,
+    replace_pixels,
+    switch_tokens_off,
+)
 from mmtranspose.app.explorer import NOBODY, Explorer
-from mmtranspose.app.painting import MOST_STROKES, painted, read_stroke
+from mmtranspose.app.painting import MOST_STROKES, Stroke, painted, read_strokes
 from mmtranspose.app.session import Session, Settings
 from mmtranspose.errors import InputError, require_choice
 
+OTHER_IMAGE = 'The stroke was painted on another image, so it is left out.'
 NO_TOKEN = 'No token is off: the paint covers none by half. Paint more, or with a larger brush.'
 
 
@@ -19,15 +27,28 @@ def replacements(explorer: Explorer) -> tuple[str, ...]:
 
 
 def paint(explorer: Explorer, session: Session, text: str, settings: Settings) -> str:
-    """Add a stroke, as the page describes it, to what is painted.
+    """Add strokes, as the page describes them, to what is painted.
+
+    Strokes that were answered before are passed over: the page sends a stroke again until it sees the answer. A stroke
+    that equals the one before it changes nothing.
 
     Returns:
-        str: Why it was not added, in sentences; empty if it was.
+        str: Why one was not added, in sentences; empty if all were.
     """
     try:
-        stroke = read_stroke(text)
+        image, strokes = read_strokes(text)
     except InputError as error:
         return f'{error}.'
+    if image != session.id:
+        return OTHER_IMAGE
+    notes = [_add(explorer, session, one, settings) for one in strokes if one.number > session.answered]
+    return next(filter(None, notes), '')
+
+
+def _add(explorer: Explorer, session: Session, stroke: Stroke, settings: Settings) -> str:
+    session.answered = stroke.number
+    if session.strokes and stroke == session.strokes[-1]:
+        return ''
     if len(session.strokes) >= MOST_STROKES:
         return f'There are {MOST_STROKES} strokes already: undo some.'
     session.strokes.append(stroke)
@@ -53,7 +74,7 @@ def painted_person(explorer: Explorer, session: Session, settings: Settings) -> 
     Of several the person with the smallest box; None if nothing is painted in any box and nobody is chosen.
     """
     shown = explorer.pose(session, settings)
-    if session.choice is not None and session.choice.person in shown:
+    if session.choice is not None:
         return session.choice.person
     mask = painted(session.strokes, session.size)
     areas = {person: np.prod(session.boxes[person, 2:4] - session.boxes[person, :2]) for person in shown}
@@ -92,4 +113,4 @@ def _computed(explorer: Explorer, session: Session, person: int, how: str) -> Co
     if how == TOKENS_OFF:
         explanation = explorer.explained(session, person)
         return switch_tokens_off(explorer.model, explanation, session.image, box, mask)
-    return replace_pixels(explorer.estimator, session.image, box, mask, how)
+    return replace_pixels(explorer.estimator, session.image, box, mask, how, mean_grey(explorer.model))

@@ -53,23 +53,42 @@ class KeypointList:
 
     def __init__(self, explorer: Explorer):
         self.names = [spaced(name) for name in explorer.names]
-        self.person = gr.Dropdown([], label='Person', elem_id='person', visible=False)
-        self.keypoint = gr.Dropdown([], label='Keypoint, by name or by a click', elem_id='keypoint', filterable=True)
+        # Empty lists let any value pass: who has lost a session still sees the entries of the former lists, and the
+        # page, not gradio, says what has happened.
+        self.person = gr.Dropdown([], label='Person', elem_id='person', visible=False, allow_custom_value=True)
+        self.keypoint = gr.Dropdown(
+            [],
+            label='Keypoint, by name or by a click',
+            elem_id='keypoint',
+            filterable=True,
+            allow_custom_value=True,
+        )
 
-    def updates(self, session: Session | None, settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What both lists show: the people, and the keypoints with their scores; chosen is what the session says."""
-        shown = session.shown(settings.bbox_thr) if session is not None else []
+    def updates(
+        self, session: Session | None, settings: Settings, whose: int | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What both lists show: the people, and the keypoints with their scores; chosen is what the session says.
+
+        Args:
+            session (Session | None): None empties the lists.
+            settings (Settings): Say who is shown. People without a pose are left out.
+            whose (int | None): The person that is marked where nobody is chosen; None: nobody, and the keypoints'
+                scores are those of the first person.
+        """
+        shown = [] if session is None else [one for one in session.shown(settings.bbox_thr) if one in session.poses]
         if session is None or not shown:
-            return gr.update(choices=[], value=None, visible=False), gr.update(choices=[], value=None)
+            empty = gr.update(choices=[], value=None, allow_custom_value=True)
+            return {**empty, 'visible': False}, empty
         choice = session.choice
-        person = choice.person if choice is not None else shown[0]
+        marked = choice.person if choice is not None else whose
+        person = shown[0] if marked is None else marked
         scores = session.poses[person].pred_instances.keypoint_scores[0]
         keypoints = [(f'{name} · {score:.2f}', index) for index, (name, score) in enumerate(zip(self.names, scores))]
         people = [(f'person {index + 1}', index) for index in shown]
         chosen = None if choice is None else choice.keypoint
         return (
-            gr.update(choices=people, value=person, visible=len(people) > 1),
-            gr.update(choices=keypoints, value=chosen),
+            gr.update(choices=people, value=marked, visible=len(people) > 1, allow_custom_value=False),
+            gr.update(choices=keypoints, value=chosen, allow_custom_value=False),
         )
 
 

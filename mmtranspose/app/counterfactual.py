@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -17,14 +19,18 @@ from mmtranspose.explain import PoseExplanation
 from mmtranspose.explain.interventions import poses_without_tokens
 from mmtranspose.explain.metrics.imputation import linear_imputation
 from mmtranspose.inference.pose_estimation import inference_topdown
+from mmtranspose.models.data_preprocessors import mean_colour
 from mmtranspose.typing import PoseEstimator
 
 GREY, BLUR, NEIGHBOURS, TOKENS_OFF = 'mean grey', 'blur', "neighbours' colours", 'tokens off'
 PIXELS = (GREY, BLUR, NEIGHBOURS)
-MEAN_GREY = (104, 116, 124)  # BGR: ImageNet's mean colour, which the configs' normalisation turns into 0
+IMAGENET_GREY = (104, 116, 124)  # BGR: ImageNet's mean colour, which the configs' normalisation turns into 0
 BLUR_SHARE = 1 / 24  # of the box's longer side: the standard deviation of the blur
 COVERED = 0.5  # of a token's area: painted to this share, it is off
 TOLERANCE = 0.01  # of an imputed pixel, of 255
+SEEN = 1 / 120  # of the image's longer side: shorter movements get no arrow, and are not the furthest
+
+Colour: TypeAlias = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -55,18 +61,43 @@ class Counterfactual:
         return self.before.pred_instances.keypoint_scores[0], self.after.pred_instances.keypoint_scores[0]
 
     @property
+    def seen(self) -> float:
+        """How far a keypoint must move for an arrow, in pixels of the image."""
+        return SEEN * max(self.image.shape[:2])
+
+    @property
     def order(self) -> list[int]:
         """The keypoints' numbers, those that moved furthest first; those that moved equally far in their own order."""
         return np.argsort(-self.movement, kind='stable').tolist()
 
     def furthest(self, kpt_thr: float) -> int | None:
-        """The keypoint that moved furthest of those with a score of at least ``kpt_thr`` before; None if none moved."""
+        """The keypoint that moved furthest of those with a score of at least ``kpt_thr`` before.
+
+        None if none of them moved by at least :attr:`seen`.
+        """
         moved = np.where(self.scores[0] >= kpt_thr, self.movement, 0)
-        return int(moved.argmax()) if moved.max() > 0 else None
+        return int(moved.argmax()) if moved.max() >= self.seen else None
+
+
+def mean_grey(model: PoseEstimator) -> Colour:
+    """The colour (B, G, R) that a model's normalisation turns into 0, from 0 to 255.
+
+    ImageNet's mean colour where that is not known: for an exported file, and for a model that does not normalise.
+    """
+    mean = mean_colour(model.data_preprocessor)
+    if mean is None:
+        return IMAGENET_GREY
+    blue, green, red = (int(value) for value in np.rint(mean).clip(0, 255))
+    return blue, green, red
 
 
 def replace_pixels(
-    estimator: PoseEstimator, image: np.ndarray, box: np.ndarray, mask: np.ndarray, how: str
+    estimator: PoseEstimator,
+    image: np.ndarray,
+    box: np.ndarray,
+    mask: np.ndarray,
+    how: str,
+    grey: Colour = IMAGENET_GREY,
 ) -> Counterfactual:
     """Estimate a person's pose after pixels of the image were replaced.
 
@@ -76,25 +107,29 @@ def replace_pixels(
         box (np.ndarray): (5,), the person's: xyxy in pixels and score.
         mask (np.ndarray): (h, w), bool: the pixels.
         how (str): One of :data:`PIXELS`; see :func:`replaced_image`.
+        grey (Colour): (B, G, R), from :func:`mean_grey`.
 
     Raises:
         InputError: ``mask`` is not of the image, or ``how`` is unknown.
     """
-    changed = replaced_image(image, mask, how, BLUR_SHARE * float((box[2:4] - box[:2]).max()))
+    changed = replaced_image(image, mask, how, BLUR_SHARE * float((box[2:4] - box[:2]).max()), grey)
     before, after = (inference_topdown(estimator, shown, box[None])[0] for shown in (image, changed))
     return Counterfactual(before, after, changed)
 
 
-def replaced_image(image: np.ndarray, mask: np.ndarray, how: str, sigma: float) -> np.ndarray:
+def replaced_image(
+    image: np.ndarray, mask: np.ndarray, how: str, sigma: float, grey: Colour = IMAGENET_GREY
+) -> np.ndarray:
     """Replace pixels of an image.
 
     Args:
         image (np.ndarray): (h, w, 3), BGR, uint8.
         mask (np.ndarray): (h, w), bool: the pixels.
-        how (str): ``'mean grey'``: by :data:`MEAN_GREY`. ``'blur'``: by the image blurred. ``"neighbours' colours"``:
+        how (str): ``'mean grey'``: by ``grey``. ``'blur'``: by the image blurred. ``"neighbours' colours"``:
             each by the weighted mean of its neighbours, solved for all together (ROAD's imputation without noise),
             which reads no painted pixel; grey where the whole image is painted.
         sigma (float): Standard deviation of the blur, in pixels.
+        grey (Colour): (B, G, R).
 
     Returns:
         np.ndarray: (h, w, 3), BGR, uint8.
@@ -104,28 +139,35 @@ def replaced_image(image: np.ndarray, mask: np.ndarray, how: str, sigma: float) 
     """
     require_mask(mask, (image.shape[0], image.shape[1]))
     require_choice('replacement', how, PIXELS)
+    changed = image.copy()
     if not mask.any():
-        return image.copy()
-    put: np.ndarray
+        return changed
     if how == GREY or (how == NEIGHBOURS and mask.all()):
-        put = np.broadcast_to(np.array(MEAN_GREY, np.uint8), image.shape)
-    else:
-        put = cv2.GaussianBlur(image, (0, 0), max(sigma, 1)) if how == BLUR else _imputed(image, mask)
-    return np.where(mask[..., None], put, image)
+        changed[mask] = grey
+        return changed
+    sigma = max(sigma, 1)
+    # OpenCV's kernel for uint8 reaches as far as three standard deviations, rounded up.
+    part = _around(mask, ceil(3 * sigma) + 1 if how == BLUR else 1)
+    pixels, removed = image[part], mask[part]
+    put = cv2.GaussianBlur(pixels, (0, 0), sigma) if how == BLUR else _imputed(pixels, removed)
+    changed[part][removed] = put[removed]
+    return changed
 
 
-def _imputed(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The image with painted pixels computed from the others; solved in the rectangle that holds them all."""
+def _around(mask: np.ndarray, margin: int) -> tuple[slice, ...]:
+    """The rectangle (rows, columns) that holds all painted pixels, and ``margin`` pixels around it in the image."""
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    part = (slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(columns[0] - 1, 0), columns[-1] + 2))
-    pixels, removed = image[part].astype(np.float32), mask[part]
+    return tuple(slice(max(side[0] - margin, 0), side[-1] + margin + 1) for side in (rows, columns))
+
+
+def _imputed(image: np.ndarray, removed: np.ndarray) -> np.ndarray:
+    """An image (h, w, 3), uint8, whose pixels ``removed`` (h, w) are computed from the others."""
+    pixels = image.astype(np.float32)
     pixels[removed] = pixels[~removed].mean(0)  # where the solver starts: it must not start from what was painted over
     solved = linear_imputation(
         torch.from_numpy(pixels).permute(2, 0, 1)[None], torch.from_numpy(removed)[None], TOLERANCE
     )
-    filled = image.copy()
-    filled[part] = np.rint(solved[0].permute(1, 2, 0).numpy()).clip(0, 255).astype(np.uint8)
-    return filled
+    return np.rint(solved[0].permute(1, 2, 0).numpy()).clip(0, 255).astype(np.uint8)
 
 
 def switch_tokens_off(

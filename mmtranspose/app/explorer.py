@@ -73,7 +73,7 @@ class Explorer:
     def pose(self, session: Session, settings: Settings) -> list[int]:
         """Estimate the poses of shown people who have none yet; returns the numbers of all people who are shown.
 
-        A choice of somebody who is not shown is forgotten.
+        What was chosen on a person who is not shown any more is forgotten.
         """
         shown = session.shown(settings.bbox_thr)
         missing = [person for person in shown if person not in session.poses]

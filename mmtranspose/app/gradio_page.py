@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,7 +14,7 @@ from mmtranspose.app.brush_controls import BrushControls, KeypointList, listed_c
 from mmtranspose.app.explorer import Explorer
 from mmtranspose.app.offer import DIRECTIONS
 from mmtranspose.app.opened_image import open_image
-from mmtranspose.app.page_look import fact_table, headline, hint, move_table, problem, scale
+from mmtranspose.app.page_look import answered, fact_table, headline, hint, move_table, problem, scale
 from mmtranspose.app.painted_view import render_painted
 from mmtranspose.app.session import Session, Settings
 from mmtranspose.app.view import enlarged, method_title, render, shown_top, unzoomed
@@ -27,6 +27,7 @@ FIRST_HINTS = {True: 'Upload an image, or choose one of the examples.', False: '
 DRAW_HINT = 'Click two opposite corners of a box around a person.'
 PAINT_HINT = 'Paint over a place of a person, and see the pose move.'
 PAINTED_HINT = 'Rings: where keypoints were. Arrows: where they went, the longest one in red.'
+HIDDEN_HINT = 'The painted person is hidden, or the paint lies in no box: lower the box score, or choose a person.'
 LOST = 'The image is no longer kept on the server; choose one.'
 SESSION_SECONDS = 3600  # how long an image is kept after its last use
 CACHE_SECONDS = (300, 1800)  # how often old files are deleted, and how old those are
@@ -168,16 +169,19 @@ class Page:
         """Explain what was clicked in the image, or take the click as a corner of a box."""
         if session is None:
             return *self._without_image(hint(LOST)), clicks
-        settings, point, note = _settings(*controls), unzoomed(event.index, session.image), ''
+        settings, point = _settings(*controls), unzoomed(event.index, session.image)
+        if clicks == EXPLAIN:
+            return *self._shown(
+                session, clicks, settings, lambda: self.explorer.click(session, point, settings)
+            ), clicks
+        note = ''
         if clicks == DRAW:
             second = session.corner is not None
             if self.explorer.add_corner(session, point):
                 clicks = EXPLAIN
             elif second:
                 note = 'The two corners are too close to each other.'
-        elif clicks == EXPLAIN:
-            note = self.explorer.click(session, point, settings)
-        return *self._shown(session, clicks, settings, note), clicks
+        return *self._shown(session, clicks, settings, lambda: note), clicks
 
     def change_clicks(self, session: Session | None, clicks: str, *controls: Any) -> tuple[Any, ...]:
         """Change what a click means, and show its controls; a first corner is forgotten."""
@@ -199,7 +203,7 @@ class Page:
         if session is None or clicks != PAINT:
             return self.refresh(session, clicks, *controls)
         settings = _settings(*controls)
-        return self._shown(session, clicks, settings, paint(self.explorer, session, stroke, settings))
+        return self._shown(session, clicks, settings, lambda: paint(self.explorer, session, stroke, settings))
 
     def undo(self, session: Session | None, clicks: str, *controls: Any) -> View:
         """Take back the last stroke."""
@@ -224,34 +228,44 @@ class Page:
             if path is None:
                 raise InputError('no image was uploaded')
             session = self.explorer.start(open_image(path))
-            return self._shown(session, clicks, _settings(*controls))
         except InputError as error:
             return self._without_image(problem(str(error)))
+        return self._shown(session, clicks, _settings(*controls))
 
     def _without_image(self, text: str) -> View:
         return None, None, text, *self.list.updates(None, Settings())
 
-    def _shown(self, session: Session, clicks: str, settings: Settings, note: str = '') -> View:
-        compared = False
-        if clicks == PAINT:
-            image, facts, moves = render_painted(self.explorer, session, settings)
-            below, compared = move_table(moves), bool(moves)
-        else:
-            image, facts = render(self.explorer, session, settings)
-            top = shown_top(self.explorer, session, settings)
-            below = '' if top is None else scale(top)
-        text = problem(note) if note else hint(self._advice(session, clicks, settings, compared))
-        shown = np.ascontiguousarray(enlarged(image)[..., ::-1])
-        return session, shown, text + fact_table(facts) + below, *self.list.updates(session, settings)
+    def _shown(self, session: Session, clicks: str, settings: Settings, act: Callable[[], str] = lambda: '') -> View:
+        """Do something that returns what went wrong, in sentences, and show what the session holds then.
 
-    def _advice(self, session: Session, clicks: str, settings: Settings, compared: bool) -> str:
+        What cannot be computed is said in place of the facts; the session stays.
+        """
+        whose = None
+        try:
+            note = act()
+            if clicks == PAINT:
+                image, facts, moves, whose = render_painted(self.explorer, session, settings)
+                text = fact_table(facts) + move_table(moves)
+            else:
+                image, facts = render(self.explorer, session, settings)
+                top = shown_top(self.explorer, session, settings)
+                text = fact_table(facts) + ('' if top is None else scale(top))
+                whose = next(iter(session.poses), None)
+        except InputError as error:
+            image, text, note = session.image, '', f'{error}.'
+        words = problem(note) if note else hint(self._advice(session, clicks, settings, whose))
+        shown = np.ascontiguousarray(enlarged(image)[..., ::-1])
+        text = words + text + answered(session.id, session.answered)
+        return session, shown, text, *self.list.updates(session, settings, whose)
+
+    def _advice(self, session: Session, clicks: str, settings: Settings, compared: int | None) -> str:
         if clicks == DRAW:
             return DRAW_HINT
+        if clicks == PAINT and session.strokes:
+            return HIDDEN_HINT if compared is None else PAINTED_HINT
         if not session.shown(settings.bbox_thr):
             return 'Nobody was found: lower the box score, or draw a box.'
-        if clicks == PAINT:
-            return PAINTED_HINT if compared else PAINT_HINT
-        return self._explain_hint()
+        return PAINT_HINT if clicks == PAINT else self._explain_hint()
 
     def _explain_hint(self) -> str:
         offer = self.explorer.offer

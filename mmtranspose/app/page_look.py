@@ -48,6 +48,7 @@ CSS = """
 #brush-canvas[hidden] { display: none; }
 #brush-canvas:focus-visible { outline: 2px solid #ec4899; }
 #stroke { display: none !important; }
+#facts .answered { display: none; }
 """.replace('BAR', ', '.join(f'rgb({red:.0f} {green:.0f} {blue:.0f})' for blue, green, red in COLOURS[::15]))
 BRUSH = Path(__file__).with_name('brush.js')
 
@@ -66,6 +67,11 @@ def hint(text: str) -> str:
 def problem(text: str) -> str:
     """A paragraph that says what went wrong; screen readers read it at once."""
     return f'<p class="problem" role="alert">{html.escape(text)}</p>'
+
+
+def answered(image: str, number: int) -> str:
+    """What the brush reads, out of sight: the id of the image, and the number of the last stroke that was answered."""
+    return f'<p class="answered">{html.escape(image)} {number}</p>'
 
 
 def fact_table(facts: Sequence[tuple[str, str]]) -> str:

@@ -13,12 +13,12 @@ from mmtranspose.app.explorer import Explorer
 from mmtranspose.app.painting import painted
 from mmtranspose.app.place_maps import cell_corners
 from mmtranspose.app.session import AFTER, BEFORE, Session, Settings
+from mmtranspose.app.view import people_count
 from mmtranspose.visualization import draw_poses
 from mmtranspose.visualization.canvas import spaced
 
 BLACK, WHITE, LARGEST = (0, 0, 0), (255, 255, 255), (60, 60, 255)  # BGR
 OFF, OFF_SHARE = np.array([110, 110, 110], np.float32), 0.75  # colour of tokens that are off, and its opacity
-SEEN = 1 / 120  # of the image's longer side: shorter movements get no arrow
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Move:
         before (float): Its score before.
         after (float): Its score afterwards.
         certain (bool): Its score before reached the threshold.
-        furthest (bool): It moved furthest of those that are certain.
+        furthest (bool): It moved furthest of those that are certain, and far enough for an arrow.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Move:
 
 def render_painted(
     explorer: Explorer, session: Session, settings: Settings
-) -> tuple[np.ndarray, list[tuple[str, str]], list[Move]]:
+) -> tuple[np.ndarray, list[tuple[str, str]], list[Move], int | None]:
     """Draw the image that the visitor sees while painting.
 
     Args:
@@ -53,21 +53,23 @@ def render_painted(
         settings (Settings): Values of the controls.
 
     Returns:
-        tuple: The image (h, w, 3), BGR, uint8; the facts as pairs of name and value; the movements, the furthest first.
-        Without paint: the image with all poses, no facts but the people, and no movements.
+        tuple: The image (h, w, 3), BGR, uint8; the facts as pairs of name and value; the movements, the furthest first;
+        the person whose pose is compared. Where no pose is compared: the image with all poses, no facts but the people,
+        no movements, and None.
     """
     shown = explorer.pose(session, settings)
     compared = counterfactual(explorer, session, settings)
-    facts = [('people', str(len(shown)))]
+    facts = [('people', people_count(session, shown))]
     if compared is None:
-        return _posed(explorer, session.image, [session.poses[one] for one in shown], settings), facts, []
+        return _posed(explorer, session.image, [session.poses[one] for one in shown], settings), facts, [], None
     person, pair = compared
     image = session.image if settings.compared == BEFORE else _changed_image(explorer, session, person, pair)
     samples = [pair.before if settings.compared == BEFORE else pair.after]
     image = _posed(explorer, image, samples, settings)
     if settings.compared not in (BEFORE, AFTER):
         _draw_moves(image, pair, settings.kpt_thr)
-    return image, [*facts, *_facts(explorer, session, settings, person, pair)], _moves(explorer, pair, settings.kpt_thr)
+    facts += _facts(explorer, session, settings, person, pair)
+    return image, facts, _moves(explorer, pair, settings.kpt_thr), person
 
 
 def _posed(explorer: Explorer, image: np.ndarray, samples: list, settings: Settings) -> np.ndarray:
@@ -87,13 +89,16 @@ def _changed_image(explorer: Explorer, session: Session, person: int, pair: Coun
 
 
 def _draw_moves(image: np.ndarray, pair: Counterfactual, kpt_thr: float) -> None:
-    """Draw, on ``image``, a ring where each certain keypoint was, and an arrow to where it went; the longest is red."""
+    """Draw, on ``image``, a ring where each certain keypoint that moved was, and an arrow to where it went.
+
+    Movements shorter than ``pair.seen`` get neither; the longest one is red.
+    """
     before, after = (sample.pred_instances.keypoints[0] for sample in (pair.before, pair.after))
     longer, furthest = max(image.shape[:2]), pair.furthest(kpt_thr)
     stroke, ring = max(1, round(longer / 500)), max(3, round(longer / 130))
     certain = np.flatnonzero(pair.scores[0] >= kpt_thr)
     for keypoint in sorted(certain, key=lambda one: one == furthest):  # the longest arrow over the others
-        if pair.movement[keypoint] < SEEN * longer:
+        if pair.movement[keypoint] < pair.seen:
             continue
         start, end = (np.rint(points[keypoint]).astype(int).tolist() for points in (before, after))
         head = min(0.5, 4 * ring / 2 / pair.movement[keypoint])
@@ -113,9 +118,9 @@ def _facts(
     else:
         facts.append(('tokens off', f'{pair.off.sum()} of {pair.off.size}' if pair.off.any() else NO_TOKEN))
     furthest = pair.furthest(settings.kpt_thr)
-    moved = (
-        'nothing' if furthest is None else f'{spaced(explorer.names[furthest])}, {pair.movement[furthest]:.1f} pixels'
-    )
+    if furthest is None:
+        return [*facts, ('moved furthest', f'nothing moved by {pair.seen:.1f} pixels or more')]
+    moved = f'{spaced(explorer.names[furthest])}, {pair.movement[furthest]:.1f} pixels'
     return [*facts, ('moved furthest', moved)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -14,7 +14,8 @@ from mmtranspose.errors import InputError
 
 MOST_STROKES = 200
 MOST_POINTS = 2000  # of a stroke
-LONGEST_TEXT = 100_000  # characters that describe a stroke
+MOST_AT_ONCE = 8  # strokes that the page sends together: the newest one, and older ones that are not answered yet
+LONGEST_TEXT = 300_000  # characters that describe them
 LARGEST_RADIUS = 0.5
 
 
@@ -26,32 +27,55 @@ class Stroke:
         radius (float): Of the brush, as a share of the image's longer side; above 0, at most 0.5.
         points (tuple[tuple[float, float], ...]): (x, y), as shares of the image's width and height, from its left and
             upper edges; at least one.
+        number (int): Its place among the strokes that the page has sent, from 1 on. Strokes that differ in it alone
+            are equal.
     """
 
     radius: float
     points: tuple[tuple[float, float], ...]
+    number: int = field(compare=False)
 
 
-def read_stroke(text: object) -> Stroke:
-    """Read a stroke as the page sends it: ``{"radius": 0.02, "points": [[0.5, 0.25], ...]}``.
+def read_strokes(text: object) -> tuple[str, list[Stroke]]:
+    """Read strokes as the page sends them.
+
+    Args:
+        text (object): ``{"image": "1f", "strokes": [{"number": 1, "radius": 0.02, "points": [[0.5, 0.25], ...]}]}``.
+
+    Returns:
+        tuple[str, list[Stroke]]: Id of the session whose image they were painted on; the strokes.
 
     Raises:
         InputError: It is no such text, is too long, or a number is out of its range.
     """
     if not isinstance(text, str) or len(text) > LONGEST_TEXT:
-        raise InputError(f'the stroke must be a text of at most {LONGEST_TEXT} characters: paint it again')
+        raise InputError(f'the strokes must be a text of at most {LONGEST_TEXT} characters: paint them again')
     try:
-        stroke = json.loads(text)
+        sent = json.loads(text)
     except (ValueError, RecursionError):
-        raise InputError('the stroke is not JSON: load the page anew and paint it again') from None
-    if not isinstance(stroke, dict) or set(stroke) != {'radius', 'points'}:
-        raise InputError('the stroke must have a radius and points: load the page anew and paint it again')
-    radius, points = stroke['radius'], stroke['points']
+        raise InputError('the strokes are not JSON: load the page anew and paint them again') from None
+    if (
+        not isinstance(sent, dict)
+        or not isinstance(sent.get('image'), str)
+        or not isinstance(sent.get('strokes'), list)
+    ):
+        raise InputError('the strokes must name their image: load the page anew and paint them again')
+    if len(sent['strokes']) > MOST_AT_ONCE:
+        raise InputError(f'at most {MOST_AT_ONCE} strokes can be sent at once: load the page anew and paint them again')
+    return sent['image'], [_stroke(one) for one in sent['strokes']]
+
+
+def _stroke(stroke: Any) -> Stroke:
+    if not isinstance(stroke, dict) or set(stroke) != {'number', 'radius', 'points'}:
+        raise InputError('a stroke must have number, radius and points: load the page anew and paint it again')
+    number, radius, points = (stroke[name] for name in ('number', 'radius', 'points'))
+    if not isinstance(number, int) or number < 1:
+        raise InputError('the number of a stroke must count from 1: load the page anew and paint it again')
     if not (_is_share(radius) and 0 < radius <= LARGEST_RADIUS):
         raise InputError(f'the radius of the brush must be above 0 and at most {LARGEST_RADIUS} of the image')
     if not isinstance(points, list) or not 1 <= len(points) <= MOST_POINTS:
         raise InputError(f'a stroke must have from 1 to {MOST_POINTS} points: paint it in several strokes')
-    return Stroke(float(radius), tuple(_point(point) for point in points))
+    return Stroke(float(radius), tuple(_point(point) for point in points), number)
 
 
 def _is_share(value: Any) -> bool:

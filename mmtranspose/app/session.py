@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -77,6 +78,8 @@ class Session:
         drawn (tuple[tuple, np.ndarray] | None): What the image with poses was drawn with, and that image.
         strokes (list[Stroke]): What is painted, in order.
         counterfactual (tuple[tuple, Counterfactual] | None): What was compared last, and the comparison.
+        id (str): Names the image to the page, which sends it back with each stroke.
+        answered (int): Number of the last stroke that came from the page, whether it was added or not.
     """
 
     image: np.ndarray
@@ -89,6 +92,8 @@ class Session:
     drawn: tuple[tuple, np.ndarray] | None = None
     strokes: list[Stroke] = field(default_factory=list)
     counterfactual: tuple[tuple, Counterfactual] | None = None
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    answered: int = 0
 
     @property
     def size(self) -> tuple[int, int]:

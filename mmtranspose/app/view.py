@@ -33,7 +33,7 @@ def render(explorer: Explorer, session: Session, settings: Settings) -> tuple[np
     """
     shown = explorer.pose(session, settings)
     image = _with_poses(explorer, session, settings, shown)
-    facts = [('people', _count(session, shown))]
+    facts = [('people', people_count(session, shown))]
     if session.choice is not None:
         facts += _about(explorer, session, session.choice)
         if explorer.offer.kinds:
@@ -69,7 +69,8 @@ def unzoomed(point: tuple[float, float], image: np.ndarray) -> tuple[float, floa
     return x, y
 
 
-def _count(session: Session, shown: list[int]) -> str:
+def people_count(session: Session, shown: list[int]) -> str:
+    """Say how many people are shown, and of how many boxes if there are others."""
     return str(len(shown)) if len(shown) == len(session.boxes) else f'{len(shown)} of {len(session.boxes)} boxes'
 
 

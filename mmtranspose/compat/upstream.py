@@ -86,7 +86,7 @@ PRIVATE_NAMES = (
     PrivateName(
         MMENGINE,
         'mmengine.model:ImgDataPreprocessor._channel_conversion',
-        'models/data_preprocessors/transpose_data_preprocessor deployment/graphs/pose_graphs',
+        'models/data_preprocessors/transpose_data_preprocessor',
     ),
     PrivateName(MMENGINE, 'mmengine.optim:_ParamScheduler', 'compat/scheduler_resume'),
     PrivateName(MMENGINE, 'mmengine.optim:ConstantLR._global_step', 'compat/scheduler_resume'),

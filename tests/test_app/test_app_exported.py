@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from app_sessions import stroke
 
 from mmtranspose.app import Choice, Explorer, Settings
 from mmtranspose.app.brush import counterfactual, paint, replacements
@@ -113,7 +114,7 @@ def test_file_that_does_not_say_how_crops_are_cut_is_refused_at_once(exported):
 class TestBrush:
     def test_pixels_are_replaced_and_tokens_are_not_switched_off(self, explorer, estimator, scene, start):
         session = start(explorer)
-        assert paint(explorer, session, '{"radius": 0.1, "points": [[0.3, 0.3], [0.3, 0.6]]}', EVERY_KEYPOINT) == ''
+        assert paint(explorer, session, stroke(session, (0.3, 0.3), (0.3, 0.6), radius=0.1), EVERY_KEYPOINT) == ''
         assert replacements(explorer) == PIXELS
         person, pair = counterfactual(explorer, session, EVERY_KEYPOINT)
         whole = estimator.poses(pair.image, scene[1])

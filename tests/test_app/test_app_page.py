@@ -2,6 +2,7 @@
 
 import io
 import socket
+import threading
 from contextlib import ExitStack, suppress
 from urllib.request import ProxyHandler, build_opener
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from mmtranspose.apis import init_model
 from mmtranspose.app import Explorer, Settings
-from mmtranspose.app.counterfactual import MEAN_GREY
+from mmtranspose.app.counterfactual import IMAGENET_GREY, replace_pixels
 from mmtranspose.app.server import serve
 from mmtranspose.app.view import enlarged, render
 
@@ -46,11 +47,16 @@ def explorer(make_explorer):
 
 
 @pytest.fixture(scope='module')
-def address(make_explorer, image_files):
+def served(make_explorer):
+    return make_explorer()
+
+
+@pytest.fixture(scope='module')
+def address(served, image_files):
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
-    with serve(make_explorer(), 'tiny', port=port, examples=image_files[1:]) as address:
+    with serve(served, 'tiny', port=port, examples=image_files[1:]) as address:
         yield address
 
 
@@ -260,9 +266,9 @@ def test_brush(visit, explorer, image_files):
     # Grey around the middle of the stroke and nowhere beside it, in the image that is shown at three times its size.
     height, width = painted.shape[:2]
     middle = painted[round(0.45 * height) - 4 :, round(0.25 * width) - 4 :][:9, :9]
-    assert np.abs(middle - MEAN_GREY).max() < 16
+    assert np.abs(middle - IMAGENET_GREY).max() < 16
     beside = painted[round(0.45 * height) - 4 :, round(0.45 * width) - 4 :][:9, :9]
-    assert np.abs(beside - MEAN_GREY).max() > 16
+    assert np.abs(beside - IMAGENET_GREY).max() > 16
     assert visitor.facts()['painted'].startswith('1 stroke, ') and visitor.facts()['replaced by'] == 'mean grey'
     moved = page.locator('#facts .moves tbody td:nth-child(2)').all_inner_texts()
     assert len(moved) == 17 and moved == sorted(moved, key=float, reverse=True) and float(moved[0]) > 0
@@ -286,7 +292,134 @@ def test_brush(visit, explorer, image_files):
             field.dispatchEvent(new KeyboardEvent('keypress', { key: 'Enter', bubbles: true, cancelable: true }));
         }"""
     )
-    assert 'a radius and points' in page.wait_for_selector('#facts .problem').inner_text()
+    assert 'must name their image' in page.wait_for_selector('#facts .problem').inner_text()
+
+
+class Finger:
+    """Fingers on a touch screen, at shares (x, y) of the canvas."""
+
+    def __init__(self, page):
+        self.session = page.context.new_cdp_session(page)
+        self.frame = page.locator('#brush-canvas').bounding_box()
+
+    def touch(self, kind, *places):
+        """Send a touchStart, touchMove or touchEnd event with the places of all fingers that are down, in order."""
+        frame = self.frame
+        points = [
+            dict(x=frame['x'] + x * frame['width'], y=frame['y'] + y * frame['height'], id=number)
+            for number, (x, y) in enumerate(places)
+        ]
+        self.session.send('Input.dispatchTouchEvent', dict(type=kind, touchPoints=points))
+
+
+RECORD = """() => {
+    window.strokes = []; // that were sent
+    const keep = ({ target }) => window.strokes.push(JSON.parse(target.value).strokes.at(-1));
+    document.addEventListener('keypress', keep, true);
+}"""
+INK = """([x, y]) => {
+    const canvas = document.querySelector('#brush-canvas');
+    const [px, py] = [Math.round(x * canvas.width), Math.round(y * canvas.height)];
+    return canvas.getContext('2d').getImageData(px, py, 1, 1).data[3] > 0;
+}"""
+
+
+def test_strokes_while_the_pose_is_computed(visit, served, image_files, monkeypatch):
+    """By fingers: paint stays until its answer is seen, and no stroke lands on an image that it was not painted on."""
+    gates = {name: threading.Semaphore(0) for name in ('pose', 'open')}
+
+    def gated(name, function):
+        def waits(*arguments):
+            assert gates[name].acquire(timeout=20)
+            return function(*arguments)
+
+        return waits
+
+    visitor = visit(viewport=dict(width=1000, height=800), has_touch=True)
+    page = visitor.page
+    visitor.upload(image_files[0])
+    visitor.seen()
+    visitor.choose('#clicks', 'paint')
+    expect(page.locator('#brush-canvas')).to_be_visible()
+    page.locator('#brush-canvas').scroll_into_view_if_needed()
+    page.evaluate(RECORD)
+    monkeypatch.setattr('mmtranspose.app.brush.replace_pixels', gated('pose', replace_pixels))
+    fingers = Finger(page)
+    fingers.touch('touchStart', (0.2, 0.3))
+    fingers.touch('touchStart', (0.2, 0.3), (0.9, 0.9))
+    fingers.touch('touchMove', (0.2, 0.35), (0.9, 0.8))
+    fingers.touch('touchMove', (0.2, 0.35))  # the second finger is lifted
+    fingers.touch('touchMove', (0.2, 0.4))
+    fingers.touch('touchMove', (0.2, 0.5))
+    fingers.touch('touchEnd')
+    [first] = page.evaluate('window.strokes')
+    assert first['points'][0] == pytest.approx([0.2, 0.3], abs=0.01) and len(first['points']) >= 4
+    assert first['points'][-1] == pytest.approx([0.2, 0.5], abs=0.01)
+    expect(page.locator('#facts')).to_contain_text('processing')
+    page.wait_for_timeout(300)
+    assert page.evaluate(INK, [0.2, 0.4])
+    fingers.touch('touchStart', (0.6, 0.6))
+    fingers.touch('touchEnd')
+    gates['pose'].release()
+    visitor.seen()
+    assert visitor.facts()['painted'].startswith('1 stroke, ')
+    page.wait_for_function(f'!({INK})([0.2, 0.4])')
+    assert page.evaluate(INK, [0.6, 0.6])  # is not answered yet
+    gates['pose'].release()
+    visitor.seen()
+    page.wait_for_function(f'!({INK})([0.6, 0.6])')
+
+    monkeypatch.setattr(served, 'find_boxes', gated('open', served.find_boxes))
+    page.locator('#examples button img').first.click()
+    expect(page.locator('#facts')).to_contain_text('processing')
+    fingers.touch('touchStart', (0.4, 0.4))
+    fingers.touch('touchEnd')
+    assert len(page.evaluate('window.strokes')) == 3
+    gates['open'].release()
+    page.get_by_text('painted on another image').wait_for()
+    assert visitor.facts() == {'people': '1'}
+    page.wait_for_function(f'!({INK})([0.4, 0.4])')
+
+
+def test_long_drags_and_keys_that_are_held(visit, image_files):
+    visitor = visit(viewport=dict(width=1000, height=800))
+    page = visitor.page
+    visitor.upload(image_files[0])
+    visitor.seen()
+    visitor.choose('#clicks', 'paint')
+    canvas = page.locator('#brush-canvas')
+    expect(canvas).to_be_visible()
+    canvas.scroll_into_view_if_needed()
+    page.evaluate(RECORD)
+    frame = canvas.bounding_box()
+    left, top = frame['x'] + 20, frame['y'] + 20
+    page.mouse.move(left, top)
+    page.mouse.down()
+    canvas.evaluate(
+        """(canvas, [left, top]) => {
+            for (let step = 1; step < 1600; step++) {
+                const place = { clientX: left + 20 * (step % 2), clientY: top + step / 8 };
+                canvas.dispatchEvent(new PointerEvent('pointermove', { pointerId: 1, isPrimary: true, ...place }));
+            }
+        }""",
+        [left, top],
+    )
+    page.mouse.up()
+    one, other = page.evaluate('window.strokes')
+    assert (len(one['points']), len(other['points'])) == (1500, 101)  # 1600 places, one of them twice
+    assert one['points'][-1] == other['points'][0] and (one['number'], other['number']) == (1, 2)
+    visitor.seen()
+    expect(page.locator('#facts')).to_contain_text('2 strokes')
+
+    canvas.focus()
+    for _ in range(4):
+        page.keyboard.down(' ')
+    page.keyboard.up(' ')
+    page.keyboard.down('Enter')
+    page.keyboard.down('Enter')
+    page.keyboard.up('Enter')
+    assert [one['number'] for one in page.evaluate('window.strokes')] == [1, 2, 3, 4]
+    expect(page.locator('#facts')).to_contain_text('3 strokes')  # at the same place: one of them
 
 
 def test_keypoint_by_name_and_keyboard(visit, image_files):

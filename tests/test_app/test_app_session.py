@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from app_sessions import BOXES
 
-from mmtranspose.apis import InputError, explain_topdown, inference_topdown, init_model
+from mmtranspose.apis import InputError, explain_topdown, inference_topdown
 from mmtranspose.app import Choice, Explorer, Settings
 from mmtranspose.app.opened_image import folder_images, open_image
 from mmtranspose.app.place_maps import cell_at, cell_corners
@@ -18,31 +19,13 @@ from mmtranspose.app.view import render
 from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.explain import attention_maps
 
-BOXES = np.array([[20, 15, 120, 290, 0.9], [100.5, 30.25, 230, 300, 0.6], [30, 40, 80, 120, 0.2]], np.float32)
+pytest_plugins = ['app_fixtures']
+
 EVERY_KEYPOINT = Settings(kpt_thr=0.0)
 
 
-@pytest.fixture(scope='module')
-def model(tiny_config, tiny_checkpoint):
-    model = init_model(tiny_config, tiny_checkpoint)
-    torch.manual_seed(0)
-    torch.nn.init.normal_(model.head.final_layer.weight)  # peaks that differ between keypoints
-    return model
-
-
-@pytest.fixture(scope='module')
-def explorer(model):
-    return Explorer(model, lambda images: [BOXES] * len(images))
-
-
-@pytest.fixture(scope='module')
-def image(people):
-    return cv2.imread(str(people / 'val' / '000000000001.jpg'))
-
-
 @pytest.fixture
-def session(explorer, image):
-    session = explorer.start(image)
+def session(session, explorer):
     explorer.pose(session, EVERY_KEYPOINT)
     return session
 

@@ -16,6 +16,7 @@ from mmtranspose.explain.attention import target_maps
 from mmtranspose.explain.flip_test import RecordedPrediction
 from mmtranspose.explain.recording import AttentionInput, recorded_forward, require_transpose
 from mmtranspose.explain.target import Target
+from mmtranspose.models.data_preprocessors import reverses_channels
 from mmtranspose.typing import PoseEstimator
 
 
@@ -64,7 +65,7 @@ class CropsGraph(nn.Module):
         cut = cutting_step(model)
         self.to_pixels = pixels_per_unit(cut.input_size, cut.use_udp)
         preprocessor = model.data_preprocessor
-        self.wants_bgr = not (getattr(preprocessor, 'reverse_channels', False) or preprocessor._channel_conversion)
+        self.wants_bgr = not reverses_channels(preprocessor)
         mean, std = getattr(preprocessor, 'mean', torch.zeros(1)), getattr(preprocessor, 'std', torch.ones(1))
         self.register_buffer('mean', mean.detach().float().reshape(-1, 1, 1).clone(), persistent=False)
         self.register_buffer('std', std.detach().float().reshape(-1, 1, 1).clone(), persistent=False)

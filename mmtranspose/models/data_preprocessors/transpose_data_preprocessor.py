@@ -7,11 +7,12 @@ from math import isfinite
 from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.model import ImgDataPreprocessor
 from mmpose.models.data_preprocessors import PoseDataPreprocessor
 from mmpose.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmtranspose.errors import InputError
 from mmtranspose.typing import Batch
@@ -71,6 +72,23 @@ class TransPoseDataPreprocessor(PoseDataPreprocessor):
     def _get_pad_shape(self, data: Batch) -> list[tuple[int, int]]:
         """The size (h, w) of each padded image. (For a stacked batch MMPose returns (channels, h).)"""
         return super()._get_pad_shape(dict(data, inputs=list(data['inputs'])))
+
+
+def reverses_channels(preprocessor: nn.Module) -> bool:
+    """Whether a data preprocessor, MMPose's or ours, turns a loader's BGR into RGB, or RGB into BGR."""
+    return bool(getattr(preprocessor, 'reverse_channels', False) or getattr(preprocessor, '_channel_conversion', False))
+
+
+def mean_colour(preprocessor: nn.Module) -> np.ndarray | None:
+    """The colour that a data preprocessor's normalisation turns into 0: (3,), in the order of the loader's channels.
+
+    None if it does not normalise.
+    """
+    mean = getattr(preprocessor, 'mean', None)
+    if mean is None:
+        return None
+    colour = np.broadcast_to(mean.detach().float().cpu().numpy().ravel(), 3)
+    return colour[::-1] if reverses_channels(preprocessor) else colour
 
 
 def _check_normalisation(mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> None:

@@ -13,7 +13,6 @@ from mmpose.structures import PoseDataSample
 from mmtranspose.apis import InputError, inference_topdown
 from mmtranspose.app import Choice, Explorer, Settings
 from mmtranspose.app.brush import NOBODY, counterfactual, paint, reset, undo
-from mmtranspose.app.brush_controls import KeypointList
 from mmtranspose.app.counterfactual import (
     BLUR,
     GREY,

@@ -239,6 +239,14 @@ class Shown:
     def state(self):
         return dict(self.canvas.evaluate('canvas => ({...canvas.dataset})'))
 
+    def follow(self, fragment):
+        """Follow a link on the open page."""
+        self.page.evaluate(
+            """(to) => new Promise((done) => {
+                addEventListener('hashchange', () => setTimeout(done), {once: true}); location.hash = to; })""",
+            fragment,
+        )
+
     def beside(self):
         """The map (h, w) that is drawn beside the chosen layer's, None where there is none."""
         values = self.page.evaluate('window.explanation.beside()')
@@ -696,11 +704,7 @@ class TestLinks:
         shown = show(explanation())
         shown.radio('keypoint', 2)
         for fragment, state in (('layer=2', ('2', '1')), ('keypoint=left_wrist', ('1', '1')), ('', ('1', '1'))):
-            shown.page.evaluate(
-                """(to) => new Promise((done) => {
-                addEventListener('hashchange', () => setTimeout(done), {once: true}); location.hash = to; })""",
-                fragment,
-            )
+            shown.follow(fragment)
             assert (shown.state['keypoint'], shown.state['layer']) == state
 
 
@@ -721,6 +725,35 @@ class TestManyKeypoints:
         assert listed.count() == 0 and shown.state['keypoint'] == '22'
         shown.page.locator('#search').fill('')
         assert listed.count() == 40 and shown.page.text_content('#found') == ''
+
+    def test_the_list_can_be_scrolled(self, show):
+        """By the wheel, over labels that the pointer enters and leaves; it stays where it was scrolled to."""
+        shown = show(peaked([0.9] + [0.5] * 132), viewport=dict(width=1000, height=900))
+        page, box = shown.page, shown.page.locator('#keypoints')
+        box.scroll_into_view_if_needed()
+        frame = box.bounding_box()
+        page.mouse.move(frame['x'] + 60, frame['y'] + 300)
+        for _ in range(5):
+            page.mouse.wheel(0, 60)
+        page.wait_for_timeout(200)
+        page.mouse.move(1, 1)
+        page.wait_for_timeout(50)
+        assert box.evaluate('list => list.scrollTop') > 150 and shown.state['keypoint'] == '0'
+        shown.follow('layer=1')  # shows what is chosen
+        assert box.evaluate('list => list.scrollTop') < 5
+
+    def test_the_list_stays_where_the_search_hides_the_chosen_one(self, show):
+        shown = show(peaked([0.9] + [0.5] * 132, [f'{"odd" if one % 2 else "even"}_{one}' for one in range(133)]))
+        page, box = shown.page, shown.page.locator('#keypoints')
+        page.locator('#search').fill('odd')
+        box.evaluate('list => { list.scrollTop = 200; }')
+        page.locator('#layer').fill('1')
+        page.keyboard.press('[')
+        assert box.evaluate('list => list.scrollTop') == 200
+        shown.follow('keypoint=even_2')  # hidden, too
+        assert shown.state['keypoint'] == '2' and box.evaluate('list => list.scrollTop') == 200
+        shown.follow('keypoint=odd_131')
+        assert box.evaluate('list => list.scrollTop') > 200
 
     def test_few_have_no_search(self, show):
         assert not show(explanation()).page.locator('#search').is_visible()

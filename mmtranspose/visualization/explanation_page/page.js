@@ -36,7 +36,7 @@ function sayMissing(missing) {
 function follow() {
   const { changes, missing } = linked(window.location.hash, data, state);
   sayMissing(missing);
-  update({ preview: null, cell: null, ...changes });
+  update({ keypoint: state.keypoint, preview: null, cell: null, ...changes }); // a link shows the keypoint in the list
 }
 
 async function start() {

@@ -311,10 +311,10 @@ function findKeypoints(text) {
   return labels.findIndex((label) => !label.hidden);
 }
 
-/** Scrolls the list of keypoints, and nothing else, to the chosen one. */
+/** Scrolls the list of keypoints, and nothing else, to the chosen one, unless the search hides it. */
 function revealKeypoint() {
   const [list, label] = [$('keypoints'), $('keypoints').children[state.keypoint]];
-  if (label.hidden) return; // by the search
+  if (label.hidden) return;
   const top = label.offsetTop - list.offsetTop;
   if (top < list.scrollTop) list.scrollTop = top;
   const bottom = top + label.offsetHeight - list.clientHeight;
@@ -360,9 +360,6 @@ function showChoices() {
   for (const group of ['kind', 'person', 'keypoint', 'view', 'scale']) {
     for (const input of document.getElementsByName(group)) input.checked = input.value === String(state[group]);
   }
-  const chosen = `${state.person} ${state.keypoint}`;
-  if (chosen !== revealed) revealKeypoint(); // only then: who scrolls the list wants to stay there
-  revealed = chosen;
 }
 
 // ---- State
@@ -379,10 +376,12 @@ function update(changes) {
   state.keypoint = clamp(state.keypoint, 0, person().names.length - 1);
   if (kind().layers) state.layer = clamp(state.layer, 0, kind().shape[0] - 1);
   if (head() >= kind().shape[1]) state.head = null;
+  const reveals = 'keypoint' in changes || built.person !== person(); // else the list would move while it is scrolled
   if (built.person !== person()) { buildKeypoints(); buildKinds(); }
   if (built.kind !== kind()) buildLayers();
   built = { person: person(), kind: kind() };
   showChoices();
+  if (reveals) revealKeypoint();
   describe();
   frame ??= requestAnimationFrame(() => { frame = null; draw(); });
 }

@@ -365,7 +365,6 @@ function showChoices() {
 // ---- State
 
 let built = {};
-let revealed = ''; // person and keypoint to which the list was scrolled
 let frame = null;
 
 /** Changes the state, corrects what does not fit the person and kind of map, and draws the page again. */

@@ -9,7 +9,9 @@ from typing import Any
 
 from mmtranspose.errors import InputError
 
-HAND = {'finger', 'forefinger', 'hand', 'index', 'middle', 'palm', 'pinky', 'ring', 'thumb'}
+HAND = {'finger', 'forefinger', 'hand', 'palm', 'pinky', 'thumb'}
+JOINTS = {'cmc', 'dip', 'ip', 'mcp', 'pip', 'tip'}  # of a finger
+MAYBE_HAND = {'index', 'middle', 'ring'}  # with a finger's joint, or with nothing but a side or a number
 FEET = {'feet', 'foot', 'heel', 'sole', 'toe'}
 SIDES = {'left': 'left ', 'l': 'left ', 'right': 'right ', 'r': 'right '}
 
@@ -54,6 +56,7 @@ def keypoint_groups(names: Sequence[str]) -> dict[str, list[int]]:
 
     Names that differ in their last number alone (``face-0`` to ``face-67``) are a group by what is before it, unless
     they belong to a hand or foot (``left_thumb1``). COCO-WholeBody has body, feet, face, left hand and right hand.
+    ``L_Ring_1`` and ``index_mcp`` belong to a hand, ``back_middle`` and ``body_middle_left`` to none.
 
     Args:
         names (Sequence[str]): Names of the K keypoints.
@@ -67,9 +70,17 @@ def keypoint_groups(names: Sequence[str]) -> dict[str, list[int]]:
     for number, (name, stem) in enumerate(zip(names, stems)):
         words = re.findall('[a-z]+', name.lower())
         group = 'body' if shared[stem] < 2 else stem.replace('_', ' ')
-        if HAND & {*words}:
-            group = SIDES.get(words[0], '') + 'hand'
+        if _is_hand({*words}, numbered=stem != name):
+            group = next((SIDES[word] for word in words if word in SIDES), '') + 'hand'
         elif FEET & {*words}:
             group = 'feet'
         groups.setdefault(group, []).append(number)
     return groups
+
+
+def _is_hand(words: set[str], numbered: bool) -> bool:
+    """Whether the words of a name, which may end in a number, are those of a keypoint of a hand."""
+    if words & HAND:
+        return True
+    others = words - MAYBE_HAND
+    return others != words and bool(others & JOINTS or (others <= SIDES.keys() and (others or numbered)))

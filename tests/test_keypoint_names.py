@@ -58,6 +58,9 @@ def test_groups_of_a_whole_body():
         (['sss_kpt1', 'sss_kpt2', 'vest_kpt1', 'vest_kpt2'], {'sss kpt': [0, 1], 'vest kpt': [2, 3]}),
         (['neck', 'L_Index_1', 'R_Pinky_2', 'thumb3'], {'body': [0], 'left hand': [1], 'right hand': [2], 'hand': [3]}),
         (['head', 'point2', 'mid_hip'], {'body': [0, 1, 2]}),  # a name with a number, alone
+        (['Hand_L', 'hand_right', 'thumb_r_tip', 'palm'], {'left hand': [0], 'right hand': [1, 2], 'hand': [3]}),
+        (['right_index', 'index_mcp', 'ring_2', 'l_middle_pip'], {'right hand': [0], 'hand': [1, 2], 'left hand': [3]}),
+        (['back_middle', 'body_middle_left', 'middle', 'nose_ring_left'], {'body': [0, 1, 2, 3]}),
         ([], {}),
     ],
 )

@@ -8,6 +8,7 @@ Can go: when mmengine keeps the text, or formats it without yapf.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -25,15 +26,17 @@ def apply() -> None:
 
 def _with_memory(original: Callable) -> Callable:
     kept: dict[tuple[str, str], Any] = {}
+    lock = threading.Lock()
 
     def FormatCode(text: str, **options: Any) -> Any:
         key = (text, repr(options))
         formatted = kept.get(key)
         if formatted is None:
             formatted = original(text, **options)
-            while len(kept) >= KEPT:
-                kept.pop(next(iter(kept)), None)
-            kept[key] = formatted
+            with lock:
+                while len(kept) >= KEPT:
+                    kept.pop(next(iter(kept)))
+                kept[key] = formatted  # another thread may drop it at once
         return formatted
 
     return FormatCode

@@ -15,7 +15,7 @@ from mmtranspose.crops.crop_affine import recorded_affine
 from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.errors import InputError, require_at_least, require_choice, require_known
 from mmtranspose.explain.attention import DIRECTIONS, HEADS, target_maps
-from mmtranspose.explain.flip_test import RecordedPrediction, decoded, uses_flip_test
+from mmtranspose.explain.flip_test import RecordedPrediction, decoded, require_heatmap_flip, uses_flip_test
 from mmtranspose.explain.methods import Method, build_method
 from mmtranspose.explain.pose_explanation import PoseExplanation
 from mmtranspose.explain.recording import evaluating, require_transpose
@@ -63,9 +63,8 @@ def require_explainable(model: PoseEstimator, options: ExplainOptions) -> list[M
     require_transpose(model)
     require_choice('heads', options.heads, HEADS)
     require_choice('cell', options.cell, CELLS)
-    mode = (model.test_cfg or {}).get('flip_mode', 'heatmap')
-    if uses_flip_test(model, options.flip_test) and mode != 'heatmap':
-        raise InputError(f"test_cfg.flip_mode={mode!r}: only 'heatmap' can be explained; set flip_test to False")
+    if uses_flip_test(model, options.flip_test):
+        require_heatmap_flip(model)
     num_layers = len(model.neck.encoder.layers)
     methods = [build_method(one, num_layers) if isinstance(one, str) else one for one in options.methods]
     return list({method.name: method for method in methods}.values())

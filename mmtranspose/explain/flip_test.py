@@ -10,6 +10,7 @@ from mmpose.models.utils.tta import flip_heatmaps
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
+from mmtranspose.errors import InputError
 from mmtranspose.explain.recording import RecordedForward, recorded_forward
 from mmtranspose.explain.target import Target
 from mmtranspose.typing import PoseEstimator
@@ -18,6 +19,17 @@ from mmtranspose.typing import PoseEstimator
 def uses_flip_test(model: PoseEstimator, flip_test: bool | None = None) -> bool:
     """Whether to average predictions with the mirrored image's; None means as the model's ``test_cfg`` says."""
     return bool((model.test_cfg or {}).get('flip_test', False)) if flip_test is None else flip_test
+
+
+def require_heatmap_flip(model: PoseEstimator) -> None:
+    """Check that a model's flip test averages heatmaps: no other can be explained.
+
+    Raises:
+        InputError: The model's ``test_cfg.flip_mode`` is another one.
+    """
+    mode = (model.test_cfg or {}).get('flip_mode', 'heatmap')
+    if mode != 'heatmap':
+        raise InputError(f"test_cfg.flip_mode={mode!r}: only 'heatmap' can be explained; set flip_test to False")
 
 
 def mirror_maps(maps: Tensor, flip_indices: Sequence[int]) -> Tensor:

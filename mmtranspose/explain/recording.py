@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from mmtranspose.errors import UnsupportedModelError
+from mmtranspose.errors import InputError, UnsupportedModelError
 from mmtranspose.explain.token_grid import map_size
 from mmtranspose.models.layers import SelfAttention
 from mmtranspose.models.necks import TransPoseNeck
@@ -51,6 +51,20 @@ def require_transpose(model: object) -> None:
         raise UnsupportedModelError(
             f'{type(model).__name__} cannot be explained: {found}. Needed is a pose estimator with neck=dict(type='
             f"'TransPoseNeck', ...), whose attention is what is shown; `mmtranspose list` names configs that have one"
+        )
+
+
+def require_full_precision(model: PoseEstimator) -> None:
+    """Check that an intervention's effect on a model's predictions can be measured.
+
+    Raises:
+        InputError: The model is in half precision.
+    """
+    weights = next(model.parameters()).dtype
+    if weights not in (torch.float32, torch.float64):
+        raise InputError(
+            f"the model's weights are {weights}: an intervention measures differences that are smaller than its "
+            'rounding; explain the model in float32 (model.float())'
         )
 
 

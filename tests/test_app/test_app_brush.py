@@ -1,5 +1,6 @@
 """The brush without the page: strokes, what takes the place of what is painted, and the poses before and after."""
 
+import copy
 from types import SimpleNamespace
 
 import cv2
@@ -32,7 +33,7 @@ from mmtranspose.app.place_maps import cell_corners
 from mmtranspose.app.session import AFTER, BEFORE
 from mmtranspose.crops.crop_maker import prepare_crops
 from mmtranspose.explain import token_ablation
-from mmtranspose.explain.interventions import heatmaps_without_tokens
+from mmtranspose.explain.interventions import heatmaps_without_tokens, poses_without_tokens
 from mmtranspose.explain.methods import TokenAblation
 from mmtranspose.explain.target import heatmap_peaks
 from mmtranspose.models.data_preprocessors import TransPoseDataPreprocessor
@@ -252,9 +253,21 @@ class TestTokens:
             heatmaps_without_tokens(model, inputs, off)
         with pytest.raises(InputError, match='the images have 48 tokens, not 47'):
             heatmaps_without_tokens(model, inputs, torch.zeros(1, 1, 47, dtype=torch.bool))
-        with pytest.raises(InputError, match=r'token grid is \(8, 6\), the tokens to switch off are \(6, 8\)'):
+        with pytest.raises(InputError, match=r'token grid of the images is \(8, 6\), \(h, w\), not \(6, 8\)'):
             heatmaps_without_tokens(model, inputs, torch.zeros(1, 6, 8, dtype=torch.bool))
         assert not model.neck.encoder._forward_pre_hooks
+
+    def test_models_that_cannot_be(self, model, image, monkeypatch):
+        crops, off = prepare_crops(model, image, BOXES[:1]), torch.zeros(1, 8, 6, dtype=torch.bool)
+        monkeypatch.setitem(model.test_cfg, 'flip_mode', 'offset')
+        monkeypatch.setitem(model.test_cfg, 'flip_test', False)
+        poses_without_tokens(model, crops, off)
+        monkeypatch.setitem(model.test_cfg, 'flip_test', True)
+        with pytest.raises(InputError, match="flip_mode='offset': only 'heatmap' can be explained"):
+            poses_without_tokens(model, crops, off)
+        half = copy.deepcopy(model).bfloat16()
+        with pytest.raises(InputError, match="the model's weights are torch.bfloat16"):
+            heatmaps_without_tokens(half, torch.zeros(1, 3, 64, 48, dtype=torch.bfloat16), off)
 
 
 class TestBrush:

@@ -29,6 +29,23 @@ def test_the_same_text_is_laid_out_once(monkeypatch):
     assert cfg.pretty_text.startswith('a = 1\n') and len(asked) == before + 1  # not kept for ever
 
 
+def test_text_that_is_driven_out_at_once(monkeypatch):
+    """As by another thread: when the text is looked up once more, other texts have taken its place."""
+    monkeypatch.setattr(config_layout, 'KEPT', 1)
+    format_code = config_layout._with_memory(lambda text: text.upper())
+
+    class Text(str):
+        looked_up = 0
+
+        def __hash__(self):
+            self.looked_up += 1
+            if self.looked_up == 3:  # after it was sought and kept
+                format_code('b')
+            return super().__hash__()
+
+    assert format_code(Text('a')) == 'A'
+
+
 def test_in_place():
     """In a process of its own: tests lay out nothing."""
     import subprocess

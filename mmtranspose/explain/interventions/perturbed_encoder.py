@@ -18,6 +18,7 @@ from mmtranspose.explain.recording import (
     RecordedForward,
     evaluating,
     recorded_forward,
+    require_full_precision,
     require_transpose,
     take_tokens,
 )
@@ -58,12 +59,7 @@ class PerturbedEncoder:
                 is in half precision.
         """
         require_transpose(model)
-        weights = next(model.parameters()).dtype
-        if weights not in (torch.float32, torch.float64):
-            raise InputError(
-                f"the model's weights are {weights}: an intervention measures differences that are smaller than its "
-                'rounding; explain the model in float32 (model.float())'
-            )
+        require_full_precision(model)
         with evaluating(model), torch.autocast(inputs.device.type, enabled=False):
             run = recorded_forward(model, inputs)
             target = Target.at(_checked(peaks, run.heatmaps), map_size(run.heatmaps), run.grid)

@@ -10,9 +10,9 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
 from mmtranspose.errors import InputError
-from mmtranspose.explain.flip_test import RecordedPrediction, decoded, uses_flip_test
+from mmtranspose.explain.flip_test import RecordedPrediction, decoded, require_heatmap_flip, uses_flip_test
 from mmtranspose.explain.interventions.ablated_tokens import replaced
-from mmtranspose.explain.recording import evaluating, require_transpose
+from mmtranspose.explain.recording import evaluating, require_full_precision, require_transpose
 from mmtranspose.typing import Batch, PoseEstimator
 
 
@@ -34,9 +34,13 @@ def heatmaps_without_tokens(
 
     Raises:
         UnsupportedModelError: The encoder cannot be read; see :func:`~mmtranspose.explain.recording.require_transpose`.
-        InputError: ``off`` is not bool, or not over these images' token grids.
+        InputError: ``off`` is not bool, or not over these images' token grids; the model is in half precision; or its
+            ``test_cfg.flip_mode`` is not ``'heatmap'`` and ``flip_indices`` are given.
     """
     require_transpose(model)
+    require_full_precision(model)
+    if flip_indices is not None:
+        require_heatmap_flip(model)
     if off.dtype != torch.bool or off.dim() != 3 or len(off) != len(inputs):
         raise InputError(
             f'tokens to switch off must be bool, of shape ({len(inputs)}, h, w), not {off.dtype} {tuple(off.shape)}'
@@ -45,9 +49,8 @@ def heatmaps_without_tokens(
     both = off if flip_indices is None else torch.cat([off, off.flip(-1)])
     with evaluating(model), _replacing(model.neck.encoder, both.flatten(1)):
         prediction = RecordedPrediction.of(model, inputs, flip_indices)
-    grid = tuple(off.shape[1:])
-    if prediction.run.grid != grid:
-        raise InputError(f'the token grid is {prediction.run.grid}, the tokens to switch off are {grid}')
+    if prediction.run.grid != tuple(off.shape[1:]):  # a transposed one has as many tokens
+        raise InputError(f'the token grid of the images is {prediction.run.grid}, (h, w), not {tuple(off.shape[1:])}')
     return prediction.heatmaps
 
 

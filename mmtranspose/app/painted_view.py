@@ -119,7 +119,7 @@ def _facts(
         facts.append(('tokens off', f'{pair.off.sum()} of {pair.off.size}' if pair.off.any() else NO_TOKEN))
     furthest = pair.furthest(settings.kpt_thr)
     if furthest is None:
-        return [*facts, ('moved furthest', f'nothing moved by {pair.seen:.1f} pixels or more')]
+        return [*facts, ('moved furthest', f'no certain keypoint by {pair.seen:.1f} pixels or more')]
     moved = f'{spaced(explorer.names[furthest])}, {pair.movement[furthest]:.1f} pixels'
     return [*facts, ('moved furthest', moved)]
 

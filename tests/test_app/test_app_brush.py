@@ -372,7 +372,7 @@ class TestBrush:
         both, facts, moves, _ = render_painted(explorer, session, settings)
         np.testing.assert_array_equal(both, render_painted(explorer, session, Settings(kpt_thr=0.5, compared=AFTER))[0])
         assert not any(move.furthest for move in moves)
-        assert dict(facts)['moved furthest'] == 'nothing moved by 2.7 pixels or more'
+        assert dict(facts)['moved furthest'] == 'no certain keypoint by 2.7 pixels or more'
 
 
 class TestTokenAblation:

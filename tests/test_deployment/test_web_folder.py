@@ -136,6 +136,7 @@ class TestFolder:
         texts = [path.read_text() for path in site.iterdir() if path.suffix in ('.html', '.js', '.css', '.webmanifest')]
         assert not re.search(r'(?<!for )https?://(?! and)', ''.join(texts))
         assert '<b>Draw a box around a person,</b>' in page
+        assert '.hint' not in (site / 'viewer.css').read_text()  # which page.css lays out in its own way
 
     def test_what_the_page_knows(self, files, package, tmp_path, run_command):
         site = tmp_path / 'site'

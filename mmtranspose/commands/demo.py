@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmtranspose.demo.photograph_demo import pose_photograph
 from mmtranspose.demo.pose_demo import Demo
 from mmtranspose_cli.parser import command_parser
+from mmtranspose_cli.terminal import printable
 
 CONFIG = 'transpose-r-tiny_synthetic'
 
@@ -16,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = command_parser(
         'demo',
         'Draw synthetic people, train a small TransPose on them, evaluate it, and show what its predictions depend on.',
-        'mmtranspose demo --output-root demo_output',
+        'mmtranspose demo --photograph-only\n  mmtranspose demo --output-root demo_output',
     )
     arguments.add_argument(
         '--output-root', default='demo_output', metavar='DIR', help='output folder (default: demo_output)'
@@ -27,7 +29,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.add_argument('--epochs', type=int, help="epochs of training (default: the config's)")
     arguments.add_argument('--seed', type=int, default=0, help='of images and training (default: 0)')
     arguments.add_argument('--device', default='cpu', help='device for the images (default: cpu); training uses a GPU')
+    arguments.add_argument(
+        '--photograph-only',
+        action='store_true',
+        help='train nothing: only pose a photograph by the weights that come with the package (seconds)',
+    )
     args = arguments.parse_args(argv)
+    if args.photograph_only:
+        files = pose_photograph(Path(args.output_root), args.device)
+        print('\n'.join(printable(f'{name}: {path}') for name, path in files.items()))
+        return
     counts = (args.num_train, args.num_val, args.epochs)
     demo = Demo(Path(args.output_root), args.config, args.seed, *counts, args.device)
     demo.run()

@@ -65,6 +65,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help='the map of a keypoint: the mean over the four tokens around the peak of its heatmap, weighted by their '
         'nearness (default), or the map of the token that holds the peak',
     )
+    arguments.add_argument(
+        '--animation',
+        action='store_true',
+        help="also NAME_animation.gif: the poses, and the last layer's map of one keypoint after the other",
+    )
     arguments.add_argument('--no-affect', action='store_true', help='only dependency: faster, and a smaller page')
     arguments.add_argument(
         '--methods',
@@ -183,7 +188,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         score_thr=args.kpt_thr,
         flip_test=False if args.no_flip_test else None,
     )
-    files = write_explanations(args.output_root, Path(args.input).name, image, explanations, args.threshold)
-    print(printable(f'{len(explanations)} people: {", ".join(files["page"] + files["maps"] + files["figures"])}'))
+    files = write_explanations(args.output_root, Path(args.input).name, image, explanations, args.threshold, args.animation)
+    named = [file for kind in ('page', 'animation', 'maps', 'figures') for file in files[kind]]
+    print(printable(f'{len(explanations)} people: {", ".join(named)}'))
     print(printable(f'{len(files["overlays"])} overlays: {Path(files["overlays"][0]).parent}'))
     return FAILED if left_out else DONE

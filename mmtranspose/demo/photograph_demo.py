@@ -9,8 +9,8 @@ import numpy as np
 from mmtranspose.explain.explainer import explain_topdown
 from mmtranspose.inference.pose_estimation import inference_topdown
 from mmtranspose.loading.init_model import init_model
-from mmtranspose.media import read_image, write_image
-from mmtranspose.visualization import contact_sheet, draw_poses, overlay_people, write_page
+from mmtranspose.media import read_image, write_animation, write_image
+from mmtranspose.visualization import contact_sheet, dependency_animation, draw_poses, overlay_people, write_page
 
 MODEL = 'transpose-r-small_photographs'
 # "camera" of scikit-image (`skimage.data.camera`), by Lav Varshney, who gave it to the public domain (CC0)
@@ -20,7 +20,10 @@ SHOWN = ('right_shoulder', 'right_hip', 'right_ear')
 
 
 def pose_photograph(root: Path, device: str = 'cpu') -> dict[str, str]:
-    """Write ``photograph.png`` (the pose, and what three keypoints depend on) and ``photograph.html``.
+    """Write the pose of the photograph that comes with the package, and what its keypoints depend on.
+
+    The files are ``photograph.png`` (the pose, and three keypoints), ``photograph.gif`` (all keypoints, one after the
+    other) and ``photograph.html`` (the page to explore).
 
     Args:
         root (Path): The folder.
@@ -33,8 +36,10 @@ def pose_photograph(root: Path, device: str = 'cpu') -> dict[str, str]:
     samples = inference_topdown(model, image, boxes)
     people = explain_topdown(model, image, boxes, affect=True)
     overlays = [overlay_people(image, people, keypoint, people[0].num_layers - 1) for keypoint in SHOWN]
-    files = {'photograph': str(root / 'photograph.png'), 'photograph_explained': str(root / 'photograph.html')}
+    kinds = dict(photograph='png', photograph_animation='gif', photograph_explained='html')
+    files = {name: str(root / f'photograph.{suffix}') for name, suffix in kinds.items()}
     drawn = [draw_poses(image, samples, model.dataset_meta), *overlays]
     write_image(files['photograph'], contact_sheet(drawn, len(drawn), (image.shape[1], image.shape[0])))
+    write_animation(files['photograph_animation'], *dependency_animation(image, people))
     write_page(files['photograph_explained'], image, people, 'A photographer (Lav Varshney, CC0)')
     return files

@@ -2,7 +2,7 @@
 
 from mmtranspose.media.frame import Frame, Unreadable, Video
 from mmtranspose.media.image_array import UnusableArray, as_image
-from mmtranspose.media.image_file import UnreadableImage, read_image, write_image
+from mmtranspose.media.image_file import UnreadableImage, read_image, write_animation, write_image
 from mmtranspose.media.sources import Source, open_source
 from mmtranspose.media.video_writer import VideoWriter
 
@@ -17,5 +17,6 @@ __all__ = [
     'as_image',
     'open_source',
     'read_image',
+    'write_animation',
     'write_image',
 ]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,31 @@ def write_image(path: PathLike, image: np.ndarray) -> None:
         raise OSError(f'{path}: an image of {w} x {h} pixels cannot be written as {path.suffix!r}; use .png or .jpg')
     with partial_file(path) as partial:
         partial.write_bytes(data.tobytes())
+
+
+def write_animation(path: PathLike, frames: Sequence[np.ndarray], durations: Sequence[int]) -> None:
+    """Write frames as a GIF that repeats for ever; the file is written whole or not at all.
+
+    Args:
+        path (PathLike): The file, of suffix ``.gif``; missing folders are made.
+        frames (Sequence[np.ndarray]): (h, w, 3), BGR, uint8, all of one size; at least one.
+        durations (Sequence[int]): How long each frame is shown, in milliseconds; a GIF rounds to hundredths.
+
+    Raises:
+        OSError: The folder or file cannot be written.
+    """
+    images = [Image.fromarray(np.ascontiguousarray(frame[..., ::-1])) for frame in frames]
+    # One palette for all frames: what stands still keeps its colours.
+    few = [image.reduce(2) for image in images[:: len(images) // 16 + 1]]
+    together = Image.new('RGB', (few[0].width, few[0].height * len(few)))
+    for number, image in enumerate(few):
+        together.paste(image, (0, number * image.height))
+    palette = together.quantize(256, Image.Quantize.MAXCOVERAGE)
+    images = [image.quantize(palette=palette) for image in images]
+    with partial_file(path) as partial, open(partial, 'wb') as file:
+        images[0].save(
+            file, 'GIF', save_all=True, append_images=images[1:], duration=list(durations), loop=0, disposal=1
+        )
 
 
 class ImageInput:

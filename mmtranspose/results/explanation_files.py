@@ -10,9 +10,15 @@ import numpy as np
 
 from mmtranspose.explain import PoseExplanation
 from mmtranspose.files.output_paths import partial_file
-from mmtranspose.media import write_image
+from mmtranspose.media import write_animation, write_image
 from mmtranspose.typing import PathLike
-from mmtranspose.visualization import explanation_figure, overlay_people, relevance_figure, write_page
+from mmtranspose.visualization import (
+    dependency_animation,
+    explanation_figure,
+    overlay_people,
+    relevance_figure,
+    write_page,
+)
 
 OVERLAYS = '_overlays'  # the end of the name of the folder with an image's overlays
 
@@ -23,6 +29,7 @@ def write_explanations(
     image: np.ndarray,
     explanations: Sequence[PoseExplanation],
     threshold: float | None = None,
+    animation: bool = False,
 ) -> dict[str, list[str]]:
     """Write the page, the raw maps, the figures and the overlays that explain the poses of the people in an image.
 
@@ -32,10 +39,11 @@ def write_explanations(
         image (np.ndarray): (h, w, 3), BGR, uint8.
         explanations (Sequence[PoseExplanation]): One explanation a person; at least one.
         threshold (float | None): Weights at or below it are not drawn (the authors suggest 0.01).
+        animation (bool): Also write a GIF of the poses and the last layer's maps, keypoint after keypoint.
 
     Returns:
         dict: Paths by kind of file: ``page`` (one HTML file for all people), ``maps`` (one ``.npz``, see
-        :func:`write_maps`), ``figures`` (layers x keypoints, one for each person and direction; methods x keypoints),
+        :func:`write_maps`), ``animation`` (one GIF, or none), ``figures`` (layers x keypoints, one for each person and direction; methods x keypoints),
         ``overlays`` (the last layer's maps of one keypoint over the image, for all people).
 
     Raises:
@@ -44,8 +52,11 @@ def write_explanations(
     name = name.encode('utf-8', 'replace').decode('utf-8')  # names of files need not be text
     root, stem = Path(root), Path(name).stem
     files: dict[str, list[str]] = {'page': [f'{stem}.html'], 'maps': [f'{stem}.npz'], 'figures': [], 'overlays': []}
+    files['animation'] = [f'{stem}_animation.gif'] if animation else []
     write_page(root / files['page'][0], image, explanations, name, threshold)
     write_maps(root / files['maps'][0], explanations)
+    for file in files['animation']:
+        write_animation(root / file, *dependency_animation(image, explanations, threshold=threshold))
 
     def write(kind: str, file: str, drawn: np.ndarray) -> None:
         files[kind].append(file)

@@ -2,6 +2,7 @@
 
 from mmtranspose.visualization.contact_sheet import contact_sheet
 from mmtranspose.visualization.dataset_figures import faithfulness_figure, layer_profile_figure, randomization_figure
+from mmtranspose.visualization.dependency_animation import dependency_animation
 from mmtranspose.visualization.dependency_matrix import dependency_matrix_figure
 from mmtranspose.visualization.explanation_figure import explanation_figure, relevance_figure
 from mmtranspose.visualization.explanation_page import write_page
@@ -11,6 +12,7 @@ from mmtranspose.visualization.pose import PoseDrawer, draw_poses, draw_tracks
 __all__ = [
     'PoseDrawer',
     'contact_sheet',
+    'dependency_animation',
     'dependency_matrix_figure',
     'draw_poses',
     'draw_tracks',

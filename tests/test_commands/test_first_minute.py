@@ -73,7 +73,8 @@ def test_checkpoint_may_follow_options(server, street, tiny_checkpoint, run_comm
 
 
 def test_explain(server, street, tmp_path, run_command):
-    assert run_command('explain', 'tiny', '--input', street, '--no-affect') == 0
+    assert run_command('explain', 'tiny', '--input', street, '--no-affect', '--animation') == 0
+    assert (tmp_path / 'here' / 'results' / 'street_animation.gif').read_bytes()[:3] == b'GIF'
     with np.load(tmp_path / 'here' / 'results' / 'street.npz') as maps:
         (boxes,) = PersonDetector()([read_image(str(street))])
         assert len(maps['keypoints']) == len(boxes) > 0

@@ -13,7 +13,7 @@ from mmpose.datasets.transforms import LoadImage
 from PIL import Image, ImageOps
 
 from mmtranspose.errors import InputError
-from mmtranspose.media import UnreadableImage, read_image, write_image
+from mmtranspose.media import UnreadableImage, read_image, write_animation, write_image
 
 LOGARITHMIC = ('.tif', np.float32, 3) if cv2.__version__ < '5' else None  # how OpenCV 4 writes them
 FORMATS = {
@@ -273,3 +273,19 @@ class TestWriteImage:
             write_image(tmp_path / 'a.png', 255 - image)
         np.testing.assert_array_equal(cv2.imread(str(tmp_path / 'a.png')), image)
         assert os.listdir(tmp_path) == ['a.png']
+
+
+def test_animations_are_stored_and_repeat(tmp_path):
+    smooth = np.indices((40, 60)).sum(0)[..., None] * np.array([1, 2, 0]) + [40, 20, 90]  # BGR
+    frames = [smooth.astype(np.uint8), smooth[:, ::-1].astype(np.uint8)]
+    path = tmp_path / 'new' / 'a.gif'
+    write_animation(path, frames, [500, 80])
+    with Image.open(path) as image:
+        assert (image.n_frames, image.info['loop'], image.size) == (2, 0, (60, 40))
+        for number, (frame, duration) in enumerate(zip(frames, (500, 80))):
+            image.seek(number)
+            assert image.info['duration'] == duration
+            difference = np.asarray(image.convert('RGB')).astype(int) - frame[..., ::-1]
+            assert np.abs(cv2.blur(difference.astype(np.float32), (9, 9))).max() < 6  # dithered: right on average
+    with pytest.raises(OSError):
+        write_animation(path / 'b.gif', frames, [500, 80])

@@ -188,7 +188,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         score_thr=args.kpt_thr,
         flip_test=False if args.no_flip_test else None,
     )
-    files = write_explanations(args.output_root, Path(args.input).name, image, explanations, args.threshold, args.animation)
+    name, drawn = Path(args.input).name, (args.threshold, args.animation)
+    files = write_explanations(args.output_root, name, image, explanations, *drawn)
     named = [file for kind in ('page', 'animation', 'maps', 'figures') for file in files[kind]]
     print(printable(f'{len(explanations)} people: {", ".join(named)}'))
     print(printable(f'{len(files["overlays"])} overlays: {Path(files["overlays"][0]).parent}'))

@@ -43,8 +43,9 @@ def write_explanations(
 
     Returns:
         dict: Paths by kind of file: ``page`` (one HTML file for all people), ``maps`` (one ``.npz``, see
-        :func:`write_maps`), ``animation`` (one GIF, or none), ``figures`` (layers x keypoints, one for each person and direction; methods x keypoints),
-        ``overlays`` (the last layer's maps of one keypoint over the image, for all people).
+        :func:`write_maps`), ``animation`` (one GIF, or none), ``figures`` (layers x keypoints, one for each person and
+        direction; methods x keypoints), ``overlays`` (the last layer's maps of one keypoint over the image, for all
+        people).
 
     Raises:
         OSError: A file cannot be written; the error names it.

@@ -287,5 +287,5 @@ def test_animations_are_stored_and_repeat(tmp_path):
             assert image.info['duration'] == duration
             difference = np.asarray(image.convert('RGB')).astype(int) - frame[..., ::-1]
             assert np.abs(cv2.blur(difference.astype(np.float32), (9, 9))).max() < 6  # dithered: right on average
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match='a.gif'):
         write_animation(path / 'b.gif', frames, [500, 80])

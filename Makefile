@@ -4,12 +4,11 @@
 #   DEMO_ARGS=...    options of tools/demo.py;  TEST_ARGS=...  options of pytest: -n 4, -n 0, a test's file
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check demo demo-detector test lint release-check clean distclean venv-key
+.PHONY: help setup check demo demo-detector test lint clean distclean venv-key
 
 BASE_PYTHON ?=
 DEMO_ARGS ?=
 TEST_ARGS ?=
-RELEASE_ARGS ?=
 
 ifdef PYTHON
 READY := check
@@ -38,8 +37,8 @@ help:
 	@echo 'make demo-detector   then: a person detector trained on the same people'
 	@echo 'make test       the tests, in two processes                     (TEST_ARGS=...)'
 	@echo 'make lint       ruff check, ruff format --check and mypy'
-	@echo 'make release-check   whether the last commit can be released   (RELEASE_ARGS=--allow-placeholders)'
 	@echo 'make setup      only the environment .venv                      (BASE_PYTHON=python3.10)'
+	@echo 'make release-check   whether the last commit can be released    (RELEASE_ARGS=--allow-placeholders)'
 	@echo 'make clean      remove caches and results; distclean: .venv too'
 	@echo 'PYTHON=/path/to/python with demo, test or lint: use that MMPose environment as it is, install nothing.'
 
@@ -64,13 +63,14 @@ demo-detector: $(READY)
 test: $(READY)
 	$(RUN) -m pytest -q --durations=5 $(WARNINGS) $(WORKERS) $(TEST_ARGS)
 
+.PHONY: release-check
+release-check: $(READY)
+	$(RUN) requirements/release_check.py $(RELEASE_ARGS)
+
 lint: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
-
-release-check: $(READY)
-	$(RUN) requirements/release_check.py $(RELEASE_ARGS)
 
 clean:
 	rm -rf demo_output work_dirs build dist mmtranspose.egg-info .pytest_cache .ruff_cache .mypy_cache

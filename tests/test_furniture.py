@@ -55,7 +55,7 @@ def test_ci_runs_what_ci_run_runs_within_its_limit():
     assert job['timeout-minutes'] == int(limit)
     run = {step.get('if', ''): step['run'] for step in job['steps'] if 'Lint and test' in step.get('name', '')}
     assert run["runner.os == 'Linux'"] == '.ci/run'
-    steps = re.findall(r'^make (\w+)$', script, re.MULTILINE)
+    steps = [step for step in re.findall(r'^make (\w+)$', script, re.MULTILINE) if step != 'docs']  # the same anywhere
     for system in ('macOS', 'Windows'):
         assert re.findall(r'^make (\w+)', run[f"runner.os == '{system}'"], re.MULTILINE) == steps == ['lint', 'test']
 

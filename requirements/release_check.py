@@ -194,11 +194,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         '--allow-placeholders', action='store_true', help='do not fail where OWNER is still a placeholder'
     )
     options = parser.parse_args(arguments)
-    failed = False
+    failed = noted = False
 
     def report(title: str, problems: Sequence[str], fatal: bool = True) -> None:
-        nonlocal failed
+        nonlocal failed, noted
         failed |= fatal and bool(problems)
+        noted |= bool(problems)
         print(
             f'{"ok    " if not problems else "FAILED" if fatal else "note  "} {title}',
             *problems,
@@ -234,7 +235,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report('the wheel can be used', use(wheel, folder / 'python'))
     except CheckError as error:
         report('the check could not go on', [str(error)])
-    print('Not ready for release.' if failed else f'Ready for release: {WORK.relative_to(ROOT)}/dist', flush=True)
+    if failed or noted:
+        print('Not ready for release.' if failed else 'Ready for release but for the placeholders.', flush=True)
+    else:
+        print(f'Ready for release: {WORK.relative_to(ROOT)}/dist', flush=True)
     return int(failed)
 
 

@@ -38,6 +38,7 @@ help:
 	@echo 'make test       the tests, in two processes                     (TEST_ARGS=...)'
 	@echo 'make lint       ruff check, ruff format --check and mypy'
 	@echo 'make setup      only the environment .venv                      (BASE_PYTHON=python3.10)'
+	@echo 'make release-check   whether the last commit can be released    (RELEASE_ARGS=--allow-placeholders)'
 	@echo 'make clean      remove caches and results; distclean: .venv too'
 	@echo 'PYTHON=/path/to/python with demo, test or lint: use that MMPose environment as it is, install nothing.'
 
@@ -61,6 +62,10 @@ demo-detector: $(READY)
 
 test: $(READY)
 	$(RUN) -m pytest -q --durations=5 $(WARNINGS) $(WORKERS) $(TEST_ARGS)
+
+.PHONY: release-check
+release-check: $(READY)
+	$(RUN) requirements/release_check.py $(RELEASE_ARGS)
 
 lint: $(READY)
 	$(RUN) -m ruff check .

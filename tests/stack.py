@@ -7,7 +7,7 @@ STACK = {
     'mmcv': '2.1.0',
     'mmdet': '3.3.0',
     'mmpose': '1.3.2',
-    'mmtranspose': '0.1.0',
+    'mmtranspose': '0.2.0',
     'numpy': '1.26.4',
     'cv2': '4.11.0.86',
 }

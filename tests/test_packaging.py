@@ -1,6 +1,7 @@
 """The wheel, used without the checkout; an editable install, which follows it; and types that a user finds in both."""
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -11,6 +12,7 @@ import pytest
 from conftest import ROOT
 
 from mmtranspose import __version__
+from requirements import release_check
 
 BUILD = """
 import os, sys, tarfile
@@ -116,31 +118,20 @@ def test_no_tests_are_distributed_without_their_helpers(built):
     assert not [name for name in names if name.startswith(('tests', 'requirements', '.'))]
 
 
-def test_mim_is_real_files(wheel):
+def test_the_wheel_has_what_the_repository_has_for_it(wheel, source):
+    files = [path.relative_to(source).as_posix() for path in source.rglob('*') if path.is_file()]
     with zipfile.ZipFile(wheel) as archive:
-        inside = {name.removeprefix('mmtranspose/.mim/') for name in archive.namelist() if '/.mim/' in name}
-    checkout = {
-        path.relative_to(ROOT).as_posix()
-        for folder in ('configs', 'tools')
-        for path in (ROOT / folder).rglob('*')
-        if path.is_file() and '__pycache__' not in path.parts
-    }
-    assert inside == checkout | {'model-index.yml', 'dataset-index.yml'}
+        names = archive.namelist()
+    assert release_check.wheel_problems(names, files) == []
+    assert {'mmtranspose/.mim/model-index.yml', 'mmtranspose/visualization/report_page/report.css'} <= set(names)
 
 
-@pytest.mark.parametrize(
-    ('page', 'parts'),
-    [
-        ('explanation_page', {'page.html', 'page.css', 'page.js', 'maps.js'}),
-        ('report_page', {'report.html', 'report.css', 'report.js'}),
-    ],
-)
-def test_the_pages_parts_are_inside(wheel, page, parts):
-    folder = f'mmtranspose/visualization/{page}/'
+def test_links_of_the_description_are_absolute(wheel):
     with zipfile.ZipFile(wheel) as archive:
-        inside = {name.removeprefix(folder) for name in archive.namelist() if name.startswith(folder)}
-    checkout = {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
-    assert parts <= inside == checkout
+        (metadata,) = [archive.read(name).decode() for name in archive.namelist() if name.endswith('/METADATA')]
+    assert re.search(rf'\]\(https://github\.com/[\w-]+/mmtranspose/blob/v{__version__}/docs/\w', metadata)
+    assert f'/mmtranspose/raw/v{__version__}/docs/images/' in metadata
+    assert release_check.LINK.findall(release_check.CODE.sub('', metadata)) == []
 
 
 def test_mim_of_a_checkout_is_the_checkout():

@@ -161,6 +161,12 @@ class TestMetafiles:
         stem = {'ResNetSmall': 'ResNet', 'HRNetSmall': 'HRNet'}[cfg.model.backbone.type]
         assert metadata['Architecture'] == ['TransPose', stem]
 
+    @pytest.mark.parametrize('name', MODELS)
+    def test_mmposes_inferencers_find_the_dataset(self, name):
+        cfg = config(name)
+        used = {dataset.type for _, dataset, _ in leaf_datasets(cfg.test_dataloader.dataset)}
+        assert used == {cfg.dataset_type}
+
     def test_what_has_results_says_whose(self):
         for model in MODELS.values():
             assert ('Results' in model) == ('Results From' in model['Metadata'])

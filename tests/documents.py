@@ -69,6 +69,7 @@ def parse_mmtranspose(words: list[str]) -> argparse.Namespace | None:
     parse = CommandParser.parse_known_args
 
     def parse_and_stop(self, *args, **options):
+        self.allow_abbrev = False
         namespace, left = parse(self, *args, **options)
         if left:
             self.error(f'unrecognized arguments: {left}')

@@ -24,9 +24,9 @@ def code_blocks(path: Path, language: str) -> list[str]:
     return re.findall(rf'^```{language}\n(.*?)^```', path.read_text(encoding='utf-8'), re.DOTALL | re.MULTILINE)
 
 
-def commands(path: Path) -> list[list[str]]:
-    """The command lines of a page's ``bash`` blocks, each split into words, without comments."""
-    lines = '\n'.join(code_blocks(path, 'bash')).replace('\\\n', ' ').splitlines()
+def commands(path: Path, language: str = 'bash') -> list[list[str]]:
+    """The command lines of a page's blocks, each split into words, without comments."""
+    lines = '\n'.join(code_blocks(path, language)).replace('\\\n', ' ').splitlines()
     return [words for line in lines for words in [shlex.split(line, comments=True)] if words]
 
 
@@ -78,7 +78,8 @@ def parse_mmtranspose(words: list[str]) -> argparse.Namespace | None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CommandParser, 'parse_args', parse_and_stop)
         patch.setattr(CommandParser, 'parse_intermixed_args', parse_and_stop)
-        module = importlib.import_module(f'mmtranspose.commands.{command.replace("-", "_")}')
+        place = f'mmtranspose.commands.{command.replace("-", "_")}'
+        module = importlib.import_module('mmtranspose_cli.doctor' if command == 'doctor' else place)
         with pytest.raises(_Parsed) as parsed:
             module.main(arguments)
     return parsed.value.args[0]

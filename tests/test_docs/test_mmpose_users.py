@@ -65,10 +65,6 @@ def test_what_mim_search_prints_is_the_metafiles():
         assert f'{ZOO[name]["Results"][0]["Metrics"]["AP"]:.3f}' == value
     reported = [model for model in ZOO.values() if 'by the authors' in model['Metadata'].get('Results From', '')]
     best = sorted((model['Results'][0]['Metrics']['AP'] for model in reported), reverse=True)
-        model['Results'][0]['Metrics']['AP']
-        for model in ZOO.values()
-        if model['Metadata'].get('Results From', '').startswith('reported')
-    ]
     assert [float(value) for _, value in printed] == best[: len(printed)]
 
 

@@ -17,6 +17,19 @@ from conftest import ROOT
 from mmengine.config import Config
 from mmengine.fileio import load
 from mmengine.infer import BaseInferencer
+from zoo_pages import (
+    METADATA,
+    METAFILES,
+    METRICS,
+    MODELS,
+    RELEASED,
+    SHIPPED,
+    SOURCES,
+    input_size,
+    metrics_of,
+    read_tables,
+    results_of,
+)
 
 from mmtranspose.commands.test import main as evaluate
 from mmtranspose.errors import InputError
@@ -31,12 +44,7 @@ from mmtranspose.loading.leaf_datasets import leaf_datasets
 TEMPLATE = 'td-hm_transpose-r-a3_finetune-1xb28-50e_custom-256x192'
 TEST_DEV = '-test-dev-'
 
-METAFILES = sorted(ROOT.glob('configs/**/*.yml'))
 PAGES = sorted(path.with_suffix('.md') for path in METAFILES)
-METADATA = {metafile: load(str(metafile)) for metafile in METAFILES}
-MODELS = {model['Name']: model for content in METADATA.values() for model in content['Models']}
-RELEASED = {name: model for name, model in MODELS.items() if '://' in model.get('Weights', '')}  # by the authors
-SHIPPED = {name: model for name, model in MODELS.items() if 'Weights' in model and name not in RELEASED}  # by us
 
 DATASETS = {
     'CocoDataset': 'COCO',
@@ -51,38 +59,6 @@ DATASETS = {
 }
 BORROWED_FORMATS = dict.fromkeys(('data/synthetic', 'data/drawn'), 'Synthetic people')  # read by CocoDataset
 
-COLUMNS = {'AP50': 'AP@0.5', 'AP75': 'AP@0.75', 'AP(M)': 'AP (M)', 'AP(L)': 'AP (L)'}
-METRICS = ('AP', 'AP@0.5', 'AP@0.75', 'AP (M)', 'AP (L)', 'AR', 'PCK@0.2 (torso)')
-SOURCES = ('reported by the authors', 'measured here')
-
-
-def input_size(name):
-    """(w, h) of the network's input."""
-    steps = config(name).val_dataloader.dataset.pipeline
-    return next(tuple(step.input_size) for step in steps if 'input_size' in step)
-
-
-def read_tables(path):
-    """The rows of a page's tables: (the heading above, column to cell)."""
-    heading, columns, rows = '', None, []
-    for line in path.read_text(encoding='utf-8').splitlines():
-        if line.startswith('#'):
-            heading = line.lstrip('# ')
-        if not line.startswith('|'):
-            columns = None
-            continue
-        cells = [cell.strip() for cell in line.strip('| ').split('|')] if columns else line[1:-1].split('|')
-        if columns is None:
-            columns = [column_name(cell) for cell in cells]
-        elif set(line) - set('|-: '):
-            rows.append((heading, dict(zip(columns, cells))))
-    return rows
-
-
-def column_name(cell):
-    name = re.sub(r'</?sup>', '', cell.strip())
-    return COLUMNS.get(name.replace(' ', ''), name)
-
 
 def link_of(row):
     """The config that a table's row links to, as a path; None for another row."""
@@ -93,14 +69,6 @@ def link_of(row):
 def model_of(row):
     """The name of the model that a table's row is about."""
     return link_of(row).stem.replace(TEST_DEV, '-')
-
-
-def metrics_of(row):
-    return {name: float(row[name]) for name in METRICS if name in row}
-
-
-def results_of(model):
-    return {result['Dataset']: result['Metrics'] for result in model.get('Results', [])}
 
 
 class TestMetafiles:
@@ -160,6 +128,12 @@ class TestMetafiles:
         assert trained_on == (listed if isinstance(listed, list) else [listed])
         stem = {'ResNetSmall': 'ResNet', 'HRNetSmall': 'HRNet'}[cfg.model.backbone.type]
         assert metadata['Architecture'] == ['TransPose', stem]
+
+    @pytest.mark.parametrize('name', MODELS)
+    def test_mmposes_inferencers_find_the_dataset(self, name):
+        cfg = config(name)
+        used = {dataset.type for _, dataset, _ in leaf_datasets(cfg.test_dataloader.dataset)}
+        assert used == {cfg.dataset_type}
 
     def test_what_has_results_says_whose(self):
         for model in MODELS.values():

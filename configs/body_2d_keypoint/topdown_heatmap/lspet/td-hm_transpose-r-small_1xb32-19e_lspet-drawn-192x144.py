@@ -30,6 +30,7 @@ auto_scale_lr = dict(base_batch_size=32)
 custom_hooks = [dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.0005, update_buffers=True, priority=49)]
 default_hooks = dict(checkpoint=dict(save_best='torso/PCK'))
 
+dataset_type = 'CocoDataset'  # MMPose's inferencers ask for it
 data_root = 'data/'
 metainfo = dict(from_file='configs/_base_/datasets/coco.py')
 # Keypoint of LSPET, keypoint of COCO
@@ -69,7 +70,7 @@ train_dataloader = dict(
             dict(lspet, data_root=data_root + 'lspet/', ann_file='train.json'),
             dict(lspet, data_root=data_root + 'lspet_extra/', ann_file='extra.json'),
             dict(
-                type='CocoDataset',
+                type=dataset_type,
                 data_root=data_root + 'drawn/',
                 ann_file='annotations/person_keypoints_train.json',
                 data_prefix=dict(img='train/'),
@@ -92,7 +93,7 @@ val_dataloader = dict(
 )
 test_dataloader = dict(
     dataset=dict(
-        type='CocoDataset',
+        type=dataset_type,
         data_root=data_root + 'coco/',
         ann_file='annotations/person_keypoints_val2017.json',
         bbox_file=data_root + 'coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json',

@@ -1,0 +1,109 @@
+"""What pages of Markdown hold: code blocks, the commands in them, sections, links."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from mmtranspose_cli.main import COMMANDS, SCRIPTS
+from mmtranspose_cli.parser import CommandParser
+
+# Options of mim's own; it gives all others to the script.
+MIM_OPTIONS = {'--launcher': 1, '--gpus': 1, '-G': 1, '--gpus-per-node': 1, '--partition': 1, '-p': 1}
+MIM_SEARCH = ('--config', '--valid-config', '--model', '--dataset', '--condition', '--sort', '--field', '--valid-field')
+MIM_DOWNLOAD = ('--config', '--dataset', '--dest')
+
+
+def code_blocks(path: Path, language: str) -> list[str]:
+    """The code blocks of a language, in the page's order."""
+    return re.findall(rf'^```{language}\n(.*?)^```', path.read_text(encoding='utf-8'), re.DOTALL | re.MULTILINE)
+
+
+def commands(path: Path, language: str = 'bash') -> list[list[str]]:
+    """The command lines of a page's blocks, each split into words, without comments."""
+    lines = '\n'.join(code_blocks(path, language)).replace('\\\n', ' ').splitlines()
+    return [words for line in lines for words in [shlex.split(line, comments=True)] if words]
+
+
+def sections(path: Path) -> list[str]:
+    """The headings of the second level."""
+    return re.findall(r'^## (.+)$', path.read_text(encoding='utf-8'), re.MULTILINE)
+
+
+def dead_links(path: Path) -> list[str]:
+    """Links of a page that lead to no file beside it, or to no heading of that file."""
+    links = re.findall(r'\]\(([^)\s]+)\)', path.read_text(encoding='utf-8'))
+    return [link for link in links if '://' not in link and not _leads_somewhere(path, link)]
+
+
+def _leads_somewhere(path: Path, link: str) -> bool:
+    name, _, anchor = link.partition('#')
+    target = path.parent / name if name else path
+    return target.exists() and (not anchor or anchor in _anchors(target))
+
+
+def _anchors(path: Path) -> set[str]:
+    headings = re.findall(r'^#+ (.+)$', path.read_text(encoding='utf-8'), re.MULTILINE)
+    return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
+
+
+class _Parsed(Exception):
+    """The arguments were taken."""
+
+
+def parse_mmtranspose(words: list[str]) -> argparse.Namespace | None:
+    """Give the words after ``mmtranspose`` to the command's own parser and do nothing else; None for a shell script.
+
+    Raises:
+        SystemExit: The parser refuses them.
+    """
+    command, *arguments = words
+    if command in SCRIPTS:
+        return None
+    assert command in COMMANDS, command
+    parse = CommandParser.parse_known_args
+
+    def parse_and_stop(self, *args, **options):
+        self.allow_abbrev = False
+        namespace, left = parse(self, *args, **options)
+        if left:
+            self.error(f'unrecognized arguments: {left}')
+        raise _Parsed(namespace)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CommandParser, 'parse_args', parse_and_stop)
+        patch.setattr(CommandParser, 'parse_intermixed_args', parse_and_stop)
+        place = f'mmtranspose.commands.{command.replace("-", "_")}'
+        module = importlib.import_module('mmtranspose_cli.doctor' if command == 'doctor' else place)
+        with pytest.raises(_Parsed) as parsed:
+            module.main(arguments)
+    return parsed.value.args[0]
+
+
+def parse_mim(words: list[str]) -> argparse.Namespace | None:
+    """Do the same for the words after ``mim``: what mim gives to a script of ours goes to that command's parser.
+
+    Raises:
+        SystemExit: The parser refuses them.
+    """
+    action, package, *arguments = words
+    assert package in ('mmtranspose', 'mmpose'), package
+    if action in ('search', 'download'):
+        known = MIM_SEARCH if action == 'search' else MIM_DOWNLOAD
+        assert {word for word in arguments if word.startswith('-')} <= set(known)
+        return None
+    assert action in ('train', 'test', 'run'), action
+    kept, given = [] if action == 'run' else [action], iter(arguments)
+    for word in given:
+        if word in MIM_OPTIONS and action != 'run':
+            next(given)
+        elif word == '--checkpoint' and action == 'test':
+            kept.insert(2, next(given))
+        else:
+            kept.append(word)
+    return parse_mmtranspose([kept[0].replace('_', '-'), *kept[1:]])

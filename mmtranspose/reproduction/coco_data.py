@@ -22,8 +22,8 @@ from mmtranspose.reproduction.protocols import LOADER
 
 IMAGES, BOXES = 5000, 104_125  # of COCO val2017, and of the paper's detector in them
 NAMED_AT_MOST = 10  # missing images
-# What each kind of file is, and how to get it, into its {folder} or the folder {above}: from COCO, and for the boxes from
-# the places that MMPose's page on COCO names
+# What each kind of file is, and how to get it into its {folder} or the folder {above}: from COCO, and the boxes from
+# where MMPose's page on COCO says
 DOWNLOADS = {
     'annotations': (
         'annotations of COCO val2017 (an archive of 241 MB)',

@@ -52,15 +52,16 @@ def text_lines(summary: Mapping[str, Any]) -> list[str]:
     rows: list[Sequence[str]] = [('protocol', summary['name'], *METRICS)]
     for one in summary['protocols']:
         rows += [
-            (f'{one["name"]} ({one["words"]})', 'measured', *_points(one['measured'], '.2f')),
-            ('', summary['results_from'], *_points(one['reported'], '.1f')),
-            ('', 'difference', *_points(one['difference'], '+.2f')),
+            (one['name'], 'measured', *_points(one['measured'], '.2f')),
+            (f'  {one["boxes"]} boxes', summary['results_from'], *_points(one['reported'], '.1f')),
+            (f'  {"" if one["flip_test"] else "no "}flip test', 'difference', *_points(one['difference'], '+.2f')),
         ]
     weights, versions = summary['weights'], summary['versions']
+    given = '' if weights['of_the_zoo'] else ' (--checkpoint)'
     return [
         *table_lines(rows, '<<>'),
         '',
-        f'weights: {weights["source"]}, SHA-256 {weights["sha256"]}',
+        f'weights: {weights["source"]}{given}, SHA-256 {weights["sha256"]}',
         f'data: {summary["data"]["root"]}',
         f'{", ".join(f"{name} {version}" for name, version in versions.items())}, {summary["device"]}',
         *warning_lines(summary['no_reproduction_because']),

@@ -86,7 +86,10 @@ def protocol_config(
         **options,
         'model.test_cfg.flip_test': protocol.flip_test,
         'log_level': 'WARNING',  # a progress bar in place of the log
-        'experiment_name': protocol.name,  # mmengine's runs of one process would share their logs
+        'experiment_name': protocol.name,  # mmengine's runs of one process would share their logs, and their visualizer
+        'visualizer.name': protocol.name,
+        # Processes that outlive the run would be copied into those of the next one, whose garbage collector closes them
+        f'{LOADER}.persistent_workers': False,
     }
     if not protocol.uses_detector:
         options[f'{LOADER}.dataset.bbox_file'] = ''

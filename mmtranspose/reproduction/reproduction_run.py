@@ -108,6 +108,8 @@ def reproduce(name: str, settings: ReproductionSettings, tell: Callable[[str], N
     protocols = [PROTOCOLS[one] for one in dict.fromkeys(settings.protocols)]
     data, report = _prepare_data(model, protocols, settings)
     reasons = data.differences()
+    if settings.accelerate not in (None, 'fp32'):
+        reasons.append(f'the network computes in {settings.accelerate} (--accelerate), which rounds more than fp32')
     for line in warning_lines(reasons):
         tell(line)
     weights = settings.checkpoint or model.weights

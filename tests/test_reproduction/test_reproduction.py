@@ -216,6 +216,12 @@ class TestGoesOn:
     def test_keyed_by_settings(self, options, measured, again):
         assert again.run(*options) == 0 and again.measured == measured
 
+    def test_lower_precision_is_no_reproduction(self, again, tmp_path):
+        assert again.run('--accelerate', 'bf16', '--protocols', 'no-flip', '--out', tmp_path / 'a.json') == 0
+        assert again.measured == ['no-flip']
+        reasons = json.loads((tmp_path / 'a.json').read_text())['no_reproduction_because']
+        assert reasons[-1] == 'the network computes in bf16 (--accelerate), which rounds more than fp32'
+
     def test_keyed_by_weights(self, again, served, tmp_path):
         other = tmp_path / 'other.safetensors'
         other.write_bytes(Path(served.file).read_bytes() + b' ')
@@ -364,7 +370,7 @@ SUMMARY = dict(
     no_reproduction_because=[],
     versions=dict(mmtranspose='0.2.0', torch='2.11.0'),
     device='cpu (x86_64)',
-    weights=dict(source='a.pth', sha256='0123456789abcdef'),
+    weights=dict(source='a.pth', sha256='0123456789abcdef', of_the_zoo=True),
     data=dict(root='data/coco/'),
     protocols=[
         dict(
@@ -397,9 +403,9 @@ class TestTables:
         lines = [re.split(r'  +', line.strip()) for line in text_lines(SUMMARY)]
         assert lines[:4] == [
             ['protocol', 'transpose-r-a3', 'AP', 'AP50', 'AP75', 'AP(M)', 'AP(L)', 'AR'],
-            ['detector (detector boxes, flip test)', 'measured', '71.68', '88.91', '78.75', '68.00', '-', '77.10'],
-            ['reported by the authors', '71.7', '88.9', '78.8', '68.0', '78.6', '-'],
-            ['difference', '-0.02', '+0.01', '-0.05', '+0.00', '-', '-'],
+            ['detector', 'measured', '71.68', '88.91', '78.75', '68.00', '-', '77.10'],
+            ['detector boxes', 'reported by the authors', '71.7', '88.9', '78.8', '68.0', '78.6', '-'],
+            ['flip test', 'difference', '-0.02', '+0.01', '-0.05', '+0.00', '-', '-'],
         ]
 
     def test_markdown(self):

@@ -18,6 +18,7 @@ from mmtranspose.loading import zoo
 from mmtranspose.loading.conversion import sha256
 from mmtranspose.reproduction import coco_data, reproduction_run
 from mmtranspose.reproduction.comparison import beyond, differences, markdown_lines, text_lines
+from mmtranspose.reproduction.protocols import PROTOCOLS, protocol_config
 from mmtranspose.reproduction.reported_results import METRICS, find_reported, reported_models
 from mmtranspose.version import __version__
 
@@ -127,6 +128,11 @@ class TestMeasured:
             ('ground-truth', True),
             ('detector', False),
         ]
+
+    def test_runs_of_one_process_are_apart(self, tmp_path):
+        configs = [protocol_config(one, 'transpose-r-a3', 'a.pth', str(tmp_path), {}) for one in PROTOCOLS.values()]
+        assert not any(cfg.test_dataloader.persistent_workers for cfg in configs)  # see protocol_config
+        assert len({cfg.experiment_name for cfg in configs}) == len({cfg.visualizer.name for cfg in configs}) == 3
 
 
 class TestJson:
@@ -240,18 +246,18 @@ class TestGoesOn:
 
 class TestMissing:
     @pytest.fixture
-    def refused(self, again, data, tmp_path, served):
+    def refused(self, again, data, tmp_path, monkeypatch):
         """Takes files away from a copy of the dataset; returns the message, when nothing was fetched or computed."""
         shutil.copytree(data, tmp_path / 'my data')
+        monkeypatch.setattr(reproduction_run, 'released_file', lambda source: pytest.fail(f'{source} was fetched'))
 
-        def refused(*names, options=()):
+        def refused(*names):
             for name in names:
                 path = tmp_path / 'my data' / 'coco' / name
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-            asked = len(served.server.asked)
             with pytest.raises(InputError) as error:
-                again.run('--data-root', tmp_path / 'my data', *options)
-            assert again.measured == [] and len(served.server.asked) == asked
+                again.run('--data-root', tmp_path / 'my data')
+            assert again.measured == []
             return str(error.value)
 
         refused.root = tmp_path / 'my data' / 'coco'
@@ -320,8 +326,9 @@ class TestSomeImages:
         (tmp_path / 'data' / 'coco' / 'val2017' / '000000000002.jpg').unlink()
         assert again.run('--data-root', tmp_path / 'data', '--max-images', '1') == 0
 
-    def test_all_of_them(self, again):
+    def test_all_of_them(self, again, capsys):
         assert again.run('--max-images', '2') == 0 and again.measured == []
+        assert 'only the first' not in capsys.readouterr().out
 
     def test_nobody_in_them(self, data, tmp_path):
         content = json.loads((data / 'coco' / ANNOTATIONS).read_text())

@@ -19,6 +19,7 @@ from mmtranspose_cli.terminal import print_any_character, print_error
 COMMANDS = {
     'train': 'train a model',
     'test': 'evaluate a checkpoint',
+    'reproduce': "measure a released model by the paper's protocol, beside the reported results",
     'infer': 'estimate poses in images, folders, videos and cameras',
     'explain': 'show what predicted keypoints depend on: an interactive page, figures, raw maps',
     'explain-dataset': 'measure what predictions depend on over a dataset, and how faithful explanations are',

@@ -18,7 +18,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1] / 'mmtranspose'
 # What every room may import; all but the first row import nothing else of ours.
 VOCABULARY = {'errors', 'typing', 'keypoint_names', 'version', 'compat', 'files'}
-PROGRAMS = {'dataset_explanation', 'benchmark', 'app', 'demo'}
+PROGRAMS = {'dataset_explanation', 'reproduction', 'benchmark', 'app', 'demo'}
 # Room: rooms that it may import beside the vocabulary. From the ground up.
 ROOMS = {
     'compat': set(),

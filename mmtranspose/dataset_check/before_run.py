@@ -32,12 +32,36 @@ def check_data(cfg: Config, loaders: Sequence[str], evaluation: bool = True) -> 
     Raises:
         InputError: A file is missing or cannot be read, or the data would stop or falsify the run.
     """
+    report = look_at_data(cfg, loaders, evaluation)
+    require_usable(cfg, report)
+    return report
+
+
+def look_at_data(cfg: Config, loaders: Sequence[str], evaluation: bool = True, num_examples: int = 1) -> Report:
+    """Look for what :func:`check_data` refuses, and refuse nothing but a file that cannot be read at all.
+
+    Args:
+        cfg, loaders, evaluation: As for :func:`check_data`.
+        num_examples (int): Examples of a kind of problem that the report keeps.
+
+    Raises:
+        InputError: An annotation file is missing or cannot be read.
+    """
     splits = [name.removesuffix('_dataloader') for name in loaders]
-    report = check_dataset(cfg, splits, max_images=IMAGES_READ, num_examples=1, only_known=True, evaluation=evaluation)
+    return check_dataset(
+        cfg, splits, max_images=IMAGES_READ, num_examples=num_examples, only_known=True, evaluation=evaluation
+    )
+
+
+def require_usable(cfg: Config, report: Report) -> None:
+    """Check that a report of :func:`look_at_data` has no errors.
+
+    Raises:
+        InputError: It has; the message lists them.
+    """
     if not report.ok():
         raise InputError(
             f'the data of config {cfg.filename} cannot be used (mmtranspose check-dataset shows more of it, '
             '--no-data-check leaves this check out):',
             details=report.lines('error'),
         )
-    return report

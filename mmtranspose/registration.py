@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -72,6 +73,22 @@ def register_configs() -> None:
     """
     MODULE2PACKAGE[PACKAGE] = PACKAGE
     replace_once(Config, '_get_cfg_path', _in_mmpose_scope)
+    for name in ('mmengine.hub.hub', 'mmengine.hub'):
+        when_imported(name, partial(_find_shipped_weights, name))
+
+
+def _find_shipped_weights(hub: str) -> None:
+    replace_once(sys.modules[hub], 'get_config', _with_place_of_weights)
+
+
+def _with_place_of_weights(read: Callable) -> Callable:
+    def get_config(cfg_path: str, pretrained: bool = False) -> Config:
+        cfg = read(cfg_path, pretrained)
+        if pretrained and cfg_path.startswith(f'{PACKAGE}::'):
+            cfg.model_path = zoo.place(cfg.model_path)
+        return cfg
+
+    return get_config
 
 
 def _in_mmpose_scope(resolve: Callable) -> Callable:

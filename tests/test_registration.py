@@ -4,6 +4,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import mmengine.hub
 import numpy as np
 import pytest
 import torch
@@ -19,6 +20,7 @@ from mmpose.registry import HOOKS, KEYPOINT_CODECS, MODELS, OPTIM_WRAPPERS, TRAN
 
 from mmtranspose import registration
 from mmtranspose.loading import zoo
+from mmtranspose.loading.init_model import init_model
 
 LAZY = """
 import os, sys
@@ -108,6 +110,18 @@ def test_hub():
     assert cfg.model_path.endswith('/Hub/tp_r_256x192_enc3_d256_h1024_mh8.pth')
     assert type(model.head).__name__ == 'TransPoseHead'
     assert sum(value.numel() for value in model.parameters()) == 4998737
+
+
+def test_hub_finds_weights_in_the_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (shipped,) = [model for model in zoo.models() if 'transpose-r-small_photographs' in model['Alias']]
+    name = f'mmtranspose::{shipped["Config"].partition("/configs/")[2]}'
+    assert get_config(name, pretrained=True).model_path == mmengine.hub.hub.get_config(name, True).model_path
+    weights = get_model(name, pretrained=True).state_dict()
+    expected = init_model('transpose-r-small_photographs').state_dict()
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(value, expected[key]) for key, value in weights.items())
+    assert not hasattr(get_config('mmpose::_base_/default_runtime.py'), 'model_path')
 
 
 def test_base_of_a_config_elsewhere(tmp_path):

@@ -35,11 +35,12 @@ def models() -> list[dict[str, Any]]:
         raise InputError(f'{index} is missing: install mmtranspose again')
     entries = [entry for metafile in load(str(index))['Import'] for entry in load(str(MIM / metafile))['Models']]
     return [
-        {**entry, 'Config': str(MIM / entry['Config']), 'Weights': _place(entry.get('Weights'))} for entry in entries
+        {**entry, 'Config': str(MIM / entry['Config']), 'Weights': place(entry.get('Weights'))} for entry in entries
     ]
 
 
-def _place(weights: str | None) -> str | None:
+def place(weights: str | None) -> str | None:
+    """The ``Weights`` of a metafile as a URL or an absolute path; None for a model without weights."""
     return weights if weights is None or '://' in weights else str(MIM / weights)
 
 

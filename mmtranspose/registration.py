@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -22,7 +23,7 @@ from mmpose.registry import (
     TRANSFORMS,
 )
 
-from mmtranspose.compat import auto_resume, detector_box_categories
+from mmtranspose.compat import auto_resume, detector_box_categories, safetensors_files
 from mmtranspose.compat.patching import replace_once, when_imported
 from mmtranspose.files.coco_format import person_boxes
 from mmtranspose.loading import zoo
@@ -48,6 +49,7 @@ def register() -> None:
     register_configs()
     when_imported('mmengine.infer.infer', register_models)
     auto_resume.apply(find_latest_checkpoint)
+    when_imported('mmengine.runner.checkpoint', lambda: safetensors_files.apply_to_urls(fetched))
     when_imported(
         'mmpose.datasets.datasets.base.base_coco_style_dataset', lambda: detector_box_categories.apply(person_boxes)
     )
@@ -115,6 +117,13 @@ def _with_models(listed: Callable) -> Callable:
             yield from zoo.models()
 
     return get_models_from_metafile
+
+
+def fetched(url: str) -> Path:
+    """The file that a URL of weights is kept in, fetched if need be."""
+    from mmtranspose.loading import download
+
+    return download.fetched(url, zoo.weights_sha256(url))
 
 
 def find_latest_checkpoint(path: str) -> str | None:

@@ -1,6 +1,7 @@
 """Load ``.safetensors`` files where mmengine loads a checkpoint.
 
-Fault: mmengine's ``CheckpointLoader`` gives every local file to ``torch.load``, which cannot read ``.safetensors``.
+Fault: mmengine's ``CheckpointLoader`` gives every file, local or fetched, to ``torch.load``, which cannot read
+``.safetensors``.
 Versions: mmengine <= 0.10.7.
 Can go: when ``CheckpointLoader`` reads ``.safetensors``.
 """
@@ -8,6 +9,8 @@ Can go: when ``CheckpointLoader`` reads ``.safetensors``.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -15,6 +18,8 @@ from torch import Tensor
 from mmtranspose.compat.checkpoint_files import DamagedFileError
 
 LOCAL_SAFETENSORS = r'(?!\w+://).*\.(?i:safetensors)$'
+# mmengine takes the first scheme that matches, from the last in the alphabet: this one comes before "https://".
+WEB_SAFETENSORS = r'https?://[^?#]*\.(?i:safetensors)(?:[?#]|$)'
 
 
 def apply() -> None:
@@ -22,6 +27,16 @@ def apply() -> None:
     from mmengine.runner.checkpoint import CheckpointLoader
 
     CheckpointLoader.register_scheme(LOCAL_SAFETENSORS, load_safetensors, force=True)
+
+
+def apply_to_urls(fetch: Callable[[str], Path]) -> None:
+    """Register the reader for URLs too; ``fetch`` gives the file that a URL is kept in."""
+    from mmengine.runner.checkpoint import CheckpointLoader
+
+    def load(filename: str, map_location: str | torch.device | None = None) -> dict[str, Tensor]:
+        return load_safetensors(str(fetch(filename)), map_location)
+
+    CheckpointLoader.register_scheme(WEB_SAFETENSORS, load, force=True)
 
 
 def load_safetensors(filename: str, map_location: str | torch.device | None = None) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import ROOT
+from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors.torch import save_file
 from weights_server import send, weights_server
 
@@ -79,6 +80,8 @@ class TestFetched:
     def test_safetensors(self, server, tmp_path, cache):
         save_file(WEIGHTS, tmp_path / 'a.safetensors')
         url = server.add(tmp_path / 'a.safetensors')
+        by_mmengine = CheckpointLoader.load_checkpoint(f'{url}?a=b', map_location='cpu')  # as a run loads it
+        assert torch.equal(by_mmengine['w'], WEIGHTS['w'])
         assert torch.equal(Checkpoint.read(url).weights['w'], WEIGHTS['w'])
         server.answers['b.safetensors'] = lambda to: send(to, (tmp_path / 'a.safetensors').read_bytes()[:-9])
         with pytest.raises(InputError, match='b.safetensors cannot be downloaded: what arrived cannot be read'):

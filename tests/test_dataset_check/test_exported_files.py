@@ -79,7 +79,7 @@ def as_config(root, tmp_path, tiny_config):
 
 @pytest.fixture
 def prepare(root, as_config, run_command, monkeypatch):
-    """Follows a tool's recipe from export to config, as the page describes it; gives the export and the config's path."""
+    """Follows a tool's recipe from export to config, as the page describes it; gives the export and config's path."""
 
     def prepare(tool: str):
         general = next(code for code in blocks(section('The steps'), 'python') if '_base_' in code)

@@ -29,12 +29,12 @@ COMMANDS = {
     'check-dataset': "look for mistakes in the annotations and images of a config's dataset",
     'yolo-to-coco': "convert a pose dataset of Ultralytics YOLO to COCO's format",
     'convert': "convert the authors' weights to an MMPose checkpoint",
-    'export': 'write a model as one file that runs without PyTorch: image and boxes in, keypoints and reasons out',
+    'export': 'write a model as one file that runs without PyTorch: image and boxes in, keypoints out',
     'web': 'write a folder whose page runs an exported file in the browser, and shows what keypoints depend on',
     'verify': 'compare an exported file with PyTorch on images',
     'export-detector': 'write a person detector as one file that runs without PyTorch: image in, boxes out',
     'publish': 'write a trained checkpoint as a file to share, without traces of the run',
-    'doctor': 'find out what is wrong with this environment and how to cure it',
+    'doctor': 'find out what is wrong with this environment and how to fix it',
     'demo': 'train a small model on synthetic people, evaluate it and show what its predictions depend on',
     'demo-detector': 'train a person detector on the synthetic people of the demo',
     'generate-people': 'draw a dataset of synthetic people',
@@ -48,7 +48,7 @@ STATUSES = (
     'exit statuses:',
     '    0  done',
     '    1  failed, or some of the inputs could not be used, or problems were found (check-dataset, doctor)',
-    '    2  a mistake in what was given, or something of this machine that is used up; a sentence says what to do',
+    '    2  a mistake in arguments or inputs, or lack of disk space, memory or permission; a sentence says what to do',
     '   75  training was asked to stop (SIGTERM, SIGUSR1) and wrote a checkpoint: go on with --resume',
     '  130  interrupted (Ctrl-C)',
 )
@@ -134,7 +134,7 @@ def run(command: str, arguments: list[str]) -> int | None:
         module = importlib.import_module(f'mmtranspose.commands.{command.replace("-", "_")}')
     except Exception as error:  # a broken environment shows in many ways
         print_error(error)
-        print('`mmtranspose doctor` says what is wrong and how to cure it.', file=sys.stderr)
+        print('`mmtranspose doctor` says what is wrong and how to fix it.', file=sys.stderr)
         return 1
     run_command(module.main, arguments)
 

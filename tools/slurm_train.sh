@@ -5,7 +5,7 @@
 #   #SBATCH --signal=B:USR1@120 --requeue
 #   export REQUEUE=1
 #   exec mmtranspose slurm-train gpu tp transpose-r-a3 work_dirs/r-a3
-# 120 are the seconds before the time limit; they must do for a step and a checkpoint. Without exec the signal would not
+# 120 are the seconds before the time limit; they must suffice for a step and a checkpoint. Without exec the signal would not
 # get past the batch script; --signal=USR1@120, without B:, needs no exec.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/launch.sh"

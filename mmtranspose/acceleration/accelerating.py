@@ -113,7 +113,7 @@ def _require_class(part: object, wanted: type, methods: tuple[str, ...]) -> None
         found = 'nothing' if part is None else f'a {type(part).__name__}'
         raise UnsupportedModelError(
             f'only a TopdownPoseEstimator with TransPoseNeck and TransPoseHead can be accelerated; there is {found} '
-            f'where a {wanted.__name__} is wanted'
+            f'where a {wanted.__name__} is expected'
         )
     changed = [name for name in methods if getattr(type(part), name) is not getattr(wanted, name)]
     if changed:

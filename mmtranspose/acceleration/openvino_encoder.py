@@ -21,7 +21,7 @@ class OpenVinoEncoder:
 
     ``token_ablation(model, inputs, peaks, encoder=OpenVinoEncoder(model))`` gives the effects that the model's own
     encoder gives, to 1e-4 of a keypoint's largest. It takes as long on quiet cores and less time on busy ones:
-    docs/benchmarks.md has the figures, ``mmtranspose benchmark CONFIG token-ablation`` measures them.
+    docs/benchmark_results.md has the figures, ``mmtranspose benchmark CONFIG token-ablation`` measures them.
 
     The encoder is copied, so later changes to the model (training, loading) do not reach it. OpenVINO compiles it at
     the first call, and again when the position encoding changes, as it does with the size of the images. If OpenVINO

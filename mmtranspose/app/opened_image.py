@@ -52,7 +52,7 @@ def _require_modest(path: Path) -> None:
     except (OSError, SyntaxError, ValueError):
         if path.stat().st_size == 0:
             return  # the decoder says so
-        raise InputError(f'{path} cannot be decoded: it is damaged, truncated or no image') from None
+        raise InputError(f'{path} cannot be decoded: it is damaged, truncated or not an image') from None
     except Image.DecompressionBombError:
         width = height = MOST_PIXELS
     if width * height > MOST_PIXELS:

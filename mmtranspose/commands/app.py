@@ -52,7 +52,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         '--nms-thr',
         type=float,
         default=0.3,
-        help='of two boxes with a higher IoU than this, keep the one with the higher score (default: 0.3)',
+        help='of two boxes whose IoU is above this, keep the one with the higher score (default: 0.3)',
     )
     arguments.add_argument(
         '--bboxes',
@@ -63,7 +63,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument(
         '--host',
         default='127.0.0.1',
-        help='address to listen on (default: 127.0.0.1, for this machine only; 0.0.0.0 lets in whoever can reach it)',
+        help='address to listen on (default: 127.0.0.1, for this machine only; 0.0.0.0: for all that can reach it)',
     )
     arguments.add_argument('--port', type=int, default=7860, help='port to listen on (default: 7860)')
     arguments.add_argument('--examples', metavar='DIR', help='folder with images to choose from (its first 24)')

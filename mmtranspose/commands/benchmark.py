@@ -28,7 +28,9 @@ The baseline is what people use today: attention by nn.MultiheadAttention(need_w
 NCHW, fp32, uncompiled, MMPose's preprocessor, decoding person by person, two passes for the flip test. All candidates
 share the weights. Outputs are compared before anything is timed; where they differ nothing is timed.
 Our commands keep freed memory in the process (mmtranspose/compat/keep_memory.py). In a comparison that is part of ours
-and not of the baseline; --baseline-keeps-memory gives it to the baseline too."""
+and not of the baseline; --baseline-keeps-memory gives it to the baseline too.
+
+`mmtranspose benchmark report` measures what the documentation claims and writes one page of tables."""
 EXAMPLE = """\
 mmtranspose benchmark transpose-h-a6 forward --batch-size 1 8 --dtype fp32 --compile
   mmtranspose benchmark transpose-h-a6 forward --batch-size 64 --dtype fp32 bf16 --device cuda:0 --json forward.json
@@ -111,16 +113,16 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
     add('explanation', what, _common(16, repeats=5, warmup=1)).add_argument(
         '--direction', choices=DIRECTIONS, default='dependency', help='direction of the maps (default: dependency)'
     )
-    what = 'the ablation of squares of 4 x 4 tokens, also with an encoder by OpenVINO, beside as many encoder passes'
+    what = "ablation of squares of 4 x 4 tokens, by our encoder and OpenVINO's; the baseline is as many encoder passes"
     add('token-ablation', what, _common(1, repeats=5, warmup=1))
-    what = "a forward pass with the knockout of every token's edges, beside one without"
+    what = "a forward pass with the knockout of every token's edges; the baseline is one without"
     add('edge-knockout', what, _common(1, repeats=5, warmup=1))
     add('decode', 'heatmaps to keypoints', _common(64), keeping)
     what = 'image files to keypoints in JSON files, with the flip test; --batch-size counts crops'
     add('end-to-end', what, _common(64), keeping, dtypes, images)
     what = (
-        'images per second of infer (reading, estimating, drawing, writing; not starting processes and merging) in one '
-        'process and in several that share the images; peaks are of one process'
+        'images per second of infer in one process and in several that share the images (reading, estimating, drawing '
+        'and writing; starting processes and merging do not count); peaks are of one process'
     )
     add('workers', what, _common(16, repeats=5, warmup=1), _dtypes(), _images(32, 2)).add_argument(
         '--workers',
@@ -130,7 +132,7 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help='numbers of processes to compare with one (default: 2); they share the cores, or --threads is for each',
     )
-    what = "an evaluation's loader process: image files to crops; --people boxes follow each other"
+    what = "an evaluation's loader process: image files to crops; the boxes of an image (--people) follow each other"
     add('loading', what, _common(64), keeping, images)
     what = "an evaluation's main process without the network: normalising, decoding, packing"
     add('evaluating', what, _common(64), keeping, images)
@@ -214,13 +216,9 @@ def _images(num_images: int = 8, people: int = 8) -> argparse.ArgumentParser:
         '--bboxes', metavar='FOLDER', help='NAME.json for each image NAME.*, as for `mmtranspose infer`'
     )
     images.add_argument(
-        '--num-images',
-        '--pictures',
-        type=int,
-        default=num_images,
-        metavar='N',
-        help=f'images to draw (default: {num_images})',
+        '--num-images', type=int, default=num_images, metavar='N', help=f'images to draw (default: {num_images})'
     )
+    images.add_argument('--pictures', dest='num_images', type=int, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     what = f'boxes in each drawn image (default: {people})'
     images.add_argument('--people', type=int, default=people, metavar='N', help=what)
     return images

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--split',
         nargs='+',
         choices=['train', 'val', 'test'],
-        help='splits to check (default: all whose data loaders the config has)',
+        help='splits to check (default: all for which the config has a data loader)',
     )
     images = arguments.add_mutually_exclusive_group()
     images.add_argument('--max-images', type=int, metavar='N', help='read only N images of each split, spread evenly')

@@ -29,7 +29,7 @@ BBOX_CATEGORY = (
     'annotations; else 1; else the only one in the file)'
 )
 METHODS = (
-    'attention-1 (that of layer 1), attention-2, ..., attention-norm-1 (weighted by what is moved), ..., rollout, '
+    'attention-1 (that of layer 1), attention-2, ..., attention-norm-1 (weighted by the values), ..., rollout, '
     'gradient-attention, layer-cam-encoder, layer-cam-stem, input-gradient, smooth-grad, integrated-gradients, '
     'token-ablation and edge-knockout (interventions: what the keypoint loses), and the controls gaussian and random'
 )
@@ -222,7 +222,7 @@ def add_cfg_options(arguments: argparse.ArgumentParser) -> None:
         action=ConfigOptions,
         default={},
         metavar='KEY=VALUE',
-        help='change the config: dotted keys, lists as key="[a,b]" or key=a,b without blanks; '
+        help='change the config: dotted keys, lists as key="[a,b]" or key=a,b without spaces; '
         'data_root=DIR sets the folder of the whole dataset',
     )
 
@@ -232,7 +232,7 @@ def add_allow_partial(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument(
         '--allow-partial',
         action='store_true',
-        help='load the matching part of a checkpoint that does not match the model (transfer), and print which it is',
+        help='load the matching part of a checkpoint that does not match the model (transfer), and print what fits',
     )
 
 

@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = command_parser(
         'convert',
         "Convert a file of the authors' release (a state dict or a training checkpoint) to an MMPose checkpoint with "
-        'metadata and a name as for published files, CONFIG-HASH8_DATE.pth. (Released files can also be loaded as they '
+        'metadata, named CONFIG-HASH8_DATE.pth as published files are. (Released files can also be loaded as they '
         'are.)',
         'mmtranspose convert transpose-h-a4 --output-root checkpoints --check\n'
         '  mmtranspose convert tp_r_256x192_enc3_d256_h1024_mh8.pth --output-root checkpoints --check',
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--output-root', default='.', metavar='DIR', help='folder for the result (default: the current folder)'
     )
     arguments.add_argument(
-        '--config', help="config file or model name (default: the model of the zoo that has the file's parameters)"
+        '--config', help='config file or model name (default: the model in the zoo with the same parameters)'
     )
     arguments.add_argument(
         '--check',

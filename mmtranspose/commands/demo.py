@@ -27,12 +27,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.add_argument('--num-train', type=int, default=1700, help='training images (default: 1700)')
     arguments.add_argument('--num-val', type=int, default=300, help='held-out images (default: 300)')
     arguments.add_argument('--epochs', type=int, help="epochs of training (default: the config's)")
-    arguments.add_argument('--seed', type=int, default=0, help='of images and training (default: 0)')
-    arguments.add_argument('--device', default='cpu', help='device for the images (default: cpu); training uses a GPU')
+    arguments.add_argument('--seed', type=int, default=0, help='seed of images and training (default: 0)')
+    arguments.add_argument(
+        '--device', default='cpu', help='device for the images (default: cpu); training uses a GPU if there is one'
+    )
     arguments.add_argument(
         '--photograph-only',
         action='store_true',
-        help='train nothing: only pose a photograph by the weights that come with the package (seconds)',
+        help='train nothing: only estimate the pose in a photograph, with weights that come with the package (seconds)',
     )
     args = arguments.parse_args(argv)
     if args.photograph_only:

@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command with ``argv``, or with this process's arguments."""
     arguments = command_parser(
         'demo-detector',
-        "Train mmdet's RTMDet-tiny from nothing on the people that `mmtranspose demo` drew, and measure its boxes on "
+        "Train mmdet's RTMDet-tiny from scratch on the people that `mmtranspose demo` drew, and measure its boxes on "
         'the held-out images: a detector for trying `mmtranspose infer`, `detect` and `app`.',
         'mmtranspose demo-detector --output-root demo_output',
     )
@@ -29,8 +29,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.add_argument(
         '--epochs', type=whole_number, metavar='N', help="epochs of training (default: the config's)"
     )
-    arguments.add_argument('--seed', type=int, default=0, help='of training (default: 0)')
-    arguments.add_argument('--device', default='cpu', help='device for measuring (default: cpu); training uses a GPU')
+    arguments.add_argument('--seed', type=int, default=0, help='seed of training (default: 0)')
+    arguments.add_argument(
+        '--device', default='cpu', help='device for measuring (default: cpu); training uses a GPU if there is one'
+    )
     args = arguments.parse_args(argv)
     root = Path(args.output_root)
     if not (root / 'data' / 'annotations').is_dir():

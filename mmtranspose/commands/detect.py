@@ -45,19 +45,19 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument('--img-root', required=True, metavar='DIR', help='folder of the images')
     arguments.add_argument('--out', required=True, metavar='FILE.json', help='file for the boxes')
     arguments.add_argument(
-        '--batch-size', type=whole_number, default=8, help='number of images that are detected together (default: 8)'
+        '--batch-size', type=whole_number, default=8, help='images that go through the detector together (default: 8)'
     )
     arguments.add_argument(
         '--bbox-thr',
         type=float,
         default=0.0,
-        help='write only boxes with a higher score (default: 0.0; 0.05 makes the file and the evaluation much smaller)',
+        help='write only boxes with a score above this (default: 0.0; 0.05 makes file and evaluation much smaller)',
     )
     arguments.add_argument(
         '--nms-thr',
         type=float,
         default=1.0,
-        help="keep only the best of boxes with a higher IoU (default: 1.0, which leaves the detector's own choice)",
+        help="keep only the best of boxes whose IoU is above this (default: 1.0, which keeps the detector's choice)",
     )
     arguments.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU of this process, if there is one)')
     arguments.add_argument('--strict', action='store_true', help='stop at the first image that cannot be read')

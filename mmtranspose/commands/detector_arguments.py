@@ -27,7 +27,7 @@ def add_detector(arguments: Any) -> None:
         help='checkpoint of the detector, a file or URL (default: the weights that belong to its name, fetched once)',
     )
     arguments.add_argument(
-        '--det-cat-id', type=int, metavar='N', help="label of people (default: that of the detector's class 'person')"
+        '--det-cat-id', type=int, metavar='N', help="number of the detector's class of people (default: 'person')"
     )
 
 

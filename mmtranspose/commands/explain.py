@@ -40,7 +40,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = command_parser(
         'explain',
         'Show what the poses of the people in an image depend on. Files in DIR: NAME.html, a page that opens without '
-        'a network (click a keypoint, slide layer and head); NAME_personN_*.png, maps of layers x keypoints; '
+        'a network (click a keypoint, choose layer and head); NAME_personN_*.png, maps of layers x keypoints; '
         'NAME_overlays/, the map of each keypoint over the whole image; NAME.npz, the raw maps.',
         'mmtranspose explain transpose-h-a4 --input street.jpg\n'
         '  mmtranspose explain my_config.py best.pth --input street.jpg --bboxes boxes.json --output-root out',
@@ -62,15 +62,17 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         '--cell',
         choices=['bilinear', 'nearest'],
         default='bilinear',
-        help='the map of a keypoint: the mean over the four tokens around the peak of its heatmap, weighted by their '
+        help='the map of a keypoint: the mean over the four tokens around the peak of its heatmap, weighted by '
         'nearness (default), or the map of the token that holds the peak',
     )
     arguments.add_argument(
         '--animation',
         action='store_true',
-        help="also NAME_animation.gif: the poses, and the last layer's map of one keypoint after the other",
+        help="also write NAME_animation.gif: the poses, and the last layer's map of one keypoint after the other",
     )
-    arguments.add_argument('--no-affect', action='store_true', help='only dependency: faster, and a smaller page')
+    arguments.add_argument(
+        '--no-affect', action='store_true', help='leave out affect, which is faster and makes a smaller page'
+    )
     arguments.add_argument(
         '--methods',
         nargs='+',
@@ -147,7 +149,7 @@ def usable_boxes(args: argparse.Namespace, image: np.ndarray) -> tuple[np.ndarra
     left_out += [name for name, problem in zip(named, problems) if problem]
     usable = boxes[[problem is None for problem in problems]]
     if not len(usable):
-        raise InputError(f'{args.input}: {left_out[-1]}; there is nobody to explain')
+        raise InputError(f'{args.input}: {left_out[-1]}; there is no person to explain')
     for line in filter(None, [*left_out, source.left_out]):
         print(printable(line), file=sys.stderr)
     return usable, len(left_out)

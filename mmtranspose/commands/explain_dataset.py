@@ -38,11 +38,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         'annotated boxes: on which body parts the attention of each keypoint lies in each layer, for visible and for '
         'occluded keypoints; how far and how evenly attention reaches; and how faithful attention and other '
         'explanation methods are, to changes of pixels and to interventions inside the network, beside two controls. '
-        'Names the error of every keypoint (jitter, inversion, swap, miss), what such errors cost in AP, and where the '
-        'network looks when it makes them. Writes explanation.json, tables (.csv), figures, and report.html, a page to '
-        'start from, with the worst people. You can stop it at any time: the same command goes on '
-        'where it was. Measurements are kept in DIR/parts by what they depend on: more people, another method or other '
-        'settings measure only what is not there yet, and going back to former settings finds their measurements. '
+        'It names the error of every keypoint (jitter, inversion, swap, miss), what such errors cost in AP, and where '
+        'the network looks when it makes them. It writes explanation.json, tables (.csv), figures, and report.html, a '
+        'page to start from, with the worst people. You can stop it at any time: the same command goes on where it '
+        'was. Measurements are kept in DIR/parts by the settings that they depend on. So with more people, '
+        'another method or other settings, only what is missing is measured, and former settings find theirs again. '
         'Other weights or other data need another DIR.',
         'mmtranspose explain-dataset transpose-r-a3 released.pth --max-samples 500 --output-root explained',
     )
@@ -82,7 +82,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         '--cell',
         choices=['bilinear', 'nearest'],
         default=defaults.cell,
-        help="tokens whose attention is a keypoint's: the four next to its heatmap's peak, or the nearest one "
+        help="tokens whose attention stands for a keypoint: the four next to its heatmap's peak, or the nearest one "
         f'(default: {defaults.cell})',
     )
     arguments.add_argument(
@@ -109,7 +109,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         type=int,
         default=CaseOptions().pages,
         metavar='N',
-        help='number of people, the worst ones, who get an interactive page each, which the report leads to '
+        help='number of people, the worst ones, who get an interactive page each, linked from the report '
         f'(default: {CaseOptions().pages})',
     )
     arguments.add_argument(

@@ -43,7 +43,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         '--graph',
         choices=GRAPHS,
         default='image',
-        help='what goes in: image and boxes (default), or crops of the size that the network takes',
+        help='inputs of the file: image and boxes (default), or crops of the size that the network takes',
     )
     arguments.add_argument(
         '--dependency', action='store_true', help="also return every keypoint's attention row in each layer"
@@ -54,13 +54,13 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument(
         '--format',
         choices=list(PRECISIONS),
-        help='default: by the ending of FILE; tensorrt, with --graph crops, compiles for this GPU',
+        help='format of the file (default: by its ending); tensorrt, with --graph crops, compiles for this GPU',
     )
     arguments.add_argument(
         '--precision',
         choices=sorted({name for names in PRECISIONS.values() for name in names}),
         default='fp32',
-        help='of the network (default: fp32); cutting and decoding stay fp32',
+        help='precision of the network (default: fp32); cutting and decoding stay fp32',
     )
     arguments.add_argument(
         '--calibration',

@@ -31,24 +31,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         nargs='?',
         default=PERSON_DETECTOR,
         metavar='DET_CONFIG',
-        help=f"a config file, a name from mmdet's model zoo, or {PERSON_DETECTOR}, MMPose's own person detector "
+        help=f"config file, a name from mmdet's model zoo, or {PERSON_DETECTOR}, MMPose's own person detector "
         f'RTMDet-m (default: {PERSON_DETECTOR})',
     )
     arguments.add_argument(
         'det_checkpoint',
         nargs='?',
         metavar='CHECKPOINT',
-        help='a file or URL (default: the weights that belong to the name, fetched once)',
+        help='checkpoint, a file or URL (default: the weights that belong to the name, fetched once)',
     )
     arguments.add_argument('--output', required=True, metavar='FILE.onnx', help='file to write')
     arguments.add_argument(
-        '--score-thr', type=float, default=0.3, help='keep boxes with higher scores than this (default: 0.3)'
+        '--score-thr', type=float, default=0.3, help='keep boxes with a score above this (default: 0.3)'
     )
     arguments.add_argument(
-        '--nms-thr', type=float, default=0.3, help='keep only the best of boxes with a higher IoU (default: 0.3)'
+        '--nms-thr', type=float, default=0.3, help='keep only the best of boxes whose IoU is above this (default: 0.3)'
     )
     arguments.add_argument(
-        '--det-cat-id', type=int, metavar='N', help="label of people (default: that of the detector's class 'person')"
+        '--det-cat-id', type=int, metavar='N', help="number of the detector's class of people (default: 'person')"
     )
     arguments.add_argument(
         '--verify',

@@ -35,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.add_argument(
         'config', nargs='*', default=list(PAPER), help="config files, or names (default: the paper's five variants)"
     )
-    arguments.add_argument('--shape', type=int, nargs=2, metavar=('H', 'W'), help="input (default: the config's)")
+    arguments.add_argument(
+        '--shape', type=int, nargs=2, metavar=('H', 'W'), help="size of the input (default: the config's)"
+    )
     arguments.add_argument('--by-module', type=int, metavar='DEPTH', help='also list modules, to this depth of names')
     arguments.add_argument('--json', metavar='FILE', help='also write the figures of every module to FILE')
     args = arguments.parse_args(argv)

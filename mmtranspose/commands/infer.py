@@ -62,7 +62,7 @@ INSTEAD = f', --bboxes FILE.json takes boxes that you have, --bboxes {WHOLE_IMAG
 
 def add_boxes(arguments: argparse.ArgumentParser) -> None:
     """Add the options that say where people are."""
-    group = arguments.add_argument_group('where people are (a detector finds them, or --bboxes tells)')
+    group = arguments.add_argument_group('people (a detector finds them, or --bboxes gives their boxes)')
     add_detector(group)
     group.add_argument(
         '--bboxes',
@@ -158,7 +158,7 @@ def add_computation(arguments: argparse.ArgumentParser) -> None:
     """Add the options that say how to compute."""
     group = arguments.add_argument_group('computation')
     group.add_argument(
-        '--device', help='cpu, cuda:0, ... (default: cpu; with a launcher the GPU of each process, if there are some)'
+        '--device', help='cpu, cuda:0, ... (default: cpu; with a launcher the GPU of each process, if there is one)'
     )
     group.add_argument(
         '--batch-size',

@@ -21,7 +21,7 @@ def add_estimator(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument(
         '--backend',
         choices=list(dict.fromkeys([*ACCELERATORS, *ENDINGS])),
-        help='what runs the network: of a model, torch (default), or openvino on a CPU, which is faster; of an '
+        help='runtime of the network: for a model, torch (default) or openvino, which is faster on a CPU; for an '
         'exported file, onnxruntime, openvino or tensorrt (default: by its ending)',
     )
 

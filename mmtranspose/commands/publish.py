@@ -16,8 +16,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = command_parser(
         'publish',
         'Write a trained checkpoint to a file to share: its weights, config and keypoints, without optimiser, logs and '
-        "paths of this machine, as MMPose's tools/misc/publish_model.py means to. Every command loads it; compare both "
-        'by `mmtranspose test`.',
+        'paths of this machine. Every command loads the file; run `mmtranspose test` on both to compare them.',
         'mmtranspose publish work_dirs/my_config/best_coco_AP_epoch_45.pth\n'
         '  mmtranspose publish work_dirs/my_config/best_coco_AP_epoch_45.pth my_model.safetensors',
     )
@@ -30,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "(default: the checkpoint's folder)",
     )
     arguments.add_argument(
-        '--safetensors', action='store_true', help='write .safetensors, where OUTPUT does not say it'
+        '--safetensors', action='store_true', help='write .safetensors if OUTPUT is a folder or left out'
     )
     precision = arguments.add_mutually_exclusive_group()
     precision.add_argument(

@@ -37,7 +37,7 @@ def add_sharding(arguments: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--merge',
         action='store_true',
-        help='merge what all shards have written, as after their folders were copied together',
+        help='merge what all shards have written, for instance after you copied their folders together',
     )
     add_launcher(group)  # type: ignore[arg-type]  # a group adds arguments as a parser does
 

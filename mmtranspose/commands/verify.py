@@ -54,7 +54,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument(
         '--evaluate', metavar='CONFIG', help="also evaluate both on a config's test data, in annotated boxes"
     )
-    arguments.add_argument('--backend', choices=list(ENDINGS), help="default: by the file's ending")
+    arguments.add_argument('--backend', choices=list(ENDINGS), help='runtime of the file (default: by its ending)')
     arguments.add_argument('--device', default='cpu', help='where the file runs: cpu (default), cuda:0, ...')
     add_cfg_options(arguments)
     add_allow_partial(arguments)

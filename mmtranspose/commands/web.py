@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         'web',
         'Write a folder that any static server serves. Its page estimates poses in the browser, in images or from the '
         'camera, and shows what each keypoint depends on. No image leaves the device, and once loaded, the page works '
-        f'without a network. It runs on {PACKAGE} {VERSION}, which npm fetches (33 MB, kept by npm for the next time).',
+        f'without a network. It runs on {PACKAGE} {VERSION}, which npm fetches once (33 MB).',
         'mmtranspose web pose.onnx --output-root site\n  python -m http.server --bind 127.0.0.1 --directory site',
     )
     arguments.add_argument('file', help='ONNX file that `mmtranspose export` wrote, with --dependency for the maps')

@@ -54,4 +54,4 @@ def load_safetensors(filename: str, map_location: str | torch.device | None = No
     try:
         return load_file(os.path.expanduser(filename), device=str(map_location or 'cpu'))
     except SafetensorError as error:
-        raise DamagedFileError(f'checkpoint {filename} is damaged, or no .safetensors file: {error}') from error
+        raise DamagedFileError(f'checkpoint {filename} is damaged, or not a .safetensors file: {error}') from error

@@ -83,7 +83,7 @@ def parse_box(entry: Any, check: bool = True) -> list[float]:
         x1, y1, x2, y2, _ = box
     except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise InputError(
-            f'{shortened(entry)} is not a box: [x1, y1, x2, y2] or [x1, y1, x2, y2, score] is wanted, or '
+            f'{shortened(entry)} is not a box: [x1, y1, x2, y2] or [x1, y1, x2, y2, score] is expected, or '
             f'{{"bbox": [x, y, w, h], "score": s}} ({_in_words(error)})'
         ) from None
     if check and not np.isfinite(box).all():
@@ -204,7 +204,7 @@ def box_problem(box: np.ndarray, image_shape: Sequence[int]) -> str | None:
     if max(x2 - x1, y2 - y1) > LARGEST * max(h, w):
         return f'is more than {LARGEST} times as large as the image of {w} x {h} pixels'
     if x1 >= 0 and y1 >= 0 and x2 <= 1 and y2 <= 1 and max(h, w) > 1:
-        return f'lies within the first pixel of {w} x {h}: boxes are wanted in pixels, not relative to the image'
+        return f'lies within the first pixel of {w} x {h}: boxes are expected in pixels, not relative to the image'
     if min(x2 - x1, y2 - y1) < NARROWEST:
         return f'is narrower or lower than {NARROWEST} pixels'
     return None

@@ -96,7 +96,7 @@ def datasets_of(cfg: Config, splits: Sequence[str] | None = None, only_known: bo
                 _add(found, ConfigDataset([split], built, steps, box_files, outer))
             elif not only_known:
                 raise InputError(
-                    f'{split}_dataloader.dataset ({getattr(built, "__name__", built)}) cannot be checked: it is no '
+                    f'{split}_dataloader.dataset ({getattr(built, "__name__", built)}) cannot be checked: it is not a '
                     'BaseCocoStyleDataset of MMPose, which reads people from an annotation file'
                 )
     if not found and not only_known:

@@ -53,11 +53,11 @@ def _check_detection(detection: object, image_ids: set[int | str] | None, where:
         id = detection[name]
         whole = isinstance(id, float) and id.is_integer()
         if not (isinstance(id, (int, str)) or whole) or isinstance(id, bool):
-            raise InputError(f'{where} has {name}={detection[name]!r:.40}; a whole number is wanted')
+            raise InputError(f'{where} has {name}={detection[name]!r:.40}; a whole number is expected')
     if image_ids is not None and detection['image_id'] not in image_ids:
         raise InputError(f'{where} is for image {detection["image_id"]}, which the annotation file does not have')
     if not _is_box(detection['bbox']):
-        raise InputError(f'{where} has the box {detection["bbox"]}; four finite numbers x, y, w, h are wanted')
+        raise InputError(f'{where} has the box {detection["bbox"]}; four finite numbers x, y, w, h are expected')
 
 
 def _is_box(bbox: Any) -> bool:

@@ -69,7 +69,7 @@ def _fault(entry: object, fields: dict[str, str]) -> str | None:
     if missing:
         return f'(id {entry.get("id")!r:.40}) has no {", ".join(missing)}'
     wrong = [name for name, kind in fields.items() if not _is(entry[name], kind)]
-    return f'has {wrong[0]}={entry[wrong[0]]!r:.40}; a {fields[wrong[0]]} is wanted' if wrong else None
+    return f'has {wrong[0]}={entry[wrong[0]]!r:.40}; a {fields[wrong[0]]} is expected' if wrong else None
 
 
 def _is(value: object, kind: str) -> bool:
@@ -87,6 +87,6 @@ def size_fault(image: dict) -> str | None:
     for name in ('width', 'height'):
         value = image.get(name)
         if isinstance(value, bool) or not is_finite(value) or value <= 0:  # type: ignore[operator]
-            said = f'has {name}={value!r:.40}; a positive number is wanted' if name in image else f'has no {name}'
+            said = f'has {name}={value!r:.40}; a positive number is expected' if name in image else f'has no {name}'
             return f'image {image["id"]} {said}'
     return None

@@ -68,7 +68,7 @@ def check_definition(meta: DatasetMeta, steps: dict[str, dict]) -> Iterator[Prob
         yield Problem(kind, f'joint_weights has {count} numbers for {num} keypoints')
     for link in meta['skeleton_links']:
         if len(link) != 2 or link[0] == link[1]:
-            text = f'skeleton_info has the link {link}: two different keypoints are wanted'
+            text = f'skeleton_info has the link {link}: two different keypoints are expected'
             yield Problem('skeleton-links', text)
 
 

@@ -47,8 +47,8 @@ class ExportOptions:
                 raise InputError(f'{name}={getattr(self, name)!r} must be True or False')
         if self.format == 'tensorrt' and self.graph != 'crops':
             raise InputError(
-                f'graph={self.graph!r}: a file for tensorrt takes crops, because what is compiled cannot be entered at '
-                "crops any more; choose graph='crops' (--graph crops)"
+                f'graph={self.graph!r}: a file for tensorrt takes crops, because a compiled graph cannot be entered '
+                "at its crops; choose graph='crops' (--graph crops)"
             )
         allowed = PRECISIONS[self.format]
         if self.precision not in allowed:

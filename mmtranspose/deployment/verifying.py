@@ -109,7 +109,7 @@ def compare(exported: ExportedPoseEstimator, model: PoseEstimator, people: Itera
         )
     found = [_differences(exported, explainer, image, boxes) for image, boxes in people if len(boxes)]
     if not found:
-        raise InputError('there is nobody to compare: give an image with at least one box')
+        raise InputError('there is no person to compare: give an image with at least one box')
     columns = [np.concatenate(column) for column in zip(*found)]
     in_image, in_crop, scores, maps = columns
     return Agreement(sum(len(boxes) for _, boxes in people), in_image, in_crop, scores, maps, meta.precision)

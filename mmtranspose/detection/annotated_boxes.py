@@ -92,7 +92,7 @@ def true_boxes(annotations: dict[str, Any], category: int | str) -> TrueBoxes:
     for index, entry in enumerate(entries):
         where = f'annotations[{index}]'
         if not isinstance(entry, dict):
-            found.faults[f'{where} is {entry!s:.60}; a dict is wanted'] = None
+            found.faults[f'{where} is {entry!s:.60}; a dict is expected'] = None
         elif entry.get('category_id') != category:
             found.others += bool(entry.get('bbox'))
         elif entry.get('bbox'):
@@ -103,7 +103,7 @@ def true_boxes(annotations: dict[str, Any], category: int | str) -> TrueBoxes:
 def _add_box(found: TrueBoxes, entry: dict[str, Any], where: str) -> None:
     image_id = entry.get('image_id')
     if not isinstance(image_id, (int, str)):
-        found.faults[f'{where} has the image_id {image_id!s:.60}; a number or a text is wanted'] = None
+        found.faults[f'{where} has the image_id {image_id!s:.60}; a number or a text is expected'] = None
         return
     try:
         x, y, w, h = (float(value) for value in ([] if isinstance(entry['bbox'], str) else entry['bbox']))

@@ -79,7 +79,7 @@ class DetectorMeta:
         except (ValueError, TypeError, LookupError):
             given = {}
         if given.get('kind') != KIND:
-            raise InputError(f'{where} is no detector that `mmtranspose export-detector` has written')
+            raise InputError(f'{where} is not a detector that `mmtranspose export-detector` has written')
         if given['format'] > FORMAT:
             raise InputError(f'{where} was written by mmtranspose {given["version"]}, which is newer: upgrade this one')
         return cls(**given)

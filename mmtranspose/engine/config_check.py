@@ -96,7 +96,7 @@ def _check_optimizer(runner: Runner) -> None:
     for wrapper in _wrappers(runner.optim_wrapper):
         for group in wrapper.optimizer.param_groups:
             if not 0 <= group['lr'] < inf:
-                raise mistake(cfg, 'optim_wrapper', f'it gives the learning rate {group["lr"]}; 0 or more is wanted')
+                raise mistake(cfg, 'optim_wrapper', f'it gives the learning rate {group["lr"]}; 0 or more is expected')
 
 
 def _wrappers(wrapper: OptimWrapper) -> list[OptimWrapper]:

@@ -83,7 +83,7 @@ def _check(cfg: Config, watched: _Watched, names: list[str]) -> None:
         metric = names[0]
     elif metric not in names:
         near = did_you_mean(metric, names) or f'; choose from {", ".join(names) or "none"}'
-        raise mistake(cfg, field, f'={metric!r} is no metric that val_evaluator gives{near}')
+        raise mistake(cfg, field, f'={metric!r} is not a metric that val_evaluator gives{near}')
     right = 'less' if is_error(metric) else 'greater'
     if rule != right:
         better = 'smaller' if is_error(metric) else 'greater'

@@ -127,9 +127,7 @@ class Explainer:
             prediction = RecordedPrediction.of(self.model, data['inputs'], flip_indices)
             heatmaps = prediction.heatmaps
             if not heatmaps.isfinite().all():
-                raise InputError(
-                    'the heatmaps are not finite: the checkpoint holds weights that are not, or the model broke'
-                )
+                raise InputError('the heatmaps are not finite: weights are not, or a layer makes such values')
             target = Target.of(heatmaps, prediction.run.grid, self.options.cell)
             maps = self._maps(prediction, target)
             samples = decoded(self.model, heatmaps, data['data_samples'])

@@ -101,7 +101,7 @@ class PoseExplanation:
         if maps.ndim != 5:
             raise InputError(f"head={head}: the maps are the heads' mean; explain with heads='all'")
         if not 0 <= head < maps.shape[1]:
-            raise InputError(f'head={head} is not there: the model has {maps.shape[1]}, numbered from 0')
+            raise InputError(f'head={head} does not exist: the model has {maps.shape[1]}, numbered from 0')
         return maps[:, head]
 
     def on_crop(self, maps: np.ndarray) -> np.ndarray:

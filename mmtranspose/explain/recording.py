@@ -49,8 +49,8 @@ def require_transpose(model: object) -> None:
     if not isinstance(neck, TransPoseNeck):
         found = f'its neck is a {type(neck).__name__}' if neck is not None else 'it has no neck'
         raise UnsupportedModelError(
-            f'{type(model).__name__} cannot be explained: {found}. Needed is a pose estimator with neck=dict(type='
-            f"'TransPoseNeck', ...), whose attention is what is shown; `mmtranspose list` names configs that have one"
+            f'{type(model).__name__} cannot be explained: {found}. Only a pose estimator with neck=dict('
+            "type='TransPoseNeck', ...) can: its attention is what is shown; `mmtranspose list` names such configs"
         )
 
 

@@ -29,7 +29,7 @@ def image_entries(content: object, where: str) -> list[tuple[int | str, str]]:
     seen = set()
     for number, name in pairs:
         if number in seen:
-            raise InputError(f'{where}: image id {number!r} is there twice, the second time for {name}')
+            raise InputError(f'{where}: image id {number!r} appears twice, the second time for {name}')
         seen.add(number)
     return pairs
 
@@ -37,7 +37,7 @@ def image_entries(content: object, where: str) -> list[tuple[int | str, str]]:
 def _id_and_name(image: object, where: str) -> tuple[int | str, str]:
     number, name = (image.get('id'), image.get('file_name')) if isinstance(image, dict) else (None, None)
     if not isinstance(number, (int, str)) or not isinstance(name, str) or not name:
-        raise InputError(f'{where} is {image!s:.60}; a dict with id and file_name is wanted')
+        raise InputError(f'{where} is {image!s:.60}; a dict with id and file_name is expected')
     return number, name
 
 
@@ -57,10 +57,10 @@ def read_categories(annotations: dict[str, Any], path: PathLike) -> list[dict[st
     categories = annotations.get('categories', [])
     where = f'annotation file {path}: categories'
     if not isinstance(categories, list):
-        raise InputError(f'{where} is {categories!r:.40}; a list of dicts is wanted')
+        raise InputError(f'{where} is {categories!r:.40}; a list of dicts is expected')
     for index, one in enumerate(categories):
         if not isinstance(one, dict) or not isinstance(one.get('id'), (int, float, str)):
-            raise InputError(f'{where}[{index}] is {one!r:.40}; a dict with an id is wanted')
+            raise InputError(f'{where}[{index}] is {one!r:.40}; a dict with an id is expected')
     return categories
 
 

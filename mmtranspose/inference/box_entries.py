@@ -95,7 +95,7 @@ def _by_id(content: list[Any]) -> BoxEntries:
         for index, entry in enumerate(content):
             number = _text_of_id(entry.get('image_id') if isinstance(entry, dict) else None)
             if number is None:
-                reason = f'an image_id is wanted, a number or a text, as other entries have: {shortened(entry)}'
+                reason = f'an image_id is expected, a number or a text, as other entries have: {shortened(entry)}'
                 entries.faults.append((f'entry {index}', reason))
             elif entry.get('iscrowd') in (1, True):
                 entries.crowds += 1
@@ -133,9 +133,9 @@ def _text_of_id(number: Any) -> str | None:
 def _no_list_of_boxes(boxes: Any) -> str | None:
     """Why something is no list of boxes; None if it is one. A box alone is the usual mistake."""
     if not isinstance(boxes, list):
-        return f'a list of boxes is wanted, {EXAMPLE}, not {shortened(boxes)}'
+        return f'a list of boxes is expected, {EXAMPLE}, not {shortened(boxes)}'
     if boxes and all(isinstance(value, (int, float)) for value in boxes):
-        return f'a list of boxes is wanted, {EXAMPLE}, not a single box {shortened(boxes)}'
+        return f'a list of boxes is expected, {EXAMPLE}, not a single box {shortened(boxes)}'
     return None
 
 

@@ -198,7 +198,7 @@ def _weights(path: str, content: object) -> dict[str, Tensor]:
     others = [str(name) for name, value in weights.items() if not (isinstance(name, str) and _is_dense(value))]
     if others or not weights:
         held = f'holds {shortlist(others)}, which are no named, dense tensors' if others else 'holds no weights'
-        raise InputError(f'checkpoint {path} {held}; a state dict, or a dict with state_dict, is wanted')
+        raise InputError(f'checkpoint {path} {held}; a state dict, or a dict with state_dict, is expected')
     return weights
 
 

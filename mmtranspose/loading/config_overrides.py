@@ -71,7 +71,7 @@ def _check_below(cfg: Config, option: str, value: Any) -> None:
         for key in keys:
             if key not in (*known, '_delete_', '_scope_'):
                 near = did_you_mean(key, known) or f'; choose from {", ".join(known)}'
-                raise InputError(f'option {option}={value} reaches nothing: nobody reads {parent}.{key}{near}')
+                raise InputError(f'option {option}={value} reaches nothing: nothing reads {parent}.{key}{near}')
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -85,7 +85,7 @@ def _advice(cfg: Config, option: str) -> str:
     first = option.split('.')[0]
     if first not in cfg:
         near = did_you_mean(first, READ) or f'; the keys that are read are {", ".join(READ)}'
-        return f'nobody reads {first}{near}'
+        return f'nothing reads {first}{near}'
     places = list(dict.fromkeys(_copies(cfg, option.split('.'))))
     said = f'{first} is a variable of the config file, whose value was copied when the file was read'
     if not places:

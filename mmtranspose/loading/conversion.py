@@ -105,7 +105,7 @@ def _config_of(checkpoint: Checkpoint) -> str:
     found = closest_model(checkpoint.weights)
     if found is None or not found[1].exact:
         likeness = looks_like(checkpoint.weights)
-        raise InputError(f'{checkpoint.path} is exactly no model of the zoo. {likeness} Name a config: --config')
+        raise InputError(f'{checkpoint.path} fits no model of the zoo exactly. {likeness} Name a config: --config')
     return found[0]['Config']
 
 

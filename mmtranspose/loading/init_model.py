@@ -85,11 +85,11 @@ def require_device(device: str) -> None:
     except RuntimeError:
         raise InputError(f'device {device} is unknown; use cpu, cuda:0, ...') from None
     if wanted.type == 'mps' and not torch.backends.mps.is_available():
-        raise InputError(f'device {device} is not there: this PyTorch sees no Apple GPU; use --device cpu')
+        raise InputError(f'device {device} is not available: this PyTorch sees no Apple GPU; use --device cpu')
     if wanted.type != 'cuda':
         return
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count == 0:
-        raise InputError(f'device {device} is not there: this PyTorch sees no GPU; use --device cpu')
+        raise InputError(f'device {device} is not available: this PyTorch sees no GPU; use --device cpu')
     if (wanted.index or 0) >= count:
-        raise InputError(f'device {device} is not there: this PyTorch sees {count} GPU(s), numbered from 0')
+        raise InputError(f'device {device} is not available: this PyTorch sees {count} GPU(s), numbered from 0')

@@ -73,7 +73,7 @@ def _wrong_values(array: np.ndarray) -> str | None:
         how = 'array.astype(numpy.uint8) * 255'
     else:
         how = 'array.astype(numpy.uint8), if its values go from 0 to 255'
-    return f'has dtype {array.dtype}, and values from 0 to 255 of dtype uint8 are wanted: give {how}'
+    return f'has dtype {array.dtype}, and values from 0 to 255 of dtype uint8 are expected: give {how}'
 
 
 def _wrong_shape(shape: tuple[int, ...]) -> str | None:

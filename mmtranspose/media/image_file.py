@@ -171,7 +171,7 @@ def _decode(data: bytes) -> np.ndarray:
         image = _by_pillow(data, 'WEBP') if _is_webp_with_exif(data) else None
     image = _by_opencv(data) if image is None else image
     if image is None:
-        raise _Refused('is damaged, truncated or no image')
+        raise _Refused('is damaged, truncated or not an image')
     if image.max() < DARK:
         _require_8_bits(data)
     return image

@@ -37,13 +37,13 @@ def parser() -> argparse.ArgumentParser:
     """The arguments of ``mmtranspose doctor``."""
     arguments = command_parser(
         'doctor',
-        'Examine the environment: what works, what will fail, and the commands that cure it. Modules are tried in '
-        'processes of their own; nothing is changed, unless --fix says so.',
+        'Examine the environment: what works, what will fail, and which commands fix it. Modules are tried in '
+        'processes of their own. Nothing is changed unless --fix is given.',
         'mmtranspose doctor\n  mmtranspose doctor --fix                   # asks, and runs the commands\n'
         '  mmtranspose doctor --json > doctor.json    # to send along with a bug report',
         EPILOG,
     )
-    arguments.add_argument('--fix', action='store_true', help='run the commands that cure what is broken, after asking')
+    arguments.add_argument('--fix', action='store_true', help='run the commands that fix what is broken, after asking')
     arguments.add_argument('--yes', action='store_true', help='with --fix: do not ask')
     arguments.add_argument('--json', action='store_true', help='print everything as JSON')
     arguments.add_argument('--quiet', action='store_true', help='print only what is broken, and nothing if all is well')

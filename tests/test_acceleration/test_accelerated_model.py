@@ -207,7 +207,7 @@ def change(model, kind):
         ('compiled in place', UnsupportedModelError, r'model\.neck\.encoder is compiled'),
         ('patched', UnsupportedModelError, r'model\.backbone was given another forward'),
         ('wrapped', UnsupportedModelError, 'wrapped in DataParallel; accelerate model.module'),
-        ('neck', UnsupportedModelError, 'there is nothing where a TransPoseNeck is wanted'),
+        ('neck', UnsupportedModelError, 'there is nothing where a TransPoseNeck is expected'),
         ('subclass', UnsupportedModelError, 'Other cannot be accelerated: it has a predict of its own'),
         ('head', UnsupportedModelError, 'OtherHead cannot be accelerated: it has a predict of its own'),
         ('tensor', UnsupportedModelError, 'there is a Tensor where a TopdownPoseEstimator'),

@@ -260,7 +260,7 @@ def test_figures():
         (['end-to-end', '--people', '0'], '--people=0 must be'),
         (['resume', '--steps', '0'], '--steps=0 must be at least 1'),
         (['resume', '--epoch-samples', '0'], '--epoch-samples=0 must be at least 1'),
-        (['forward', '--device', 'cuda:77'], 'device cuda:77 is not there: this PyTorch sees'),
+        (['forward', '--device', 'cuda:77'], 'device cuda:77 is not available: this PyTorch sees'),
         (['forward', '--device', 'gpu'], 'device gpu is unknown; use cpu, cuda:0'),
         (['decode', '--checkpoint', 'none.pth'], 'none.pth'),
         (['train-step', '--dtype', 'fp16'], 'train-step knows --dtype fp32 and bf16, not fp16'),

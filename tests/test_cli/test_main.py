@@ -116,7 +116,7 @@ def test_a_broken_stack_points_to_the_doctor(tmp_path):
     assert process.returncode == 1
     assert process.stderr.splitlines()[-2:] == [
         'error: numpy.dtype size changed',
-        '`mmtranspose doctor` says what is wrong and how to cure it.',
+        '`mmtranspose doctor` says what is wrong and how to fix it.',
     ]
 
 

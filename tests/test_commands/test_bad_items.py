@@ -257,7 +257,7 @@ class TestBoxes:
         status, poses = infer([images], boxes)
         assert status == 1
         assert_others_are_there(poses, clean, images)
-        assert '000000000002.jpg: a list of boxes is wanted' in capsys.readouterr().err
+        assert '000000000002.jpg: a list of boxes is expected' in capsys.readouterr().err
 
     def test_explain(self, run_command, tiny_config, tiny_checkpoint, tiny_model, images, tmp_path, capsys):
         """The boxes of image 4 are explained, the others of it are named."""

@@ -28,7 +28,7 @@ def test_damaged_safetensors(tmp_path, content):
     path = tmp_path / 'a.safetensors'
     save_file(WEIGHTS, path)
     path.write_bytes(path.read_bytes()[:-8] if content is None else content)
-    with pytest.raises(InputError, match=f'checkpoint {path} is damaged, or no .safetensors file: '):
+    with pytest.raises(InputError, match=f'checkpoint {path} is damaged, or not a .safetensors file: '):
         Checkpoint.read(str(path))
 
 

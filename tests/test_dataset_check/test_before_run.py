@@ -101,11 +101,11 @@ class TestCheckData:
     @pytest.mark.parametrize(
         ('categories', 'words'),
         [
-            (None, ' is None; a list of dicts is wanted'),
-            ('person', " is 'person'; a list of dicts is wanted"),
-            (3, ' is 3; a list of dicts is wanted'),
-            ([3], r'\[0\] is 3; a dict with an id is wanted'),
-            ([{}], r'\[0\] is {}; a dict with an id is wanted'),
+            (None, ' is None; a list of dicts is expected'),
+            ('person', " is 'person'; a list of dicts is expected"),
+            (3, ' is 3; a list of dicts is expected'),
+            ([3], r'\[0\] is 3; a dict with an id is expected'),
+            ([{}], r'\[0\] is {}; a dict with an id is expected'),
         ],
     )
     def test_categories_that_are_something_else(self, cfg, root, categories, words):
@@ -209,7 +209,7 @@ class TestCheckDetections:
         path = write([detection(), detection(**{field: value})])
         with pytest.raises(InputError) as caught:
             check_detections(path, {1})
-        words = f'entry 1 has {field}={value!r}; a whole number is wanted'
+        words = f'entry 1 has {field}={value!r}; a whole number is expected'
         assert str(caught.value) == f'file of detector boxes {path}: {words}'
 
     @pytest.mark.parametrize('entry', [3, None, [1, 2, 3, 4], 'box'], ids=str)

@@ -204,13 +204,13 @@ class TestAnnotations:
     def test_an_image_whose_id_is_none(self, spoil, check, value):
         spoil(lambda content: content['images'][0].update(id=value))
         found = kinds(check())
-        assert found['entry-malformed'] == (1, f'images[0] has id={value!r}; a whole number is wanted')
+        assert found['entry-malformed'] == (1, f'images[0] has id={value!r}; a whole number is expected')
         assert found['image-unknown'] == (1, 'annotation 1: image_id 1')
 
     @pytest.mark.parametrize(('name', 'value'), [('width', HUGE), ('height', '480'), ('height', 0), ('width', -5)])
     def test_an_image_whose_size_is_none(self, spoil, check, name, value):
         spoil(lambda content: content['images'][0].update({name: value}))
-        words = f'annotation 1: image 1 has {name}={value!r:.40}; a positive number is wanted'
+        words = f'annotation 1: image 1 has {name}={value!r:.40}; a positive number is expected'
         assert kinds(check()) == {'entry-malformed': (1, words)}
 
     def test_an_image_without_people_needs_no_size(self, spoil, check):
@@ -220,11 +220,11 @@ class TestAnnotations:
     @pytest.mark.parametrize(
         ('categories', 'words'),
         [
-            (None, ' is None; a list of dicts is wanted'),
-            (3, ' is 3; a list of dicts is wanted'),
-            ('person', " is 'person'; a list of dicts is wanted"),
-            ([3], r'\[0\] is 3; a dict with an id is wanted'),
-            ([dict(id=1), dict(id=[1])], r"\[1\] is {'id': \[1\]}; a dict with an id is wanted"),
+            (None, ' is None; a list of dicts is expected'),
+            (3, ' is 3; a list of dicts is expected'),
+            ('person', " is 'person'; a list of dicts is expected"),
+            ([3], r'\[0\] is 3; a dict with an id is expected'),
+            ([dict(id=1), dict(id=[1])], r"\[1\] is {'id': \[1\]}; a dict with an id is expected"),
         ],
     )
     def test_categories_that_are_something_else(self, spoil, check, categories, words):
@@ -649,7 +649,7 @@ class TestDetections:
     @pytest.mark.parametrize('field', ['image_id', 'category_id'])
     def test_ids_that_are_none(self, check, spoil, field):
         spoil(self.entry(lambda box: box.update({field: [1]})), BOXES)
-        assert kinds(check())['detections'][1].endswith(f'entry 0 has {field}=[1]; a whole number is wanted')
+        assert kinds(check())['detections'][1].endswith(f'entry 0 has {field}=[1]; a whole number is expected')
 
     def test_category(self, check, spoil):
         spoil(lambda boxes: [box.update(category_id=3) for box in boxes], BOXES)

@@ -79,10 +79,10 @@ def as_config(root, tmp_path, tiny_config):
 
 @pytest.fixture
 def prepare(root, as_config, run_command, monkeypatch):
-    """Goes a tool's way from export to config, as the page describes it; gives the export and the config's path."""
+    """Follows a tool's recipe from export to config, as the page describes it; gives the export and config's path."""
 
     def prepare(tool: str):
-        general = next(code for code in blocks(section('The whole way'), 'python') if '_base_' in code)
+        general = next(code for code in blocks(section('The steps'), 'python') if '_base_' in code)
         if tool in COCO_FORMS:
             title, write = COCO_FORMS[tool]
             return write(root), as_config(general, blocks(section(title), 'python')[0])
@@ -182,7 +182,7 @@ class TestLabelStudiosOwnCoco:
     @pytest.fixture
     def config(self, root, as_config):
         self.export = write_label_studio_coco(root)
-        general = next(code for code in blocks(section('The whole way'), 'python') if '_base_' in code)
+        general = next(code for code in blocks(section('The steps'), 'python') if '_base_' in code)
         return as_config(general, blocks(section('RectLabel'), 'python')[0])
 
     def test_what_the_check_says(self, config):
@@ -208,7 +208,7 @@ class TestFromWindows:
             for image in content['images']:
                 image['file_name'] = folder.replace('/', '\\') + image['file_name']
             write_json(root / file, content, encoding='utf-8-sig')
-        general = next(code for code in blocks(section('The whole way'), 'python') if '_base_' in code)
+        general = next(code for code in blocks(section('The steps'), 'python') if '_base_' in code)
         files = (
             blocks(section('RectLabel'), 'python')[0].replace("img='train/'", "img=''").replace("img='val/'", "img=''")
         )

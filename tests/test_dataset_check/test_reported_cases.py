@@ -175,7 +175,7 @@ CASES = [
     Case(
         'the best by a metric that is not there',
         'open-mmlab/mmpose#2248',
-        "save_best='coco/AP' is no metric that val_evaluator gives; choose from PCK, AUC, EPE",
+        "save_best='coco/AP' is not a metric that val_evaluator gives; choose from PCK, AUC, EPE",
         config=dict(val_evaluator=[dict(type='PCKAccuracy', thr=0.2), dict(type='AUC'), dict(type='EPE')]),
         in_check=False,
         at_test=False,

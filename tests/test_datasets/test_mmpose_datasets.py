@@ -144,7 +144,7 @@ def test_every_class_is_here():
 
 def test_the_check_finds_no_error(trained):
     if trained.dataset.type == 'H36MWholeBodyDataset':
-        with pytest.raises(InputError, match='cannot be checked: it is no BaseCocoStyleDataset'):
+        with pytest.raises(InputError, match='cannot be checked: it is not a BaseCocoStyleDataset'):
             check_dataset(trained.cfg)
         return
     report = check_dataset(trained.cfg)

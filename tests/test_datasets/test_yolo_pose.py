@@ -148,22 +148,22 @@ class TestFaultyLines:
     @pytest.mark.parametrize(
         ('line', 'reason'),
         [
-            ('1 0.5 0.5 0.2 0.2', '5 numbers; 5 + 3 x 3 = 14 are wanted'),
-            (LINE.strip() + ' 0', '15 numbers; 5 + 3 x 3 = 14 are wanted'),
+            ('1 0.5 0.5 0.2 0.2', '5 numbers; 5 + 3 x 3 = 14 are expected'),
+            (LINE.strip() + ' 0', '15 numbers; 5 + 3 x 3 = 14 are expected'),
             (LINE.replace('0.55', 'x'), "could not convert string to float: 'x'"),
             (LINE.replace('0.55', 'nan'), 'a number is not finite'),
             (LINE.replace('1 0.5', '2 0.5', 1), 'class 2 is not in names of data.yaml'),
             (LINE.replace('1 0.5', '0.5 0.5', 1), 'class 0.5 is not in names of data.yaml'),
             (
                 LINE.replace('0.2 0.2', '40 20'),
-                'the box is 40 x 20; shares of the image, above 0 and up to 1, are wanted',
+                'the box is 40 x 20; shares of the image, above 0 and up to 1, are expected',
             ),
             (
                 LINE.replace('0.2 0.2', '0 0.2'),
-                'the box is 0 x 0.2; shares of the image, above 0 and up to 1, are wanted',
+                'the box is 0 x 0.2; shares of the image, above 0 and up to 1, are expected',
             ),
-            (LINE.replace('0.45 2', '0.45 3'), 'flag 3 of a keypoint; 0, 1 or 2 is wanted'),
-            (LINE.replace('0.55 0.45', '110 45'), 'keypoint at 110, 45; shares of the image, 0 to 1, are wanted'),
+            (LINE.replace('0.45 2', '0.45 3'), 'flag 3 of a keypoint; 0, 1 or 2 is expected'),
+            (LINE.replace('0.55 0.45', '110 45'), 'keypoint at 110, 45; shares of the image, 0 to 1, are expected'),
         ],
     )
     def test_it_alone_is_left_out(self, root, line, reason):
@@ -228,20 +228,20 @@ class TestDataYaml:
     @pytest.mark.parametrize(
         ('old', 'new', 'words'),
         [
-            ('kpt_shape: [3, 3]', '', r'kpt_shape is None; \[number of keypoints, 2 or 3\] is wanted'),
+            ('kpt_shape: [3, 3]', '', r'kpt_shape is None; \[number of keypoints, 2 or 3\] is expected'),
             ('[3, 3]', '[3, 4]', r'kpt_shape is \[3, 4\]'),
             ('[3, 3]', '[0, 3]', r'kpt_shape is \[0, 3\]'),
             ('[3, 3]', '[3, 3.0]', r'kpt_shape is \[3, 3.0\]'),
             ('[3, 3]', '[1000000000, 3]', r'kpt_shape is \[1000000000, 3\]'),
             ('images/val', 'x' * 5000, 'val: .*xxx does not exist'),
-            ('[3, 3]', '[4, 3]', 'the keypoints are named nose, left_ear, right_ear; 4 different names are wanted'),
+            ('[3, 3]', '[4, 3]', 'the keypoints are named nose, left_ear, right_ear; 4 different names are expected'),
             ('right_ear', 'left_ear', 'the keypoints are named nose, left_ear, left_ear; 3 different names'),
             ('1: [nose', '1: [snout', 'kpt_names of the classes cat, dog differ'),
-            ('flip_idx: [0, 2, 1]', 'flip_idx: [0, 2]', r'flip_idx is \[0, 2\]; the numbers 0 to 2 are wanted'),
+            ('flip_idx: [0, 2, 1]', 'flip_idx: [0, 2]', r'flip_idx is \[0, 2\]; the numbers 0 to 2 are expected'),
             ('flip_idx: [0, 2, 1]', 'flip_idx: [1, 2, 0]', 'flip_idx sends 0 to 1, but 1 to 2; pair them'),
-            ('{0: cat, 1: dog}', '', 'names is None; the name of each class is wanted'),
-            ('names: {0: cat, 1: dog}', 'nc: two', 'names is None; the name of each class is wanted'),
-            ('names: {0: cat, 1: dog}', 'nc: 1000000000', 'names is None; the name of each class is wanted'),
+            ('{0: cat, 1: dog}', '', 'names is None; the name of each class is expected'),
+            ('names: {0: cat, 1: dog}', 'nc: two', 'names is None; the name of each class is expected'),
+            ('names: {0: cat, 1: dog}', 'nc: 1000000000', 'names is None; the name of each class is expected'),
             ('images/val', 'images/none', 'val: .*images/none does not exist; correct it'),
             ('images/val', 'labels/val', 'val: labels/val has no images'),
             ('train: images/train\nval: images/val\n', '', 'has neither train, val nor test'),
@@ -272,4 +272,4 @@ class TestCommand:
         assert run_command('yolo-to-coco', root / 'data.yaml') == 1
         lines = capsys.readouterr().err.splitlines()
         assert len(lines) == 21 and lines[-1] == '... and 5 more'
-        assert lines[0] == f'{root}/labels/val/d.txt line 1: 1 numbers; 5 + 3 x 3 = 14 are wanted'
+        assert lines[0] == f'{root}/labels/val/d.txt line 1: 1 numbers; 5 + 3 x 3 = 14 are expected'

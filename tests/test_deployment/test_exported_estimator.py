@@ -196,8 +196,8 @@ def test_files_that_cannot_be_used(exported, tmp_path, monkeypatch):
     cases = [
         ((tmp_path / 'none.onnx',), 'none.onnx does not exist'),
         ((tmp_path / 'folder.onnx',), 'is a folder; name a file'),
-        ((tmp_path / 'text.onnx',), 'text.onnx is no ONNX file, or damaged'),
-        ((damaged,), 'damaged.onnx is no ONNX file, or damaged'),
+        ((tmp_path / 'text.onnx',), 'text.onnx is not an ONNX file, or is damaged'),
+        ((damaged,), 'damaged.onnx is not an ONNX file, or is damaged'),
         ((other_program(tmp_path / 'other.onnx'),), 'was not written by `mmtranspose export`'),
         ((tmp_path / 'a.pth',), 'end in .onnx or .xml'),
         ((tmp_path / 'a.xml', 'onnxruntime'), 'onnxruntime runs files that end in .onnx'),

@@ -72,7 +72,7 @@ def test_file_of_another_model(exported, tiny_model, scene, all_count):
 
 def test_what_cannot_be_compared(exported, tiny_model, scene):
     file = load_exported(exported / 'image.onnx')
-    with pytest.raises(InputError, match='nobody to compare'):
+    with pytest.raises(InputError, match='no person to compare'):
         compare(file, tiny_model, [(scene[0], scene[1][:0])])
     tiny_model.dataset_meta = {**tiny_model.dataset_meta, 'keypoint_id2name': {k: f'point {k}' for k in range(17)}}
     with pytest.raises(InputError, match='keypoints'):

@@ -75,8 +75,8 @@ class TestRefusals:
         [
             ('none.onnx', None, 'none.onnx does not exist'),
             ('pose.xml', b'<net/>', r'browsers run ONNX files; export the model again with --output FILE\.onnx'),
-            ('text.onnx', b'no model at all', 'is no ONNX file, or damaged|was not written by `mmtranspose export`'),
-            ('empty.onnx', b'', 'is no ONNX file, or damaged|was not written by `mmtranspose export`'),
+            ('text.onnx', b'no model at all', 'is not an ONNX file, or is damaged|was not written by'),
+            ('empty.onnx', b'', 'is not an ONNX file, or is damaged|was not written by `mmtranspose export`'),
         ],
     )
     def test_files(self, package, tmp_path, run_command, name, content, message):
@@ -103,13 +103,13 @@ class TestRefusals:
         with pytest.raises(InputError, match='was not written by `mmtranspose export-detector`'):
             run_command('web', files / 'pose.onnx', *options, files / 'pose.onnx')
         other = changed(files / 'pose.onnx', tmp_path / 'other.onnx', kind='detector')
-        with pytest.raises(InputError, match=r"has .*'inputs': \['image', 'boxes'\].* where .* are wanted"):
+        with pytest.raises(InputError, match=r"has .*'inputs': \['image', 'boxes'\].* where .* are expected"):
             run_command('web', files / 'pose.onnx', *options, other)
 
     def test_the_runtime_is_another_folder(self, files, package, tmp_path, run_command):
         options = ('--output-root', tmp_path / 'site', '--runtime', package)
         (package / 'dist' / npm_package.BINARIES['wasm']).unlink()
-        with pytest.raises(InputError, match=r'is no copy of onnxruntime-web .*ort-wasm-simd-threaded\.wasm missing'):
+        with pytest.raises(InputError, match=r'is not a copy of onnxruntime-web .*-wasm-simd-threaded\.wasm missing'):
             run_command('web', files / 'pose.onnx', *options)
         (package / 'dist' / npm_package.BINARIES['wasm']).touch()
         (package / 'package.json').write_text('{"name": "other"}')

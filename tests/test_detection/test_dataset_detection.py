@@ -341,8 +341,8 @@ class TestAnnotationFile:
         [
             ([], 'not in COCO format: it has no "images"'),
             (dict(images=[]), 'not in COCO format: it has no "images"'),
-            (dict(images=[dict(id=1)]), r'images\[0\] is .*; a dict with id and file_name is wanted'),
-            (dict(images=[dict(id=None, file_name='a.jpg')]), r'images\[0\] is .*id and file_name is wanted'),
+            (dict(images=[dict(id=1)]), r'images\[0\] is .*; a dict with id and file_name is expected'),
+            (dict(images=[dict(id=None, file_name='a.jpg')]), r'images\[0\] is .*id and file_name is expected'),
             (dict(images=[dict(id=1, file_name='gone.jpg')]), 'none of the 1 images of .* such as .*gone.jpg'),
         ],
     )

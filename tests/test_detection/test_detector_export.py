@@ -289,7 +289,7 @@ class TestVerification:
         with pytest.raises(InputError, match='was exported with nms_thr=0.3, not 0.5'):
             verify_detector(exported, PersonDetector(*files['small'], nms_thr=0.5))
         for text in (None, '[]', '{"graph": "image"}', '{"kind": "pose"}'):
-            with pytest.raises(InputError, match='x.onnx is no detector that `mmtranspose export-detector` has'):
+            with pytest.raises(InputError, match='x.onnx is not a detector that `mmtranspose export-detector` has'):
                 DetectorMeta.from_json(text, 'x.onnx')
         newer = dict(json.loads(onnx.load(exported).metadata_props[0].value), format=2, version='9.1')
         with pytest.raises(InputError, match='was written by mmtranspose 9.1, which is newer'):

@@ -212,5 +212,5 @@ class TestRefused:
     def test_gpu_that_is_not_there(self, files, device, seen, monkeypatch):
         monkeypatch.setattr(torch.cuda, 'is_available', lambda: seen > 0)
         monkeypatch.setattr(torch.cuda, 'device_count', lambda: seen)
-        with pytest.raises(InputError, match=f'device {device} is not there: this PyTorch sees {seen or "no"} GPU'):
+        with pytest.raises(InputError, match=f'device {device} is not available: this PyTorch sees {seen or "no"} GPU'):
             PersonDetector(*files, device=device)

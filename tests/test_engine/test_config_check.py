@@ -121,11 +121,11 @@ MUTANTS = [  # options, and what the message names
     ('val_evaluator.score_mod=bbox', 'val_evaluator: CocoMetric has no argument score_mod; did you mean score_mode'),
     (
         'val_evaluator.type=PCKAccuracy val_dataloader.dataset.bbox_file=None',
-        "default_hooks.checkpoint.save_best='coco/AP' is no metric that val_evaluator gives; choose from PCK$",
+        "default_hooks.checkpoint.save_best='coco/AP' is not a metric that val_evaluator gives; choose from PCK$",
     ),
     (
         'default_hooks.checkpoint.save_best=coco/mAP',
-        "default_hooks.checkpoint.save_best='coco/mAP' is no metric that val_evaluator gives; did you mean coco/AP",
+        "default_hooks.checkpoint.save_best='coco/mAP' is not a metric that val_evaluator gives; did you mean coco/AP",
     ),
     # The loop
     ('train_cfg.val_interval=0', 'train_cfg.val_interval=0 must be'),
@@ -218,15 +218,15 @@ MUTANTS = [  # options, and what the message names
     # Options that reach nothing
     ('codec.sigma=9', 'option codec.sigma=9 reaches nothing: .* set model.head.decoder.sigma instead'),
     ('train_pipeline.1.padding=1.5', 'option train_pipeline.1.padding=1.5 reaches nothing: '),
-    ('optim_wraper.optimizer.lr=1', 'reaches nothing: nobody reads optim_wraper; did you mean optim_wrapper'),
+    ('optim_wraper.optimizer.lr=1', 'reaches nothing: nothing reads optim_wraper; did you mean optim_wrapper'),
     (
         'env_cfg.cudnn_benchmrk=True',
-        'reaches nothing: nobody reads env_cfg.cudnn_benchmrk; did you mean cudnn_benchmark',
+        'reaches nothing: nothing reads env_cfg.cudnn_benchmrk; did you mean cudnn_benchmark',
     ),
-    ('model.test_cfg.flip=True', 'reaches nothing: nobody reads model.test_cfg.flip; did you mean flip_test'),
-    ('model.train_cfg.compute_ac=False', 'reaches nothing: nobody reads model.train_cfg.compute_ac'),
-    ('auto_scale_lr.enabled=True', 'reaches nothing: nobody reads auto_scale_lr.enabled; did you mean enable'),
-    ('optim_wrapper.paramwise_cfg.bias_lr=2', 'reaches nothing: nobody reads optim_wrapper.paramwise_cfg.bias_lr'),
+    ('model.test_cfg.flip=True', 'reaches nothing: nothing reads model.test_cfg.flip; did you mean flip_test'),
+    ('model.train_cfg.compute_ac=False', 'reaches nothing: nothing reads model.train_cfg.compute_ac'),
+    ('auto_scale_lr.enabled=True', 'reaches nothing: nothing reads auto_scale_lr.enabled; did you mean enable'),
+    ('optim_wrapper.paramwise_cfg.bias_lr=2', 'reaches nothing: nothing reads optim_wrapper.paramwise_cfg.bias_lr'),
 ]
 
 

@@ -145,7 +145,7 @@ class TestExplanationHook:
         with pytest.raises(InputError, match="direction='up' is unknown"):
             ExplanationHook(direction='up')
         runner = SimpleNamespace(model=nn.Linear(1, 1))
-        with pytest.raises(UnsupportedModelError, match='Needed is .*TransPoseNeck'):
+        with pytest.raises(UnsupportedModelError, match='Only a pose estimator with .*TransPoseNeck'):
             ExplanationHook().before_run(runner)
 
 

@@ -44,8 +44,8 @@ def test_what_is_right(metrics, hook):
 @pytest.mark.parametrize(
     ('metrics', 'hook', 'words'),
     [
-        ([CocoMetric], dict(save_best='PCK', rule='greater'), f"save_best='PCK' is no metric that .* gives; {MANY}"),
-        ([PCKAccuracy], dict(save_best=['PCK', 'AUC'], rule='greater'), "save_best='AUC' is no metric .* from PCK$"),
+        ([CocoMetric], dict(save_best='PCK', rule='greater'), f"save_best='PCK' is not a metric that .* gives; {MANY}"),
+        ([PCKAccuracy], dict(save_best=['PCK', 'AUC'], rule='greater'), "save_best='AUC' is not a metric .* from PCK$"),
         ([CocoMetric], dict(save_best='auto'), "rule=None, but a greater coco/AP is better; set it to 'greater'"),
         ([EPE], dict(save_best='auto'), "rule=None, but a smaller EPE is better; set it to 'less'"),
         (
@@ -61,8 +61,8 @@ def test_what_is_right(metrics, hook):
             "rule='greater', but a smaller EPE is better",
         ),
         ([], dict(save_best='auto'), "save_best='auto', but val_evaluator gives no metric; set it to None"),
-        ([], dict(save_best='PCK', rule='greater'), "save_best='PCK' is no metric .*; choose from none"),
-        ([CocoMetric], dict(monitor='coco/mAP'), "monitor='coco/mAP' is no metric .*; did you mean coco/AP"),
+        ([], dict(save_best='PCK', rule='greater'), "save_best='PCK' is not a metric .*; choose from none"),
+        ([CocoMetric], dict(monitor='coco/mAP'), "monitor='coco/mAP' is not a metric .*; did you mean coco/AP"),
         ([EPE], dict(monitor='EPE', rule='greater'), "rule='greater', but a smaller EPE is better"),
     ],
 )
@@ -75,7 +75,7 @@ def test_what_is_wrong(metrics, hook, words):
 @pytest.mark.parametrize(
     ('scheduler', 'words'),
     [
-        (dict(monitor='loss', rule='less'), f"monitor='loss' is no metric that val_evaluator gives; {MANY}"),
+        (dict(monitor='loss', rule='less'), f"monitor='loss' is not a metric that val_evaluator gives; {MANY}"),
         (dict(monitor='coco/AP', rule='less'), "rule='less', but a greater coco/AP is better; set it to 'greater'"),
     ],
 )
@@ -96,6 +96,6 @@ def test_training_does_not_begin(tiny_config, run_command, tmp_path):
         run_command('train', tmp_path / 'a.py', '--work-dir', tmp_path / 'work')
     cfg.default_hooks.checkpoint.rule, cfg.param_scheduler = 'less', [dict(type='ReduceOnPlateauLR')]
     cfg.dump(tmp_path / 'a.py')
-    with pytest.raises(InputError, match="param_scheduler.monitor='loss' is no metric .*; choose from EPE$"):
+    with pytest.raises(InputError, match="param_scheduler.monitor='loss' is not a metric .*; choose from EPE$"):
         run_command('train', tmp_path / 'a.py', '--work-dir', tmp_path / 'work')
     assert not list((tmp_path / 'work').glob('*.pth'))

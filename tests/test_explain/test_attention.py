@@ -158,7 +158,7 @@ def test_errors(model, cells, kwargs, error, words):
 
 
 def test_model_without_transpose_neck():
-    with pytest.raises(UnsupportedModelError, match='Linear cannot be explained: it has no neck. Needed is'):
+    with pytest.raises(UnsupportedModelError, match='Linear cannot be explained: it has no neck. Only a pose'):
         attention_maps(nn.Linear(1, 1), torch.zeros(1, 3, 64, 48), CELLS)
 
 

@@ -269,7 +269,9 @@ def test_models_that_cannot_be_explained(model, image, tiny_config):
         explain_topdown(torch.compile(model), image, BOXES)
     other = init_model(tiny_config)
     other.neck = MODELS.build(dict(type='FeatureMapProcessor'))
-    with pytest.raises(UnsupportedModelError, match='its neck is a FeatureMapProcessor. Needed is .*TransPoseNeck'):
+    with pytest.raises(
+        UnsupportedModelError, match='is a FeatureMapProcessor. Only a pose estimator with .*TransPoseNeck'
+    ):
         explain_topdown(other, image, BOXES)
 
 
@@ -290,7 +292,7 @@ def test_flip_mode_that_cannot_be_explained(model, image, monkeypatch):
 def test_weights_that_are_not_finite(tiny_config, image):
     model = init_model(tiny_config)
     model.head.final_layer.bias.data[3] = float('nan')
-    with pytest.raises(InputError, match='the heatmaps are not finite: the checkpoint holds weights that are not'):
+    with pytest.raises(InputError, match='the heatmaps are not finite: weights are not'):
         explain_topdown(model, image, BOXES)
 
 

@@ -177,7 +177,7 @@ def test_unknown_name(name):
 def test_errors(model, inputs, target):
     with pytest.raises(InputError, match='the target is of 2 images, inputs of 1'):
         InputGradient()(model, inputs[:1], target)
-    with pytest.raises(InputError, match='layer=3 is not there: the encoder has 2'):
+    with pytest.raises(InputError, match='layer=3 does not exist: the encoder has 2'):
         AttentionMap(3)(model, inputs, target)
     with pytest.raises(InputError, match=r'the heatmaps are \(2, 3, 8, 12\); the target was made for \(2, 3, 16, 12\)'):
         InputGradient()(model, inputs[:, :, :32], target)

@@ -46,7 +46,7 @@ def compiled_part(model):
         (lambda model: torch.fx.symbolic_trace(model.head.final_layer), 'exported or scripted Conv2d: .*eager model'),
         (lambda model: torch.export.export(model.backbone, (INPUTS,)), 'exported or scripted ExportedProgram'),
         (lambda model: nn.DataParallel(model), 'wrapped in DataParallel; explain model.module'),
-        (lambda model: nn.Linear(1, 1), 'it has no neck. Needed is .*TransPoseNeck'),
+        (lambda model: nn.Linear(1, 1), 'it has no neck. Only a pose estimator with .*TransPoseNeck'),
         (lambda model: 'model.pth', 'must be a pose estimator, not a str'),
     ],
 )
@@ -57,7 +57,7 @@ def test_what_others_are_told(model, change, words):
 
 def test_another_neck(model):
     model.neck = nn.Identity()
-    with pytest.raises(UnsupportedModelError, match='its neck is a Identity. Needed is a pose estimator'):
+    with pytest.raises(UnsupportedModelError, match='its neck is a Identity. Only a pose estimator with'):
         require_transpose(model)
 
 

@@ -140,11 +140,11 @@ class TestOthers:
         ('content', 'words'),
         [
             (3, 'must hold a list or a dict'),
-            ({'a.jpg': 3}, 'a.jpg: a list of boxes is wanted'),
+            ({'a.jpg': 3}, 'a.jpg: a list of boxes is expected'),
             ({'a.jpg': [[1, 2, 3]]}, 'a.jpg, entry 0'),
             ([{'image_id': 1}], 'entry 0'),
-            ([{'image_id': 1, 'bbox': [1, 2, 3, 4]}, {'bbox': [1, 2, 3, 4]}], 'entry 1: an image_id is wanted'),
-            ([{'image_id': [1], 'bbox': [1, 2, 3, 4]}], 'entry 0: an image_id is wanted'),
+            ([{'image_id': 1, 'bbox': [1, 2, 3, 4]}, {'bbox': [1, 2, 3, 4]}], 'entry 1: an image_id is expected'),
+            ([{'image_id': [1], 'bbox': [1, 2, 3, 4]}], 'entry 0: an image_id is expected'),
         ],
     )
     def test_another_form(self, write, content, words):
@@ -160,7 +160,7 @@ class TestOthers:
             ({'images': []}, 'ann.json is not in COCO format: it has no "images"'),
             ({'images': [{'id': [1], 'file_name': 'a.jpg'}]}, r'images\[0\].*a dict with id and file_name'),
             ({'images': [{'id': 1, 'file_name': 1}]}, r'images\[0\].*a dict with id and file_name'),
-            ({'images': [{'id': 1, 'file_name': 'a'}] * 2}, 'image id 1 is there twice'),
+            ({'images': [{'id': 1, 'file_name': 'a'}] * 2}, 'image id 1 appears twice'),
         ],
     )
     def test_bad_annotation_file(self, write, content, words):

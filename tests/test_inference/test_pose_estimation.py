@@ -181,7 +181,7 @@ class TestInferenceTopdown:
             ([0, 0, 1e300, 5], 'is not finite'),
             (
                 [0.1, 0.2, 0.5, 0.9],
-                'lies within the first pixel of 240 x 320: boxes are wanted in pixels, not relative',
+                'lies within the first pixel of 240 x 320: boxes are expected in pixels, not relative',
             ),
             ([0, 0, 1e-40, 1e-40], 'lies within the first pixel'),
             ([30, 30, 30.0005, 60], 'is narrower or lower than 0.001 pixels'),

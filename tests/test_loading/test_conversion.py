@@ -129,7 +129,7 @@ def test_other_files_are_refused(converted, tmp_path):
     state = dict(released_state_dict('r-a3'))
     del state['deconv_layers.1.weight']
     torch.save(state, tmp_path / 'hole.pth')
-    with pytest.raises(InputError, match='hole.pth is exactly no model of the zoo. It looks like transpose-r-a3'):
+    with pytest.raises(InputError, match='hole.pth fits no model of the zoo exactly. It looks like transpose-r-a3'):
         convert_official(str(tmp_path / 'hole.pth'), str(tmp_path / 'out'))
     with pytest.raises(InputError, match='1 of the model missing in it: deconv_layers.1.weight'):
         convert_official(str(tmp_path / 'hole.pth'), str(tmp_path / 'out'), 'transpose-r-a3')

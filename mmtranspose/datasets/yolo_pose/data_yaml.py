@@ -57,7 +57,7 @@ def read_data_yaml(path: PathLike, names: Sequence[str] | None = None) -> PoseDa
     shape = content.get('kpt_shape')
     if not (isinstance(shape, list) and len(shape) == 2 and all(map(_is_count, shape)) and shape[1] in (2, 3)):
         raise InputError(
-            f'{path}: kpt_shape is {shape!r:.40}; [number of keypoints, 2 or 3] is wanted, as data.yaml of a pose '
+            f'{path}: kpt_shape is {shape!r:.40}; [number of keypoints, 2 or 3] is expected, as data.yaml of a pose '
             'dataset has it'
         )
     root = _root(content.get('path'), path)
@@ -73,7 +73,7 @@ def read_data_yaml(path: PathLike, names: Sequence[str] | None = None) -> PoseDa
     keypoint_names = list(names) if names else _keypoint_names(content.get('kpt_names'), classes, shape[0], path)
     if len(keypoint_names) != shape[0] or len(set(keypoint_names)) != shape[0]:
         raise InputError(
-            f'{path}: the keypoints are named {", ".join(keypoint_names)}; {shape[0]} different names are wanted, '
+            f'{path}: the keypoints are named {", ".join(keypoint_names)}; {shape[0]} different names are expected, '
             'as many as kpt_shape says'
         )
     return PoseData(root, splits, shape[1], classes, keypoint_names, _mirrored(content.get('flip_idx'), shape[0], path))
@@ -145,7 +145,7 @@ def _classes(names: Any, count: Any, path: Path) -> dict[int, str]:
         return {number: str(name) for number, name in enumerate(names)}
     if isinstance(names, dict) and names and all(str(number).isdecimal() for number in names):
         return {int(number): str(name) for number, name in names.items()}
-    raise InputError(f'{path}: names is {names!r:.40}; the name of each class is wanted, such as "names: [person]"')
+    raise InputError(f'{path}: names is {names!r:.40}; the name of each class is expected, such as "names: [person]"')
 
 
 def _keypoint_names(given: Any, classes: dict[int, str], count: int, path: Path) -> list[str]:
@@ -154,7 +154,7 @@ def _keypoint_names(given: Any, classes: dict[int, str], count: int, path: Path)
     lists = list(given.values()) if isinstance(given, dict) else given
     lists = [lists] if isinstance(lists, list) and all(isinstance(one, str) for one in lists) else lists
     if not (isinstance(lists, list) and lists and all(isinstance(one, list) for one in lists)):
-        raise InputError(f'{path}: kpt_names is {given!r:.40}; a list of names for each class is wanted')
+        raise InputError(f'{path}: kpt_names is {given!r:.40}; a list of names for each class is expected')
     if any(one != lists[0] for one in lists):
         raise InputError(
             f'{path}: kpt_names of the classes {", ".join(classes.values())} differ; name the keypoints that they '
@@ -168,7 +168,7 @@ def _mirrored(flip_idx: Any, count: int, path: Path) -> list[int] | None:
         return None
     known = isinstance(flip_idx, list) and all(isinstance(k, int) for k in flip_idx)
     if not known or sorted(flip_idx) != list(range(count)):
-        raise InputError(f'{path}: flip_idx is {flip_idx!r:.60}; the numbers 0 to {count - 1} are wanted, each once')
+        raise InputError(f'{path}: flip_idx is {flip_idx!r:.60}; the numbers 0 to {count - 1} are expected, each once')
     wrong = next((k for k, other in enumerate(flip_idx) if flip_idx[other] != k), None)
     if wrong is not None:
         other = flip_idx[wrong]

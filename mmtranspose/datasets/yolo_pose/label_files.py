@@ -77,12 +77,12 @@ def _person_or_reason(words: list[str], size: tuple[int, int], data: PoseData) -
 def _person(words: list[str], size: tuple[int, int], data: PoseData) -> LabelledPerson:
     wanted = 5 + data.dims * len(data.names)
     if len(words) != wanted:
-        raise _Refused(f'{len(words)} numbers; 5 + {len(data.names)} x {data.dims} = {wanted} are wanted')
+        raise _Refused(f'{len(words)} numbers; 5 + {len(data.names)} x {data.dims} = {wanted} are expected')
     number, cx, cy, w, h, *flat = _numbers(words)
     if number not in data.classes:
         raise _Refused(f'class {number:g} is not in names of data.yaml')
     if not (0 < w <= 1 + SLACK and 0 < h <= 1 + SLACK):
-        raise _Refused(f'the box is {w:g} x {h:g}; shares of the image, above 0 and up to 1, are wanted')
+        raise _Refused(f'the box is {w:g} x {h:g}; shares of the image, above 0 and up to 1, are expected')
     box = _pixels(cx - w / 2, size[0]), _pixels(cy - h / 2, size[1]), _pixels(w, size[0]), _pixels(h, size[1])
     points = [flat[k : k + data.dims] for k in range(0, len(flat), data.dims)]
     return LabelledPerson(int(number), list(box), [value for point in points for value in _keypoint(point, size)])
@@ -107,9 +107,9 @@ def _keypoint(point: list[float], size: tuple[int, int]) -> tuple[float, float, 
     x, y = point[:2]
     flag = point[2] if len(point) == 3 else 2 * (min(x, y) >= 0 and max(x, y) > 0)
     if flag not in FLAGS:
-        raise _Refused(f'flag {flag:g} of a keypoint; 0, 1 or 2 is wanted')
+        raise _Refused(f'flag {flag:g} of a keypoint; 0, 1 or 2 is expected')
     if flag == 0:
         return 0, 0, 0
     if not all(-SLACK <= value <= 1 + SLACK for value in (x, y)):
-        raise _Refused(f'keypoint at {x:g}, {y:g}; shares of the image, 0 to 1, are wanted')
+        raise _Refused(f'keypoint at {x:g}, {y:g}; shares of the image, 0 to 1, are expected')
     return _pixels(x, size[0]), _pixels(y, size[1]), int(flag)

@@ -32,7 +32,7 @@ def require_exportable(model: PoseEstimator) -> None:
     if not isinstance(model, TopdownPoseEstimator) or batch_decoder(decoder) is None:
         raise UnsupportedModelError(
             f'{type(model).__name__} with the decoder {type(decoder).__name__} cannot be exported; a '
-            'TopdownPoseEstimator is wanted, with UnbiasedHeatmap, UDPHeatmap (gaussian) or MSRAHeatmap'
+            'TopdownPoseEstimator is expected, with UnbiasedHeatmap, UDPHeatmap (gaussian) or MSRAHeatmap'
         )
     test_cfg = model.test_cfg or {}
     if test_cfg.get('output_keypoint_indices') is not None:

@@ -153,14 +153,14 @@ def read_metadata(path: Path) -> dict[str, str]:
     """The entries of an ONNX file's metadata.
 
     Raises:
-        InputError: The file is no ONNX file, or damaged.
+        InputError: The file is not an ONNX file, or is damaged.
     """
     import onnx
 
     try:
         return {entry.key: entry.value for entry in onnx.load(str(path), load_external_data=False).metadata_props}
     except Exception as error:  # protobuf has its own classes
-        raise InputError(f'{path} is no ONNX file, or damaged: {_plain(error)}') from error
+        raise InputError(f'{path} is not an ONNX file, or is damaged: {_plain(error)}') from error
 
 
 def _plain(error: Exception) -> str:

@@ -62,7 +62,7 @@ def detector_file(path: Path) -> float:
     }
     if found != DETECTOR_VALUES:
         raise InputError(
-            f'--detector {path} has {found}, where {DETECTOR_VALUES} are wanted: write it with '
+            f'--detector {path} has {found}, where {DETECTOR_VALUES} are expected: write it with '
             '`mmtranspose export-detector` of this version'
         )
     least = content.get('score_thr', SURE)

@@ -92,7 +92,7 @@ def _files(package: Path) -> dict[str, Path]:
     missing = [str(path) for path in files.values() if not path.is_file()]
     if missing:
         raise InputError(
-            f'--runtime {package} is no copy of {PACKAGE} {VERSION}: {", ".join(missing)} missing; leave '
+            f'--runtime {package} is not a copy of {PACKAGE} {VERSION}: {", ".join(missing)} missing; leave '
             'the option out to fetch it with npm'
         )
     try:

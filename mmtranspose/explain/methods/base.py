@@ -99,7 +99,7 @@ def layer_record(model: PoseEstimator, inputs: Tensor, layer: int) -> AttentionI
     """
     records, _ = recorded_layers(model, inputs)
     if not 1 <= layer <= len(records):
-        raise InputError(f'layer={layer} is not there: the encoder has {len(records)}, numbered from 1')
+        raise InputError(f'layer={layer} does not exist: the encoder has {len(records)}, numbered from 1')
     return records[layer - 1]
 
 

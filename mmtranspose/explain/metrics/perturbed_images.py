@@ -137,7 +137,7 @@ def check_arguments(inputs: Tensor, target: Target, maps: Tensor, batch_size: in
     if len(inputs) != expected[0]:
         raise InputError(f'inputs holds {len(inputs)} images, but the target has {expected[0]}')
     if not len(inputs):
-        raise InputError('inputs holds no image: there is nobody to measure')
+        raise InputError('inputs holds no image: there is no person to measure')
     if not maps.isfinite().all():
         raise InputError('maps hold NaN or infinity, which have no place in an order of relevance')
     require_at_least('batch_size', batch_size, 1)

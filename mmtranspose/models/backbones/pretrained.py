@@ -46,7 +46,7 @@ def _load(checkpoint: str, prefix: str) -> dict[str, Tensor]:
     except (OSError, EOFError, RuntimeError, UnpicklingError, DamagedFileError) as error:
         raise InputError(
             f'backbone.init_cfg: {checkpoint} cannot be loaded ({reason(error)}); give the path of a file, or '
-            'init_cfg=None to start from nothing'
+            'init_cfg=None to start from random weights'
         ) from error
     weights = state_dict_of(content)
     if weights is None:

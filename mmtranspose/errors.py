@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Iterable, Sequence
-from math import inf
+from math import inf, isfinite
 from numbers import Real
 
 # Exit statuses of the commands: all done; the work or some of its items failed; a mistake in what was given; a
@@ -68,6 +68,16 @@ def require_at_least(name: str, value: float | None, least: float) -> None:
     """
     if value is not None and not (isinstance(value, Real) and value >= least):
         raise InputError(f'{name}={value} must be at least {least}')
+
+
+def require_finite(name: str, value: float) -> None:
+    """Check a number.
+
+    Raises:
+        InputError: ``value`` is NaN, infinite, or no number.
+    """
+    if not (isinstance(value, Real) and isfinite(value)):
+        raise InputError(f'{name}={value!r} must be a finite number')
 
 
 def require_positive(name: str, value: float) -> None:

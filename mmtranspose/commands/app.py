@@ -17,6 +17,7 @@ from mmtranspose.commands.command_line import (
     add_allow_non_finite,
     add_allow_partial,
     parse,
+    share,
     sigterm_as_interrupt,
 )
 from mmtranspose.commands.detector_arguments import add_detector, detector_of, require_no_detector
@@ -50,7 +51,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add_detector(arguments)
     arguments.add_argument(
         '--nms-thr',
-        type=float,
+        type=share,
         default=0.3,
         help='of two boxes with a higher IoU than this, keep the one with the higher score (default: 0.3)',
     )

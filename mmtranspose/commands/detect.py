@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from mmengine.dist import init_dist
 
-from mmtranspose.commands.command_line import add_cfg_options, add_launcher, parse, whole_number
+from mmtranspose.commands.command_line import add_cfg_options, add_launcher, parse, score, share, whole_number
 from mmtranspose.commands.detector_arguments import add_detector, detector_of
 from mmtranspose.compat import cpu_distributed
 from mmtranspose.detection import DatasetDetections, detect_dataset
@@ -49,13 +49,13 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     arguments.add_argument(
         '--bbox-thr',
-        type=float,
+        type=score,
         default=0.0,
         help='write only boxes with a higher score (default: 0.0; 0.05 makes the file and the evaluation much smaller)',
     )
     arguments.add_argument(
         '--nms-thr',
-        type=float,
+        type=share,
         default=1.0,
         help="keep only the best of boxes with a higher IoU (default: 1.0, which leaves the detector's own choice)",
     )

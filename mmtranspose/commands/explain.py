@@ -17,6 +17,7 @@ from mmtranspose.commands.command_line import (
     add_allow_non_finite,
     add_allow_partial,
     parse,
+    score,
     share,
 )
 from mmtranspose.commands.detector_arguments import add_detector, detector_of, require_no_detector
@@ -85,7 +86,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         '0.01; the page has a slider)',
     )
     arguments.add_argument(
-        '--kpt-thr', type=float, default=0.3, help='mark keypoints of a lower score as uncertain (default: 0.3)'
+        '--kpt-thr', type=score, default=0.3, help='mark keypoints of a lower score as uncertain (default: 0.3)'
     )
     arguments.add_argument(
         '--no-flip-test', action='store_true', help='explain one pass of the network, without the mirrored image'

@@ -16,7 +16,10 @@ from mmtranspose.commands.command_line import (
     add_cfg_options,
     add_launcher,
     add_model,
+    from_zero,
     parse,
+    score,
+    whole_number,
 )
 from mmtranspose.compat import cpu_distributed
 from mmtranspose.dataset_explanation import CaseOptions, DatasetExplanationSettings, explain_dataset
@@ -58,13 +61,13 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     arguments.add_argument(
         '--max-samples',
-        type=int,
+        type=whole_number,
         metavar='N',
         help='number of people, drawn at random (default: all); a larger number adds people to those of a smaller one',
     )
     arguments.add_argument(
         '--faithfulness-samples',
-        type=int,
+        type=from_zero,
         default=defaults.faithfulness_samples,
         metavar='N',
         help='number of people whose explanations are tested for faithfulness, by hundreds of passes each; 0 tests '
@@ -87,26 +90,26 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     arguments.add_argument(
         '--kpt-thr',
-        type=float,
+        type=score,
         default=defaults.score_thr,
         help=f'test faithfulness for keypoints with at least this score (default: {defaults.score_thr})',
     )
     arguments.add_argument(
         '--batch-size',
-        type=int,
+        type=whole_number,
         default=defaults.batch_size,
         help=f'people that go through the network together, which does not change the results (default: '
         f'{defaults.batch_size})',
     )
     arguments.add_argument(
         '--seed',
-        type=int,
+        type=from_zero,
         default=defaults.seed,
         help=f'seed of all that is drawn at random (default: {defaults.seed})',
     )
     arguments.add_argument(
         '--pages',
-        type=int,
+        type=from_zero,
         default=CaseOptions().pages,
         metavar='N',
         help='number of people, the worst ones, who get an interactive page each, which the report leads to '

@@ -15,6 +15,8 @@ from mmtranspose.commands.command_line import (
     add_allow_partial,
     add_cfg_options,
     parse,
+    score,
+    seconds,
     share,
     sigterm_as_interrupt,
     whole_number,
@@ -80,11 +82,11 @@ def add_boxes(arguments: argparse.ArgumentParser) -> None:
         'the category_id of the people in the annotations',
     )
     group.add_argument(
-        '--bbox-thr', type=float, metavar='SCORE', help='leave out boxes of lower score (default for detectors: 0.3)'
+        '--bbox-thr', type=score, metavar='SCORE', help='leave out boxes of lower score (default for detectors: 0.3)'
     )
     group.add_argument(
         '--nms-thr',
-        type=float,
+        type=share,
         metavar='IOU',
         help='of boxes that overlap by more than this IoU, keep the best (default for detectors: 0.3)',
     )
@@ -102,7 +104,7 @@ def add_outputs(arguments: argparse.ArgumentParser) -> None:
     group.add_argument('--show', action='store_true', help='show the results in a window; ESC or q ends the run')
     group.add_argument(
         '--show-interval',
-        type=float,
+        type=seconds,
         default=0.0,
         metavar='SECONDS',
         help='time that each image stays in the window (default: until a key is pressed; no wait for frames of videos)',
@@ -137,7 +139,7 @@ def add_drawing(arguments: argparse.ArgumentParser) -> None:
     """Add the options of :class:`PoseDrawer`."""
     group = arguments.add_argument_group('drawing')
     group.add_argument(
-        '--kpt-thr', type=float, default=0.3, metavar='SCORE', help='draw keypoints from this score on (default: 0.3)'
+        '--kpt-thr', type=score, default=0.3, metavar='SCORE', help='draw keypoints from this score on (default: 0.3)'
     )
     group.add_argument('--draw-bbox', action='store_true', help='also draw the boxes')
     group.add_argument('--draw-heatmap', action='store_true', help='append the heatmaps below the image')

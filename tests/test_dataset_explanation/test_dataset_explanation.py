@@ -586,6 +586,7 @@ def test_weights_of_another_model_are_not_mixed(explained, tiny_config):
         (dict(oks_level=1.0), 'oks_level=1.0 must lie between 0 and 1'),
         (dict(batch_size=0), 'batch_size=0 must be at least 1'),
         (dict(cell='near'), "cell='near' is unknown"),
+        (dict(score_thr=float('inf')), 'score_thr=inf must be a finite number'),
         (dict(seed=-1), 'seed=-1 must be at least 0'),
         (dict(percentiles=(0,)), 'percentiles=.* must lie above 0'),
         (dict(methods=('lime',)), "method 'lime' is unknown; choose from attention-1"),

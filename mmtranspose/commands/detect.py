@@ -16,6 +16,7 @@ from mmtranspose.detection import DatasetDetections, detect_dataset
 from mmtranspose.errors import InputError
 from mmtranspose.files.coco_format import PERSON
 from mmtranspose.files.output_paths import require_output_file
+from mmtranspose.files.text_tables import counted
 from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import printable
 
@@ -104,7 +105,7 @@ def report(found: DatasetDetections, out: str) -> int:
     images = {one['image_id'] for one in found.detections}
     category = f' of category_id {found.category_id!r}, which the annotated people carry,'
     carried = '' if found.category_id == PERSON else category
-    print(printable(f'{len(found.detections)} boxes{carried} in {len(images)} images: {out}'))
+    print(printable(f'{counted(len(found.detections), "box")}{carried} in {counted(len(images), "image")}: {out}'))
     if found.ap is not None:
         print('box ' + ', '.join(f'{name} {value:.3f}' for name, value in found.ap.items()))
     for fault in found.faults:
@@ -112,5 +113,5 @@ def report(found: DatasetDetections, out: str) -> int:
     for note in found.notes if found.ap is not None else ():
         print(printable(f'the AP leaves out what cannot be compared: {note}'), file=sys.stderr)
     if found.skipped:
-        print(f'left out, as they cannot be read: {len(found.skipped)} images', file=sys.stderr)
+        print(f'left out, as they cannot be read: {counted(len(found.skipped), "image")}', file=sys.stderr)
     return 1 if found.skipped or found.faults else 0

@@ -28,6 +28,7 @@ from mmtranspose.explain.explainer import explain_topdown
 from mmtranspose.explain.methods import Method, TokenAblation
 from mmtranspose.files.exported_files import is_exported_file
 from mmtranspose.files.output_paths import require_writable
+from mmtranspose.files.text_tables import counted
 from mmtranspose.inference import BoxFile
 from mmtranspose.inference.box_sources import WHOLE_IMAGE
 from mmtranspose.media import Frame, read_image
@@ -192,6 +193,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     name, drawn = Path(args.input).name, (args.threshold, args.animation)
     files = write_explanations(args.output_root, name, image, explanations, *drawn)
     named = [file for kind in ('page', 'animation', 'maps', 'figures') for file in files[kind]]
-    print(printable(f'{len(explanations)} people: {", ".join(named)}'))
-    print(printable(f'{len(files["overlays"])} overlays: {Path(files["overlays"][0]).parent}'))
+    print(printable(f'{counted(len(explanations), "person")}: {", ".join(named)}'))
+    print(printable(f'{counted(len(files["overlays"]), "overlay")}: {Path(files["overlays"][0]).parent}'))
     return FAILED if left_out else DONE

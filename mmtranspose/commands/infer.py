@@ -33,6 +33,7 @@ from mmtranspose.files.coco_format import PERSON
 from mmtranspose.files.exported_files import is_exported_file
 from mmtranspose.files.json_files import read_json
 from mmtranspose.files.output_paths import require_writable
+from mmtranspose.files.text_tables import counted
 from mmtranspose.inference import BoxFile, TopdownPipeline
 from mmtranspose.inference.box_sources import WHOLE_IMAGE
 from mmtranspose.inference.image_ids import ImageIds, PathSuffixMap, ids_by_name
@@ -245,7 +246,10 @@ def leave_out_results(args: argparse.Namespace) -> None:
         return
     args.input, count = without_results(args.input, args.output_root)
     if count and (args.launcher == 'none' or args.shard.number == 1):
-        print(printable(f'{count} files in --output-root {args.output_root} are results, not inputs'), file=sys.stderr)
+        print(
+            printable(f'{counted(count, "file")} in --output-root {args.output_root} are results, not inputs'),
+            file=sys.stderr,
+        )
 
 
 def other_files(args: argparse.Namespace) -> list[Path]:

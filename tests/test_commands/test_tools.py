@@ -232,7 +232,7 @@ class TestExplainDataset:
         few = ('--max-samples', '1', '--faithfulness-samples', '0', '--pages', '0', '--output-root', tmp_path / 'out')
         no_test = ('--cfg-options', 'test_dataloader.dataset.ann_file=none.json')
         run_command('explain_dataset', tiny_config, tiny_checkpoint, '--split', 'val', *few, *no_test)
-        assert '1 people, ' in capsys.readouterr().out
+        assert '1 person, ' in capsys.readouterr().out
         with pytest.raises(InputError, match='none.json'):
             run_command('explain_dataset', tiny_config, tiny_checkpoint, *few, *no_test)
         with pytest.raises(InputError, match='the config has no val_dataloader'):

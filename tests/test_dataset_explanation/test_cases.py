@@ -322,13 +322,15 @@ def test_summary_counts(summary, measured):
     )
     assert sum(row['mean'] for row in found['types']) == pytest.approx(1)
     oks = [np.mean([value for value in row if np.isfinite(value)]) for row in measured['similarity']]
-    assert found['mean_oks'] == pytest.approx(np.mean(oks)) != pytest.approx(np.nanmean(measured['similarity']))
+    assert found['mean_person_oks'] == pytest.approx(np.mean(oks)) != pytest.approx(np.nanmean(measured['similarity']))
     misses = next(row for row in found['types'] if row['type'] == 'miss')
     assert misses['mean'] == pytest.approx((measured['kind'] == 4).sum() / labelled)
     nose = found['keypoints'][0]
     assert sum(nose[name] for name in TYPES) == nose['labelled'] == (measured['kind'][:, 0] >= 0).sum()
     lines = cases_text(found).splitlines()
-    assert lines[0].startswith(f'AP {found["costs"][0]["AP"]:.3f}') and lines[-1].split()[:2] == [
+    assert lines[0].startswith(f'mean person OKS {np.mean(oks):.3f}; AP {found["costs"][0]["AP"]:.3f}') and lines[
+        -1
+    ].split()[:2] == [
         'miss',
         str(misses['keypoints']),
     ]

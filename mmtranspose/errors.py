@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from math import inf, isfinite
 from numbers import Real
 
+from mmtranspose_cli.optional_packages import pip_install
+
 # Exit statuses of the commands: all done; the work or some of its items failed; a mistake in what was given; a
 # training that was asked to stop (SIGTERM, SIGUSR1) and has written a checkpoint to resume from; Ctrl-C.
 DONE, FAILED, MISTAKE, PREEMPTED, INTERRUPTED = 0, 1, 2, 75, 130
@@ -136,9 +138,9 @@ def require_package(*names: str) -> None:
     """
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
-        raise InputError(f'{" and ".join(missing)} not installed: pip install {" ".join(missing)}')
+        raise InputError(f'{" and ".join(missing)} not installed: {pip_install(*missing)}')
 
 
 def reason(error: BaseException) -> str:
     """The first sentence of an error's message, or its type's name where it has none."""
-    return re.split(r'\n|\. ', str(error))[0] or type(error).__name__
+    return re.split(r'\n|\. ', str(error).strip())[0] or type(error).__name__

@@ -27,6 +27,7 @@ from mmtranspose.errors import InputError
 from mmtranspose.files.exported_files import is_exported_file
 from mmtranspose.inference.box_sources import WHOLE_IMAGE
 from mmtranspose.typing import PoseEstimator
+from mmtranspose_cli.optional_packages import pip_install
 from mmtranspose_cli.parser import command_parser
 
 DRAWN = 'drawn'
@@ -42,7 +43,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = command_parser(
         'app',
         'Serve a web page for trying a model: choose an image, see the poses of the people in it, click a keypoint or '
-        'any other place on a person, and see what it depends on. Needs gradio (pip install "mmtranspose[app]"), and a '
+        'any other place on a person, and see what it depends on. Needs gradio '
+        f'({pip_install("gradio")}), and a '
         'network only to fetch weights once. A detector finds the people, and boxes can be drawn by two clicks. An '
         'exported file with dependency explains keypoints; one without shows poses.',
         'mmtranspose app transpose-h-a4\n  mmtranspose app model.onnx --bboxes drawn',

@@ -28,6 +28,7 @@ from mmtranspose.dataset_explanation.report_files import summary_text
 from mmtranspose.files.output_paths import require_writable
 from mmtranspose.loading.config import load_config
 from mmtranspose.loading.init_model import init_model
+from mmtranspose_cli.optional_packages import pip_install
 from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import printable
 
@@ -118,7 +119,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument(
         '--parquet',
         action='store_true',
-        help='write the tables of keypoints and of people as Parquet too (needs pyarrow: pip install pyarrow)',
+        help=f'write the tables of keypoints and of people as Parquet too (needs pyarrow: {pip_install("pyarrow")})',
     )
     arguments.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU of this process if there is one)')
     add_cfg_options(arguments)

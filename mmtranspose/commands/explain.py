@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from mmtranspose.acceleration import OpenVinoEncoders
@@ -95,7 +96,22 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument('--device', default='cpu', help='cpu (default), cuda:0, ...')
     add_allow_partial(arguments)
     add_allow_non_finite(arguments)
-    return parse(arguments, argv)
+    args = parse(arguments, argv)
+    require_one_image(args.input, args.checkpoint)
+    return args
+
+
+def require_one_image(image: str, checkpoint: str | None) -> None:
+    """Check that no folder is given, nor a second image, which would be taken for the checkpoint.
+
+    Raises:
+        InputError: One is.
+    """
+    instead = 'give one image (`mmtranspose infer --explain page` takes several, and folders)'
+    if Path(image).is_dir():
+        raise InputError(f'--input {image} is a folder; {instead}')
+    if checkpoint is not None and cv2.haveImageReader(checkpoint):
+        raise InputError(f'--input takes one image, and {checkpoint} stands where the checkpoint does; {instead}')
 
 
 def _fast(name: str) -> str | Method:
@@ -190,8 +206,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         score_thr=args.kpt_thr,
         flip_test=False if args.no_flip_test else None,
     )
+    if all(one.uncertain.all() for one in explanations):
+        print(f'no keypoint has a score of {args.kpt_thr:g} (--kpt-thr): all are marked as uncertain', file=sys.stderr)
     name, drawn = Path(args.input).name, (args.threshold, args.animation)
-    files = write_explanations(args.output_root, name, image, explanations, *drawn)
+    files = write_explanations(args.output_root, name, image, explanations, *drawn, progress=True)
     named = [file for kind in ('page', 'animation', 'maps', 'figures') for file in files[kind]]
     print(printable(f'{counted(len(explanations), "person")}: {", ".join(named)}'))
     print(printable(f'{counted(len(files["overlays"]), "overlay")}: {Path(files["overlays"][0]).parent}'))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -76,7 +77,7 @@ def summarise(
         for name, table in means.items():
             table.add(part[name], over=(3,))
     columns = dict(faithfulness=('measure', list(MEASURES)), randomization=('block', blocks))
-    summary = dict(
+    summary: dict[str, Any] = dict(
         people=people,
         keypoints=attention.keypoints,
         mean_keypoint_oks=attention.mean_keypoint_oks,

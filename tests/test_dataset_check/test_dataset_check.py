@@ -704,7 +704,7 @@ class TestConfigs:
         ('change', 'words'),
         [
             ({'train_dataloader.dataset.type': 'NoDataset'}, 'train_dataloader.dataset.*NoDataset'),
-            ({'train_dataloader.dataset.ann_file': 'none.json'}, 'none.json does not exist'),
+            ({'train_dataloader.dataset.ann_file': '/none.json'}, 'file /none.json does not exist$'),
             ({'train_dataloader.dataset.data_mode': 'sideways'}, 'train_dataloader.dataset.*sideways'),
             (
                 {'val_dataloader.dataset.test_mode': False},

@@ -246,10 +246,8 @@ def leave_out_results(args: argparse.Namespace) -> None:
         return
     args.input, count = without_results(args.input, args.output_root)
     if count and (args.launcher == 'none' or args.shard.number == 1):
-        print(
-            printable(f'{counted(count, "file")} in --output-root {args.output_root} are results, not inputs'),
-            file=sys.stderr,
-        )
+        words = f'left out, as they are results: {counted(count, "file")} in --output-root {args.output_root}'
+        print(printable(words), file=sys.stderr)
 
 
 def other_files(args: argparse.Namespace) -> list[Path]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Iterable, Sequence
-from math import inf
+from math import inf, isfinite
 from numbers import Real
+
+from mmtranspose_cli.optional_packages import pip_install
 
 # Exit statuses of the commands: all done; the work or some of its items failed; a mistake in what was given; a
 # training that was asked to stop (SIGTERM, SIGUSR1) and has written a checkpoint to resume from; Ctrl-C.
@@ -70,6 +72,16 @@ def require_at_least(name: str, value: float | None, least: float) -> None:
         raise InputError(f'{name}={value} must be at least {least}')
 
 
+def require_finite(name: str, value: float) -> None:
+    """Check a number.
+
+    Raises:
+        InputError: ``value`` is NaN, infinite, or no number.
+    """
+    if not (isinstance(value, Real) and isfinite(value)):
+        raise InputError(f'{name}={value!r} must be a finite number')
+
+
 def require_positive(name: str, value: float) -> None:
     """Check a number that must be greater than 0.
 
@@ -126,9 +138,9 @@ def require_package(*names: str) -> None:
     """
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
-        raise InputError(f'{" and ".join(missing)} not installed: pip install {" ".join(missing)}')
+        raise InputError(f'{" and ".join(missing)} not installed: {pip_install(*missing)}')
 
 
 def reason(error: BaseException) -> str:
     """The first sentence of an error's message, or its type's name where it has none."""
-    return re.split(r'\n|\. ', str(error))[0] or type(error).__name__
+    return re.split(r'\n|\. ', str(error).strip())[0] or type(error).__name__

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from mmtranspose_cli.optional_packages import pip_install
+
 if TYPE_CHECKING:
     import openvino
 
 NUMBER_FORMATS = {torch.float32: 'f32', torch.bfloat16: 'bf16', torch.float16: 'f16'}
 NetworkFunction = Callable[[Tensor, tuple[Tensor, ...]], Tensor]
-PIP = 'pip install openvino'
 
 
 def is_installed() -> bool:
     """Whether the package openvino is there; where not, one warning says so."""
     if importlib.util.find_spec('openvino') is not None:
         return True
-    warnings.warn(f'OpenVINO is not installed ({PIP}): the network runs in PyTorch', stacklevel=3)
+    warnings.warn(f'OpenVINO is not installed ({pip_install("openvino")}): the network runs in PyTorch', stacklevel=3)
     return False
 
 

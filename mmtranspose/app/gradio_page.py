@@ -16,7 +16,7 @@ from mmtranspose.app.offer import DIRECTIONS
 from mmtranspose.app.opened_image import open_image
 from mmtranspose.app.page_look import answered, fact_table, headline, hint, move_table, problem, scale
 from mmtranspose.app.painted_view import render_painted
-from mmtranspose.app.session import Session, Settings
+from mmtranspose.app.session import BOTH, Session, Settings
 from mmtranspose.app.view import enlarged, method_title, render, shown_top, unzoomed
 from mmtranspose.errors import InputError
 from mmtranspose.visualization.heat import OPACITY
@@ -27,7 +27,14 @@ FIRST_HINTS = {True: 'Upload an image, or choose one of the examples.', False: '
 DRAW_HINT = 'Click two opposite corners of a box around a person.'
 PAINT_HINT = 'Paint over a place of a person, and see the pose move.'
 PAINTED_HINT = 'Rings: where keypoints were. Arrows: where they went, the longest one in red.'
-HIDDEN_HINT = 'The painted person is hidden, or the paint lies in no box: lower the box score, or choose a person.'
+STILL_HINT = 'No certain keypoint moved far enough for an arrow; the table has every movement.'
+ALONE_HINT = 'One of the two poses; with both, rings and arrows show how keypoints moved.'
+# By whether there is a detector, and so a threshold of its boxes
+HIDDEN_HINTS = {
+    True: 'The painted person is hidden, or the paint lies in no box: lower the box score, or choose a person.',
+    False: 'The paint lies in no box: paint in one, draw one around a person, or choose a person.',
+}
+NOBODY_HINTS = {True: 'Nobody was found: lower the box score, or draw a box.', False: 'There is no box yet: draw one.'}
 LOST = 'The image is no longer kept on the server; choose one.'
 SESSION_SECONDS = 3600  # how long an image is kept after its last use
 CACHE_SECONDS = (300, 1800)  # how often old files are deleted, and how old those are
@@ -240,12 +247,12 @@ class Page:
 
         What cannot be computed is said in place of the facts; the session stays.
         """
-        whose = None
+        whose, arrows = None, False
         try:
             note = act()
             if clicks == PAINT:
                 image, facts, moves, whose = render_painted(self.explorer, session, settings)
-                text = fact_table(facts) + move_table(moves)
+                text, arrows = fact_table(facts) + move_table(moves), any(move.furthest for move in moves)
             else:
                 image, facts = render(self.explorer, session, settings)
                 top = shown_top(self.explorer, session, settings)
@@ -253,18 +260,24 @@ class Page:
                 whose = next(iter(session.poses), None)
         except InputError as error:
             image, text, note = session.image, '', f'{error}.'
-        words = problem(note) if note else hint(self._advice(session, clicks, settings, whose))
+        words = problem(note) if note else hint(self._advice(session, clicks, settings, whose, arrows))
         shown = np.ascontiguousarray(enlarged(image)[..., ::-1])
         text = words + text + answered(session.id, session.answered)
         return session, shown, text, *self.list.updates(session, settings, whose)
 
-    def _advice(self, session: Session, clicks: str, settings: Settings, compared: int | None) -> str:
+    def _advice(self, session: Session, clicks: str, settings: Settings, compared: int | None, arrows: bool) -> str:
+        """What to do next; ``compared`` is the person whose pose is compared, ``arrows`` whether it moved enough."""
+        detects = self.explorer.find_boxes is not None
         if clicks == DRAW:
             return DRAW_HINT
         if clicks == PAINT and session.strokes:
-            return HIDDEN_HINT if compared is None else PAINTED_HINT
+            if compared is None:
+                return HIDDEN_HINTS[detects]
+            if settings.compared != BOTH:
+                return ALONE_HINT
+            return PAINTED_HINT if arrows else STILL_HINT
         if not session.shown(settings.bbox_thr):
-            return 'Nobody was found: lower the box score, or draw a box.'
+            return NOBODY_HINTS[detects]
         return PAINT_HINT if clicks == PAINT else self._explain_hint()
 
     def _explain_hint(self) -> str:

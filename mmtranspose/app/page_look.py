@@ -30,7 +30,10 @@ CSS = """
 #facts th { font-weight: 400; color: var(--quiet); white-space: nowrap; width: 8rem; }
 #facts .scale { display: flex; align-items: center; gap: 0.5rem; margin: 0.5rem 0 0; }
 #facts .scale .bar { flex: 1; height: 0.75rem; border-radius: 3px; background: linear-gradient(to right, BAR); }
-#facts .moves { max-height: 21rem; overflow-y: auto; margin-top: 0.5rem; }
+#facts table + .hint { margin: 0.5rem 0 0; }
+#facts .moves { max-height: 21rem; overflow-y: scroll; margin-top: 0.25rem; }
+#facts .moves::-webkit-scrollbar { width: 0.6rem; }
+#facts .moves::-webkit-scrollbar-thumb { background: var(--quiet); border-radius: 0.3rem; }
 #facts .moves thead th { position: sticky; top: 0; background: var(--background-fill-primary); width: auto; }
 #facts .moves td + td, #facts .moves th + th { text-align: right; width: 4rem; white-space: nowrap; }
 #facts .moves td { word-break: normal; overflow-wrap: normal; }
@@ -50,7 +53,7 @@ CSS = """
 #stroke { display: none !important; }
 #facts .answered { display: none; }
 """.replace('BAR', ', '.join(f'rgb({red:.0f} {green:.0f} {blue:.0f})' for blue, green, red in COLOURS[::15]))
-BRUSH = Path(__file__).with_name('brush.js')
+SCRIPTS = ('brush.js', 'keypoint_field.js')
 
 
 def headline(title: str, explains: bool = True) -> str:
@@ -89,7 +92,11 @@ def move_table(moves: Sequence[Move]) -> str:
     """A table of how far keypoints moved, with their scores; one that moved furthest is marked, uncertain ones pale."""
     rows = ''.join(_move_row(move) for move in moves)
     heads = '<tr><th>keypoint</th><th>moved, px</th><th>score</th><th>after</th></tr>'
-    return f'<div class="moves"><table><thead>{heads}</thead><tbody>{rows}</tbody></table></div>' if moves else ''
+    if not moves:
+        return ''
+    words = hint(f'All {len(moves)} keypoints, those that moved furthest first; scroll to see the rest.')
+    table = f'<table><thead>{heads}</thead><tbody>{rows}</tbody></table>'
+    return f'{words}<div class="moves" tabindex="0" role="region" aria-label="movements">{table}</div>'
 
 
 def _move_row(move: Move) -> str:
@@ -99,6 +106,7 @@ def _move_row(move: Move) -> str:
     return f'<tr class="{kind}">' + ''.join(f'<td>{html.escape(value)}</td>' for value in values) + '</tr>'
 
 
-def brush_script() -> str:
-    """The brush's program, for the head of the page."""
-    return f'<script>{BRUSH.read_text(encoding="utf-8")}</script>'
+def page_scripts() -> str:
+    """The page's own programs, for its head."""
+    sources = (Path(__file__).with_name(name).read_text(encoding='utf-8') for name in SCRIPTS)
+    return ''.join(f'<script>{source}</script>' for source in sources)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmtranspose.app.explorer import Explorer
-from mmtranspose.app.page_look import CSS, FIXED_FONTS, FONTS, brush_script
+from mmtranspose.app.page_look import CSS, FIXED_FONTS, FONTS, page_scripts
 from mmtranspose.errors import InputError
+from mmtranspose_cli.optional_packages import pip_install
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -69,7 +70,7 @@ def require_gradio() -> None:
     try:
         import gradio  # noqa: F401
     except ImportError as error:
-        raise InputError(f'the page needs gradio: pip install "mmtranspose[app]" ({error})') from None
+        raise InputError(f'the page needs gradio: {pip_install("gradio")} ({error})') from None
 
 
 def _launch(blocks: gr.Blocks, host: str, port: int | None, folder: Path) -> str:
@@ -91,7 +92,7 @@ def _launch(blocks: gr.Blocks, host: str, port: int | None, folder: Path) -> str
             state_session_capacity=SESSIONS,
             theme=gr.themes.Default(font=FONTS, font_mono=FIXED_FONTS),
             css=CSS,
-            head=brush_script(),
+            head=page_scripts(),
             footer_links=[],
             inline=False,
             prevent_thread_lock=True,

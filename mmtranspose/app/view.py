@@ -13,6 +13,7 @@ from mmtranspose.app.place_maps import cell_corners, place_name
 from mmtranspose.app.session import Choice, Session, Settings
 from mmtranspose.explain import PoseExplanation
 from mmtranspose.visualization import draw_poses, overlay_on_image
+from mmtranspose.visualization.canvas import spaced
 from mmtranspose.visualization.heat import top_of
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
@@ -111,7 +112,7 @@ def _about(explorer: Explorer, session: Session, choice: Choice) -> list[tuple[s
     person = f'of person {choice.person + 1}'
     if choice.keypoint is not None:
         score = session.poses[choice.person].pred_instances.keypoint_scores[0][choice.keypoint]
-        return [('keypoint', f'{explorer.names[choice.keypoint]} {person}'), ('score', f'{score:.2f}')]
+        return [('keypoint', f'{spaced(explorer.names[choice.keypoint])} {person}'), ('score', f'{score:.2f}')]
     if choice.cell is not None:
         return [('place', f'{place_name(choice.cell)} {person}')]
     return []

@@ -97,7 +97,7 @@ def write_report(output: PathLike, device: str, minutes: float = MINUTES) -> lis
         lines += _tests()
     for run in CPU_RUNS if device == 'cpu' else GPU_RUNS:
         if time.monotonic() > end:
-            lines += ['', f'Not measured, because {minutes:g} minutes were over: `{run.command(device)}`']
+            lines += ['', f'Not measured, because {minutes:g} min were over: `{run.command(device)}`']
         else:
             print(run.command(device), file=sys.stderr)
             lines += ['', *_section(run, device)]

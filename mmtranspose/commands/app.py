@@ -17,6 +17,7 @@ from mmtranspose.commands.command_line import (
     add_allow_non_finite,
     add_allow_partial,
     parse,
+    share,
     sigterm_as_interrupt,
 )
 from mmtranspose.commands.detector_arguments import add_detector, detector_of, require_no_detector
@@ -26,6 +27,7 @@ from mmtranspose.errors import InputError
 from mmtranspose.files.exported_files import is_exported_file
 from mmtranspose.inference.box_sources import WHOLE_IMAGE
 from mmtranspose.typing import PoseEstimator
+from mmtranspose_cli.optional_packages import pip_install
 from mmtranspose_cli.parser import command_parser
 
 DRAWN = 'drawn'
@@ -41,7 +43,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = command_parser(
         'app',
         'Serve a web page for trying a model: choose an image, see the poses of the people in it, click a keypoint or '
-        'any other place on a person, and see what it depends on. Needs gradio (pip install "mmtranspose[app]"), and a '
+        'any other place on a person, and see what it depends on. Needs gradio '
+        f'({pip_install("gradio")}), and a '
         'network only to fetch weights once. A detector finds the people, and boxes can be drawn by two clicks. An '
         'exported file with dependency explains keypoints; one without shows poses.',
         'mmtranspose app transpose-h-a4\n  mmtranspose app model.onnx --bboxes drawn',
@@ -50,7 +53,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add_detector(arguments)
     arguments.add_argument(
         '--nms-thr',
-        type=float,
+        type=share,
         default=0.3,
         help='of two boxes whose IoU is above this, keep the one with the higher score (default: 0.3)',
     )

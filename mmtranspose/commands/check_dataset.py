@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmtranspose.commands.command_line import add_cfg_options
+from mmtranspose.commands.command_line import add_cfg_options, from_zero, whole_number
 from mmtranspose.dataset_check import check_dataset
 from mmtranspose.files.json_files import write_json
 from mmtranspose.files.output_paths import require_output_file
@@ -29,13 +29,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         help='splits to check (default: all for which the config has a data loader)',
     )
     images = arguments.add_mutually_exclusive_group()
-    images.add_argument('--max-images', type=int, metavar='N', help='read only N images of each split, spread evenly')
+    images.add_argument(
+        '--max-images', type=whole_number, metavar='N', help='read only N images of each split, spread evenly'
+    )
     images.add_argument('--no-images', action='store_true', help='check the annotations only; read no image')
     arguments.add_argument(
-        '--num-workers', type=int, metavar='N', help='number of threads that read images (default: one for each core)'
+        '--num-workers',
+        type=whole_number,
+        metavar='N',
+        help='number of threads that read images (default: one for each core)',
     )
     arguments.add_argument(
-        '--examples', type=int, default=3, metavar='N', help='examples to show of each kind of problem (default: 3)'
+        '--examples',
+        type=from_zero,
+        default=3,
+        metavar='N',
+        help='examples to show of each kind of problem (default: 3)',
     )
     arguments.add_argument('--strict', action='store_true', help='exit with 1 after a warning too')
     arguments.add_argument('--json', metavar='FILE', help='also write the findings to FILE')

@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from math import inf, nan
+from math import inf, isfinite, nan
 from typing import Any, NoReturn
 
 from mmengine.config import DictAction
@@ -117,8 +117,21 @@ def whole_number(text: str) -> int:
     Raises:
         argparse.ArgumentTypeError: The text is something else.
     """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not a whole number from 1 on')
+    return _whole_number_from(1, text)
+
+
+def from_zero(text: str) -> int:
+    """Parse an argument that is a whole number, 0 or larger.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is something else.
+    """
+    return _whole_number_from(0, text)
+
+
+def _whole_number_from(least: int, text: str) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f'{text} is not a whole number from {least} on')
     return int(text)
 
 
@@ -129,6 +142,24 @@ def share(text: str) -> float:
         argparse.ArgumentTypeError: The text is something else.
     """
     return _number(text, lambda value: 0 <= value <= 1, 'a number from 0 to 1')
+
+
+def score(text: str) -> float:
+    """Parse an argument that is the least score of something; scores of heatmaps may exceed 1, or lie just below 0.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is no finite number.
+    """
+    return _number(text, isfinite, 'a finite number')
+
+
+def seconds(text: str) -> float:
+    """Parse an argument that is a number of seconds from 0 on.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is something else.
+    """
+    return _number(text, lambda value: 0 <= value < inf, 'a number of seconds from 0 on')
 
 
 def minutes(text: str) -> float:
@@ -176,7 +207,7 @@ def add_runner_arguments(arguments: argparse.ArgumentParser) -> None:
         'validation in training (default: 1)',
     )
     arguments.add_argument(
-        '--wait-time', type=float, default=1, help='seconds for which each image is shown (default: 1)'
+        '--wait-time', type=seconds, default=1, help='seconds for which each image is shown (default: 1)'
     )
     arguments.add_argument(
         '--no-data-check',

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmtranspose.commands.command_line import from_zero, whole_number
 from mmtranspose.demo.photograph_demo import pose_photograph
 from mmtranspose.demo.pose_demo import Demo
 from mmtranspose_cli.parser import command_parser
@@ -24,10 +25,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--output-root', default='demo_output', metavar='DIR', help='output folder (default: demo_output)'
     )
     arguments.add_argument('--config', default=CONFIG, help=f'config file or model name (default: {CONFIG})')
-    arguments.add_argument('--num-train', type=int, default=1700, help='training images (default: 1700)')
-    arguments.add_argument('--num-val', type=int, default=300, help='held-out images (default: 300)')
-    arguments.add_argument('--epochs', type=int, help="epochs of training (default: the config's)")
-    arguments.add_argument('--seed', type=int, default=0, help='seed of images and training (default: 0)')
+    arguments.add_argument('--num-train', type=whole_number, default=1700, help='training images (default: 1700)')
+    arguments.add_argument('--num-val', type=whole_number, default=300, help='held-out images (default: 300)')
+    arguments.add_argument('--epochs', type=whole_number, help="epochs of training (default: the config's)")
+    arguments.add_argument('--seed', type=from_zero, default=0, help='seed of images and training (default: 0)')
     arguments.add_argument(
         '--device', default='cpu', help='device for the images (default: cpu); training uses a GPU if there is one'
     )

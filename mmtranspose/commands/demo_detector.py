@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmtranspose.commands.command_line import whole_number
+from mmtranspose.commands.command_line import from_zero, whole_number
 from mmtranspose.demo.detector_demo import train_detector
 from mmtranspose.errors import InputError
 from mmtranspose_cli.parser import command_parser
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.add_argument(
         '--epochs', type=whole_number, metavar='N', help="epochs of training (default: the config's)"
     )
-    arguments.add_argument('--seed', type=int, default=0, help='seed of training (default: 0)')
+    arguments.add_argument('--seed', type=from_zero, default=0, help='seed of training (default: 0)')
     arguments.add_argument(
         '--device', default='cpu', help='device for measuring (default: cpu); training uses a GPU if there is one'
     )

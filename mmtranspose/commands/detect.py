@@ -9,13 +9,14 @@ from collections.abc import Sequence
 import torch
 from mmengine.dist import init_dist
 
-from mmtranspose.commands.command_line import add_cfg_options, add_launcher, parse, whole_number
+from mmtranspose.commands.command_line import add_cfg_options, add_launcher, parse, score, share, whole_number
 from mmtranspose.commands.detector_arguments import add_detector, detector_of
 from mmtranspose.compat import cpu_distributed
 from mmtranspose.detection import DatasetDetections, detect_dataset
 from mmtranspose.errors import InputError
 from mmtranspose.files.coco_format import PERSON
 from mmtranspose.files.output_paths import require_output_file
+from mmtranspose.files.text_tables import counted
 from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import printable
 
@@ -49,13 +50,13 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     arguments.add_argument(
         '--bbox-thr',
-        type=float,
+        type=score,
         default=0.0,
         help='write only boxes with a score above this (default: 0.0; 0.05 makes file and evaluation much smaller)',
     )
     arguments.add_argument(
         '--nms-thr',
-        type=float,
+        type=share,
         default=1.0,
         help="keep only the best of boxes whose IoU is above this (default: 1.0, which keeps the detector's choice)",
     )
@@ -104,7 +105,7 @@ def report(found: DatasetDetections, out: str) -> int:
     images = {one['image_id'] for one in found.detections}
     category = f' of category_id {found.category_id!r}, which the annotated people carry,'
     carried = '' if found.category_id == PERSON else category
-    print(printable(f'{len(found.detections)} boxes{carried} in {len(images)} images: {out}'))
+    print(printable(f'{counted(len(found.detections), "box")}{carried} in {counted(len(images), "image")}: {out}'))
     if found.ap is not None:
         print('box ' + ', '.join(f'{name} {value:.3f}' for name, value in found.ap.items()))
     for fault in found.faults:
@@ -112,5 +113,5 @@ def report(found: DatasetDetections, out: str) -> int:
     for note in found.notes if found.ap is not None else ():
         print(printable(f'the AP leaves out what cannot be compared: {note}'), file=sys.stderr)
     if found.skipped:
-        print(f'left out, as they cannot be read: {len(found.skipped)} images', file=sys.stderr)
+        print(f'left out, as they cannot be read: {counted(len(found.skipped), "image")}', file=sys.stderr)
     return 1 if found.skipped or found.faults else 0

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from mmtranspose.acceleration import OpenVinoEncoders
@@ -17,6 +18,7 @@ from mmtranspose.commands.command_line import (
     add_allow_non_finite,
     add_allow_partial,
     parse,
+    score,
     share,
 )
 from mmtranspose.commands.detector_arguments import add_detector, detector_of, require_no_detector
@@ -27,6 +29,7 @@ from mmtranspose.explain.explainer import explain_topdown
 from mmtranspose.explain.methods import Method, TokenAblation
 from mmtranspose.files.exported_files import is_exported_file
 from mmtranspose.files.output_paths import require_writable
+from mmtranspose.files.text_tables import counted
 from mmtranspose.inference import BoxFile
 from mmtranspose.inference.box_sources import WHOLE_IMAGE
 from mmtranspose.media import Frame, read_image
@@ -87,7 +90,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         '0.01; the page has a slider)',
     )
     arguments.add_argument(
-        '--kpt-thr', type=float, default=0.3, help='mark keypoints of a lower score as uncertain (default: 0.3)'
+        '--kpt-thr', type=score, default=0.3, help='mark keypoints of a lower score as uncertain (default: 0.3)'
     )
     arguments.add_argument(
         '--no-flip-test', action='store_true', help='explain one pass of the network, without the mirrored image'
@@ -95,7 +98,22 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument('--device', default='cpu', help='cpu (default), cuda:0, ...')
     add_allow_partial(arguments)
     add_allow_non_finite(arguments)
-    return parse(arguments, argv)
+    args = parse(arguments, argv)
+    require_one_image(args.input, args.checkpoint)
+    return args
+
+
+def require_one_image(image: str, checkpoint: str | None) -> None:
+    """Check that no folder is given, nor a second image, which would be taken for the checkpoint.
+
+    Raises:
+        InputError: One is.
+    """
+    instead = 'give one image (`mmtranspose infer --explain page` takes several, and folders)'
+    if Path(image).is_dir():
+        raise InputError(f'--input {image} is a folder; {instead}')
+    if checkpoint is not None and cv2.haveImageReader(checkpoint):
+        raise InputError(f'--input takes one image, and {checkpoint} stands where the checkpoint does; {instead}')
 
 
 def _fast(name: str) -> str | Method:
@@ -190,9 +208,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         score_thr=args.kpt_thr,
         flip_test=False if args.no_flip_test else None,
     )
+    if all(one.uncertain.all() for one in explanations):
+        print(f'no keypoint has a score of {args.kpt_thr:g} (--kpt-thr): all are marked as uncertain', file=sys.stderr)
     name, drawn = Path(args.input).name, (args.threshold, args.animation)
-    files = write_explanations(args.output_root, name, image, explanations, *drawn)
+    files = write_explanations(args.output_root, name, image, explanations, *drawn, progress=True)
     named = [file for kind in ('page', 'animation', 'maps', 'figures') for file in files[kind]]
-    print(printable(f'{len(explanations)} people: {", ".join(named)}'))
-    print(printable(f'{len(files["overlays"])} overlays: {Path(files["overlays"][0]).parent}'))
+    print(printable(f'{counted(len(explanations), "person")}: {", ".join(named)}'))
+    print(printable(f'{counted(len(files["overlays"]), "overlay")}: {Path(files["overlays"][0]).parent}'))
     return FAILED if left_out else DONE

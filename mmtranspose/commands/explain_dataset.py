@@ -16,7 +16,10 @@ from mmtranspose.commands.command_line import (
     add_cfg_options,
     add_launcher,
     add_model,
+    from_zero,
     parse,
+    score,
+    whole_number,
 )
 from mmtranspose.compat import cpu_distributed
 from mmtranspose.dataset_explanation import CaseOptions, DatasetExplanationSettings, explain_dataset
@@ -25,6 +28,7 @@ from mmtranspose.dataset_explanation.report_files import summary_text
 from mmtranspose.files.output_paths import require_writable
 from mmtranspose.loading.config import load_config
 from mmtranspose.loading.init_model import init_model
+from mmtranspose_cli.optional_packages import pip_install
 from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import printable
 
@@ -58,13 +62,13 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     arguments.add_argument(
         '--max-samples',
-        type=int,
+        type=whole_number,
         metavar='N',
         help='number of people, drawn at random (default: all); a larger number adds people to those of a smaller one',
     )
     arguments.add_argument(
         '--faithfulness-samples',
-        type=int,
+        type=from_zero,
         default=defaults.faithfulness_samples,
         metavar='N',
         help='number of people whose explanations are tested for faithfulness, by hundreds of passes each; 0 tests '
@@ -87,26 +91,26 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     arguments.add_argument(
         '--kpt-thr',
-        type=float,
+        type=score,
         default=defaults.score_thr,
         help=f'test faithfulness for keypoints with at least this score (default: {defaults.score_thr})',
     )
     arguments.add_argument(
         '--batch-size',
-        type=int,
+        type=whole_number,
         default=defaults.batch_size,
         help=f'people that go through the network together, which does not change the results (default: '
         f'{defaults.batch_size})',
     )
     arguments.add_argument(
         '--seed',
-        type=int,
+        type=from_zero,
         default=defaults.seed,
         help=f'seed of all that is drawn at random (default: {defaults.seed})',
     )
     arguments.add_argument(
         '--pages',
-        type=int,
+        type=from_zero,
         default=CaseOptions().pages,
         metavar='N',
         help='number of people, the worst ones, who get an interactive page each, linked from the report '
@@ -115,7 +119,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument(
         '--parquet',
         action='store_true',
-        help='write the tables of keypoints and of people as Parquet too (needs pyarrow: pip install pyarrow)',
+        help=f'write the tables of keypoints and of people as Parquet too (needs pyarrow: {pip_install("pyarrow")})',
     )
     arguments.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU of this process if there is one)')
     add_cfg_options(arguments)

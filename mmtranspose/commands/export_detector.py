@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from mmtranspose.commands.command_line import add_cfg_options, parse
+from mmtranspose.commands.command_line import add_cfg_options, parse, score, share
 from mmtranspose.detection import PersonDetector
 from mmtranspose.detection.detector_export import export_detector
 from mmtranspose.detection.detector_loading import PERSON_DETECTOR, find_detector
@@ -42,10 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     arguments.add_argument('--output', required=True, metavar='FILE.onnx', help='file to write')
     arguments.add_argument(
-        '--score-thr', type=float, default=0.3, help='keep boxes with a score above this (default: 0.3)'
+        '--score-thr', type=score, default=0.3, help='keep boxes with a score above this (default: 0.3)'
     )
     arguments.add_argument(
-        '--nms-thr', type=float, default=0.3, help='keep only the best of boxes whose IoU is above this (default: 0.3)'
+        '--nms-thr', type=share, default=0.3, help='keep only the best of boxes whose IoU is above this (default: 0.3)'
     )
     arguments.add_argument(
         '--det-cat-id', type=int, metavar='N', help="number of the detector's class of people (default: 'person')"

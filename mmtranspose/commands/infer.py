@@ -15,6 +15,8 @@ from mmtranspose.commands.command_line import (
     add_allow_partial,
     add_cfg_options,
     parse,
+    score,
+    seconds,
     share,
     sigterm_as_interrupt,
     whole_number,
@@ -31,6 +33,7 @@ from mmtranspose.files.coco_format import PERSON
 from mmtranspose.files.exported_files import is_exported_file
 from mmtranspose.files.json_files import read_json
 from mmtranspose.files.output_paths import require_writable
+from mmtranspose.files.text_tables import counted
 from mmtranspose.inference import BoxFile, TopdownPipeline
 from mmtranspose.inference.box_sources import WHOLE_IMAGE
 from mmtranspose.inference.image_ids import ImageIds, PathSuffixMap, ids_by_name
@@ -80,11 +83,11 @@ def add_boxes(arguments: argparse.ArgumentParser) -> None:
         'the category_id of the people in the annotations',
     )
     group.add_argument(
-        '--bbox-thr', type=float, metavar='SCORE', help='leave out boxes of lower score (default for detectors: 0.3)'
+        '--bbox-thr', type=score, metavar='SCORE', help='leave out boxes of lower score (default for detectors: 0.3)'
     )
     group.add_argument(
         '--nms-thr',
-        type=float,
+        type=share,
         metavar='IOU',
         help='of boxes that overlap by more than this IoU, keep the best (default for detectors: 0.3)',
     )
@@ -102,7 +105,7 @@ def add_outputs(arguments: argparse.ArgumentParser) -> None:
     group.add_argument('--show', action='store_true', help='show the results in a window; ESC or q ends the run')
     group.add_argument(
         '--show-interval',
-        type=float,
+        type=seconds,
         default=0.0,
         metavar='SECONDS',
         help='time that each image stays in the window (default: until a key is pressed; no wait for frames of videos)',
@@ -137,7 +140,7 @@ def add_drawing(arguments: argparse.ArgumentParser) -> None:
     """Add the options of :class:`PoseDrawer`."""
     group = arguments.add_argument_group('drawing')
     group.add_argument(
-        '--kpt-thr', type=float, default=0.3, metavar='SCORE', help='draw keypoints from this score on (default: 0.3)'
+        '--kpt-thr', type=score, default=0.3, metavar='SCORE', help='draw keypoints from this score on (default: 0.3)'
     )
     group.add_argument('--draw-bbox', action='store_true', help='also draw the boxes')
     group.add_argument('--draw-heatmap', action='store_true', help='append the heatmaps below the image')
@@ -243,7 +246,8 @@ def leave_out_results(args: argparse.Namespace) -> None:
         return
     args.input, count = without_results(args.input, args.output_root)
     if count and (args.launcher == 'none' or args.shard.number == 1):
-        print(printable(f'{count} files in --output-root {args.output_root} are results, not inputs'), file=sys.stderr)
+        words = f'left out, as they are results: {counted(count, "file")} in --output-root {args.output_root}'
+        print(printable(words), file=sys.stderr)
 
 
 def other_files(args: argparse.Namespace) -> list[Path]:

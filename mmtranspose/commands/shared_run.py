@@ -12,6 +12,7 @@ from pathlib import Path
 from mmtranspose.commands.run_settings import computed_by, made_by
 from mmtranspose.detection import PersonDetector
 from mmtranspose.errors import DONE, FAILED, InputError
+from mmtranspose.files.text_tables import counted
 from mmtranspose.inference import BoxFile, TopdownPipeline
 from mmtranspose.inference.image_ids import ImageIds, PathSuffixMap
 from mmtranspose.inference.pipeline import TopdownResult
@@ -166,7 +167,7 @@ class SharedRun:
         for name, reason in merged.skipped:
             print(printable(f'{name}: {reason}'), file=sys.stderr)
         skipped = len(merged.skipped) + len(self.faults)
-        counts = f'{merged.frames} frames, {merged.people} poses, {skipped} skipped'
+        counts = f'{counted(merged.frames, "frame")}, {counted(merged.people, "pose")}, {skipped} skipped'
         print(printable(f'all shards, merged: {counts}: {root}'))
         unmatched = boxes.unmatched() if isinstance(boxes, BoxFile) else None
         if isinstance(boxes, BoxFile) and boxes.of_other_images():

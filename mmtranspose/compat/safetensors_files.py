@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from mmtranspose.compat.checkpoint_files import DamagedFileError
+from mmtranspose_cli.optional_packages import pip_install
 
 LOCAL_SAFETENSORS = r'(?!\w+://).*\.(?i:safetensors)$'
 # mmengine takes the first scheme that matches, from the last in the alphabet: this one comes before "https://".
@@ -50,7 +51,7 @@ def load_safetensors(filename: str, map_location: str | torch.device | None = No
         from safetensors import SafetensorError
         from safetensors.torch import load_file
     except ImportError as error:
-        raise ImportError(f'{filename} needs the package safetensors: pip install safetensors') from error
+        raise ImportError(f'{filename} needs the package safetensors: {pip_install("safetensors")}') from error
     try:
         return load_file(os.path.expanduser(filename), device=str(map_location or 'cpu'))
     except SafetensorError as error:

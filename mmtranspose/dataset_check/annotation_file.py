@@ -29,7 +29,9 @@ class _Entry(dict):
         return self
 
 
-def read_annotations(dataset: BaseCocoStyleDataset, may_list_images_only: bool = False) -> Annotations:
+def read_annotations(
+    dataset: BaseCocoStyleDataset, may_list_images_only: bool = False, data_root: str = ''
+) -> Annotations:
     """Read a dataset's annotation file.
 
     COCO's format is read entry by entry, each by the dataset class itself, so that a faulty entry is named and the
@@ -38,10 +40,16 @@ def read_annotations(dataset: BaseCocoStyleDataset, may_list_images_only: bool =
     Args:
         dataset (BaseCocoStyleDataset): MMPose's dataset, not loaded.
         may_list_images_only (bool): The file may have no annotations, as COCO's test-dev.
+        data_root (str): The folder where the config says that its datasets are; empty where it says nothing.
 
     Raises:
         InputError: The file is missing, is not JSON, or cannot be read by the dataset class.
     """
+    file = osp.abspath(dataset.ann_file)
+    if not osp.exists(file):
+        below = data_root and Path(file).is_relative_to(osp.abspath(data_root))
+        cure = f'; the dataset is not in {data_root}: --cfg-options data_root=DIR says where it is' if below else ''
+        raise InputError(f'annotation file {dataset.ann_file} does not exist{cure}')
     found = Annotations(dataset.metainfo['num_keypoints'])
     if type(dataset)._load_annotations is BaseCocoStyleDataset._load_annotations:
         _read_coco(dataset, found, may_list_images_only)
@@ -53,8 +61,6 @@ def read_annotations(dataset: BaseCocoStyleDataset, may_list_images_only: bool =
 def _read_whole(dataset: BaseCocoStyleDataset, found: Annotations) -> None:
     if Path(dataset.ann_file).suffix == '.json':
         found.content = read_json(Path(dataset.ann_file), 'annotation file')
-    elif not Path(dataset.ann_file).exists():
-        raise InputError(f'annotation file {dataset.ann_file} does not exist')
     try:
         people, images = dataset._load_annotations()
     except Exception as error:

@@ -81,7 +81,7 @@ def check_dataset(
     out_channels = (cfg.get('model') or {}).get('head', {}).get('out_channels')
     annotated: list[tuple[ConfigDataset, Annotations]] = []
     for dataset in datasets_of(cfg, splits, only_known):
-        found = read_annotations(dataset.dataset, may_list_images_only=bool(dataset.box_files))
+        found = read_annotations(dataset.dataset, bool(dataset.box_files), cfg.get('data_root') or '')
         report.add_split(dataset, found)
         metrics = metrics_of(cfg, dataset)
         only_formatted = bool(dataset.box_files) and all(metric.get('format_only') for metric, _ in metrics)

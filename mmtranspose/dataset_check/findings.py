@@ -9,7 +9,7 @@ from pathlib import Path
 from mmtranspose.dataset_check.annotations import Annotations
 from mmtranspose.dataset_check.config_datasets import ConfigDataset
 from mmtranspose.dataset_check.problems import KINDS, Problem
-from mmtranspose.files.text_tables import table_lines
+from mmtranspose.files.text_tables import plural, table_lines
 from mmtranspose_cli.terminal import printable
 
 
@@ -98,7 +98,7 @@ class Report:
                 continue
             of = ''
             if entry['of']:
-                of = f' of {entry["of"]} {_plural(entry["unit"])} ({finding.count / entry["of"]:.2%})'
+                of = f' of {entry["of"]} {plural(entry["unit"])} ({finding.count / entry["of"]:.2%})'
             count = f' {finding.count}{of}:' if entry['unit'] else ''
             lines.append(f'{entry["level"]}: {finding.split}: {finding.kind}:{count} {entry["meaning"]}')
             lines += [f'    {example}' for example in finding.examples]
@@ -144,7 +144,3 @@ class Report:
 def _whole_characters(text: str) -> str:
     # a name in JSON can have half of a surrogate pair, which no output takes
     return text.encode('utf-8', 'backslashreplace').decode()
-
-
-def _plural(unit: str) -> str:
-    return 'people' if unit == 'person' else f'{unit}s'

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from mmtranspose.errors import InputError, require_at_least
+from mmtranspose.errors import InputError, require_at_least, require_choice, require_finite
+from mmtranspose.explain.target import CELLS
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class DatasetExplanationSettings:
         seed (int): Seed of everything that is drawn: people, random orders, weights, noise.
 
     Raises:
-        InputError: A number is out of range.
+        InputError: A number is out of range, or ``cell`` is unknown.
     """
 
     max_samples: int | None = None
@@ -47,6 +48,8 @@ class DatasetExplanationSettings:
         least = dict(max_samples=1, faithfulness_samples=0, batch_size=1, steps=1, seed=0)
         for name, value in (least | dict(ablation_steps=1, sensitivity_samples=1)).items():
             require_at_least(name, getattr(self, name), value)
+        require_choice('cell', self.cell, CELLS)
+        require_finite('score_thr', self.score_thr)
         if not self.percentiles or not all(0 < percentile <= 100 for percentile in self.percentiles):
             raise InputError(f'percentiles={self.percentiles} must lie above 0 and up to 100')
         if not 0 < self.oks_level < 1:

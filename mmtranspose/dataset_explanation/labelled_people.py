@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,7 +115,8 @@ class LabelledPeople:
         if made_by.get('bbox_file'):
             made_by.bbox_file = None
         check_data(cfg, (loader,), evaluation=False)
-        self.dataset = DATASETS.build(dict(made_by, serialize_data=False))  # or empty ones fail
+        with redirect_stdout(io.StringIO()):  # pycocotools prints
+            self.dataset = DATASETS.build(dict(made_by, serialize_data=False))  # or empty ones fail
         record_affines(self.dataset)
         infos = ((index, self.dataset.get_data_info(index)) for index in range(len(self.dataset)))
         self.labelled = [

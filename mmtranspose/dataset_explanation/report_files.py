@@ -13,7 +13,7 @@ from mmtranspose.dataset_explanation.measures import MEASURES
 from mmtranspose.dataset_explanation.share_sums import GROUPS, Dependency, shown_groups
 from mmtranspose.files.json_files import write_json
 from mmtranspose.files.output_paths import partial_file
-from mmtranspose.files.text_tables import table_lines
+from mmtranspose.files.text_tables import counted, interval_text, table_lines
 from mmtranspose.files.written_files import WrittenFiles
 from mmtranspose.media import write_image
 from mmtranspose.visualization import (
@@ -33,6 +33,7 @@ PANELS = {
     'maps': ('pointing game', 'energy in disc', 'max sensitivity', 'sparseness'),
 }
 CONTROLS = ('gaussian', 'random')
+FEW = 5  # people, below which an interval says little of others
 INTERVAL = ('mean', 'low', 'high')
 SUMMARY, PAGE = 'explanation.json', 'report.html'
 
@@ -82,37 +83,56 @@ def summary_text(summary: dict) -> str:
     """Give the summary's layers, occlusion and faithfulness as tables to be read in a terminal."""
     keypoints = summary['keypoints']
     lines = [
-        f'{summary["people"]} people, {keypoints["visible"]} visible and {keypoints["occluded"]} occluded keypoints; '
-        f'mean OKS of the predicted keypoints {summary["mean_oks"]:.3f}',
+        f'{counted(summary["people"], "person")}, {keypoints["visible"]} visible and {keypoints["occluded"]} occluded '
+        f'keypoints; mean keypoint OKS {summary["mean_keypoint_oks"]:.3f}',
+        *_about_intervals(summary['people']),
         '',
     ]
     rows = [('layer', 'quantity', 'visible', 'occluded', 'occluded - visible, keypoint by keypoint')]
     means = {(row['layer'], row['quantity'], row['group']): row['mean'] for row in summary['layers']}
     for row in summary['occlusion']:
         layer, quantity = row['layer'], row['quantity']
-        visible, occluded = (f'{means[layer, quantity, group]:.3f}' for group in ('visible', 'occluded'))
-        rows.append((layer, quantity, visible, occluded, _interval(row)))
+        visible, occluded = (_number(means[layer, quantity, group]) for group in ('visible', 'occluded'))
+        rows.append((layer, quantity, visible, occluded, interval_text(row)))
     lines += table_lines(rows, '><>><')
     if summary['faithfulness']:
-        lines += ['', *_faithfulness_lines(summary['faithfulness'], PIXELS[:3])]
-        best = {row['measure']: _interval(row) for row in summary['best']}
+        tested = tested_people(summary)
+        about = [] if tested == summary['people'] else _about_intervals(tested)
+        lines += ['', *(f'faithfulness: {one}' for one in about)]
+        lines += _faithfulness_lines(summary['faithfulness'], PIXELS[:3])
+        best = {row['measure']: interval_text(row) for row in summary['best']}
         lines += ['', *_faithfulness_lines(summary['faithfulness'], INSIDE[:4], best)]
+    elif summary['settings']['faithfulness_samples']:
+        threshold = summary['settings']['score_thr']
+        lines += ['', f'faithfulness was not tested: no labelled keypoint has a score of {threshold:g} (--kpt-thr)']
     return '\n'.join(lines)
+
+
+def tested_people(summary: dict) -> int:
+    """The number of people whose explanations were tested for faithfulness."""
+    return max((int(row['n']) for row in summary['faithfulness']), default=0)
+
+
+def _about_intervals(people: int) -> list[str]:
+    """What to know of the intervals of so many people: a line, or none where they are many."""
+    if people == 1:
+        return ['one person: no intervals']
+    return [f'the intervals of {people} people are rough'] if people < FEW else []
+
+
+def _number(value: float) -> str:
+    return f'{value:.3f}' if np.isfinite(value) else '-'
 
 
 def _faithfulness_lines(
     rows: Sequence[dict], measures: Sequence[str], best: Mapping[str, str] = MappingProxyType({})
 ) -> list[str]:
-    cells = {(row['method'], row['measure']): _interval(row) for row in rows}
+    cells = {(row['method'], row['measure']): interval_text(row) for row in rows}
     heads = [f'{name} ({"higher" if MEASURES[name] else "lower"} is better)' for name in measures]
     methods = dict.fromkeys(row['method'] for row in rows)
     lines = [[method, *(cells[method, name] for name in measures)] for method in methods]
     lines += [['best possible', *(best.get(name, '') for name in measures)]] if best else []
     return table_lines([['', *heads], *lines], '<')
-
-
-def _interval(row: dict) -> str:
-    return f'{row["mean"]:.3f} [{row["low"]:.3f}, {row["high"]:.3f}]'
 
 
 def _write_csv(path: Path, rows: Iterable[dict]) -> None:
@@ -136,12 +156,12 @@ def _without_nan(value: object) -> object:
 
 def _figures(summary: dict, dependency: Dependency) -> Iterator[tuple[str, np.ndarray]]:
     """Names and images (h, w, 3), BGR."""
-    people = f'{summary["people"]} people'
+    people = counted(summary['people'], 'person')
     yield 'dependency', _matrix_figure(summary, dependency, people)
     title = f'Attention by layer, {people}'
     yield 'layers', layer_profile_figure(_profile(summary, 'entropy'), _profile(summary, 'reach'), title)
     if summary['faithfulness']:
-        tested = f'{max(row["n"] for row in summary["faithfulness"]):.0f} people'
+        tested = counted(tested_people(summary), 'person')
         rows = _marked(summary['faithfulness'])
         for name, measures in PANELS.items():
             members = [row for row in rows if row['measure'] in measures]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -52,9 +53,11 @@ def summarise(
 
     Returns:
         tuple[dict, Dependency]: The share of each keypoint's attention in each part's disc, and beside it: ``people``
-        (their number), ``keypoints`` (numbers of labelled ones, by group), ``mean_oks`` of the labelled keypoints,
-        ``names``, ``settings``, ``intervals`` (how they are computed), and six lists of rows. A row is a dict with
-        ``mean``, ``low``, ``high`` and ``n``, the number of people that it is computed from, and with what it is about:
+        (their number), ``keypoints`` (numbers of labelled ones, by group), ``mean_keypoint_oks`` of the labelled
+        ones, ``names``, ``settings`` (where ``methods`` are those that were tested), ``intervals`` (how they are
+        computed), and six lists of rows, of which the last three are empty where no keypoint was tested. A row is a
+        dict with ``mean``, ``low``, ``high`` and ``n``, the number of people that it is computed from, and with what
+        it is about:
 
         - ``layers``: by ``layer`` (from 1 on), ``group`` (all, visible, occluded) and ``quantity`` (``QUANTITIES``);
         - ``groups``: by ``layer``, ``group``, ``keypoints`` and ``parts``, both groups of keypoints: the share of the
@@ -74,12 +77,12 @@ def summarise(
         for name, table in means.items():
             table.add(part[name], over=(3,))
     columns = dict(faithfulness=('measure', list(MEASURES)), randomization=('block', blocks))
-    summary = dict(
+    summary: dict[str, Any] = dict(
         people=people,
         keypoints=attention.keypoints,
-        mean_oks=attention.mean_oks,
+        mean_keypoint_oks=attention.mean_keypoint_oks,
         names=list(names),
-        settings=settings.as_dict(),
+        settings=settings.as_dict() | dict(methods=list(methods) if tested_people else []),
         intervals=INTERVALS,
         layers=list(attention.layer_rows()),
         groups=list(attention.group_rows()),
@@ -88,6 +91,8 @@ def summarise(
     for name, table in means.items():
         summary[name] = list(_method_rows(table, methods, *columns[name])) if tested_people else []
     summary['best'] = list(_best_rows(best)) if tested_people else []
+    if not any(row['n'] for row in summary['best']):  # no keypoint reaches the score
+        summary |= {name: [] for name in (*means, 'best')}
     return summary, Dependency.of(attention.shares, names)
 
 
@@ -107,7 +112,7 @@ class _AttentionSums:
         self._grouped = means()
 
     @property
-    def mean_oks(self) -> float:
+    def mean_keypoint_oks(self) -> float:
         """Of the predictions, over all labelled keypoints."""
         return float(self._oks[0] / self._oks[1]) if self._oks[1] else float('nan')
 

@@ -14,7 +14,7 @@ from mmtranspose.deployment.exported_estimator import ExportedPoseEstimator
 from mmtranspose.deployment.file_meta import FileMeta
 from mmtranspose.errors import InputError
 from mmtranspose.explain import Explainer, ExplainOptions, PoseExplanation
-from mmtranspose.files.text_tables import table_lines
+from mmtranspose.files.text_tables import counted, table_lines
 from mmtranspose.typing import PoseEstimator
 
 People = tuple[np.ndarray, np.ndarray]  # an image (h, w, 3), BGR, uint8, and boxes (N, 4), xyxy
@@ -81,7 +81,10 @@ class Agreement:
             for name, values in named
             if len(values)
         ]
-        return [*table_lines(rows), f'{len(self.scores)} keypoints of {self.people} people were compared']
+        return [
+            *table_lines(rows),
+            f'compared: {counted(len(self.scores), "keypoint")} of {counted(self.people, "person")}',
+        ]
 
 
 def _quantile(values: np.ndarray, share: float) -> float:

@@ -17,6 +17,7 @@ from mmtranspose.detection.detector_export import DetectorMeta, set_score_thresh
 from mmtranspose.detection.detector_graph import score_threshold
 from mmtranspose.detection.person_detector import PersonDetector
 from mmtranspose.errors import InputError, require_package
+from mmtranspose.files.text_tables import counted
 from mmtranspose.media import as_image
 from mmtranspose.typing import PathLike
 
@@ -49,7 +50,7 @@ class DetectorAgreement:
     def __str__(self) -> str:
         if not len(self.boxes) and not self.alone:
             return 'against PyTorch: neither finds anybody, so that nothing is compared'
-        found = f'{len(self.boxes)} people with scores over {self.score_thr:.3g}'
+        found = f'{counted(len(self.boxes), "person")} with scores over {self.score_thr:.3g}'
         alone = f'; {self.alone} found by only one of the two' if self.alone else ''
         boxes, scores = _largest(self.boxes), _largest(self.scores)
         return f'against PyTorch: {found}, boxes within {boxes:.2g} px, scores within {scores:.2g}{alone}'

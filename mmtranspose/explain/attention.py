@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mmtranspose.errors import InputError, require_choice
-from mmtranspose.explain.recording import AttentionInput, recorded_layers, require_transpose
+from mmtranspose.explain.recording import AttentionInput, recorded_layers, require_inputs, require_transpose
 from mmtranspose.explain.target import Target
 from mmtranspose.typing import PoseEstimator
 
@@ -48,10 +48,11 @@ def attention_maps(
 
     Raises:
         UnsupportedModelError: The attention of the model cannot be read; see :func:`require_transpose`.
-        InputError: ``cells`` is not integer, has another shape or lies outside the grid; ``direction`` or ``heads`` is
-            unknown.
+        InputError: ``inputs`` have another shape or are not finite; ``cells`` is not integer, has another shape or lies
+            outside the grid; ``direction`` or ``heads`` is unknown.
     """
     require_transpose(model)
+    require_inputs(inputs)
     _check_options(direction, heads)
     records, grid = recorded_layers(model, inputs)
     return maps_from(records, cells, grid, direction, heads)

@@ -13,7 +13,7 @@ from torch import Tensor
 from mmtranspose.crops.boxes import boxes_in_image
 from mmtranspose.crops.crop_affine import recorded_affine
 from mmtranspose.crops.crop_maker import prepare_crops
-from mmtranspose.errors import InputError, require_at_least, require_choice, require_known
+from mmtranspose.errors import InputError, require_at_least, require_choice, require_finite, require_known
 from mmtranspose.explain.attention import DIRECTIONS, HEADS, target_maps
 from mmtranspose.explain.flip_test import RecordedPrediction, decoded, require_heatmap_flip, uses_flip_test
 from mmtranspose.explain.methods import Method, build_method
@@ -42,6 +42,9 @@ class ExplainOptions:
         score_thr (float): Keypoints with a lower score are marked as ``uncertain``; they are not dropped.
         flip_test (bool | None): Explain the prediction averaged over the image and its mirror image; None: as the model
             predicts (``test_cfg.flip_test``).
+
+    Raises:
+        InputError: ``heads`` or ``cell`` is unknown, ``score_thr`` is no finite number, or ``methods`` is no list.
     """
 
     affect: bool = False
@@ -51,18 +54,24 @@ class ExplainOptions:
     score_thr: float = 0.3
     flip_test: bool | None = None
 
+    def __post_init__(self) -> None:
+        require_choice('heads', self.heads, HEADS)
+        require_choice('cell', self.cell, CELLS)
+        require_finite('score_thr', self.score_thr)
+        names = isinstance(self.methods, Sequence) and not isinstance(self.methods, str)
+        if not names or not all(isinstance(one, (str, Method)) for one in self.methods):
+            raise InputError(f"methods={self.methods!r} must be a list of methods or of their names, as ['rollout']")
+
 
 def require_explainable(model: PoseEstimator, options: ExplainOptions) -> list[Method]:
     """Check that a model can be explained with these options; returns the methods that they name.
 
     Raises:
         UnsupportedModelError: The model cannot be explained; see :func:`require_transpose`.
-        InputError: An option is unknown, a method needs a package that is not installed, or the model's
-            ``test_cfg.flip_mode`` cannot be explained.
+        InputError: A method is unknown or needs a package that is not installed, or the model's ``test_cfg.flip_mode``
+            cannot be explained.
     """
     require_transpose(model)
-    require_choice('heads', options.heads, HEADS)
-    require_choice('cell', options.cell, CELLS)
     if uses_flip_test(model, options.flip_test):
         require_heatmap_flip(model)
     num_layers = len(model.neck.encoder.layers)

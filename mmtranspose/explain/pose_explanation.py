@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mmtranspose.errors import InputError, require_choice
+from mmtranspose.errors import InputError, require_choice, require_size
 
 
 @dataclass
@@ -125,8 +125,9 @@ class PoseExplanation:
             image_size (Sequence[int]): (height, width) of the image.
 
         Raises:
-            InputError: The maps are not over the token grid.
+            InputError: The maps are not over the token grid, or ``image_size`` is not two numbers.
         """
+        require_size('image_size, the (height, width) of the image,', image_size)
         image_to_crop = np.linalg.inv(np.vstack([self.crop_to_image, [0, 0, 1]]))[:2]
         return self._sampled(maps, image_to_crop, image_size, inside_only=True)
 

@@ -54,6 +54,21 @@ def require_transpose(model: object) -> None:
         )
 
 
+def require_inputs(inputs: object) -> None:
+    """Check the inputs of a network.
+
+    Raises:
+        InputError: They are not (B, 3, H, W), not floating-point numbers, or not finite.
+    """
+    wanted = 'inputs must be (B, 3, H, W), normalised, as model.data_preprocessor gives them'
+    if not isinstance(inputs, Tensor) or inputs.ndim != 4 or inputs.shape[1] != 3:
+        raise InputError(f'{wanted}, not {tuple(getattr(inputs, "shape", ())) or type(inputs).__name__}')
+    if not inputs.is_floating_point():
+        raise InputError(f'{wanted}, not {inputs.dtype}')
+    if not torch.compiler.is_compiling() and not inputs.isfinite().all():  # values are not known while traced
+        raise InputError('inputs hold NaN or infinity, so no map of them means anything')
+
+
 def require_full_precision(model: PoseEstimator) -> None:
     """Check that an intervention's effect on a model's predictions can be measured.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -65,5 +66,7 @@ def _require_folder(folder: Path, given: str) -> None:
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
         raise InputError(f'{given}: {existing} is a file, not a folder; choose another')
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise InputError(f'{given}: {existing} cannot be written to; choose another folder')
+    try:
+        os.rmdir(tempfile.mkdtemp(dir=existing, prefix='.mmtranspose-'))  # some refuse though their modes allow it
+    except OSError as error:
+        raise InputError(f'{given}: {existing} cannot be written to ({error.strerror}); choose another') from None

@@ -122,14 +122,30 @@ class Parts(PartedWork):
         """The arrays of one part.
 
         Raises:
-            InputError: The file is damaged.
+            InputError: The file is damaged; the message names all others that are.
         """
-        path = self.path(number)
         try:
-            with np.load(path) as file:
-                return dict(file)
-        except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
-            raise InputError(f'{path} is damaged ({reason(error)}); delete it and run again') from None
+            return _arrays(self.path(number))
+        except InputError as error:
+            others = list(filter(None, map(_damage, sorted({*self.root.glob('*.npz')} - {self.path(number)}))))
+            raise InputError(str(error), details=others) from None
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path) as file:
+            return dict(file)
+    except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
+        raise InputError(f'{path} is damaged ({reason(error)}); delete it and run again') from None
+
+
+def _damage(path: Path) -> str:
+    """What is wrong with a file of arrays; empty if nothing is."""
+    try:
+        _arrays(path)
+    except InputError as error:
+        return str(error)
+    return ''
 
 
 def require_made_by(root: Path, made_by: dict[str, Any], option: str = '--output-root') -> None:
@@ -141,14 +157,21 @@ def require_made_by(root: Path, made_by: dict[str, Any], option: str = '--output
         option (str): The option of the command line that names the output, for messages.
 
     Raises:
-        InputError: The content depends on something else; the message names the first difference.
+        InputError: The content depends on something else, and the message names the first difference; or the note is
+            damaged.
     """
     note, wanted = root / 'made_by.json', json.loads(json.dumps(made_by))
     if not note.exists():
         if is_main_process():
             write_json(note, wanted, flushed=True)
         return
-    found: Any = read_json(note, 'note')
+    cure = f'delete the folder {root} and run again'
+    try:
+        found: Any = read_json(note, 'note')
+    except InputError as error:
+        raise InputError(f'{error}; {cure}') from None
+    if not isinstance(found, dict):
+        raise InputError(f'note {note} holds a {type(found).__name__}, not what {root} was made by; {cure}')
     for key in sorted({*wanted, *found}):
         if found.get(key) != wanted.get(key):
             raise InputError(

@@ -1,9 +1,10 @@
-"""Tables of plain text, the same in a terminal and in a pipe."""
+"""Tables, counts and intervals in plain text, the same in a terminal and in a pipe."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import isfinite
 
 from rich.console import Console
 from rich.table import Table
@@ -34,3 +35,19 @@ def table_lines(rows: Sequence[Sequence[object]], alignments: str = '<>') -> lis
     with console.capture() as printed:
         console.print(table)
     return [line.rstrip() for line in printed.get().splitlines()]
+
+
+def plural(unit: str) -> str:
+    """The plural of what is counted: ``'people'`` of ``'person'``, ``'boxes'`` of ``'box'``, ``'images'``, ..."""
+    return 'people' if unit == 'person' else f'{unit}es' if unit.endswith('x') else f'{unit}s'
+
+
+def counted(number: int, unit: str) -> str:
+    """A number with what it counts: ``'1 person'``, ``'2 people'``, ``'0 boxes'``."""
+    return f'{number} {unit if number == 1 else plural(unit)}'
+
+
+def interval_text(row: Mapping[str, float]) -> str:
+    """``mean`` with ``low`` and ``high`` where these are known: ``'0.500 [0.400, 0.600]'``; of one ``'0.500'``."""
+    mean = f'{row["mean"]:.3f}' if isfinite(row['mean']) else '-'
+    return f'{mean} [{row["low"]:.3f}, {row["high"]:.3f}]' if isfinite(row['low']) else mean

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mmtranspose.errors import InputError
 from mmtranspose.files.json_files import read_json, write_json
 
 
@@ -25,7 +26,10 @@ class WrittenFiles:
 
     def __init__(self, root: Path, note: Path):
         self.root, self._note = root, note
-        content: Any = read_json(note, 'note') if note.exists() else []
+        try:
+            content: Any = read_json(note, 'note') if note.exists() else []
+        except InputError as error:
+            raise InputError(f'{error}; delete it, and what earlier runs wrote in {root}, and run again') from None
         names = [name for name in content if isinstance(name, str)] if isinstance(content, list) else []
         # Notes come along with folders that other people made
         self._names = [name for name in names if not {'..', '/'} & set(PurePosixPath(name).parts)]

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 
@@ -69,8 +70,8 @@ def _read(path: str) -> Any:
     except Exception as error:
         if by_scheme and isinstance(error, OSError):
             raise InputError(f'checkpoint {path} cannot be downloaded: {reason(error)}') from error
-        kind = 'cannot be read' if _is_whole_zip(path) else 'is damaged or no checkpoint'
-        raise InputError(f'checkpoint {path} {kind}: {reason(error)}') from error
+        why = _unread(path) if not _is_whole_zip(path) else f'checkpoint {path} cannot be read'
+        raise InputError(f'{why}{_because(str(error))}') from error
 
 
 def _require_file(path: Path) -> None:
@@ -106,8 +107,17 @@ def _why_not_unpickled(path: str, error: pickle.UnpicklingError) -> str:
     if _starts_as_other_pickle(path):
         return f'checkpoint {path} is refused: it is a plain pickle, which could run code, and not a file of torch.save'
     if not _is_whole_zip(path):
-        return f'checkpoint {path} is damaged or no checkpoint: {_last_reason(error)}'
-    return f'checkpoint {path} is refused: only weights and plain data are read from a file ({_last_reason(error)})'
+        return _unread(path) + _because(_last_words(error))
+    return (
+        f'checkpoint {path} is refused: only weights and plain data are read from a file{_because(_last_words(error))}'
+    )
+
+
+def _unread(path: str) -> str:
+    """That a file, which is no whole zip file, is no checkpoint that can be read."""
+    if '://' not in path and cv2.haveImageReader(str(Path(path).expanduser())):
+        return f'checkpoint {path} is an image; name a file of weights there'
+    return f'checkpoint {path} is damaged or no checkpoint'
 
 
 def _unknown_names(path: str, message: str) -> list[str]:
@@ -139,7 +149,13 @@ def _starts_as_other_pickle(path: str) -> bool:
     return start.startswith(b'\x80') and start != LEGACY
 
 
-def _last_reason(error: Exception) -> str:
+def _last_words(error: Exception) -> str:
     """What torch's unpickler said, without the advice that torch.load puts around it."""
     found = re.search(r'WeightsUnpickler error: (.*)', str(error))
-    return reason(Exception(found[1] if found else str(error)))
+    return found[1] if found else str(error)
+
+
+def _because(words: str) -> str:
+    """The first sentence of an error's message after a colon; nothing where it holds no words, as that of KeyError."""
+    first = reason(Exception(words)) if re.search('[A-Za-z]{2}', words) else ''
+    return f': {first}' if first else ''

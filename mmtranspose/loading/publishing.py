@@ -22,6 +22,7 @@ from mmtranspose.loading.safetensors_meta import header
 from mmtranspose.loading.weights_comparison import weights_digest
 from mmtranspose.typing import PathLike
 from mmtranspose.version import __version__
+from mmtranspose_cli.optional_packages import pip_install
 
 SUFFIXES = ('.pth', '.safetensors')
 KEPT = (  # of what a checkpoint says of its weights; names of files, hosts and times stay behind
@@ -139,7 +140,7 @@ def _file(weights: dict[str, Tensor], meta: dict[str, Any], suffix: str) -> byte
     try:
         from safetensors.torch import save
     except ImportError as error:
-        raise InputError('.safetensors needs the package safetensors: pip install safetensors') from error
+        raise InputError(f'.safetensors needs the package safetensors: {pip_install("safetensors")}') from error
     return save(weights, header(meta))
 
 

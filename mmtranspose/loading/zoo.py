@@ -9,6 +9,7 @@ lie in ``mmtranspose/.mim``, where OpenMMLab's tools look for them: real files i
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mmtranspose.errors import InputError
 from mmtranspose.typing import PathLike
 
 MIM = Path(__file__).resolve().parents[1] / '.mim'
+LEAST_ALIKE = 0.5  # of names, from 0 to 1, to offer one for the other
 
 
 def models() -> list[dict[str, Any]]:
@@ -68,9 +70,20 @@ def find_config(name: str) -> str:
     for spelling in (wanted, f'configs/{wanted}', wanted.lower()):
         if spelling in known:
             return known[spelling]
-    close = difflib.get_close_matches(wanted.lower(), known, n=3, cutoff=0.5)
+    close = _similar(wanted.lower(), known)
     hint = f'did you mean {", ".join(close)}?' if close else '`mmtranspose list` shows those that there are'
     raise InputError(f'config {name} does not exist, neither as a file nor as a model of mmtranspose; {hint}')
+
+
+def _similar(wanted: str, known: Mapping[str, str]) -> list[str]:
+    """At most three names, one a config file: first those whose beginning is like ``wanted``, or that contain it."""
+
+    def ratio(name: str) -> float:
+        return difflib.SequenceMatcher(None, name, wanted).ratio()
+
+    alike = {name: (max(ratio(name[: len(wanted)]), wanted in name), ratio(name)) for name in known}
+    near = sorted((name for name in known if max(alike[name]) >= LEAST_ALIKE), key=alike.__getitem__, reverse=True)
+    return list({known[name]: name for name in reversed(near)}.values())[:-4:-1]
 
 
 def is_model(name: object) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from mmtranspose.errors import InputError
 from mmtranspose.typing import PathLike
+from mmtranspose_cli.optional_packages import pip_install
 
 if TYPE_CHECKING:
     import av
@@ -25,7 +26,7 @@ def import_av() -> ModuleType:
     try:
         import av
     except ImportError:
-        raise InputError('videos need PyAV: pip install av') from None
+        raise InputError(f'videos need PyAV: {pip_install("av")}') from None
     return av
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from mmtranspose.explain import PoseExplanation
 from mmtranspose.files.output_paths import partial_file
@@ -30,6 +31,7 @@ def write_explanations(
     explanations: Sequence[PoseExplanation],
     threshold: float | None = None,
     animation: bool = False,
+    progress: bool = False,
 ) -> dict[str, list[str]]:
     """Write the page, the raw maps, the figures and the overlays that explain the poses of the people in an image.
 
@@ -40,6 +42,7 @@ def write_explanations(
         explanations (Sequence[PoseExplanation]): One explanation a person; at least one.
         threshold (float | None): Weights at or below it are not drawn (the authors suggest 0.01).
         animation (bool): Also write a GIF of the poses and the last layer's maps, keypoint after keypoint.
+        progress (bool): Show a progress bar over the files.
 
     Returns:
         dict: Paths by kind of file: ``page`` (one HTML file for all people), ``maps`` (one ``.npz``, see
@@ -54,29 +57,36 @@ def write_explanations(
     root, stem = Path(root), Path(name).stem
     files: dict[str, list[str]] = {'page': [f'{stem}.html'], 'maps': [f'{stem}.npz'], 'figures': [], 'overlays': []}
     files['animation'] = [f'{stem}_animation.gif'] if animation else []
-    write_page(root / files['page'][0], image, explanations, name, threshold)
-    write_maps(root / files['maps'][0], explanations)
-    for file in files['animation']:
-        write_animation(root / file, *dependency_animation(image, explanations, threshold=threshold))
+    directions = [one for one in ('dependency', 'affect') if getattr(explanations[0], one) is not None]
+    figures = len(explanations) * (len(directions) + bool(explanations[0].relevance))
+    total = 2 + animation + figures + len(explanations[0].names)
+    with tqdm(total=total, desc='files', unit='file', disable=not progress) as bar:
 
-    def write(kind: str, file: str, drawn: np.ndarray) -> None:
-        files[kind].append(file)
-        write_image(root / file, drawn)
+        def written(kind: str, file: str, drawn: np.ndarray) -> None:
+            files[kind].append(file)
+            write_image(root / file, drawn)
+            bar.update()
 
-    for person, explanation in enumerate(explanations):
-        for direction in ('dependency', 'affect'):
-            if getattr(explanation, direction) is not None:
+        write_page(root / files['page'][0], image, explanations, name, threshold)
+        bar.update()
+        write_maps(root / files['maps'][0], explanations)
+        bar.update()
+        for file in files['animation']:
+            write_animation(root / file, *dependency_animation(image, explanations, threshold=threshold))
+            bar.update()
+        for person, explanation in enumerate(explanations):
+            for direction in directions:
                 title = f'{name}, person {person + 1}: {direction}'
                 figure = explanation_figure(explanation, direction, threshold=threshold, title=title)
-                write('figures', f'{stem}_person{person + 1}_{direction}.png', figure)
-        if explanation.relevance:
-            figure = relevance_figure(explanation, title=f'{name}, person {person + 1}: methods')
-            write('figures', f'{stem}_person{person + 1}_methods.png', figure)
-    last = explanations[0].num_layers - 1
-    for keypoint, keypoint_name in enumerate(explanations[0].names):
-        overlay = overlay_people(image, explanations, keypoint, last, threshold=threshold)
-        safe = re.sub(r'[^\w-]+', '_', keypoint_name)[:80]
-        write('overlays', f'{stem}{OVERLAYS}/{keypoint:03d}_{safe}.jpg', overlay)
+                written('figures', f'{stem}_person{person + 1}_{direction}.png', figure)
+            if explanation.relevance:
+                figure = relevance_figure(explanation, title=f'{name}, person {person + 1}: methods')
+                written('figures', f'{stem}_person{person + 1}_methods.png', figure)
+        last = explanations[0].num_layers - 1
+        for keypoint, keypoint_name in enumerate(explanations[0].names):
+            overlay = overlay_people(image, explanations, keypoint, last, threshold=threshold)
+            safe = re.sub(r'[^\w-]+', '_', keypoint_name)[:80]
+            written('overlays', f'{stem}{OVERLAYS}/{keypoint:03d}_{safe}.jpg', overlay)
     return {kind: [str(root / file) for file in names] for kind, names in files.items()}
 
 

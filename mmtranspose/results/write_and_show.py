@@ -11,6 +11,7 @@ from contextlib import ExitStack, nullcontext
 import numpy as np
 from tqdm import tqdm
 
+from mmtranspose.files.text_tables import counted
 from mmtranspose.inference.background import Background
 from mmtranspose.inference.pipeline import TopdownResult
 from mmtranspose.inference.work_units import UnitEnd
@@ -69,15 +70,11 @@ class Progress:
         """The counts and the speed in words."""
         unit = 'frame' if self._moving else 'image'
         speed = self.frames / self._seconds()
-        counts = f'{_counted(self.frames, unit)}, {_counted(self.people, "pose")}, {self.skipped} skipped'
+        counts = f'{counted(self.frames, unit)}, {counted(self.people, "pose")}, {self.skipped} skipped'
         return f'{counts}, {speed:.1f} {unit}s/s'
 
     def _seconds(self) -> float:
         return max(time.perf_counter() - self._start, 1e-9)
-
-
-def _counted(number: int, what: str) -> str:
-    return f'{number} {what}{"" if number == 1 else "s"}'
 
 
 def write_and_show(

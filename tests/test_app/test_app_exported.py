@@ -59,7 +59,7 @@ class TestDependency:
         session = start(explorer)
         session.choice = Choice(1, keypoint=9)
         drawn, facts = render(explorer, session, Settings(layer=1))
-        assert dict(facts)['keypoint'] == 'left_wrist of person 2'
+        assert dict(facts)['keypoint'] == 'left wrist of person 2'
         assert dict(facts)['shown'] == 'dependency, layer 2 of 2, mean of the heads'
         assert np.abs(drawn.astype(int) - render(explorer, session, Settings(opacity=0))[0]).max() > 10
 

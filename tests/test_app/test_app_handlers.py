@@ -17,9 +17,9 @@ pytest_plugins = ['app_fixtures']
 EXPLAIN, PAINT = 'explain', 'paint'
 
 
-def controls(bbox_thr=0.3, kind='dependency'):
+def controls(bbox_thr=0.3, kind='dependency', kpt_thr=0.0):
     """The values of kind, layer, head, thresholds, replacement and compared poses."""
-    return kind, '1', 'mean', bbox_thr, 0.0, 0.75, 0.0, 'mean grey', 'both'
+    return kind, '1', 'mean', bbox_thr, kpt_thr, 0.75, 0.0, 'mean grey', 'both'
 
 
 @pytest.fixture(scope='module')
@@ -60,13 +60,23 @@ class TestPeople:
         assert '<td>person 1</td>' in text and people['value'] == 0
         assert keypoints['value'] == session.poses[0].pred_instances.keypoint_scores[0].argmax()
 
-    def test_painted_person_who_is_hidden(self, page, session):
+    def test_painted_person_who_is_hidden(self, page, session, monkeypatch):
         painted(session, (0.9, 0.5))
         assert 'Rings: where keypoints were' in page.refresh(session, PAINT, *controls())[2]
+        for compared in ('before', 'after'):
+            text = page.refresh(session, PAINT, *controls()[:-1], compared)[2]
+            assert 'One of the two poses' in text and 'Rings' not in text
+        assert 'Rings' not in (text := page.refresh(session, PAINT, *controls(kpt_thr=1e9))[2])
+        assert 'No certain keypoint moved far enough for an arrow' in text
         for bbox_thr, people in ((0.7, '1 of 3 boxes'), (0.95, '0 of 3 boxes')):
             text = page.refresh(session, PAINT, *controls(bbox_thr))[2]
             assert 'The painted person is hidden' in text and 'Rings' not in text and f'<td>{people}</td>' in text
+        monkeypatch.setattr(page.explorer, 'find_boxes', None)  # --bboxes drawn
+        text = page.refresh(session, PAINT, *controls(0.95))[2]
+        assert 'The paint lies in no box' in text and 'box score' not in text
         page.reset(session, PAINT, *controls())
+        text = page.refresh(session, EXPLAIN, *controls(0.95))[2]
+        assert 'There is no box yet: draw one.' in text and 'box score' not in text
         assert 'Paint over a place' in page.refresh(session, PAINT, *controls())[2]
 
 

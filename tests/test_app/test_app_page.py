@@ -272,6 +272,8 @@ def test_brush(visit, explorer, image_files):
     assert visitor.facts()['painted'].startswith('1 stroke, ') and visitor.facts()['replaced by'] == 'mean grey'
     moved = page.locator('#facts .moves tbody td:nth-child(2)').all_inner_texts()
     assert len(moved) == 17 and moved == sorted(moved, key=float, reverse=True) and float(moved[0]) > 0
+    expect(page.locator('#facts')).to_contain_text('All 17 keypoints, those that moved furthest first; scroll to see')
+    assert page.locator('#facts .moves').evaluate('box => getComputedStyle(box).overflowY') == 'scroll'
 
     canvas.focus()
     page.keyboard.press('ArrowDown')
@@ -432,11 +434,17 @@ def test_keypoint_by_name_and_keyboard(visit, image_files):
     visitor = visit(viewport=dict(width=1280, height=900))
     visitor.upload(image_files[0])
     visitor.seen()
-    visitor.page.locator('#keypoint input').focus()
+    field = visitor.page.locator('#keypoint input')
+    field.focus()
+    visitor.page.keyboard.type('lft')
+    visitor.page.keyboard.press('Enter')
+    assert field.evaluate('field => field.validationMessage') == 'no keypoint of this name'
+    visitor.page.keyboard.press('Control+A')
     visitor.page.keyboard.type('left wr')
+    assert field.evaluate('field => field.validationMessage') == ''
     visitor.page.keyboard.press('Enter')
     visitor.seen()
-    assert visitor.facts()['keypoint'].startswith('left_wrist of person 1')
+    assert visitor.facts()['keypoint'].startswith('left wrist of person 1')
     bar = visitor.page.locator('#facts .scale')
     low, high = bar.locator('span:not(.bar)').all_inner_texts()
     assert low == '0' and visitor.facts()['highest weight'].startswith(f'{high}, ')

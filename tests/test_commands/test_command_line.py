@@ -120,6 +120,38 @@ class TestArguments:
         parse(flag, '1')
         assert os.environ['LOCAL_RANK'] == '1'
 
+    @pytest.mark.parametrize(
+        ('command', 'flags', 'words'),
+        [
+            *(
+                (command, ('--kpt-thr', value), f'argument --kpt-thr: {value} is not a finite number')
+                for command in ('explain', 'explain_dataset', 'infer')
+                for value in ('nan', 'inf', 'much')
+            ),
+            *((one, ('--bbox-thr', 'nan'), '--bbox-thr: nan is not a finite number') for one in ('infer', 'detect')),
+            *(
+                (one, ('--nms-thr', 'nan'), '--nms-thr: nan is not a number from 0 to 1')
+                for one in ('infer', 'detect', 'app', 'export_detector')
+            ),
+            ('export_detector', ('--score-thr', 'inf'), '--score-thr: inf is not a finite number'),
+            ('infer', ('--show-interval', '-1'), '--show-interval: -1 is not a number of seconds from 0 on'),
+            ('test', ('--wait-time', 'nan'), '--wait-time: nan is not a number of seconds from 0 on'),
+            ('explain_dataset', ('--max-samples', '0'), '--max-samples: 0 is not a whole number from 1 on'),
+            ('explain_dataset', ('--faithfulness-samples', '-1'), '--faithfulness-samples: -1 is not a whole number'),
+            ('explain_dataset', ('--batch-size', '0.5'), '--batch-size: 0.5 is not a whole number from 1 on'),
+            ('explain_dataset', ('--seed', '-1'), '--seed: -1 is not a whole number from 0 on'),
+            ('explain_dataset', ('--pages', '-1'), '--pages: -1 is not a whole number from 0 on'),
+            ('check_dataset', ('--max-images', '0'), '--max-images: 0 is not a whole number from 1 on'),
+            ('check_dataset', ('--num-workers', '0'), '--num-workers: 0 is not a whole number from 1 on'),
+            ('check_dataset', ('--examples', '-1'), '--examples: -1 is not a whole number from 0 on'),
+            ('demo', ('--num-train', '0'), '--num-train: 0 is not a whole number from 1 on'),
+        ],
+    )
+    def test_numbers_that_cannot_be(self, run_command, capsys, command, flags, words):
+        with pytest.raises(SystemExit):
+            run_command(command, 'config', 'checkpoint', *flags)
+        assert words in capsys.readouterr().err
+
     def test_unknown_launcher(self, parse, capsys):
         with pytest.raises(SystemExit):
             parse('--launcher', 'kubernetes')

@@ -99,6 +99,15 @@ def first_image(people):
     return people / 'val' / '000000000001.jpg'
 
 
+@pytest.mark.parametrize('kind', ['folder', 'second image'])
+def test_explain_takes_one_image(run_command, first_image, kind):
+    folder = ('transpose-r-small_photographs', '--input', first_image.parent)
+    several = ('transpose-r-small_photographs', '--input', first_image, first_image)
+    words = {'folder': f'--input {folder[-1]} is a folder; give one', 'second image': '--input takes one image, and '}
+    with pytest.raises(InputError, match=words[kind]):
+        run_command('explain', *(folder if kind == 'folder' else several))
+
+
 @pytest.fixture(scope='module')
 def explain(run_command, tiny_config, tiny_checkpoint, first_image, tmp_path_factory):
     def explain(boxes, *flags, root=None):
@@ -136,8 +145,12 @@ class TestExplain:
                 np.testing.assert_array_equal(file['uncertain'][index], person.scores < 0.1)
             assert file['names'][10] == 'right_wrist'
 
-    def test_overlay_stays_inside_the_crop(self, explain, first_image):
-        out = explain([[70, 130, 120, 200]], '--no-affect', '--no-flip-test')
+    def test_overlay_stays_inside_the_crop(self, explain, first_image, capsys):
+        out = explain([[70, 130, 120, 200]], '--no-affect', '--no-flip-test', '--kpt-thr', '2')
+        said = capsys.readouterr()
+        assert said.out.startswith('1 person: ')
+        assert 'no keypoint has a score of 2 (--kpt-thr): all are marked as uncertain' in said.err
+        assert 'files: 100%' in said.err and '20/20' in said.err  # page, maps, figure and overlays
         overlay = cv2.imread(str(out / '000000000001_overlays' / '000_nose.jpg')).astype(int)
         image = cv2.imread(str(first_image)).astype(int)
         with np.load(out / '000000000001.npz') as file:
@@ -223,7 +236,9 @@ class TestExplainDataset:
         run_command('explain_dataset', tiny_config, tiny_checkpoint, '--output-root', tmp_path / 'out', *flags)
         printed = capsys.readouterr().out
         assert printed.splitlines()[-1] == f'tables and figures: {tmp_path / "out"}'
-        assert '2 people, ' in printed and 'normalised_entropy' in printed and 'AP gained without it' in printed
+        assert (
+            printed.startswith('2 people, ') and 'normalised_entropy' in printed and 'AP gained without it' in printed
+        )
         assert f'report: {tmp_path / "out" / "report.html"}' in printed.splitlines()
         assert (tmp_path / 'out' / 'report.html').is_file() and len(os.listdir(tmp_path / 'out' / 'report_pages')) == 1
         assert not (tmp_path / 'out' / 'faithfulness.csv').exists()
@@ -232,7 +247,7 @@ class TestExplainDataset:
         few = ('--max-samples', '1', '--faithfulness-samples', '0', '--pages', '0', '--output-root', tmp_path / 'out')
         no_test = ('--cfg-options', 'test_dataloader.dataset.ann_file=none.json')
         run_command('explain_dataset', tiny_config, tiny_checkpoint, '--split', 'val', *few, *no_test)
-        assert '1 people, ' in capsys.readouterr().out
+        assert '1 person, ' in capsys.readouterr().out
         with pytest.raises(InputError, match='none.json'):
             run_command('explain_dataset', tiny_config, tiny_checkpoint, *few, *no_test)
         with pytest.raises(InputError, match='the config has no val_dataloader'):

@@ -48,7 +48,8 @@ class TestCheckData:
             cfg.train_dataloader.dataset = dict(type=wrapper, **wrapped)
         check_data(cfg, LOADERS)
         (root / TRAIN).unlink()
-        with pytest.raises(InputError, match=f'annotation file {root / TRAIN} does not exist'):
+        cure = f'; the dataset is not in {root}/?: --cfg-options data_root=DIR says where it is'
+        with pytest.raises(InputError, match=f'annotation file {root / TRAIN} does not exist{cure}$'):
             check_data(cfg, LOADERS)
 
     @pytest.mark.parametrize('wrapper', ['CombinedDataset', 'RepeatDataset', 'ConcatDataset'])

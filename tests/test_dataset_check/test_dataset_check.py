@@ -704,7 +704,7 @@ class TestConfigs:
         ('change', 'words'),
         [
             ({'train_dataloader.dataset.type': 'NoDataset'}, 'train_dataloader.dataset.*NoDataset'),
-            ({'train_dataloader.dataset.ann_file': 'none.json'}, 'none.json does not exist'),
+            ({'train_dataloader.dataset.ann_file': '/none.json'}, 'file /none.json does not exist$'),
             ({'train_dataloader.dataset.data_mode': 'sideways'}, 'train_dataloader.dataset.*sideways'),
             (
                 {'val_dataloader.dataset.test_mode': False},
@@ -868,16 +868,17 @@ class TestCommandLine:
         assert found['splits'][0]['dropped'] == {'no bbox': 1}
 
     @pytest.mark.parametrize(
-        ('flags', 'words'),
+        ('options', 'words'),
         [
-            (('--max-images', '0'), 'max_images=0 must be at least 1'),
-            (('--num-workers', '0'), 'num_workers=0 must be at least 1'),
-            (('--examples', '-1'), 'num_examples=-1 must be at least 0'),
+            (dict(max_images=0), 'max_images=0 must be at least 1'),
+            (dict(num_workers=0), 'num_workers=0 must be at least 1'),
+            (dict(num_examples=-1), 'num_examples=-1 must be at least 0'),
         ],
     )
-    def test_numbers(self, tool, flags, words):
+    def test_numbers(self, root, options, words):
+        cfg = load_config(SYNTHETIC_CONFIG, dict(data_root=str(root)))
         with pytest.raises(InputError, match=words):
-            tool(*flags)
+            check_dataset(cfg, **options)
 
     def test_help(self, run_command, capsys):
         with pytest.raises(SystemExit):

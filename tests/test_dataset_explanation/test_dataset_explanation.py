@@ -33,6 +33,7 @@ from mmtranspose.dataset_explanation.labelled_people import (
 )
 from mmtranspose.dataset_explanation.matched_difference import matched_difference
 from mmtranspose.dataset_explanation.measures import MEASURES, counterpart_shares, measure_faithfulness, others_coverage
+from mmtranspose.dataset_explanation.report_files import summary_text
 from mmtranspose.dataset_explanation.share_sums import share_sums
 from mmtranspose.explain import Explainer, ExplainOptions, Target, edge_knockout, token_ablation
 from mmtranspose.explain.methods import build_method
@@ -427,7 +428,7 @@ def test_batches_change_nothing(model, explained, copied, counted):
             dict(methods=('random',), cell='nearest'),
             dict(attention=4, faithfulness=['random'], randomization=['random']),
         ),
-        (dict(score_thr=0.9, batch_size=2), {}),
+        (dict(score_thr=-0.5, batch_size=2), {}),
         (dict(methods=('random',)), {}),
     ],
     ids=lambda value: ' '.join(value),
@@ -452,6 +453,10 @@ def test_scores_below_the_threshold_are_left_out(model, explained, copied, count
     assert 0 < kept.sum() < effects['labelled'].sum()
     row = found['best'][1]
     assert row['measure'] == 'share of edges' and row['mean'] == pytest.approx(effects['best'][:, 1][kept].mean())
+    found = explain(model, copied, score_thr=2)
+    assert found['faithfulness'] == found['randomization'] == found['best'] == []
+    assert summary_text(found).endswith('not tested: no labelled keypoint has a score of 2 (--kpt-thr)')
+    assert not (copied / 'faithfulness.csv').exists()
 
 
 def test_it_says_what_is_there(model, copied, counted, capsys):
@@ -586,6 +591,7 @@ def test_weights_of_another_model_are_not_mixed(explained, tiny_config):
         (dict(oks_level=1.0), 'oks_level=1.0 must lie between 0 and 1'),
         (dict(batch_size=0), 'batch_size=0 must be at least 1'),
         (dict(cell='near'), "cell='near' is unknown"),
+        (dict(score_thr=float('inf')), 'score_thr=inf must be a finite number'),
         (dict(seed=-1), 'seed=-1 must be at least 0'),
         (dict(percentiles=(0,)), 'percentiles=.* must lie above 0'),
         (dict(methods=('lime',)), "method 'lime' is unknown; choose from attention-1"),

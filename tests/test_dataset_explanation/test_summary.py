@@ -12,7 +12,8 @@ from scipy.stats import t
 from mmtranspose.dataset_explanation import report_files
 from mmtranspose.dataset_explanation.explanation_settings import DatasetExplanationSettings
 from mmtranspose.dataset_explanation.matched_difference import MatchedDifferences, matched_difference
-from mmtranspose.dataset_explanation.report_files import write_report, write_summary, written_files
+from mmtranspose.dataset_explanation.measures import MEASURES
+from mmtranspose.dataset_explanation.report_files import summary_text, write_report, write_summary, written_files
 from mmtranspose.dataset_explanation.share_sums import (
     Dependency,
     grouped_shares,
@@ -22,6 +23,7 @@ from mmtranspose.dataset_explanation.share_sums import (
 )
 from mmtranspose.dataset_explanation.summary import summarise
 from mmtranspose.explain.metrics import bootstrap
+from mmtranspose.files.text_tables import counted
 
 BODY = [f'joint_{letter}' for letter in 'abcdefghij']
 MANY = BODY + [f'face-{number}' for number in range(24)]
@@ -125,7 +127,7 @@ def test_any_division_into_parts_gives_the_same(ends):
         for values, others in zip(intervals, other.intervals[group]):
             np.testing.assert_allclose(values, others, rtol=1e-6, atol=1e-6)
     assert (found['keypoints'], found['people']) == (expected['keypoints'], 9)
-    assert found['mean_oks'] == pytest.approx(np.nanmean(whole['oks']))
+    assert found['mean_keypoint_oks'] == pytest.approx(np.nanmean(whole['oks']))
 
 
 @pytest.mark.filterwarnings('ignore:Mean of empty slice')  # of two keypoints that nobody shows together
@@ -143,6 +145,27 @@ def test_tables_are_means_of_what_is_given():
     sums, counts = part['group_sums'].sum((0, 1)), part['group_counts'].sum((0, 1))
     assert grouped[2, 'all', 'face', 'body']['mean'] == pytest.approx(sums[1, 1, 0] / counts[1, 0])
     assert len(grouped) == 2 * 3 * 4
+
+
+@pytest.mark.filterwarnings('ignore:Mean of empty slice')
+@pytest.mark.parametrize(
+    ('people', 'words'), [(1, 'one person: no intervals'), (4, 'the intervals of 4 people are rough')]
+)
+def test_few_people_are_said_to_be_few(people, words):
+    """Also of those who are tested for faithfulness, where these are fewer; no line holds nan."""
+    part = part_of(people, BODY)
+    sizes = dict(faithfulness=(1, 1, len(MEASURES), 10), randomization=(1, 1, 2, 10), best=(1, 2, 10))
+    tested = [{name: np.full(size, 0.5) for name, size in sizes.items()}]
+    settings = DatasetExplanationSettings()
+    summary, _ = summarise([part], people, tested, 1, BODY, ['random'], ['head', 'all'], settings)
+    text = summary_text(summary)
+    first, second = text.splitlines()[:2]
+    assert first.startswith(counted(people, 'person') + ', ') and second == words
+    assert first.endswith(f'; mean keypoint OKS {np.nanmean(part["oks"]):.3f}')
+    assert text.count('no intervals') == 1 and text.count('rough') == (people > 1)
+    assert ('faithfulness: one person: no intervals' in text) == (people > 1)
+    assert 'nan' not in text and 'random         0.500 ' in text
+    assert summary['settings']['methods'] == ['random'] and settings.methods == ()
 
 
 def test_differences_of_people_given_block_by_block():

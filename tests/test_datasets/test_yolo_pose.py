@@ -57,7 +57,7 @@ class TestConversion:
         result = convert_yolo_pose(root / 'data.yaml')
         assert [line.split(': ')[1] for line in result.written] == [
             '2 images (1 without a label file), 2 people (1 without a labelled keypoint)',
-            '1 images (0 without a label file), 1 people (0 without a labelled keypoint)',
+            '1 image (0 without a label file), 1 person (0 without a labelled keypoint)',
             '3 keypoints',
         ]
         content = json.loads((root / 'annotations/train.json').read_text())

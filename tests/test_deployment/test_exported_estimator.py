@@ -202,10 +202,10 @@ def test_files_that_cannot_be_used(exported, tmp_path, monkeypatch):
         ((tmp_path / 'a.pth',), 'end in .onnx or .xml'),
         ((tmp_path / 'a.xml', 'onnxruntime'), 'onnxruntime runs files that end in .onnx'),
         ((whole, 'tensorrt'), 'backend tensorrt runs on a GPU: name it'),
-        ((whole, 'tensorrt', 'cuda:0'), 'has no provider for it: pip install onnxruntime-gpu'),
+        ((whole, 'tensorrt', 'cuda:0'), 'has no provider for it: pip install "onnxruntime-gpu<2"'),
         ((whole, 'coreml'), "backend='coreml' is unknown"),
         ((whole, None, 'tpu'), 'device tpu: this onnxruntime has no provider for it; choose cpu or cuda'),
-        ((whole, None, 'cuda:0'), 'has no provider for it: pip install onnxruntime-gpu'),
+        ((whole, None, 'cuda:0'), 'has no provider for it: pip install "onnxruntime-gpu<2"'),
         ((changed(whole, tmp_path / 'new.onnx', lambda content: {**content, 'format': 9}),), 'is newer'),
         ((changed(whole, tmp_path / 'poor.onnx', lambda content: {'graph': 'image'}),), 'was not written by'),
     ]
@@ -213,7 +213,7 @@ def test_files_that_cannot_be_used(exported, tmp_path, monkeypatch):
         with pytest.raises(InputError, match=message):
             load_exported(*arguments)
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
-    with pytest.raises(InputError, match='pip install onnx onnxruntime'):
+    with pytest.raises(InputError, match='pip install "onnx<2" "onnxruntime<2"'):
         load_exported(whole)
 
 

@@ -45,7 +45,7 @@ def test_nothing_compared_is_a_problem():
 def test_table():
     lines = agreement([0.0, 1.0, 3.0], [0.0, 0.0, 0.5], []).lines()
     assert lines[1].split()[-3:] == ['1', '2.8', '3']  # 95 % of the way from 0 by way of 1 to 3
-    assert lines[-1] == '3 keypoints of 1 people were compared'
+    assert lines[-1] == 'compared: 3 keypoints of 1 person'
     assert not any(line.startswith('dependency') for line in lines)
 
 

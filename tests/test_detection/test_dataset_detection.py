@@ -300,7 +300,7 @@ class TestUnreadable:
         arguments = (*files, root / ANNOTATIONS, '--img-root', root / 'val', '--out', out)
         assert run_command('detect', *arguments, '--bbox-thr', 0.3, '--nms-thr', 0.7, '--device', 'cpu') == 1
         printed = capsys.readouterr()
-        assert str(bad) in printed.err and 'left out, as they cannot be read: 1 images' in printed.err
+        assert str(bad) in printed.err and 'left out, as they cannot be read: 1 image\n' in printed.err
         (bad_id,) = (image['id'] for image in whole['images'] if image['file_name'] == bad.name)
         rows = rows_of(json.loads(out.read_text()))
         np.testing.assert_allclose(rows, [row for row in kept if row[0] != bad_id], atol=0.02)

@@ -9,7 +9,7 @@ from tiny import tiny_transpose
 from torch import nn
 
 from mmtranspose.errors import InputError, UnsupportedModelError
-from mmtranspose.explain import attention, attention_maps, peak_cells
+from mmtranspose.explain import attention, attention_maps, edge_knockout, peak_cells, token_ablation
 from mmtranspose.explain.recording import evaluating, recorded_attention
 
 
@@ -155,6 +155,20 @@ def test_other_positions_and_input_sizes(position, size):
 def test_errors(model, cells, kwargs, error, words):
     with pytest.raises(error, match=words):
         attention_maps(model, torch.zeros(1, 3, 64, 48), cells, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ('inputs', 'words'),
+    [
+        (torch.zeros(3, 64, 48), r'inputs must be \(B, 3, H, W\), .*, not \(3, 64, 48\)'),
+        (torch.zeros(1, 1, 64, 48), r', not \(1, 1, 64, 48\)'),
+        (torch.full((1, 3, 64, 48), float('nan')), 'inputs hold NaN or infinity'),
+    ],
+)
+def test_inputs_that_cannot_be(model, inputs, words):
+    for explain in (attention_maps, token_ablation, edge_knockout):
+        with pytest.raises(InputError, match=words):
+            explain(model, inputs, CELLS[:1])
 
 
 def test_model_without_transpose_neck():

@@ -1,5 +1,7 @@
 """What every explanation method keeps to: it leaves no trace, and gives the same maps however it is called."""
 
+import copy
+
 import pytest
 import torch
 from tiny import tiny_transpose
@@ -181,5 +183,11 @@ def test_errors(model, inputs, target):
         AttentionMap(3)(model, inputs, target)
     with pytest.raises(InputError, match=r'the heatmaps are \(2, 3, 8, 12\); the target was made for \(2, 3, 16, 12\)'):
         InputGradient()(model, inputs[:, :, :32], target)
-    with pytest.raises(InputError, match="input-gradient's maps are not finite: .* float32"):
+    with pytest.raises(InputError, match='inputs hold NaN or infinity'):
         InputGradient()(model, inputs * float('nan'), target)
+    with pytest.raises(InputError, match=r'inputs must be \(B, 3, H, W\), .*, not torch.uint8'):
+        InputGradient()(model, inputs.byte(), target)
+    broken = copy.deepcopy(model)
+    broken.head.final_layer.weight.data[:] = float('nan')
+    with pytest.raises(InputError, match="input-gradient's maps are not finite: .* float32"):
+        InputGradient()(broken, inputs, target)

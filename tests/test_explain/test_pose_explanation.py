@@ -77,3 +77,9 @@ def test_on_image_goes_through_the_inverse_of_the_crop(explanation):
 def test_other_grids_are_refused(explanation):
     with pytest.raises(InputError, match=r'must end in the token grid \(4, 3\), not \(3, 4\)'):
         explanation.on_crop(np.zeros((3, 4)))
+
+
+def test_image_size_is_height_and_width(explanation):
+    words = r'image_size, the \(height, width\) of the image,=\(100, 70, 3\) must be two numbers'
+    with pytest.raises(InputError, match=words):
+        explanation.on_image(ramp(explanation), (100, 70, 3))

@@ -61,6 +61,11 @@ def test_require_writable(tmp_path, monkeypatch):
     (tmp_path / 'file').touch()
     with pytest.raises(InputError, match=f'{tmp_path / "file"} is a file, not a folder'):
         require_writable(tmp_path / 'file' / 'out')
-    monkeypatch.setattr(os, 'access', lambda path, mode: False)
-    with pytest.raises(InputError, match=f'{tmp_path} cannot be written to'):
+
+    def refuse(path, *_):  # as /proc does, though its mode lets root write
+        raise OSError(errno.ENOENT, 'No such file', path)
+
+    monkeypatch.setattr(os, 'mkdir', refuse)
+    words = rf'--output-root {tmp_path / "out"}: {tmp_path} cannot be written to \(No such file\); choose another'
+    with pytest.raises(InputError, match=words):
         require_writable(tmp_path / 'out')

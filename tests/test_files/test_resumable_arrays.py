@@ -54,8 +54,18 @@ def test_arrays_of_something_else_are_refused(tmp_path, made_by, words):
 
 
 def test_a_damaged_part_is_named(tmp_path):
-    parts = Parts(tmp_path, {}, 2)
+    parts = Parts(tmp_path, {}, 4)
     parts.fill(squares)
-    parts.path(1).write_bytes(parts.path(1).read_bytes()[:40])
-    with pytest.raises(InputError, match='000001.npz is damaged .*; delete it and run again'):
+    for number in (1, 3):
+        parts.path(number).write_bytes(parts.path(number).read_bytes()[:40])
+    with pytest.raises(InputError) as error:
         parts.read()
+    words = [f'{parts.path(number)} is damaged (File is not a zip file); delete it and run again' for number in (1, 3)]
+    assert str(error.value).splitlines() == words
+
+
+@pytest.mark.parametrize(('content', 'words'), [('{"seed": ', 'is not JSON: .*'), ('[]', 'holds a list, .*')])
+def test_a_damaged_note(tmp_path, content, words):
+    (tmp_path / 'made_by.json').write_text(content)
+    with pytest.raises(InputError, match=f'note .*made_by.json {words}; delete the folder {tmp_path} and run again'):
+        Parts(tmp_path, dict(seed=1), 2)

@@ -42,5 +42,5 @@ def test_notes_name_nothing_outside(tmp_path, name):
 def test_a_damaged_note(tmp_path):
     (tmp_path / 'parts').mkdir()
     (tmp_path / 'parts' / 'written.json').write_text('["a.csv')
-    with pytest.raises(InputError, match=r'note .*written.json is not JSON'):
+    with pytest.raises(InputError, match='written.json is not JSON: .*; delete it, and what earlier runs wrote in '):
         written(tmp_path)

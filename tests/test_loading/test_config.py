@@ -40,10 +40,17 @@ class TestLoadConfig:
         assert Path(cfg.filename).name == 'td-hm_transpose-h-s_2xb16-240e_coco-256x192.py'
 
     @pytest.mark.parametrize(
-        ('name', 'close'), [('transpose-r-a5', 'transpose-r-a'), ('transpos-h-s', 'transpose-h-s')]
+        ('name', 'close'),
+        [
+            ('transpose-r-a5', 'transpose-r-a'),
+            ('transpos-h-s', 'transpose-h-s'),
+            ('transpose-r-smal', 'transpose-r-small_photographs'),
+            ('transpose-r-tinny', 'transpose-r-tiny'),
+            ('small_photographs', 'transpose-r-small_photographs'),
+        ],
     )
     def test_names_with_a_slip(self, name, close):
-        with pytest.raises(InputError, match=f'config {name} does not exist, .*did you mean .*{close}'):
+        with pytest.raises(InputError, match=f'config {name} does not exist, .*did you mean {close}'):
             load_config(name)
 
     @pytest.mark.parametrize('name', ['../tools/train', 'configs/../tools/train.py', '/etc/passwd'])

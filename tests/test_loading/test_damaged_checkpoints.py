@@ -7,6 +7,8 @@ import re
 import shutil
 import zipfile
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -213,9 +215,10 @@ def test_changed_content(folder, model, content, name, monkeypatch):
         (b'', 'is damaged: the file is empty'),
         (b'\n<!DOCTYPE html><html>not found</html>', 'cannot be read: it is a web page'),
         (bytes(BLOCK), 'is damaged: it begins with zeros'),
-        (b'hello world' * 99, 'is damaged or no checkpoint'),
+        (b'hello world' * 99, 'is damaged or no checkpoint$'),
+        (cv2.imencode('.png', np.zeros((4, 4), np.uint8))[1].tobytes(), 'is an image; name a file of weights there$'),
     ],
-    ids=['empty', 'web page', 'zeros', 'text'],
+    ids=['empty', 'web page', 'zeros', 'text', 'image'],
 )
 def test_other_content(folder, model, data, reason):
     require_refused(folder, model, data, reason)

@@ -261,7 +261,7 @@ class TestResources:
 
 def test_without_pyav(mp4, monkeypatch):
     monkeypatch.setitem(sys.modules, 'av', None)
-    with pytest.raises(InputError, match='^videos need PyAV: pip install av$'):
+    with pytest.raises(InputError, match='^videos need PyAV: pip install "av<[0-9]+"$'):
         open_source(mp4)
 
 

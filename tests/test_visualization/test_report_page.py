@@ -59,7 +59,7 @@ def summary(names=NAMES, faithful=True):
         faithfulness=rows if faithful else [],
         cases=dict(
             oks=[0] * 4 + [1, 0] * 4 + [0] * 8,
-            mean_oks=0.35,
+            mean_person_oks=0.35,
             types=types,
             keypoints=[dict(keypoint=name, labelled=4, score=0.5, error_sigma=1.0, **counts) for name in names],
             costs=costs,

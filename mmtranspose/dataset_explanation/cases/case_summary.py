@@ -11,7 +11,7 @@ from mmtranspose.dataset_explanation.cases.error_costs import error_costs
 from mmtranspose.dataset_explanation.cases.error_links import error_links
 from mmtranspose.dataset_explanation.cases.error_types import NOT_LABELLED, TYPES, tolerances
 from mmtranspose.explain.metrics import mean_interval
-from mmtranspose.files.text_tables import table_lines
+from mmtranspose.files.text_tables import interval_text, table_lines
 
 BINS = 20  # of the distribution of OKS, from 0 to 1
 
@@ -34,7 +34,7 @@ def summarise_cases(
         seed (int): Seed of the bootstrap, which draws people.
 
     Returns:
-        dict: ``oks``: numbers of people with an OKS in each twentieth from 0 to 1; ``mean_oks``: of people. ``types``:
+        dict: ``oks``: numbers of people with an OKS in each twentieth from 0 to 1; ``mean_person_oks``. ``types``:
         rows by ``type`` with ``keypoints`` and their share of all labelled ones (``mean``, ``low``, ``high``, ``n``
         people). ``keypoints``: rows by ``keypoint`` with the number ``labelled``, that of each type, and the mean
         ``score`` and median ``error_sigma`` (as in
@@ -44,7 +44,7 @@ def summarise_cases(
     oks = person_oks(cases)
     return dict(
         oks=np.histogram(oks, BINS, (0, 1))[0].tolist(),
-        mean_oks=float(oks.mean()),
+        mean_person_oks=float(oks.mean()),
         types=[_type_row(cases['kind'], code, name, seed) for code, name in enumerate(TYPES)],
         keypoints=_keypoint_rows(cases, names, sigmas),
         costs=error_costs(cases, images, sigmas),
@@ -78,7 +78,7 @@ def cases_text(summary: dict) -> str:
     rows = [('error', 'keypoints', 'share of all', 'AP gained without it')]
     for row in summary['types']:
         gain = f'{costs[row["type"]]["gain"]:+.3f}' if row['type'] in costs else ''
-        share = f'{row["mean"]:.3f} [{row["low"]:.3f}, {row["high"]:.3f}]'
-        rows.append((row['type'], row['keypoints'], share, gain))
-    head = f'AP {now["AP"]:.3f}, AP50 {now["AP50"]:.3f}, AP75 {now["AP75"]:.3f} in the annotated boxes; errors:'
+        rows.append((row['type'], row['keypoints'], interval_text(row), gain))
+    oks = f'mean person OKS {summary["mean_person_oks"]:.3f}'
+    head = f'{oks}; AP {now["AP"]:.3f}, AP50 {now["AP50"]:.3f}, AP75 {now["AP75"]:.3f} in the annotated boxes; errors:'
     return '\n'.join([head, '', *table_lines(rows, '<>')])

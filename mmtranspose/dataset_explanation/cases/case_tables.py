@@ -17,6 +17,7 @@ from mmtranspose.dataset_explanation.cases.error_costs import person_scores
 from mmtranspose.dataset_explanation.cases.error_types import NOT_LABELLED, TYPES, tolerances
 from mmtranspose.errors import InputError
 from mmtranspose.files.output_paths import partial_file
+from mmtranspose_cli.optional_packages import pip_install
 
 VISIBILITY = {0: 'not labelled', 1: 'occluded', 2: 'visible'}  # COCO's flags; else the dataset does not say
 DIGITS = 6
@@ -137,8 +138,7 @@ def import_pyarrow() -> Any:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        wanted = 'pip install pyarrow' if isinstance(error, ModuleNotFoundError) else 'install a pyarrow that fits'
-        raise InputError(f'Parquet needs pyarrow ({error}): {wanted}') from None
+        raise InputError(f'Parquet needs pyarrow ({error}): {pip_install("pyarrow")}') from None
     return pyarrow
 
 

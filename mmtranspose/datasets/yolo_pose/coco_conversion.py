@@ -13,6 +13,7 @@ from mmtranspose.datasets.yolo_pose.data_yaml import PoseData, read_data_yaml
 from mmtranspose.datasets.yolo_pose.label_files import LabelledPerson, label_file, read_people
 from mmtranspose.files.json_files import write_json
 from mmtranspose.files.output_paths import partial_file, require_writable
+from mmtranspose.files.text_tables import counted
 from mmtranspose.typing import PathLike
 
 BODY_SHARE = 0.53  # of a box: what COCO's people fill on average, and MMPose's CocoMetric takes where there is no area
@@ -62,7 +63,9 @@ def convert_yolo_pose(
     file = output_root / 'metainfo.py'
     with partial_file(file) as partial:
         partial.write_text(metainfo(data, Path(path).name), encoding='utf-8')
-    result.written.append(f'{file}: {len(data.names)} keypoints' + ('' if data.mirrored else '; flip_idx is missing'))
+    result.written.append(
+        f'{file}: {counted(len(data.names), "keypoint")}' + ('' if data.mirrored else '; flip_idx is missing')
+    )
     return result
 
 
@@ -70,8 +73,8 @@ def _counts(content: dict[str, list], without_labels: int) -> str:
     people = content['annotations']
     empty = sum(not one['num_keypoints'] for one in people)
     return (
-        f'{len(content["images"])} images ({without_labels} without a label file), {len(people)} people '
-        f'({empty} without a labelled keypoint)'
+        f'{counted(len(content["images"]), "image")} ({without_labels} without a label file), '
+        f'{counted(len(people), "person")} ({empty} without a labelled keypoint)'
     )
 
 

@@ -13,6 +13,7 @@ import torch
 from mmtranspose.deployment.file_meta import KEY, FileMeta
 from mmtranspose.deployment.runtimes.runtime import Runtime, as_cut_crops, crop_outputs, named
 from mmtranspose.errors import InputError, require_package
+from mmtranspose_cli.optional_packages import pip_install
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -23,7 +24,7 @@ PROVIDERS = {  # by backend and kind of device
     ('onnxruntime', 'cuda'): 'CUDAExecutionProvider',
     ('tensorrt', 'cuda'): 'TensorrtExecutionProvider',
 }
-PACKAGES = {'onnxruntime': 'onnxruntime-gpu', 'tensorrt': 'onnxruntime-gpu tensorrt'}  # for GPUs
+PACKAGES = {'onnxruntime': ('onnxruntime-gpu',), 'tensorrt': ('onnxruntime-gpu', 'tensorrt')}  # for GPUs
 
 
 def open_session(
@@ -63,7 +64,7 @@ def open_session(
     if provider not in session.get_providers():
         raise InputError(
             f'device {device}: ONNX Runtime {onnxruntime.__version__} cannot load its {provider}, most likely because '
-            f'there is no such GPU or a library is missing (pip install {PACKAGES[backend]}, of one version of CUDA)'
+            f'there is no such GPU or a library is missing ({pip_install(*PACKAGES[backend])}, of one version of CUDA)'
         )
     session.disable_fallback()  # a failing GPU is an error, too
     return session
@@ -83,7 +84,7 @@ def _provider(device: str, backend: str) -> tuple[str, str]:
         raise InputError(f'backend {backend} runs on a GPU: name it (--device cuda:0, device=...)')
     provider = PROVIDERS.get((backend, kind))
     if provider is None or provider not in onnxruntime.get_available_providers():
-        cure = '; choose cpu or cuda' if provider is None else f': pip install {PACKAGES[backend]}'
+        cure = '; choose cpu or cuda' if provider is None else f': {pip_install(*PACKAGES[backend])}'
         raise InputError(f'device {device}: this onnxruntime has no provider for it{cure}')
     return provider, number or '0'
 

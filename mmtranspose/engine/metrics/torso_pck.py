@@ -12,6 +12,7 @@ from mmpose.evaluation.functional import keypoint_pck_accuracy
 from mmpose.registry import METRICS
 
 from mmtranspose.errors import InputError
+from mmtranspose.files.text_tables import counted
 
 LIMBS = ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle')
 POSES = {'upright': (0, 45), 'tilted': (45, 135), 'upside-down': (135, 181)}  # degrees between torso and vertical
@@ -77,7 +78,8 @@ class TorsoPCK(BaseMetric):
         lengths = torso_lengths(labels, visible, sides['shoulder'], sides['hip'])
         known = lengths > 0
         logger: MMLogger = MMLogger.get_current_instance()
-        logger.info(f'TorsoPCK: {known.sum()} people; {(~known).sum()} more have no labelled torso and do not count')
+        without = f'{(~known).sum()} more have no labelled torso and do not count'
+        logger.info(f'TorsoPCK: {counted(int(known.sum()), "person")}; {without}')
 
         def pck(keypoints: list[int], people: np.ndarray) -> float:
             size = np.repeat(lengths[people, None], 2, axis=1)

@@ -19,6 +19,7 @@ from mmtranspose.explain.recording import (
     evaluating,
     recorded_forward,
     require_full_precision,
+    require_inputs,
     require_transpose,
     take_tokens,
 )
@@ -55,11 +56,12 @@ class PerturbedEncoder:
 
         Raises:
             UnsupportedModelError: See :func:`require_transpose`.
-            InputError: ``peaks`` (B, K, 2) are not integer, not of these crops, or outside the heatmaps; or the model
-                is in half precision.
+            InputError: The crops have another shape or are not finite; ``peaks`` (B, K, 2) are not integer, not of
+                these crops, or outside the heatmaps; or the model is in half precision.
         """
         require_transpose(model)
         require_full_precision(model)
+        require_inputs(inputs)
         with evaluating(model), torch.autocast(inputs.device.type, enabled=False):
             run = recorded_forward(model, inputs)
             target = Target.at(_checked(peaks, run.heatmaps), map_size(run.heatmaps), run.grid)

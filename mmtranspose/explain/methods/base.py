@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmtranspose.errors import InputError
-from mmtranspose.explain.recording import AttentionInput, evaluating, recorded_layers, require_transpose
+from mmtranspose.explain.recording import AttentionInput, evaluating, recorded_layers, require_inputs, require_transpose
 from mmtranspose.explain.target import Target
 from mmtranspose.typing import PoseEstimator
 
@@ -49,8 +49,8 @@ class Method(ABC):
         Raises:
             UnsupportedModelError: The method reads attention, and the model's cannot be read; see
                 :func:`~mmtranspose.explain.recording.require_transpose`.
-            InputError: The target is of another batch, token grid or heatmap size than the network's, or the maps are
-                not finite.
+            InputError: The inputs have another shape or are not finite, the target is of another batch, token grid or
+                heatmap size than the network's, or the maps are not finite.
         """
         if self.reads_attention:
             require_transpose(model)
@@ -58,6 +58,7 @@ class Method(ABC):
 
     def unchecked(self, model: PoseEstimator, inputs: Tensor, target: Target) -> Tensor:
         """Compute the maps of a batch for a model that :func:`require_transpose` has accepted before."""
+        require_inputs(inputs)
         if len(target.peaks) != len(inputs):
             raise InputError(f'the target is of {len(target.peaks)} images, inputs of {len(inputs)}')
         with torch.inference_mode(False), torch.enable_grad(), evaluating(model):

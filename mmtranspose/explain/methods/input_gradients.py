@@ -15,6 +15,7 @@ from mmtranspose.errors import InputError, require_at_least
 from mmtranspose.explain.methods.base import Method, peak_values, pixels_to_grid
 from mmtranspose.explain.target import Target
 from mmtranspose.typing import PoseEstimator
+from mmtranspose_cli.optional_packages import pip_install
 
 Values = Callable[[Tensor, Tensor], Tensor]
 BATCH = 8  # images that go through the network together
@@ -210,7 +211,5 @@ def _captum(method: str) -> ModuleType:
     try:
         import captum.attr
     except ModuleNotFoundError as error:
-        raise InputError(
-            f'the method {method!r} needs captum: pip install captum, or pip install mmtranspose[explain]'
-        ) from error
+        raise InputError(f'the method {method!r} needs captum: {pip_install("captum")}') from error
     return captum.attr

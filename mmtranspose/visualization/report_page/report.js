@@ -55,8 +55,8 @@ function drawn(tag, attributes, ...children) {
 function showTiles() {
   const [now] = cases.costs;
   const labelled = cases.types.reduce((sum, { keypoints }) => sum + keypoints, 0);
-  const tiles = [['people', summary.people], ['keypoints', labelled], ['occluded', summary.keypoints.occluded],
-    ['person OKS', fixed(cases.mean_oks)], ['AP', fixed(now.AP)], ['AP50', fixed(now.AP50)], ['AP75', fixed(now.AP75)]];
+  const tiles = [[summary.people === 1 ? 'person' : 'people', summary.people], ['keypoints', labelled], ['occluded', summary.keypoints.occluded],
+    ['person OKS', fixed(cases.mean_person_oks)], ['AP', fixed(now.AP)], ['AP50', fixed(now.AP50)], ['AP75', fixed(now.AP75)]];
   $('tiles').replaceChildren(...tiles.map(([name, value]) => element('div', {},
     element('dt', { textContent: name }), element('dd', { textContent: value }))));
 }
@@ -94,7 +94,7 @@ function showHistogram() {
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => drawn('text', { x: share * width, y: base + 15,
     'text-anchor': share === 0 ? 'start' : share === 1 ? 'end' : 'middle' }, String(share)));
   $('histogram').replaceChildren(drawn('svg', { viewBox: `0 0 ${width} ${height}`, class: 'histogram', role: 'img',
-    'aria-label': `OKS of ${summary.people} people; at most ${top} in a twentieth` },
+    'aria-label': `OKS of ${plural(summary.people, 'person', 'people')}; at most ${top} in a twentieth` },
   drawn('line', { x1: 0, y1: base, x2: width, y2: base }), ...bars, ...ticks, drawn('text', { x: 0, y: 10 }, String(top))));
 }
 
@@ -293,7 +293,7 @@ function offerFilters() {
   $('more').addEventListener('click', showMore);
   document.querySelector('.marks').replaceChildren(...ERRORS.map((kind) => element('span', {}, mark(kind), kind)));
   $('shown').textContent = cards.length < summary.people
-    ? `${cards.length} of ${summary.people} people: those with the lowest OKS, and those with most errors of each kind.`
+    ? `${cards.length} of ${plural(summary.people, 'person', 'people')}: those with the lowest OKS, and those with most errors of each kind.`
     : 'All people that were measured.';
 }
 

@@ -18,7 +18,7 @@ from mmtranspose.visualization.report_page.person_cards import PersonCard
 ASSETS = Path(__file__).parent
 LONGEST = 2000  # longer side of a figure at most, in pixels
 TOP_KEYS = ('people', 'keypoints', 'names', 'faithfulness')
-CASE_KEYS = ('oks', 'mean_oks', 'types', 'keypoints', 'costs', 'links')
+CASE_KEYS = ('oks', 'mean_person_oks', 'types', 'keypoints', 'costs', 'links')
 
 
 def write_report_page(
@@ -38,7 +38,7 @@ def write_report_page(
         path (PathLike): The file, written whole or not at all.
         title (str): Headline, such as the model's name.
         summary (dict): Of ``explain-dataset``: ``people``, ``keypoints``, ``names``, ``faithfulness``,
-            and ``cases`` with ``oks``, ``mean_oks``, ``types``, ``keypoints``, ``costs`` and ``links``.
+            and ``cases`` with ``oks``, ``mean_person_oks``, ``types``, ``keypoints``, ``costs`` and ``links``.
         skeleton (Sequence[tuple[int, int]]): Limbs, as pairs of keypoints.
         figures (Mapping[str, np.ndarray]): Images (h, w, 3), BGR, uint8, each under its name.
         cards (Iterable[PersonCard]): The people to show, worst first.

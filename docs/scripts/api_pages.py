@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-import mmtranspose.apis.detection
-import mmtranspose.explain
 from mmtranspose.registration import LOCATIONS, PACKAGE
 
 

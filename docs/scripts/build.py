@@ -91,7 +91,12 @@ def expanded(nav: list[Any], listed: list[str]) -> list[Any]:
 def problems(pages: list[ApiPage], links: str) -> list[str]:
     """What is wrong with the built site and with the links of the Markdown files in the repository."""
     html = sorted(set(SITE.rglob('*.html')) - {SITE / '404.html'})  # whose links begin at the host's root
-    texts = [*ROOT.glob('*.md'), *(ROOT / 'configs').rglob('*.md'), *(ROOT / 'examples').rglob('*.md'), *DOCS.rglob('*.md')]
+    texts = [
+        *ROOT.glob('*.md'),
+        *(ROOT / 'configs').rglob('*.md'),
+        *(ROOT / 'examples').rglob('*.md'),
+        *DOCS.rglob('*.md'),
+    ]
     found = [*broken_links([*html, *sorted(texts)]), *loaded_from_elsewhere(SITE)]
     for page in pages:
         anchors = read_page(SITE / 'reference' / 'api' / page.file.replace('.md', '.html')).anchors

@@ -17,7 +17,7 @@ from parsers import parser_of
 from mmtranspose_cli.main import COMMANDS, SCRIPTS, STATUSES
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
-NO_DEFAULT = (None, argparse.SUPPRESS, '', False, [], {}, ())
+NO_DEFAULT: tuple[Any, ...] = (None, argparse.SUPPRESS, '', False, [], {}, ())
 INTRODUCTION = """# Commands
 
 `mmtranspose --help` prints this list, and `mmtranspose COMMAND --help` the page of a command.
@@ -30,7 +30,10 @@ INTRODUCTION = """# Commands
 def command_pages() -> dict[str, str]:
     """All pages: file name to Markdown."""
     rows = [*COMMANDS.items(), *((name, what) for name, (_, what) in SCRIPTS.items())]
-    pages = {f'{name}.md': script_page(name) if name in SCRIPTS else parser_page(name) for name, _ in rows}
+    pages = {
+        f'{name}.md': f'---\ntitle: {name}\n---\n' + (script_page if name in SCRIPTS else parser_page)(name)
+        for name, _ in rows
+    }
     table = ''.join(f'| [`{name}`]({name}.md) | {what} |\n' for name, what in rows)
     return {'index.md': INTRODUCTION + table + exit_statuses('## '), **pages}
 
@@ -78,7 +81,7 @@ def parser_sections(parser: argparse.ArgumentParser, level: str) -> Iterator[str
     """Heading, description, usage, examples and options of a parser, then those of its modes."""
     yield f'{level} {parser.prog}'
     yield from re.split(r'\n\n', unfilled(parser.description or ''))
-    yield fenced(dedented(parser.format_usage().removeprefix('usage: ')))
+    yield fenced(re.sub(r'^ {7}', '', parser.format_usage().removeprefix('usage: ').rstrip(), flags=re.MULTILINE))
     notes, found, example = (parser.epilog or '').partition('example:\n')
     if found:
         yield f'**Example**\n\n{fenced(dedented(example), "bash")}'
@@ -88,7 +91,11 @@ def parser_sections(parser: argparse.ArgumentParser, level: str) -> Iterator[str
         modes += [action for action in actions if isinstance(action, argparse._SubParsersAction)]
         actions = [action for action in actions if action not in modes and '--help' not in action.option_strings]
         if actions:
-            yield f'{level}# {sentence(group.title or "", dot=False)}' if level == '#' else f'**{group.title}**'
+            title, _, note = (group.title or '').partition(' (')
+            title = 'arguments' if title == 'positional arguments' else title
+            yield f'{level}# {sentence(title, dot=False)}' if level == '#' else f'**{sentence(title, dot=False)}**'
+            if note:
+                yield sentence(note.removesuffix(')'))
             yield options(parser, actions)
     if notes.strip():
         yield f'{level}# Notes' if level == '#' else '**Notes**'
@@ -132,7 +139,7 @@ def dedented(text: str) -> str:
     """The text without the blanks that all its lines begin with, of which the first line may have none."""
     first, *others = text.strip('\n').rstrip().splitlines()
     indent = min((len(line) - len(line.lstrip()) for line in others if line.strip()), default=0)
-    return '\n'.join([first.strip(), *(line[min(indent, 2) :] if indent <= 2 else line for line in others)])
+    return '\n'.join([first.strip(), *(line[indent:] for line in others)])
 
 
 def fenced(text: str, language: str = 'text') -> str:

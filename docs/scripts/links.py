@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -39,7 +39,7 @@ class Page(HTMLParser):
             self.loaded += [found[name] for name in ('href', 'src') if name in found and (tag, name) in LOADED]
 
 
-@lru_cache(maxsize=None)
+@cache
 def read_page(path: Path) -> Page:
     """Read an HTML file, or a Markdown file as GitHub shows it."""
     text = path.read_text('utf-8')
@@ -96,7 +96,9 @@ def loaded_from_elsewhere(site: Path) -> list[str]:
         if urlsplit(link).netloc
     )
     styles = (
-        f'{path}: loads from another host' for path in site.rglob('*.css') if CSS_ADDRESS.search(path.read_text('utf-8'))
+        f'{path}: loads from another host'
+        for path in site.rglob('*.css')
+        if CSS_ADDRESS.search(path.read_text('utf-8'))
     )
     return [*pages, *styles]
 

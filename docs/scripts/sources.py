@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / 'docs'
 REPOSITORY = 'https://github.com/OWNER/mmtranspose'
 
-CODE = re.compile(r'^(?P<fence>`{3,}|~{3,}).*?^(?P=fence)`*\s*$|(?P<ticks>`+)[^`].*?(?P=ticks)', re.MULTILINE | re.DOTALL)
+CODE = re.compile(
+    r'^(?P<fence>`{3,}|~{3,}).*?^(?P=fence)`*\s*$|(?P<ticks>`+)[^`].*?(?P=ticks)', re.MULTILINE | re.DOTALL
+)
 LINK = re.compile(r'(?<=\]\()(?!\w+:|#|//)([^()\s#]+)(#[^()\s]*)?(?=[)\s])')
 INCLUDE = re.compile(r'^<!-- include: (?P<file>\S+) "(?P<heading>[^"]+)" -->$', re.MULTILINE)
 

@@ -78,10 +78,10 @@ lint: $(READY)
 	$(RUN) -m mypy docs/scripts
 
 docs: $(DOCS_READY)
-	$(RUN) docs/scripts/build.py --links $(LINKS)
+	$(RUN) docs/scripts/build_site.py --links $(LINKS)
 
 docs-serve: $(DOCS_READY)
-	$(RUN) docs/scripts/build.py --serve
+	$(RUN) docs/scripts/build_site.py --serve
 
 clean:
 	rm -rf demo_output work_dirs build dist mmtranspose.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -16,7 +16,6 @@ import yaml
 from api_pages import ApiPage, api_pages, undocumented
 from command_pages import command_pages
 from links import broken_external, broken_links, loaded_from_elsewhere, read_page
-from notebook_pages import notebook_pages
 from sources import DOCS, ROOT, copy_sources, write
 
 BUILD = ROOT / 'build'
@@ -25,7 +24,7 @@ KEPT = ('notebooks',)  # serving does not run them again
 
 
 def main() -> None:
-    """Run ``build.py`` with this process's arguments."""
+    """Run ``build_site.py`` with this process's arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--links', choices=['internal', 'external'], default='internal', help='which links to check')
     parser.add_argument('--serve', action='store_true', help='serve the pages on 127.0.0.1, and follow changes')
@@ -48,6 +47,8 @@ def main() -> None:
 
 def assemble(run_notebooks: bool) -> list[ApiPage]:
     """Write all pages and the configuration of the site; returns the pages of the Python API."""
+    from notebook_pages import notebook_pages  # of requirements/docs.txt, which the tests do without
+
     copy_sources(PAGES)
     notebook_pages(PAGES, run_notebooks)
     for name, text in command_pages().items():

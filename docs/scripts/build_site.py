@@ -57,19 +57,21 @@ def assemble(run_notebooks: bool) -> list[ApiPage]:
     stop_at('public name without a docstring', undocumented(pages))
     for page in pages:
         write(PAGES / 'reference' / 'api' / page.file, page.markdown())
-    write_config()
+    write_config([name for page in pages for name in page.names])
     return pages
 
 
-def write_config() -> None:
-    """Write the site's configuration: ``docs/mkdocs.yml`` with the names of its patterns' files, and with paths."""
+def write_config(names: list[str]) -> None:
+    """Write the site's configuration: ``docs/mkdocs.yml`` with files for its patterns, paths and public names."""
     config = yaml.safe_load((DOCS / 'mkdocs.yml').read_text('utf-8'))
     listed: list[str] = []
     config['nav'] = expanded(config['nav'], listed)
     found = {path.relative_to(PAGES).as_posix() for path in PAGES.rglob('*.md')}
     stop_at('page that the navigation of docs/mkdocs.yml lacks', sorted(found - set(listed)))
     config.update(docs_dir=PAGES.name, site_dir=SITE.name)
-    config['plugins'][-1]['mkdocstrings']['handlers']['python']['paths'] = [str(ROOT)]
+    python = config['plugins'][-1]['mkdocstrings']['handlers']['python']
+    python['paths'] = [str(ROOT)]
+    python['options']['extensions'] = [{str(DOCS / 'scripts' / 'sphinx_roles.py'): {'names': names}}]
     write(CONFIG, yaml.safe_dump(config, sort_keys=False))
 
 

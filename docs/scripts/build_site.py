@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import subprocess
@@ -36,7 +37,8 @@ def main() -> None:
     zensical = [sys.executable, '-m', 'zensical']
     if args.serve:
         threading.Thread(target=follow, daemon=True).start()
-        subprocess.run([*zensical, 'serve', '-f', str(CONFIG), '-a', f'127.0.0.1:{args.port}'], check=False)
+        with contextlib.suppress(KeyboardInterrupt):
+            subprocess.run([*zensical, 'serve', '-f', str(CONFIG), '-a', f'127.0.0.1:{args.port}'], check=False)
         return
     shutil.rmtree(SITE, ignore_errors=True)
     if subprocess.run([*zensical, 'build', '--strict', '--clean', '-f', str(CONFIG)], check=False).returncode:

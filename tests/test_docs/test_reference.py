@@ -57,6 +57,15 @@ def test_every_public_name_is_on_a_page_and_documented():
     assert undocumented(pages) == []
 
 
+def test_roles_in_docstrings_become_code_and_links():
+    pytest.importorskip('griffe', reason='reads docstrings (requirements/docs.txt)')
+    from sphinx_roles import ROLE, SphinxRoles
+
+    text = 'See :func:`~mmtranspose.apis.init_model`, :class:`a.Other` and :mod:`~a.b`.'
+    shown = ROLE.sub(SphinxRoles(['mmtranspose.apis.init_model']).shown, text)
+    assert shown == 'See [`init_model`][mmtranspose.apis.init_model], `a.Other` and `b`.'
+
+
 def test_a_name_without_docstring_is_told():
     here = ApiPage('x.md', 'X', '', [f'{__name__}.Bare', f'{__name__}.Half'])
     assert undocumented([here]) == [f'{__name__}.Bare', f'{__name__}.Half.bare']

@@ -69,6 +69,16 @@ def test_broken_links_of_markdown(project):
     ] == ['docs/none.md leads to a file that is not there']
 
 
+def test_addresses_that_do_not_answer_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(links, 'problem_of', lambda address: '' if address.endswith('/fine') else 'HTTP Error 404')
+    page = tmp_path / 'a.html'
+    page.write_text(
+        f'<a href="https://example.org/fine#x"></a><a href="https://example.org/gone"></a><a href="b.html"></a>'
+        f'<a href="{links.REPOSITORY}/issues"></a>'
+    )
+    assert links.broken_external([page]) == [f'{page}: https://example.org/gone: HTTP Error 404']
+
+
 @pytest.mark.parametrize(
     ('heading', 'anchor'),
     [('The same, on photographs', 'the-same-on-photographs'), ('`a_b` / c', 'a_b--c'), ("What's it?", 'whats-it')],

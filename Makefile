@@ -2,21 +2,25 @@
 #   BASE_PYTHON=...  the Python that .venv is made from   (else the newest tested one that is found, 3.10 to 3.13)
 #   PYTHON=...       an existing MMPose environment's Python, used as it is instead of .venv: nothing is installed
 #   DEMO_ARGS=...    options of tools/demo.py;  TEST_ARGS=...  options of pytest: -n 4, -n 0, a test's file
+#   LINKS=external   with docs: check the links to other hosts, too
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check demo demo-detector test lint clean distclean venv-key
+.PHONY: help setup setup-docs check demo demo-detector test lint docs docs-serve clean distclean venv-key
 
 BASE_PYTHON ?=
 DEMO_ARGS ?=
 TEST_ARGS ?=
+LINKS ?= internal
 
 ifdef PYTHON
 READY := check
+DOCS_READY := check
 RUN = PYTHONPATH="$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH}" "$(PYTHON)"
 # Libraries of other versions may warn of what the tests do not know of; that is no failure there.
 WARNINGS = -W default
 else
 READY := setup
+DOCS_READY := setup-docs
 RUN = PYTHONPATH="$(CURDIR)" .venv/bin/python
 endif
 # Two processes, where pytest-xdist is there; one that has run out of tests takes over half of the other's.
@@ -37,13 +41,17 @@ help:
 	@echo 'make demo-detector   then: a person detector trained on the same people'
 	@echo 'make test       the tests, in two processes                     (TEST_ARGS=...)'
 	@echo 'make lint       ruff check, ruff format --check and mypy'
+	@echo 'make docs       the documentation, into build/site; docs-serve: on 127.0.0.1, for writing'
 	@echo 'make setup      only the environment .venv                      (BASE_PYTHON=python3.10)'
 	@echo 'make release-check   whether the last commit can be released    (RELEASE_ARGS=--allow-placeholders)'
 	@echo 'make clean      remove caches and results; distclean: .venv too'
-	@echo 'PYTHON=/path/to/python with demo, test or lint: use that MMPose environment as it is, install nothing.'
+	@echo 'PYTHON=/path/to/python with demo, test, lint or docs: use that MMPose environment as it is, install nothing.'
 
 setup:
 	@$(call install,setup)
+
+setup-docs:
+	@$(call install,docs)
 
 venv-key:
 	@$(call install,key)
@@ -52,7 +60,8 @@ check:
 	@if ! "$(PYTHON)" -c '' >/dev/null 2>&1; then \
 	  echo 'PYTHON=$(PYTHON) does not run: give the path of an environment'"'"'s python.' >&2; exit 1; fi
 	@$(RUN) -m mmtranspose_cli.doctor --quiet $(if $(filter test,$(MAKECMDGOALS)),--also pytest) \
-	  $(if $(filter lint,$(MAKECMDGOALS)),--also ruff --also mypy) >&2
+	  $(if $(filter lint,$(MAKECMDGOALS)),--also ruff --also mypy) \
+	  $(if $(filter docs docs-serve,$(MAKECMDGOALS)),--also zensical --also mkdocstrings --also nbconvert --also ipykernel) >&2
 
 demo: $(READY)
 	$(RUN) tools/demo.py $(DEMO_ARGS)
@@ -71,6 +80,13 @@ lint: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	$(RUN) -m mypy docs/scripts
+
+docs: $(DOCS_READY)
+	$(RUN) docs/scripts/build_site.py --links $(LINKS)
+
+docs-serve: $(DOCS_READY)
+	$(RUN) docs/scripts/build_site.py --serve
 
 clean:
 	rm -rf demo_output work_dirs build dist mmtranspose.egg-info .pytest_cache .ruff_cache .mypy_cache

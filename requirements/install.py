@@ -1,7 +1,8 @@
 """Make ``.venv`` and keep it up to date with the pins beside this file: ``install.py setup``.
 
-``install.py key`` prints the name of the environment that ``setup`` would make. Standard library only, and Python 3.8
-syntax, so that a wrong Python gets a sentence. (``mmtranspose_cli.doctor`` says what an existing environment lacks.)
+``install.py docs`` does so too, and adds what builds the documentation (``docs.txt``). ``install.py key`` prints the
+name of the environment that ``setup`` would make. Standard library only, and Python 3.8 syntax, so that a wrong Python
+gets a sentence. (``mmtranspose_cli.doctor`` says what an existing environment lacks.)
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ except ImportError:  # Windows: set-ups at the same time do not wait for each ot
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS = [ROOT / 'requirements' / name for name in ('runtime.txt', 'mmpose.txt', 'app.txt', 'export.txt', 'dev.txt')]
+DOCS = ROOT / 'requirements' / 'docs.txt'  # no part of the environment's name: tests do without it
 LOG = ROOT / '.venv-install.log'
 WHEELS = ('--only-binary', ':all:')  # nothing is compiled
 STATE = 'mmtranspose-setup.json'  # in the environment: says that `make setup` made it, and how far it came
@@ -54,16 +56,20 @@ CAUSES = (
 )
 
 
-def pins() -> list[str]:
-    """Read the lines of the requirement files, without comments."""
-    lines = (line.split('#')[0].strip() for path in PINS for line in path.read_text(encoding='utf-8').splitlines())
+def pins(*files: Path) -> list[str]:
+    """Read the lines of the requirement files (none named: those of ``setup``), without comments."""
+    paths = files or PINS
+    lines = (line.split('#')[0].strip() for path in paths for line in path.read_text(encoding='utf-8').splitlines())
     return [line for line in lines if line]
+
+
+def digest(lines: list[str]) -> str:
+    return hashlib.sha256('\n'.join(lines).encode()).hexdigest()[:12]
 
 
 def environment_key(version) -> str:
     """A name that changes with the pins and with the Python version (major, minor)."""
-    digest = hashlib.sha256('\n'.join(pins()).encode()).hexdigest()
-    return 'py{}.{}-{}'.format(*version, digest[:12])
+    return 'py{}.{}-{}'.format(*version, digest(pins()))
 
 
 def read_state(env: Path) -> dict | None:
@@ -76,10 +82,13 @@ def read_state(env: Path) -> dict | None:
         return {}
 
 
-def write_state(env: Path, key: str = '', project: str = '') -> None:
-    """Note the state of the installation: no ``key``, it is not complete; no ``project``, mmtranspose is not in it."""
+def write_state(env: Path, key: str = '', project: str = '', **more: str) -> None:
+    """Note the state of the installation: no ``key``, it is not complete; no ``project``, mmtranspose is not in it.
+
+    ``docs`` is the digest of the pins of ``docs.txt`` that are in it.
+    """
     beside = env / (STATE + '.new')
-    beside.write_text(json.dumps({'key': key, 'project': project}), encoding='utf-8')
+    beside.write_text(json.dumps({'key': key, 'project': project, **more}), encoding='utf-8')
     os.replace(beside, env / STATE)
 
 
@@ -217,11 +226,18 @@ def install_pins(env: Path, steps: Steps) -> None:
 
 def link_project(env: Path, steps: Steps) -> None:
     """Install mmtranspose itself, editable."""
-    key = read_state(env)['key']
     (env / 'tmp').mkdir(exist_ok=True)
     steps.pip('installing mmtranspose itself, editable', '--no-deps', '--no-build-isolation', '-e', ROOT)
     shutil.rmtree(str(env / 'tmp'))
-    write_state(env, key, str(ROOT))
+    write_state(env, **{**read_state(env), 'project': str(ROOT)})
+
+
+def install_docs(env: Path, steps: Steps) -> None:
+    """Install what builds the documentation."""
+    (env / 'tmp').mkdir(exist_ok=True)
+    steps.pip('installing what builds the documentation', *WHEELS, '-r', DOCS)
+    shutil.rmtree(str(env / 'tmp'))
+    write_state(env, **{**read_state(env), 'docs': digest(pins(DOCS))})
 
 
 @contextlib.contextmanager
@@ -240,34 +256,48 @@ def locked(env: Path):
         yield
 
 
-def setup(base: str = '', env: Path = ROOT / '.venv') -> None:
-    """Make, repair or update ``.venv``; do nothing if it agrees with the pins."""
+def setup(base: str = '', env: Path = ROOT / '.venv', docs: bool = False) -> None:
+    """Make, repair or update ``.venv``; do nothing if it agrees with the pins.
+
+    Args:
+        base: The Python to make it from; none named: the newest tested one.
+        env: The environment.
+        docs: With what builds the documentation.
+    """
     env = Path(os.path.realpath(str(env)))  # .ci/run links one from outside
     with locked(env):
         task, reason = plan(env, base)
-        if task == 'nothing':
+        if task == 'nothing' and not (docs and lacks_docs(env)):
             return
         steps = Steps(env)
         if reason:
             steps.say('{} .venv: {}'.format('making a new' if task == 'make' else 'updating', reason))
         if task == 'make':
             make_environment(env, base, steps)
-        if task != 'link':
+        if task in ('make', 'update'):
             install_pins(env, steps)
-        link_project(env, steps)
+        if task != 'nothing':
+            link_project(env, steps)
+        if docs and lacks_docs(env):
+            install_docs(env, steps)
         steps.say('.venv is ready')
+
+
+def lacks_docs(env: Path) -> bool:
+    """Whether the environment, which is complete otherwise, lacks the pins of ``docs.txt``."""
+    return read_state(env).get('docs') != digest(pins(DOCS))
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('command', choices=('setup', 'key'))
+    parser.add_argument('command', choices=('setup', 'docs', 'key'))
     parser.add_argument('--base', default='', help='the Python to make .venv from')
     options = parser.parse_args(arguments)
     try:
-        if options.command == 'setup':
-            setup(options.base)
-        else:
+        if options.command == 'key':
             print(environment_key(choose_python(options.base)[1]))
+        else:
+            setup(options.base, docs=options.command == 'docs')
     except SetupError as error:
         print(error, file=sys.stderr)
     except OSError as error:

@@ -166,6 +166,38 @@ def test_moved_project_is_only_linked_again(project, tmp_path, monkeypatch):
     assert install.read_state(env)['project'] == str(tmp_path / 'moved')
 
 
+def test_docs_come_on_top_and_once(project, tmp_path, monkeypatch):
+    monkeypatch.setattr(install, 'DOCS', tmp_path / 'docs.txt')
+    install.DOCS.write_text('zensical==0.0.67\n')
+    docs, env = 'installing what builds the documentation', tmp_path / '.venv'
+    key = install.environment_key((3, 11))
+    install.setup(env=env, docs=True)
+    assert project[4:] == [docs] and taken(project[:4]) == FULL
+    project.clear()
+    assert install.environment_key((3, 11)) == key
+    install.setup(env=env, docs=True)
+    install.setup(env=env)
+    assert project == []
+    install.DOCS.write_text('zensical==0.0.73\n')
+    install.setup(env=env)
+    assert project == []
+    install.setup(env=env, docs=True)
+    assert project == [docs]
+    project.clear()
+    monkeypatch.setattr(install, 'ROOT', tmp_path / 'moved')
+    install.setup(env=env, docs=True)
+    assert taken(project) == FULL[3:]
+    install.PINS[1].write_text('mmpose==1.3.1\n')
+    install.setup(env=env, docs=True)
+    assert project[3:] == [docs]
+
+
+def test_docs_pins_are_of_packages_that_no_other_file_pins():
+    names = [line.split('==')[0].lower().replace('_', '-') for line in install.pins(install.DOCS)]
+    assert len(names) == len(set(names)) > 50
+    assert not set(names) & {line.split('==')[0].lower().replace('_', '-') for line in install.pins()}
+
+
 def test_interrupted_setup_starts_again(project, tmp_path, monkeypatch):
     run, env = install.Steps.run, tmp_path / '.venv'
 

@@ -20,7 +20,7 @@ OWNER = 'OWNER'  # the repository's owner, not known yet: `make release-check` r
 REPOSITORY = f'https://github.com/{OWNER}/mmtranspose'
 
 # From the oldest version that requirements/*.txt has for any Python to the next major version after the newest one.
-# pyarrow and ray have no pin there, so no range is claimed for them.
+# pyarrow and ray have no pin there; pyarrow from 20 on needs numpy 2, which Python 3.12 comes with.
 EXTRAS = {
     'app': ['gradio>=6.31.0,<7'],
     'dev': [
@@ -38,7 +38,7 @@ EXTRAS = {
         'onnxscript>=0.7.2,<1',
         'openvino>=2026.4.1,<2027',
     ],
-    'parquet': ['pyarrow'],
+    'parquet': ['pyarrow<20; python_version < "3.12"', 'pyarrow<27; python_version >= "3.12"'],
     'ray': ['onnxruntime>=1.23.2,<2', 'pillow>=12.3.0,<13', 'pyarrow', 'ray[data]'],
     'safetensors': ['safetensors>=0.8.0,<1'],
     'video': ['av>=17.1.0,<19'],

@@ -8,6 +8,7 @@ import yaml
 from conftest import ROOT
 
 from mmtranspose_cli.doctor.versions import parse
+from mmtranspose_cli.optional_packages import BELOW, BELOW_FOR_NUMPY_1
 
 GITHUB = ROOT / '.github'
 WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in (GITHUB / 'workflows').glob('*.yml')}
@@ -107,7 +108,14 @@ def test_hooks_have_the_pins_of_the_environment():
 
 def test_extras_have_the_ranges_that_were_tested():
     known = pins()
-    for requirement in {requirement for names in extras().values() for requirement in names}:
+    assert (
+        extras()['parquet']
+        == [
+            f'pyarrow<{BELOW_FOR_NUMPY_1["pyarrow"]}; python_version < "3.12"',  # numpy 1 until then: requirements/runtime.txt
+            f'pyarrow<{BELOW["pyarrow"]}; python_version >= "3.12"',
+        ]
+    )
+    for requirement in {one for extra, names in extras().items() if extra != 'parquet' for one in names}:
         name, limits = re.fullmatch(r'([\w-]+)(?:\[\w+\])?(.*)', requirement).groups()
         if name in NO_PIN:
             assert not limits and name not in known

@@ -23,6 +23,7 @@ PAGES = [
 BLOCK = re.compile(r'^```(?P<language>\w+)\n(?P<code>.*?)^```', re.MULTILINE | re.DOTALL)
 # What a block that uses this package needs beyond a small model, an image and a video.
 NOT_RUN = {
+    'reproduce(': 'needs COCO; tests/test_reproduction runs it on drawn people',
     'Pose2DInferencer': 'fetches the weights that it names',
     'export_model': 'tests/test_deployment writes and runs such files',
     'load_exported': 'tests/test_deployment writes and runs such files',

@@ -108,13 +108,9 @@ def test_hooks_have_the_pins_of_the_environment():
 
 def test_extras_have_the_ranges_that_were_tested():
     known = pins()
-    assert (
-        extras()['parquet']
-        == [
-            f'pyarrow<{BELOW_FOR_NUMPY_1["pyarrow"]}; python_version < "3.12"',  # numpy 1 until then: requirements/runtime.txt
-            f'pyarrow<{BELOW["pyarrow"]}; python_version >= "3.12"',
-        ]
-    )
+    old, new = BELOW_FOR_NUMPY_1['pyarrow'], BELOW['pyarrow']  # requirements/runtime.txt: numpy 1 until Python 3.12
+    parquet = [f'pyarrow<{old}; python_version < "3.12"', f'pyarrow<{new}; python_version >= "3.12"']
+    assert extras()['parquet'] == parquet
     for requirement in {one for extra, names in extras().items() if extra != 'parquet' for one in names}:
         name, limits = re.fullmatch(r'([\w-]+)(?:\[\w+\])?(.*)', requirement).groups()
         if name in NO_PIN:

@@ -231,7 +231,7 @@ def test_bad_upload(visit, tmp_path, image_files):
     (tmp_path / 'note <i>.jpg').write_text('no image')
     visitor.upload(tmp_path / 'note <i>.jpg')
     problem = visitor.page.wait_for_selector('#facts .problem')
-    assert 'no image' in problem.inner_text() and 'note' in problem.inner_text()
+    assert 'not an image' in problem.inner_text() and 'note' in problem.inner_text()
     assert '/' not in problem.inner_text() and not problem.query_selector('i')
     assert visitor.page.locator('#image img').count() == 0
     cut = image_files[0].read_bytes()

@@ -258,7 +258,7 @@ class TestView:
         top = explanations[1].maps(head=2)[1, 9].max()
         assert dict(facts) == {
             'people': '2 of 3 boxes',
-            'keypoint': f'{explanations[1].names[9]} of person 2',
+            'keypoint': 'left wrist of person 2',
             'score': f'{explanations[1].scores[9]:.2f}',
             'shown': 'dependency, layer 2 of 2, head 3 of 4',
             'highest weight': f'{top:.3g}, {top * 48:.3g} times an even share',

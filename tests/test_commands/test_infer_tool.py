@@ -279,7 +279,7 @@ class TestTroubles:
         (folder / '4.png').write_text('no image')
         assert infer('whole-image', inputs=[folder]) == 1
         printed = capsys.readouterr()
-        for name, words in (('1.jpg', 'empty'), ('2.jpg', 'truncated'), ('4.png', 'no image')):
+        for name, words in (('1.jpg', 'empty'), ('2.jpg', 'truncated'), ('4.png', 'not an image')):
             assert [line for line in printed.err.splitlines() if f'{folder / name}: ' in line and words in line]
         assert '1 image, 1 pose, 3 skipped' in printed.out
         assert sorted(os.listdir(out)) == ['3.jpg', '3.json', 'results_coco.json']

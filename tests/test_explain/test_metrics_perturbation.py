@@ -231,7 +231,7 @@ def test_mistakes(model, target, change, message):
 
 
 def test_nobody(model, target):
-    with pytest.raises(InputError, match='nobody'):
+    with pytest.raises(InputError, match='there is no person to measure'):
         road(model, torch.zeros(0, 3, *INPUT), target[:0], torch.zeros(0, 2, *GRID))
 
 

@@ -242,7 +242,6 @@ class TestOptions:
             (dict(batch_size=0), 'batch_size=0'),
             (dict(detector_batch_size=-1), 'detector_batch_size=-1'),
             (dict(explain=ExplainOptions(), dtype='bf16'), 'explanations come in fp32'),
-            (dict(explain=ExplainOptions(heads='some')), 'some'),
             (dict(dtype='int8'), 'int8'),
         ],
     )

@@ -84,7 +84,7 @@ class TestRead:
     def test_other_files(self, tmp_path, content):
         path = tmp_path / 'a.pth'
         path.write_bytes(content * 8)
-        with pytest.raises(InputError, match=f'checkpoint {path} (cannot be read|is damaged)'):
+        with pytest.raises(InputError, match=f'checkpoint {path} (cannot be read|is damaged|is an image)'):
             Checkpoint.read(path)
 
     def test_web_page(self, tmp_path):

@@ -362,7 +362,7 @@ class TestTolerance:
             (('--tolerance', '1', '--max-images', '2'), 'leave out one'),
             (('--tolerance', '1', '--protocols', 'no-flip'), 'nothing is reported for no-flip; add detector'),
             (('--checkpoint', 'none.pth'), 'checkpoint none.pth does not exist'),
-            (('--device', 'cuda:99'), 'device cuda:99 is not there'),
+            (('--device', 'cuda:99'), 'device cuda:99 is not available'),
         ],
     )
     def test_mistakes(self, options, words, again):

@@ -16,7 +16,7 @@ from mmtranspose.deployment.evaluating import before_and_after
 from mmtranspose.deployment.verifying import compare, drawn_people
 from mmtranspose.errors import DONE, FAILED, InputError
 from mmtranspose.files.exported_files import ENDINGS
-from mmtranspose.files.text_tables import table_lines
+from mmtranspose.files.text_tables import counted, table_lines
 from mmtranspose.inference import BoxFile
 from mmtranspose.inference.box_sources import WHOLE_IMAGE
 from mmtranspose.loading.config import load_config
@@ -24,6 +24,7 @@ from mmtranspose.loading.init_model import init_model
 from mmtranspose.loading.zoo import default_weights
 from mmtranspose.media import Frame, open_source
 from mmtranspose_cli.parser import command_parser
+from mmtranspose_cli.terminal import printable
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -70,13 +71,22 @@ def people_of(args: argparse.Namespace) -> list[tuple[np.ndarray, np.ndarray]]:
     if args.input is None:
         return drawn_people()
     boxes = None if args.bboxes == WHOLE_IMAGE else BoxFile(args.bboxes, args.ann_file)
-    people = []
+    people: list[tuple[np.ndarray, np.ndarray]] = []
+    unlisted: list[InputError] = []
     with open_source(args.input) as source:
         for frame in source:
             if not isinstance(frame, Frame):
                 raise InputError(f'{frame.name}: {frame.reason}')
-            found = whole_image(frame.image) if boxes is None else boxes([frame])[0]
+            try:
+                found = whole_image(frame.image) if boxes is None else boxes([frame])[0]
+            except InputError as error:  # whose boxes they are is not told: another split's image in the same folder
+                unlisted.append(error)
+                continue
             people.append((frame.image, found[:, :4]))
+    if unlisted and not people:
+        raise unlisted[0]
+    if unlisted:
+        print(printable(f'{counted(len(unlisted), "image")} left out, such as: {unlisted[0]}'), file=sys.stderr)
     return people
 
 

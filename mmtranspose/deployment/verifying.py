@@ -20,6 +20,10 @@ from mmtranspose.typing import PoseEstimator
 People = tuple[np.ndarray, np.ndarray]  # an image (h, w, 3), BGR, uint8, and boxes (N, 4), xyxy
 SURE = 0.3  # keypoints of lower scores come from flat heatmaps, where any rounding moves the maximum
 MOST = 0.95  # share of the keypoints that are looked at where a precision is lower than PyTorch's
+# In PyTorch's own precision nearly all are. A row of a crop may fall on the other side of OpenCV's 1/32 pixel, and a
+# peak between two alike move with it: among hundreds of people there is one, so that single keypoints get a wider limit.
+NEARLY_ALL, WIDER = 0.99, 20
+VALUES = ("keypoints, pixels of the network's input", 'scores', 'dependency')
 # Largest differences that are taken for rounding: keypoints in pixels of the network's input, scores, dependency.
 TOLERANCES = {
     'fp32': (0.1, 5e-3, 2e-3),
@@ -51,11 +55,26 @@ class Agreement:
 
     @property
     def within(self) -> bool:
-        """Whether the differences are those of rounding; of a lower precision than fp32, for 95 of 100 keypoints."""
-        share = 1.0 if self.precision == 'fp32' else MOST
+        """Whether the differences are those of rounding.
+
+        They are if 99 of 100 keypoints lie within the tolerances, and all within twenty times these; in a lower
+        precision than fp32, if 95 of 100 do.
+        """
+        return not self._beyond()
+
+    def _beyond(self) -> list[str]:
+        """The limits that are exceeded, in words."""
+        share = NEARLY_ALL if self.precision == 'fp32' else MOST
         found = (self.crop_keypoints, self.scores, self.dependency)
-        limits = TOLERANCES[self.precision]
-        return all(_quantile(values, share) <= limit for values, limit in zip(found, limits))
+        beyond = []
+        for name, values, limit in zip(VALUES, found, TOLERANCES[self.precision]):
+            if _quantile(values, share) > limit:
+                beyond.append(f'{name}: {_quantile(values, share):.2g} at {share:.0%}, at most {limit:g} expected')
+            elif self.precision == 'fp32' and _quantile(values, 1.0) > WIDER * limit:
+                beyond.append(
+                    f'{name}: the largest is {_quantile(values, 1.0):.2g}, at most {WIDER * limit:g} expected'
+                )
+        return beyond
 
     @property
     def problem(self) -> str | None:
@@ -65,16 +84,15 @@ class Agreement:
                 'no keypoint has a score of at least 0.3, so nothing was compared: `mmtranspose verify FILE --input '
                 'IMAGES` compares on your images'
             )
-        return None if self.within else 'the file differs from PyTorch by more than rounding'
+        beyond = self._beyond()
+        return f'the file differs from PyTorch by more than rounding ({"; ".join(beyond)})' if beyond else None
 
     def lines(self) -> list[str]:
         """A table for people: each value's median, 95th percentile and largest difference."""
         rows: list[tuple[str, ...]] = [('difference from PyTorch', 'median', '95 %', 'largest')]
         named = [
             ('keypoints, pixels of the image', self.keypoints),
-            ("keypoints, pixels of the network's input", self.crop_keypoints),
-            ('scores', self.scores),
-            ('dependency', self.dependency),
+            *zip(VALUES, (self.crop_keypoints, self.scores, self.dependency)),
         ]
         rows += [
             (name, *(f'{_quantile(values, share):.2g}' for share in (0.5, MOST, 1.0)))

@@ -1,6 +1,7 @@
 """Files against PyTorch: differences computed by hand, files that agree and that do not."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +24,13 @@ def agreement(crop, scores=(0.0,), maps=(0.0,), precision='fp32'):
     ('found', 'within'),
     [
         (agreement([0.0, 0.09]), True),
-        (agreement([0.0, 0.11]), False),  # one keypoint is enough in fp32
+        (agreement([0.0, 0.11]), False),  # one of two keypoints
+        (
+            agreement([0.01] * 199 + [1.9], scores=[0.0] * 200, maps=[0.0] * 199 + [0.03]),
+            True,
+        ),  # one of many may be apart
+        (agreement([0.01] * 199 + [2.1]), False),  # but not by more than 20 tolerances
+        (agreement([0.01] * 97 + [0.11] * 3), False),
         (agreement([0.0], scores=[0.006]), False),
         (agreement([0.0], maps=[0.003]), False),
         (agreement([0.0], maps=[]), True),  # a file without dependency
@@ -36,6 +43,12 @@ def agreement(crop, scores=(0.0,), maps=(0.0,), precision='fp32'):
 def test_tolerances(found, within):
     assert found.within is within
     assert (found.problem is None) is within
+
+
+def test_the_problem_names_the_limit():
+    keypoints, dependency = agreement([0.0, 0.2]).problem, agreement([0.0], maps=[0.0] * 199 + [0.05]).problem
+    assert "(keypoints, pixels of the network's input: 0.2 at 99%, at most 0.1 expected)" in keypoints
+    assert dependency.endswith('(dependency: the largest is 0.05, at most 0.04 expected)')
 
 
 def test_nothing_compared_is_a_problem():
@@ -106,11 +119,16 @@ def test_commands(exported, tiny_config, tiny_checkpoint, tmp_path, run_command,
     annotations = people / 'annotations' / 'person_keypoints_val.json'
     boxes = json.loads(annotations.read_text())
     images = [people / 'val' / one['file_name'] for one in boxes['images']][:2]
+    images.append(tmp_path / 'of_another_split.jpg')
+    shutil.copy(images[0], images[-1])
     model = ('--config', tiny_config, '--checkpoint', tiny_checkpoint)
     status = run_command('verify', file, *model, '--input', *images, '--bboxes', annotations, '--evaluate', tiny_config)
     out, error = capsys.readouterr()
     assert out.startswith('image.onnx: ONNX Runtime') and '0 keypoints of 2 people' in out and 'coco/AP' in out
+    assert error.startswith('1 image left out, such as: ') and 'of_another_split.jpg is not among' in error
     assert status == 1 and 'nothing was compared' in error  # the barely trained model is sure of nothing
+    with pytest.raises(InputError, match='of_another_split.jpg is not among'):
+        run_command('verify', file, *model, '--input', images[-1], '--bboxes', annotations)
     with pytest.raises(InputError, match='does not exist'):
         run_command('verify', tmp_path / 'none.onnx', *model)
     with pytest.raises(InputError, match='comes without weights: name a checkpoint .--checkpoint.'):

@@ -21,7 +21,7 @@ People = tuple[np.ndarray, np.ndarray]  # an image (h, w, 3), BGR, uint8, and bo
 SURE = 0.3  # keypoints of lower scores come from flat heatmaps, where any rounding moves the maximum
 MOST = 0.95  # share of the keypoints that are looked at where a precision is lower than PyTorch's
 # In PyTorch's own precision nearly all are. A row of a crop may fall on the other side of OpenCV's 1/32 pixel, and a
-# peak between two alike move with it: among hundreds of people there is one, so that single keypoints get a wider limit.
+# peak between two alike move with it: among hundreds of people there is one, so single keypoints get a wider limit.
 NEARLY_ALL, WIDER = 0.99, 20
 VALUES = ("keypoints, pixels of the network's input", 'scores', 'dependency')
 # Largest differences that are taken for rounding: keypoints in pixels of the network's input, scores, dependency.

@@ -118,7 +118,8 @@ def check_image(image: AnnotatedImage, needed: Collection[Hashable]) -> tuple[Pr
         return _of_image('image-damaged', image, needed, f'({len(content)} bytes)'), digest
     if np.isfinite(image.size).all() and (w, h) != tuple(image.size):
         annotated = 'x'.join(f'{value:g}' for value in image.size)
-        text = f'image {image.id}: {image.path} is {w}x{h}, not {annotated}'
+        turned = ' (turned by its EXIF orientation?)' if (h, w) == tuple(image.size) else ''
+        text = f'image {image.id}: {image.path} is {w}x{h}, not {annotated}{turned}'
         return Problem('image-size' if image.id in needed else 'unused-image', text), digest
     return None, digest
 

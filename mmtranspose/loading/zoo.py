@@ -72,6 +72,8 @@ def find_config(name: str) -> str:
             return known[spelling]
     close = _similar(wanted.lower(), known)
     hint = f'did you mean {", ".join(close)}?' if close else '`mmtranspose list` shows those that there are'
+    if Path(f'{name}.py').is_file():
+        hint = f'did you mean the file {name}.py?'
     raise InputError(f'config {name} does not exist, neither as a file nor as a model of mmtranspose; {hint}')
 
 

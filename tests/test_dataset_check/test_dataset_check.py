@@ -583,6 +583,9 @@ class TestImages:
         cv2.imwrite(str(image_file), image[:-1])
         h, w = image.shape[:2]
         assert kinds(check(images=True)) == {'image-size': (1, f'image 2: {image_file} is {w}x{h - 1}, not {w}x{h}')}
+        cv2.imwrite(str(image_file), np.rot90(image))
+        (_, found) = kinds(check(images=True))['image-size']
+        assert found == f'image 2: {image_file} is {h}x{w}, not {w}x{h} (turned by its EXIF orientation?)'
 
     def test_a_copy_within_the_split(self, check, spoil, image_file):
         other = image_file.with_name('000000000001.jpg')

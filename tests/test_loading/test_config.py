@@ -53,6 +53,12 @@ class TestLoadConfig:
         with pytest.raises(InputError, match=f'config {name} does not exist, .*did you mean {close}'):
             load_config(name)
 
+    def test_a_file_without_its_suffix(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / 'my_config.py').touch()
+        with pytest.raises(InputError, match='config my_config does not exist, .*did you mean the file my_config.py'):
+            load_config('my_config')
+
     @pytest.mark.parametrize('name', ['../tools/train', 'configs/../tools/train.py', '/etc/passwd'])
     def test_names_do_not_leave_the_configs(self, name, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)

@@ -92,8 +92,8 @@ setup(
         'Issues': f'{REPOSITORY}/issues',
         'Changelog': f'{REPOSITORY}/blob/main/CHANGELOG.md',
     },
-    license_expression='Apache-2.0',
-    license_files=['LICENSE'],
+    license_expression='Apache-2.0 AND LicenseRef-Research-Use',  # code; the weights that come with it
+    license_files=['LICENSE', 'LICENSE-WEIGHTS'],
     keywords=['human pose estimation', 'keypoint detection', 'TransPose', 'transformer', 'MMPose', 'explainable AI'],
     classifiers=[
         'Development Status :: 4 - Beta',

@@ -132,8 +132,9 @@ class CocoData:
         images, found = len(self.contents['annotations']['images']), []
         if self.images_of is not None:
             found.append(f'only the first {images} of {self.images_of} images are evaluated (--max-images)')
-        elif images != IMAGES:
-            found.append(f'{self.files["annotations"]} has {images} images; COCO val2017 has {IMAGES}')
+        whole = images if self.images_of is None else self.images_of
+        if whole != IMAGES:
+            found.append(f'{self.root} has {whole} images in its annotation file; COCO val2017 has {IMAGES}')
         boxes = len(self.contents.get('boxes', ()))
         if self.images_of is None and 'boxes' in self.contents and boxes != BOXES:
             found.append(f"{self.files['boxes']} has {boxes} boxes; those of the paper's detector are {BOXES}")

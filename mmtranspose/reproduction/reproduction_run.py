@@ -108,6 +108,8 @@ def reproduce(name: str, settings: ReproductionSettings, tell: Callable[[str], N
     protocols = [PROTOCOLS[one] for one in dict.fromkeys(settings.protocols)]
     data, report = _prepare_data(model, protocols, settings)
     reasons = data.differences()
+    if settings.checkpoint is not None:
+        reasons.append(f'nothing says that {settings.checkpoint} is the released file (--checkpoint)')
     if settings.accelerate not in (None, 'fp32'):
         reasons.append(f'the network computes in {settings.accelerate} (--accelerate), which rounds more than fp32')
     for line in warning_lines(reasons):
@@ -200,7 +202,10 @@ def _kept_or_measured(
 ) -> dict[str, Any]:
     """Read the file of a finished protocol, or measure the protocol and write the file."""
     if kept.is_file():
-        content: Any = read_json(kept, 'file of a finished protocol')
+        try:
+            content: Any = read_json(kept, 'file of a finished protocol')
+        except InputError as error:
+            raise InputError(f'{error}; delete it and run again') from error
         if not isinstance(content, dict) or content.get('made_by') != made_by:
             raise InputError(f'{kept} is not what a finished protocol leaves; delete it and run again')
         tell(f'      finished before, on {content["found"]["date"]}: taken from {kept}')

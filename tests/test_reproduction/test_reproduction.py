@@ -172,7 +172,7 @@ class TestJson:
     def test_other_data_than_the_papers_is_no_reproduction(self, first, data):
         assert first.found['is_reproduction'] is False
         of_images, of_boxes = first.found['no_reproduction_because']
-        assert of_images == f'{data}/coco/{ANNOTATIONS} has 2 images; COCO val2017 has 5000'
+        assert of_images == f'{data} has 2 images in its annotation file; COCO val2017 has 5000'
         assert of_boxes.endswith("boxes; those of the paper's detector are 104125")
 
     def test_the_papers_data_is_one(self, first, again, data, monkeypatch, tmp_path, capsys):
@@ -234,8 +234,9 @@ class TestGoesOn:
         assert again.run('--checkpoint', served.file, '--protocols', 'detector') == 0 and again.measured == []
         assert again.run('--checkpoint', other, '--protocols', 'detector', '--out', tmp_path / 'a.json') == 0
         assert again.measured == ['detector']
-        weights = json.loads((tmp_path / 'a.json').read_text())['weights']
-        assert weights['file'] == str(other) and not weights['of_the_zoo']
+        found = json.loads((tmp_path / 'a.json').read_text())
+        assert found['weights']['file'] == str(other) and not found['weights']['of_the_zoo']
+        assert found['no_reproduction_because'][-1] == f'nothing says that {other} is the released file (--checkpoint)'
 
     def test_damaged(self, again):
         path = next(again.root.glob('small-detector-*.json'))
@@ -304,7 +305,8 @@ class TestSomeImages:
         arguments = ('small', '--data-root', data, '--output-root', tmp_path, '--out', tmp_path / 'a.json')
         assert run_command('reproduce', *arguments, '--max-images', '1', '--protocols', 'detector') == 0
         found = json.loads((tmp_path / 'a.json').read_text())
-        reasons = ['only the first 1 of 2 images are evaluated (--max-images)']
+        of_images = f'{data} has 2 images in its annotation file; COCO val2017 has 5000'
+        reasons = ['only the first 1 of 2 images are evaluated (--max-images)', of_images]
         assert (found['is_reproduction'], found['no_reproduction_because']) == (False, reasons)
         printed = capsys.readouterr().out
         assert printed.count('*** THESE NUMBERS ARE NO REPRODUCTION') == 2  # before and after

@@ -28,6 +28,7 @@ from mmtranspose.explain.metrics import forget_resamples
 from mmtranspose.explain.randomization import cascade_blocks
 from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.typing import PathLike, PoseEstimator
+from mmtranspose.version import found_versions
 
 SLOW = ('integrated-gradients', 'smooth-grad', TokenAblation.name)
 
@@ -61,8 +62,9 @@ def explain_dataset(
             ``'val_dataloader'``.
 
     Returns:
-        dict | None: The content of ``explanation.json`` (see :func:`summarise`; and, as ``cases``,
-        :func:`~mmtranspose.dataset_explanation.cases.case_summary.summarise_cases`), which leaves out the table of
+        dict | None: The content of ``explanation.json`` (see :func:`summarise`; as ``cases``,
+        :func:`~mmtranspose.dataset_explanation.cases.case_summary.summarise_cases`; and ``made_with``: config, loader,
+        checksums of weights and labels, versions), which leaves out the table of
         ``dependency.csv``; None on other ranks than 0.
 
     Raises:
@@ -106,6 +108,8 @@ def explain_dataset(
     method_list = [method.name for method in methods]
     summary, dependency = summarise(attention.read_each(), len(people), *measured, names, method_list, blocks, settings)
     found = persons.read()
+    config = Path(cfg.filename).stem if cfg.filename else None
+    summary['made_with'] = dict(config=config, loader=loader, crc32=kept.checksums, versions=found_versions())
     summary['cases'] = cases.summarise(found)
     forget_resamples()
     figures = write_report(files, summary, dependency)

@@ -56,6 +56,9 @@ class KeptMeasurements:
         people (LabelledPeople): The people.
         loader (str): The config's field of the data loader that the people are from.
 
+    Attributes:
+        checksums (dict[str, str]): CRC-32 of the ``weights`` and of the ``labels``, in hexadecimal.
+
     Raises:
         InputError: The folder holds measurements of other weights or other data: two models in one folder is a mistake.
     """
@@ -65,6 +68,7 @@ class KeptMeasurements:
         self._made_by = _model_and_data(model, cfg, people, loader)
         self._blocks = list(cascade_blocks(model))
         require_made_by(root, self._made_by)
+        self.checksums = {name: f'{self._made_by[name]:08x}' for name in ('weights', 'labels')}
 
     def kind(
         self, name: str, depends: Mapping[str, Any], items: int, size: int = 1, sums: bool = False

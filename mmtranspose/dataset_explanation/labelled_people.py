@@ -22,6 +22,7 @@ from mmtranspose.dataset_check.before_run import check_data
 from mmtranspose.errors import InputError
 from mmtranspose.explain import PoseExplanation
 from mmtranspose.keypoint_names import keypoint_index, keypoint_names
+from mmtranspose.loading.leaf_datasets import take_annotated_boxes
 from mmtranspose.typing import Batch, DatasetMeta
 
 KEYPOINT_FIELDS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')  # last four: whole bodies
@@ -112,8 +113,7 @@ class LabelledPeople:
         if not cfg.get(loader):
             raise InputError(f'the config has no {loader}, so it names no people')
         made_by = cfg[loader].dataset
-        if made_by.get('bbox_file'):
-            made_by.bbox_file = None
+        take_annotated_boxes(made_by)
         check_data(cfg, (loader,), evaluation=False)
         with redirect_stdout(io.StringIO()):  # pycocotools prints
             self.dataset = DATASETS.build(dict(made_by, serialize_data=False))  # or empty ones fail

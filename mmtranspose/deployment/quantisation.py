@@ -21,6 +21,7 @@ from mmtranspose.dataset_check.image_files import spread_evenly
 from mmtranspose.deployment.runtimes.runtime import rgb_crops
 from mmtranspose.errors import InputError, require_package
 from mmtranspose.loading.config import load_config
+from mmtranspose.loading.leaf_datasets import take_annotated_boxes
 from mmtranspose.media import read_image
 from mmtranspose.media.inputs import IMAGE_SUFFIXES, known_files, suffix_of
 from mmtranspose.typing import PathLike, PoseEstimator
@@ -93,8 +94,7 @@ def annotated_only(cfg: Config) -> Config:
     cfg = copy.deepcopy(cfg)
     if not cfg.get('test_dataloader'):
         raise InputError(f'{cfg.filename or "the config"} has no test_dataloader, so it names no people')
-    if 'bbox_file' in cfg.test_dataloader.dataset:
-        cfg.test_dataloader.dataset.bbox_file = ''
+    take_annotated_boxes(cfg.test_dataloader.dataset)
     check_data(cfg, ['test_dataloader'], evaluation=False)
     return cfg
 

@@ -41,6 +41,16 @@ def leaf_datasets(dataset: Any, field: str = '', outer: Mapping[str, Mapping] | 
         yield LeafDataset(field, dataset, steps)
 
 
+def take_annotated_boxes(dataset: Any) -> None:
+    """Remove the files of detector boxes from the config of a dataset, or of those inside it, in place.
+
+    Detected people come without labels, which MMPose's datasets fill up with keypoints at (0, 0) that count as visible.
+    """
+    for leaf in leaf_datasets(dataset):
+        if leaf.config.get('bbox_file'):
+            leaf.config['bbox_file'] = None
+
+
 def type_name(part: Any) -> str:
     """The name of a part's class, which a config gives as ``'Name'``, ``'mmpose.Name'`` or the class itself."""
     kind = part.get('type') if isinstance(part, Mapping) else None

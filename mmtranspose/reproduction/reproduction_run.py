@@ -7,7 +7,6 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +29,10 @@ from mmtranspose.reproduction.coco_data import CocoData, check
 from mmtranspose.reproduction.comparison import differences, warning_lines
 from mmtranspose.reproduction.protocols import LOADER, PROTOCOLS, Protocol, measure, protocol_config
 from mmtranspose.reproduction.reported_results import ReportedModel, find_reported
-from mmtranspose.version import __version__
+from mmtranspose.version import found_versions
 
 FORMAT = 1  # of the files of finished protocols
 STAND_IN = 'mmtranspose.'  # begins the name of our module in place of xtcocotools, which is made of pycocotools
-PACKAGES = ('torch', 'mmpose', 'mmengine', 'numpy', 'opencv-python', 'opencv-python-headless')
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ def reproduce(name: str, settings: ReproductionSettings, tell: Callable[[str], N
     weights = settings.checkpoint or model.weights
     file = released_file(weights)
     digests, weights_digest = data.digests(), sha256(file)
-    versions, device = found_versions(), settings.device or get_device()
+    versions, device = _versions(), settings.device or get_device()
     entries = []
     for number, protocol in enumerate(protocols, 1):
         tell(f'[{number}/{len(protocols)}] {protocol.name}: {protocol.words}')
@@ -222,15 +220,9 @@ def _kept_or_measured(
     return found
 
 
-def found_versions() -> dict[str, str]:
+def _versions() -> dict[str, str]:
     """The versions of what computes the metrics, COCO's code for them included."""
-    found = dict(mmtranspose=__version__, python=platform.python_version())
-    for name in (*PACKAGES, 'pycocotools' if cocoeval.__name__.startswith(STAND_IN) else 'xtcocotools'):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # noqa: PERF203  OpenCV's package has two names
-            continue
-    return found
+    return found_versions('pycocotools' if cocoeval.__name__.startswith(STAND_IN) else 'xtcocotools')
 
 
 def _described(device: str) -> str:

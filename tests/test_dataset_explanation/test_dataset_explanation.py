@@ -41,6 +41,7 @@ from mmtranspose.explain.metrics import bootstrap
 from mmtranspose.explain.recording import recorded_forward
 from mmtranspose.keypoint_names import keypoint_names
 from mmtranspose.media import read_image
+from mmtranspose.version import __version__
 
 SETTINGS = dict(
     max_samples=4, faithfulness_samples=1, methods=('attention-2', 'random'), score_thr=-1, steps=2, percentiles=(50,)
@@ -136,7 +137,7 @@ def test_flags_of_keypoints_in_another_order(flags):
 
 
 @pytest.fixture
-def fitted(model, annotations, tmp_path):
+def fitted(model, annotations, people, tmp_path):
     """A config whose people are fitted to another dataset, which has no nose, the only keypoint of the first person."""
     content, cfg = copy.deepcopy(annotations), copy.deepcopy(model.cfg)
     content['annotations'][0].update(keypoints=[5, 5, 2] + [0] * 48, num_keypoints=1)
@@ -147,6 +148,7 @@ def fitted(model, annotations, tmp_path):
         [dict(type='KeypointConverter', num_keypoints=17, mapping=[(k, k) for k in range(1, 17)])],
     )
     inner.ann_file = str(tmp_path / 'people.json')
+    inner.bbox_file = str(people / 'person_detection_results' / 'person_detections_val.json')  # as in the config
     metainfo = dict(from_file='configs/_base_/datasets/coco.py')
     cfg.test_dataloader.dataset = dict(type='CombinedDataset', metainfo=metainfo, datasets=[inner], pipeline=pipeline)
     return cfg
@@ -316,6 +318,11 @@ def test_files(explained):
     assert {f'{name}.png' for name in figures} <= names
     written = json.loads((root / 'explanation.json').read_text(), parse_constant=pytest.fail)  # no NaN in JSON
     assert written['people'] == 4 and len(written['layers']) == len(summary['layers'])
+    made_with = written['made_with']
+    assert made_with['loader'] == 'test_dataloader' and made_with['versions']['mmtranspose'] == __version__
+    assert made_with['versions']['torch'] == torch.__version__.split('+')[0]
+    kept_by = json.loads((root / 'parts' / 'made_by.json').read_text())
+    assert made_with['crc32'] == {name: f'{kept_by[name]:08x}' for name in ('weights', 'labels')}
     lines = (root / 'layers.csv').read_text().splitlines()
     assert lines[0] == 'layer,group,quantity,mean,low,high,n' and len(lines) == 1 + len(summary['layers'])
 

@@ -100,7 +100,7 @@ def test_folder_without_images(tmp_path):
 def test_annotated_boxes_in_place_of_detections(tiny_config):
     cfg = load_config(tiny_config)
     cfg.test_dataloader.dataset.bbox_file = 'detections.json'
-    assert annotated_only(cfg).test_dataloader.dataset.bbox_file == ''
+    assert annotated_only(cfg).test_dataloader.dataset.bbox_file is None
     assert cfg.test_dataloader.dataset.bbox_file == 'detections.json'
     cfg.test_dataloader = None
     with pytest.raises(InputError, match=r'tiny.py has no test_dataloader, so it names no people'):

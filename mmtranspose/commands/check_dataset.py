@@ -18,9 +18,9 @@ from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import printable
 
 EPILOG = """\
-With --preview, look whether every keypoint lies on its joint, left and right are those
-of the person, and the boxes fit: mmtranspose check-dataset my_config.py --preview
-labels.png. A filled disc is a visible keypoint, a ring an occluded one."""
+On the sheet of --preview, a filled disc is a visible keypoint and a ring an occluded
+one; a keypoint without label is not drawn. Does each lie on its joint, are left and
+right those of the person, do the boxes fit?"""
 CELL = (480, 400)  # of the preview: (w, h) in pixels
 COLUMNS = 4
 

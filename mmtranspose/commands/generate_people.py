@@ -24,9 +24,7 @@ The same seed and counts always give the same files. In the preview, a filled di
 visible keypoint and a ring an occluded one; keypoints of the person's left side are
 green, those of the right side orange."""
 CELL = (480, 400)  # of the preview: (w, h) in pixels
-META = dict(
-    keypoint_id2name=dict(enumerate(COCO_KEYPOINTS)), skeleton_links=[(a - 1, b - 1) for a, b in COCO_SKELETON]
-)
+META = dict(keypoint_id2name=dict(enumerate(COCO_KEYPOINTS)), skeleton_links=[(a - 1, b - 1) for a, b in COCO_SKELETON])
 
 
 def _at_least(low: int) -> Callable[[str], int]:

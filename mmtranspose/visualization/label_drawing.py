@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import cv2
 import numpy as np
 
-from mmtranspose.keypoint_names import keypoint_names
+from mmtranspose.keypoint_names import SIDES, keypoint_names
 from mmtranspose.typing import DatasetMeta
 
 # BGR
@@ -53,8 +54,9 @@ def draw_labels(
     drawn = cv2.resize(image, fitted, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     points = (np.asarray(keypoints, np.float64) + 0.5) * scale - 0.5
     flags = np.where(np.isfinite(points).all(-1), visibility, 0)
-    for corners in _corners(np.asarray(boxes, np.float64) * scale):
-        cv2.rectangle(drawn, *corners, BOX, 1)
+    for low, high in _corners(np.asarray(boxes, np.float64) * scale):
+        cv2.rectangle(drawn, tuple(low - 1), tuple(high + 1), EDGE, 1)
+        cv2.rectangle(drawn, tuple(low), tuple(high), BOX, 1)
     colours, limbs = _keypoint_colours(dataset_meta), _limbs(dataset_meta)
     for person, labelled in zip(_whole(points), flags):
         for a, b, colour in limbs:
@@ -84,30 +86,29 @@ def _whole(values: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(np.nan_to_num(values)), -FARTHEST, FARTHEST).astype(np.int64)
 
 
-def _corners(boxes: np.ndarray) -> Iterable[tuple[list[int], list[int]]]:
-    """The upper left and lower right corner of each box that has finite numbers."""
+def _corners(boxes: np.ndarray) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """The first and the last pixel of each box that has finite numbers."""
     for box in boxes[np.isfinite(boxes).all(-1)]:
-        yield _whole(box[:2]).tolist(), _whole(box[:2] + box[2:]).tolist()
+        yield _whole(box[:2]), _whole(box[:2] + box[2:]) - 1
 
 
 def _keypoint_colours(meta: DatasetMeta) -> list[Colour]:
-    given = meta.get('keypoint_colors')
-    if _differ(given):
-        return [_bgr(one) for one in given]
-    sides = [next((side for side in ('left', 'right') if side in name.lower()), '') for name in keypoint_names(meta)]
-    return [dict(left=LEFT, right=RIGHT).get(side, MIDDLE) for side in sides]
+    return _own_colours(meta.get('keypoint_colors')) or [_colour_of_side(name) for name in keypoint_names(meta)]
+
+
+def _colour_of_side(name: str) -> Colour:
+    words = re.findall('[A-Z]?[a-z]+|[A-Z]+', name)
+    side = next((SIDES[word.lower()] for word in words if word.lower() in SIDES), '')
+    return {SIDES['left']: LEFT, SIDES['right']: RIGHT}.get(side, MIDDLE)
 
 
 def _limbs(meta: DatasetMeta) -> list[tuple[int, int, Colour]]:
-    links, given = meta['skeleton_links'], meta.get('skeleton_link_colors')
-    colours = [_bgr(one) for one in given] if _differ(given) else [LIMB] * len(links)
+    links = meta['skeleton_links']
+    colours = _own_colours(meta.get('skeleton_link_colors')) or [LIMB] * len(links)
     return [(a, b, colour) for (a, b), colour in zip(links, colours)]
 
 
-def _differ(colours: np.ndarray | None) -> bool:
-    return colours is not None and len({tuple(one) for one in colours}) > 1
-
-
-def _bgr(colour: np.ndarray) -> Colour:
-    red, green, blue = (int(value) for value in colour)
-    return blue, green, red
+def _own_colours(given: np.ndarray | None) -> list[Colour]:
+    """A dataset's colours (N, 3), RGB, as BGR; none where they are all the same, and tell nothing apart."""
+    colours = [(int(blue), int(green), int(red)) for red, green, blue in (() if given is None else given)]
+    return colours if len(set(colours)) > 1 else []

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from mmtranspose.commands.command_line import add_cfg_options, from_zero, whole_number
-from mmtranspose.dataset_check import check_dataset
+from mmengine.config import Config
+
+from mmtranspose.commands.command_line import add_cfg_options, from_zero, picture, whole_number
+from mmtranspose.dataset_check import check_dataset, labelled_images
 from mmtranspose.files.json_files import write_json
-from mmtranspose.files.output_paths import require_output_file
+from mmtranspose.files.output_paths import require_output_file, require_writable
 from mmtranspose.loading.config import load_config
+from mmtranspose.media import write_image
+from mmtranspose.visualization import contact_sheet, draw_labels
 from mmtranspose_cli.parser import command_parser
+from mmtranspose_cli.terminal import printable
+
+EPILOG = """\
+On the sheet of --preview, a filled disc is a visible keypoint and a ring an occluded
+one; a keypoint without label is not drawn. Does each lie on its joint, are left and
+right those of the person, do the boxes fit?"""
+CELL = (480, 400)  # of the preview: (w, h) in pixels
+COLUMNS = 4
+
+
+def write_preview(path: Path, cfg: Config, splits: Sequence[str] | None) -> None:
+    """Write a contact sheet of a config's first split, with its labels."""
+    name, meta, images = labelled_images(cfg, splits)
+    drawn = [draw_labels(one.image, one.keypoints, one.visibility, one.boxes, meta, CELL) for one in images]
+    write_image(path, contact_sheet(drawn, min(COLUMNS, len(drawn)), CELL))
+    print(f'{printable(path)}: {len(drawn)} images of {name} with their labels')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         'Look for mistakes in the annotations and images that a config names, before days of training are spent on '
         'them: keypoints and their order, boxes, flags, left and right, missing or damaged images, duplicates, '
         'detector boxes. The exit status is 1 if there is an error (with --strict: or a warning), otherwise 0.',
-        'mmtranspose check-dataset transpose-r-a3 --cfg-options data_root=/data/coco',
+        'mmtranspose check-dataset transpose-r-a3 --cfg-options data_root=/data/coco --preview labels.png',
+        EPILOG,
     )
     arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
     arguments.add_argument(
@@ -48,12 +70,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     arguments.add_argument('--strict', action='store_true', help='exit with 1 after a warning too')
     arguments.add_argument('--json', metavar='FILE', help='also write the findings to FILE')
+    arguments.add_argument(
+        '--preview',
+        type=picture,
+        metavar='FILE.png',
+        help='also write a contact sheet: at most 12 images of the first split, spread evenly over it, with the '
+        "keypoints, limbs and boxes of its labels, in the dataset's colours",
+    )
     add_cfg_options(arguments)
     args = arguments.parse_args(argv)
     if args.json:
         require_output_file(args.json, '--json', (args.config,))
+    if args.preview:
+        require_output_file(args.preview, '--preview', (args.config,))
+        require_writable(args.preview.parent, '--preview')
+    cfg = load_config(args.config, args.cfg_options)
     report = check_dataset(
-        load_config(args.config, args.cfg_options),
+        cfg,
         splits=args.split,
         images=not args.no_images,
         max_images=args.max_images,
@@ -64,4 +97,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(report.to_text())
     if args.json:
         write_json(args.json, report.to_json())
+    if args.preview:
+        write_preview(args.preview, cfg, args.split)
     return 0 if report.ok(args.strict) else 1

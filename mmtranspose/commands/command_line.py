@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import inf, isfinite, nan
+from pathlib import Path
 from typing import Any, NoReturn
 
 from mmengine.config import DictAction
@@ -127,6 +128,17 @@ def from_zero(text: str) -> int:
         argparse.ArgumentTypeError: The text is something else.
     """
     return _whole_number_from(0, text)
+
+
+def picture(text: str) -> Path:
+    """Parse an argument that names a picture to write.
+
+    Raises:
+        argparse.ArgumentTypeError: The name ends in another way than ``.png``, ``.jpg`` or ``.jpeg``.
+    """
+    if Path(text).suffix.lower() not in ('.png', '.jpg', '.jpeg'):
+        raise argparse.ArgumentTypeError(f'{text}: the name must end in .png or .jpg')
+    return Path(text)
 
 
 def _whole_number_from(least: int, text: str) -> int:

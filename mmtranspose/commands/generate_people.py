@@ -6,11 +6,15 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mmtranspose.commands.command_line import sigterm_as_interrupt
-from mmtranspose.datasets.synthetic import DIFFICULTIES, draw_labels, generate_dataset, make_scene
+import numpy as np
+
+from mmtranspose.commands.command_line import picture, sigterm_as_interrupt
+from mmtranspose.datasets.synthetic import DIFFICULTIES, Scene, generate_dataset, make_scene
+from mmtranspose.datasets.synthetic.labels import COCO_SKELETON
+from mmtranspose.datasets.synthetic.skeleton import COCO_KEYPOINTS
 from mmtranspose.files.output_paths import require_output_file, require_writable
 from mmtranspose.media import write_image
-from mmtranspose.visualization import contact_sheet
+from mmtranspose.visualization import contact_sheet, draw_labels
 from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import printable
 
@@ -20,6 +24,7 @@ The same seed and counts always give the same files. In the preview, a filled di
 visible keypoint and a ring an occluded one; keypoints of the person's left side are
 green, those of the right side orange."""
 CELL = (480, 400)  # of the preview: (w, h) in pixels
+META = dict(keypoint_id2name=dict(enumerate(COCO_KEYPOINTS)), skeleton_links=[(a - 1, b - 1) for a, b in COCO_SKELETON])
 
 
 def _at_least(low: int) -> Callable[[str], int]:
@@ -60,13 +65,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--num-workers', type=_at_least(1), help='number of processes (default: one for each core)')
     parser.add_argument('--overwrite', action='store_true', help='replace a dataset that this tool made earlier')
     parser.add_argument(
-        '--preview', type=Path, metavar='FILE.png', help='also write a contact sheet of images with their labels'
+        '--preview', type=picture, metavar='FILE.png', help='also write a contact sheet of images with their labels'
     )
     args = parser.parse_args(argv)
     if args.num_train + args.num_val == 0:
         parser.error('--num-train and --num-val are both 0: ask for at least one image')
-    if args.preview and args.preview.suffix.lower() not in ('.png', '.jpg', '.jpeg'):
-        parser.error(f'--preview {args.preview}: the name must end in .png or .jpg')
     return args
 
 
@@ -74,7 +77,14 @@ def write_preview(path: Path, args: argparse.Namespace, count: int = 16) -> None
     """Write a contact sheet of the first images of the larger split, with their labels."""
     split, number = ('train', args.num_train) if args.num_train >= args.num_val else ('val', args.num_val)
     scenes = [make_scene(args.seed, split, index, args.difficulty)[0] for index in range(min(count, number))]
-    write_image(path, contact_sheet([draw_labels(scene, CELL) for scene in scenes], cell=CELL))
+    write_image(path, contact_sheet([with_labels(scene) for scene in scenes], cell=CELL))
+
+
+def with_labels(scene: Scene) -> np.ndarray:
+    """Draw a scene's labels over its image, of the size of a cell: (h, w, 3), BGR, uint8."""
+    keypoints = np.array([person.keypoints for person in scene.people]).reshape(-1, len(COCO_KEYPOINTS), 3)
+    boxes = np.array([person.bbox for person in scene.people]).reshape(-1, 4)
+    return draw_labels(scene.image, keypoints[..., :2], keypoints[..., 2], boxes, META, CELL)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

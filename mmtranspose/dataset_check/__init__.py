@@ -2,5 +2,6 @@
 
 from mmtranspose.dataset_check.check import check_dataset
 from mmtranspose.dataset_check.findings import Report
+from mmtranspose.dataset_check.labelled_images import LabelledImage, labelled_images
 
-__all__ = ['Report', 'check_dataset']
+__all__ = ['LabelledImage', 'Report', 'check_dataset', 'labelled_images']

@@ -180,6 +180,7 @@ def _add_person(
         found.dropped['crowd'] += 1
     elif not used and not visible.any() and (entry is None or not entry.get('num_keypoints')):
         found.dropped['no labelled keypoint'] += 1
+        found.boxes_alone.append((info['img_id'], _size_form(info['bbox'][0])))
     elif len(points) != found.num_keypoints:
         text = f'{where}: {len(points)} keypoints, metainfo has {found.num_keypoints}'
         found.problems.append(Problem('keypoints-length', text))
@@ -194,14 +195,13 @@ def _add_labelled(
 ) -> None:
     """Add a person with keypoints (K, 3): x, y in pixels and MMPose's flag."""
     where = f'annotation {info["id"]}'
-    x1, y1, x2, y2 = (float(value) for value in info['bbox'][0])
-    box, stated, flagged = (x1, y1, x2 - x1, y2 - y1), np.nan, np.nan
+    box, stated, flagged = _size_form(info['bbox'][0]), np.nan, np.nan
     size = UNKNOWN_SIZE
     if image is not None and entry is not None:
         size = (float(image['width']), float(image['height']))
         stated = entry.get('num_keypoints', np.nan)
         keypoints[:, 2], flagged = _flags(entry, keypoints[:, :2], keypoints[:, 2])
-        box = _own_box(entry, (x1, y1, x2, y2), size, box)
+        box = _own_box(entry, tuple(info['bbox'][0]), size, box)
     if not is_box(box):
         found.problems.append(Problem('box-malformed', f'{where}: bbox {list(box)!r:.80}'))
         return
@@ -212,6 +212,12 @@ def _add_labelled(
         found.problems.append(Problem('num-keypoints', f'{where}: num_keypoints {stated!r:.40}, not a number'))
         stated = np.nan
     found.people.append(AnnotatedPerson(info['id'], info['img_id'], keypoints, box, size, used, stated, flagged))
+
+
+def _size_form(corners: np.ndarray) -> tuple[float, float, float, float]:
+    """The box (x, y, w, h) between two corners (x1, y1, x2, y2)."""
+    x1, y1, x2, y2 = (float(value) for value in corners)
+    return x1, y1, x2 - x1, y2 - y1
 
 
 def _flags(entry: dict, points: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, float]:

@@ -63,6 +63,8 @@ class Annotations:
     Attributes:
         num_keypoints (int): K.
         people (list[AnnotatedPerson]): N people, in the order of the file.
+        boxes_alone (list[tuple[Hashable, tuple]]): Image id and box (x, y, w, h) of the people, not among the N, that
+            are dropped because no keypoint is labelled.
         images (list[AnnotatedImage]): All images of the file, with people or without.
         categories (list[dict] | None): The file's categories; None for a file without any.
         num_entries (int): Annotations in the file, readable or not.
@@ -75,6 +77,7 @@ class Annotations:
 
     num_keypoints: int
     people: list[AnnotatedPerson] = field(default_factory=list)
+    boxes_alone: list[tuple[Hashable, tuple[float, float, float, float]]] = field(default_factory=list)
     images: list[AnnotatedImage] = field(default_factory=list)
     categories: list[dict] | None = None
     num_entries: int = 0

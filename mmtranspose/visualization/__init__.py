@@ -6,6 +6,7 @@ from mmtranspose.visualization.dependency_animation import dependency_animation
 from mmtranspose.visualization.dependency_matrix import dependency_matrix_figure
 from mmtranspose.visualization.explanation_figure import explanation_figure, relevance_figure
 from mmtranspose.visualization.explanation_page import write_page
+from mmtranspose.visualization.label_drawing import draw_labels
 from mmtranspose.visualization.overlay import overlay_on_image, overlay_people
 from mmtranspose.visualization.pose import PoseDrawer, draw_poses, draw_tracks
 
@@ -14,6 +15,7 @@ __all__ = [
     'contact_sheet',
     'dependency_animation',
     'dependency_matrix_figure',
+    'draw_labels',
     'draw_poses',
     'draw_tracks',
     'explanation_figure',

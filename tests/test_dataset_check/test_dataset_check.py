@@ -870,6 +870,40 @@ class TestCommandLine:
         assert [entry['kind'] for entry in found['problems']] == ['box-missing', 'num-keypoints']
         assert found['splits'][0]['dropped'] == {'no bbox': 1}
 
+    def test_preview(self, tool, spoil, root, capsys, tmp_path):
+        def change(content):
+            flags = [v for one in content['annotations'] for v in one['keypoints'][2::3]]
+            assert set(flags) > {2}
+            content['annotations'][-1].update(keypoints=[0] * 51, num_keypoints=0, bbox=[3, 4, 30, 40])
+            content['annotations'][0]['bbox'] = [1, 2]
+
+        spoil(change)
+        first, last = (f'train/{number:012}.jpg' for number in (1, 6))
+        (root / first).write_bytes(b'no image')
+        sheet = tmp_path / 'new' / 'labels.png'
+        assert tool('--split', 'train', '--preview', sheet) == 1
+        assert capsys.readouterr().out.endswith(f'{sheet}: 5 images of train with their labels\n')
+        drawn = cv2.imread(str(sheet))
+        assert drawn.shape == (2 * 400, 4 * 480, 3)
+        h, w = cv2.imread(str(root / last)).shape[:2]
+        scale = min(480 / w, 400 / h)
+        cell = drawn[400:, :480][(400 - round(h * scale)) // 2 :, (480 - round(w * scale)) // 2 :]
+        x, y, right = round(3 * scale), round(4 * scale), round(33 * scale)
+        assert (cell[y, x:right] == 255).all()  # the box of a person without labels
+        colours = {(0, 255, 0), (0, 128, 255), (255, 153, 51)}  # left, right and head in COCO's colours
+        assert colours < {tuple(pixel) for pixel in drawn[:400].reshape(-1, 3).tolist()}
+
+    def test_a_preview_that_cannot_be_made(self, tool, root, capsys, tmp_path):
+        (tmp_path / 'file').touch()
+        with pytest.raises(InputError, match='--preview'):
+            tool('--preview', tmp_path / 'file' / 'labels.png')
+        with pytest.raises(SystemExit):
+            tool('--preview', 'labels.gif')
+        assert 'labels.gif: the name must end in .png or .jpg' in capsys.readouterr().err
+        shutil.rmtree(root / 'train')
+        with pytest.raises(InputError, match='train: none of the images'):
+            tool('--no-images', '--preview', tmp_path / 'labels.png')
+
     @pytest.mark.parametrize(
         ('options', 'words'),
         [

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mmtranspose.commands import command_line, generate_people
-from mmtranspose.datasets.synthetic import draw_labels, generate_dataset, generator, make_scene
+from mmtranspose.datasets.synthetic import generate_dataset, generator, make_scene
 from mmtranspose.datasets.synthetic.simulated_detections import box_iou
 from mmtranspose.errors import InputError
 
@@ -257,9 +257,15 @@ def test_the_preview_shows_labelled_images(tmp_path, run_command):
     assert sheet.shape == (400, 4 * 480, 3)
     for index in range(3):
         scene = make_scene(0, 'val', index)[0]
-        drawn, cell = draw_labels(scene, (480, 400)), sheet[:, 480 * index : 480 * (index + 1)]
+        drawn, cell = generate_people.with_labels(scene), sheet[:, 480 * index : 480 * (index + 1)]
         top, left = (400 - drawn.shape[0]) // 2, (480 - drawn.shape[1]) // 2
         assert (cell[top : top + drawn.shape[0], left : left + drawn.shape[1]] == drawn).all()
+        scale = drawn.shape[0] / scene.image.shape[0]
+        for person in scene.people:
+            x, y, w, _ = (np.array(person.bbox) * scale).round().astype(int)
+            assert (drawn[y, x : x + w] == 255).all(-1).mean() > 0.4
+        x, y, _ = np.rint((scene.people[-1].keypoints[-1] + 0.5) * scale - 0.5).astype(int)  # drawn last
+        assert scene.people[-1].keypoints[-1, 2] < 2 or drawn[y, x].tolist() == [60, 130, 255]
 
 
 @pytest.mark.parametrize('place', ['file/people', 'file/deeper/people', '/proc/people'])

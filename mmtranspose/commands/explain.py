@@ -112,7 +112,7 @@ def require_one_image(image: str, checkpoint: str | None) -> None:
     instead = 'give one image (`mmtranspose infer --explain page` takes several, and folders)'
     if Path(image).is_dir():
         raise InputError(f'--input {image} is a folder; {instead}')
-    if checkpoint is not None and cv2.haveImageReader(checkpoint):
+    if checkpoint is not None and '://' not in checkpoint and cv2.haveImageReader(checkpoint):
         raise InputError(f'--input takes one image, and {checkpoint} stands where the checkpoint does; {instead}')
 
 

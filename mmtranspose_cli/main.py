@@ -132,6 +132,9 @@ def run(command: str, arguments: list[str]) -> int | None:
         from mmtranspose.commands.command_line import run as run_command
 
         module = importlib.import_module(f'mmtranspose.commands.{command.replace("-", "_")}')
+    except KeyboardInterrupt:  # importing takes seconds
+        print('interrupted', file=sys.stderr)
+        return 130
     except Exception as error:  # a broken environment shows in many ways
         print_error(error)
         print('`mmtranspose doctor` says what is wrong and how to fix it.', file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The protocols of the paper: boxes of a detector or of the annotations, with the flip test or without it."""
+"""The paper's protocols, with a detector's boxes and with those of the annotations; and one without the flip test."""
 
 from __future__ import annotations
 

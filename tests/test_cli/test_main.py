@@ -109,6 +109,15 @@ def test_exit_status_of_a_command(capsys, monkeypatch):
     assert capsys.readouterr().err.splitlines()[-1].startswith('error: config no_such_config.py does not exist')
 
 
+def test_interrupted_while_modules_are_imported(capsys, monkeypatch):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.importlib, 'import_module', interrupted)
+    assert cli.main(['list']) == 130
+    assert capsys.readouterr().err == 'interrupted\n'
+
+
 def test_a_broken_stack_points_to_the_doctor(tmp_path):
     (tmp_path / 'mmpose').mkdir()
     (tmp_path / 'mmpose' / '__init__.py').write_text('raise ValueError("numpy.dtype size changed")\n')

@@ -19,7 +19,8 @@ PACKAGE = HERE / 'mmtranspose'
 OWNER = 'OWNER'  # the repository's owner, not known yet: `make release-check` refuses this placeholder
 REPOSITORY = f'https://github.com/{OWNER}/mmtranspose'
 
-# From the oldest version that requirements/*.txt has for any Python to the next major version after the newest one.
+# From the oldest version that requirements/*.txt has for any Python to the next major version after the newest one, or
+# where mmtranspose_cli/optional_packages.py ends.
 # pyarrow and ray have no pin there; pyarrow from 20 on needs numpy 2, which Python 3.12 comes with.
 EXTRAS = {
     'app': ['gradio>=6.31.0,<7'],
@@ -30,12 +31,12 @@ EXTRAS = {
         'pytest-xdist>=3.8.0,<4',
         'ruff>=0.17.6,<1',
     ],
-    'explain': ['captum>=0.9.0,<1'],
+    'explain': ['captum>=0.9.0,<0.10'],
     'export': [
         'nncf>=3.4.0,<4',
         'onnx>=1.23.2,<2',
         'onnxruntime>=1.23.2,<2',
-        'onnxscript>=0.7.2,<1',
+        'onnxscript>=0.7.2,<0.8',
         'openvino>=2026.4.1,<2027',
     ],
     'parquet': ['pyarrow<20; python_version < "3.12"', 'pyarrow<27; python_version >= "3.12"'],

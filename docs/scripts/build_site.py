@@ -120,10 +120,13 @@ def follow() -> None:
     """Copy pages again when they change; zensical then builds and shows them."""
     before: dict[Path, float] = {}
     while True:
-        now = {path: path.stat().st_mtime for path in DOCS.rglob('*') if path.is_file()}
-        if before and now != before:
-            copy_sources(PAGES)
-        before = now
+        try:
+            now = {path: path.stat().st_mtime for path in DOCS.rglob('*') if path.is_file()}
+            if before and now != before:
+                copy_sources(PAGES)
+            before = now
+        except (OSError, SystemExit) as error:  # an editor's file that is gone again; a half-written page
+            print(error, file=sys.stderr)
         time.sleep(1)
 
 

@@ -58,6 +58,7 @@ def _stop_after(method: str) -> Iterator[None]:
     plain = getattr(argparse.ArgumentParser, method)
 
     def stop(self: argparse.ArgumentParser, *args: Any, **options: Any) -> NoReturn:
+        self.allow_abbrev = False  # an abbreviation that works today may be ambiguous tomorrow
         raise Parsed(self, plain(self, *args, **options))
 
     with patch.object(CommandParser, method, stop):

@@ -18,6 +18,7 @@ from mmtranspose.errors import DONE, FAILED, InputError
 from mmtranspose.files.exported_files import ENDINGS
 from mmtranspose.files.text_tables import counted, table_lines
 from mmtranspose.inference import BoxFile
+from mmtranspose.inference.box_file import UnlistedImage
 from mmtranspose.inference.box_sources import WHOLE_IMAGE
 from mmtranspose.loading.config import load_config
 from mmtranspose.loading.init_model import init_model
@@ -72,14 +73,14 @@ def people_of(args: argparse.Namespace) -> list[tuple[np.ndarray, np.ndarray]]:
         return drawn_people()
     boxes = None if args.bboxes == WHOLE_IMAGE else BoxFile(args.bboxes, args.ann_file)
     people: list[tuple[np.ndarray, np.ndarray]] = []
-    unlisted: list[InputError] = []
+    unlisted: list[UnlistedImage] = []
     with open_source(args.input) as source:
         for frame in source:
             if not isinstance(frame, Frame):
                 raise InputError(f'{frame.name}: {frame.reason}')
             try:
                 found = whole_image(frame.image) if boxes is None else boxes([frame])[0]
-            except InputError as error:  # whose boxes they are is not told: another split's image in the same folder
+            except UnlistedImage as error:  # of another split, in the same folder
                 unlisted.append(error)
                 continue
             people.append((frame.image, found[:, :4]))

@@ -26,6 +26,10 @@ ONE_KIND = (
 )
 
 
+class UnlistedImage(InputError):
+    """The annotation file that gives boxes their images lists other images than this one."""
+
+
 class BoxFile:
     """Boxes from a JSON file, for one image or many.
 
@@ -171,7 +175,7 @@ class BoxFile:
         if self.ids is not None:
             number = self.ids.get(frame.path or frame.name)
             if number is None:
-                raise InputError(
+                raise UnlistedImage(
                     f'{frame.name} is not among the images of the annotation file: its image_id is unknown'
                 )
             return number

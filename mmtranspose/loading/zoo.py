@@ -85,7 +85,10 @@ def _similar(wanted: str, known: Mapping[str, str]) -> list[str]:
 
     alike = {name: (max(ratio(name[: len(wanted)]), wanted in name), ratio(name)) for name in known}
     near = sorted((name for name in known if max(alike[name]) >= LEAST_ALIKE), key=alike.__getitem__, reverse=True)
-    return list({known[name]: name for name in reversed(near)}.values())[:-4:-1]
+    found: dict[str, str] = {}  # the best name of each config
+    for name in near:
+        found.setdefault(known[name], name)
+    return list(found.values())[:3]
 
 
 def is_model(name: object) -> bool:

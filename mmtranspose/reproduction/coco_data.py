@@ -107,7 +107,7 @@ class CocoData:
             return self
         images = whole['images'][:count]
         ids = {image['id'] for image in images}
-        people = [one for one in whole.get('annotations', []) if one.get('image_id') in ids]
+        people = [one for one in whole.get('annotations') or [] if isinstance(one, dict) and one.get('image_id') in ids]
         if not any(one.get('num_keypoints') for one in people):
             raise InputError(f'--max-images {count}: nobody in these images has labelled keypoints; take more images')
         contents: dict[str, Any] = dict(annotations={**whole, 'images': images, 'annotations': people})
@@ -147,7 +147,7 @@ class CocoData:
     def record(self, report: Report | None, digests: dict[str, str]) -> dict[str, Any]:
         """Describe the data and what its check found, as JSON can hold it; no report: it was not checked."""
         content = self.contents['annotations']
-        counts = dict(annotations=len(content.get('annotations', [])), images=len(content['images']))
+        counts = dict(annotations=len(content.get('annotations') or []), images=len(content['images']))
         counts |= dict(boxes=len(self.contents['boxes'])) if 'boxes' in self.contents else {}
         files = {
             name: dict(path=str(path), count=counts[name]) | (dict(sha256=digests[name]) if name in digests else {})

@@ -37,7 +37,9 @@ def beyond(summary: Mapping[str, Any], tolerance: float) -> list[str]:
     found = []
     for one in summary['protocols']:
         difference = one['difference']['AP']
-        if difference is not None and abs(100 * difference) > tolerance + 1e-9:
+        if difference is None and one['reported']['AP'] is not None:
+            found.append(f'{one["name"]}: no AP was measured, because nobody counts')
+        elif difference is not None and abs(100 * difference) > tolerance + 1e-9:
             points = f'{100 * difference:+.2f}'
             found.append(f'{one["name"]}: AP differs by {points} points, more than the tolerance of {tolerance:g}')
     return found

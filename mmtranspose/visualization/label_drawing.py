@@ -105,7 +105,8 @@ def _colour_of_side(name: str) -> Colour:
 def _limbs(meta: DatasetMeta) -> list[tuple[int, int, Colour]]:
     links = meta['skeleton_links']
     colours = _own_colours(meta.get('skeleton_link_colors')) or [LIMB] * len(links)
-    return [(a, b, colour) for (a, b), colour in zip(links, colours)]
+    # MMPose takes links of any length; check-dataset names those that are no pairs.
+    return [(link[0], link[1], colour) for link, colour in zip(links, colours) if len(link) == 2]
 
 
 def _own_colours(given: np.ndarray | None) -> list[Colour]:

@@ -9,6 +9,7 @@ from urllib.request import ProxyHandler, build_opener
 import cv2
 import numpy as np
 import pytest
+from page_waits import wait_until
 from PIL import Image
 
 from mmtranspose.apis import init_model
@@ -103,7 +104,7 @@ class Visitor:
         changed = (
             'source => {const i = document.querySelector("#image img"); return i && i.src != source && i.complete}'
         )
-        self.page.wait_for_function(changed, arg=self.source)
+        wait_until(self.page, changed, self.source, 30_000)
         self.source = self.page.get_attribute('#image img', 'src')
         with build_opener(ProxyHandler({})).open(self.source) as answer:
             return np.asarray(Image.open(io.BytesIO(answer.read())).convert('RGB'))[..., ::-1].astype(int)
@@ -371,11 +372,11 @@ def test_strokes_while_the_pose_is_computed(visit, served, image_files, monkeypa
     gates['pose'].release()
     visitor.seen()
     assert visitor.facts()['painted'].startswith('1 stroke, ')
-    page.wait_for_function(f'!({INK})([0.2, 0.4])')
+    wait_until(page, f'!({INK})([0.2, 0.4])')
     assert page.evaluate(INK, [0.6, 0.6])  # is not answered yet
     gates['pose'].release()
     visitor.seen()
-    page.wait_for_function(f'!({INK})([0.6, 0.6])')
+    wait_until(page, f'!({INK})([0.6, 0.6])')
 
     monkeypatch.setattr(served, 'find_boxes', gated('open', served.find_boxes))
     page.locator('#examples button img').first.click()
@@ -386,7 +387,7 @@ def test_strokes_while_the_pose_is_computed(visit, served, image_files, monkeypa
     gates['open'].release()
     page.get_by_text('painted on another image').wait_for()
     assert visitor.facts() == {'people': '1'}
-    page.wait_for_function(f'!({INK})([0.4, 0.4])')
+    wait_until(page, f'!({INK})([0.4, 0.4])')
 
 
 def test_long_drags_and_keys_that_are_held(visit, image_files):
@@ -437,11 +438,14 @@ def test_keypoint_by_name_and_keyboard(visit, image_files):
     field = visitor.page.locator('#keypoint input')
     field.focus()
     visitor.page.keyboard.type('lft')
+    wait_until(visitor.page, '!document.querySelector("#keypoint [role=option]")')  # the list is filtered
     visitor.page.keyboard.press('Enter')
-    assert field.evaluate('field => field.validationMessage') == 'no keypoint of this name'
+    message = 'document.querySelector("#keypoint input").validationMessage'
+    wait_until(visitor.page, f'{message} == "no keypoint of this name"')
     visitor.page.keyboard.press('Control+A')
     visitor.page.keyboard.type('left wr')
-    assert field.evaluate('field => field.validationMessage') == ''
+    wait_until(visitor.page, 'document.querySelectorAll("#keypoint [role=option]").length == 1')
+    wait_until(visitor.page, f'{message} == ""')
     visitor.page.keyboard.press('Enter')
     visitor.seen()
     assert visitor.facts()['keypoint'].startswith('left wrist of person 1')

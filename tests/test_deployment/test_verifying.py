@@ -29,6 +29,7 @@ def agreement(crop, scores=(0.0,), maps=(0.0,), precision='fp32'):
             agreement([0.01] * 199 + [1.9], scores=[0.0] * 200, maps=[0.0] * 199 + [0.03]),
             True,
         ),  # one of many may be apart
+        (agreement([0.01] * 65 + [0.25]), False),  # one of 66 is more than one of a hundred
         (agreement([0.01] * 199 + [2.1]), False),  # but not by more than 20 tolerances
         (agreement([0.01] * 97 + [0.11] * 3), False),
         (agreement([0.0], scores=[0.006]), False),

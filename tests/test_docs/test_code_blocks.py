@@ -121,6 +121,8 @@ def test_a_wrong_option_fails(capsys):
     with pytest.raises(SystemExit):
         parsers.parse('mmtranspose infer transpose-h-a4 --inputs street.jpg')
     assert 'required: --input' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        parsers.parse('mmtranspose explain transpose-h-a4 --input street.jpg --anim')
     assert parsers.parse('mmtranspose infer transpose-h-a4 --input street.jpg  # yes').input == ['street.jpg']
 
 

@@ -43,6 +43,8 @@ class TestLoadConfig:
         ('name', 'close'),
         [
             ('transpose-r-a5', 'transpose-r-a'),
+            ('transposeh-a6', 'transpose-h-a6'),
+            ('td-hm_transpose-h-a6_4xb14-240e_coc-256x192', 'td-hm_transpose-h-a6_4xb14-240e_coco-256x192'),
             ('transpos-h-s', 'transpose-h-s'),
             ('transpose-r-smal', 'transpose-r-small_photographs'),
             ('transpose-r-tinny', 'transpose-r-tiny'),

@@ -354,7 +354,10 @@ class TestTolerance:
         assert len(beyond(summary, 0.29)) == 1
 
     def test_nothing_reported(self):
-        assert beyond(dict(protocols=[dict(name='no-flip', difference=dict(AP=None))]), 0) == []
+        protocol = dict(name='no-flip', difference=dict(AP=None))
+        assert beyond(dict(protocols=[{**protocol, 'reported': dict(AP=None)}]), 0) == []
+        nobody = beyond(dict(protocols=[{**protocol, 'reported': dict(AP=0.7)}]), 0)
+        assert nobody == ['no-flip: no AP was measured, because nobody counts']
 
     @pytest.mark.parametrize(
         ('options', 'words'),

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import cv2
 import numpy as np
 import pytest
+from page_waits import wait_until
 
 from mmtranspose.app.place_maps import place_name
 from mmtranspose.errors import InputError
@@ -232,7 +233,7 @@ class Shown:
 
     def __init__(self, page):
         self.page = page
-        page.wait_for_function('window.explanation')
+        wait_until(page, 'window.explanation')
         self.canvas = page.locator('#map')
 
     @property

@@ -30,6 +30,11 @@ def test_keypoints_and_limbs_have_their_colours():
     assert (drawn[80:] == 90).all()
 
 
+def test_a_link_of_three_is_left_out():
+    meta = dict(META, skeleton_links=[(0, 1), (0, 1, 2)])
+    assert (draw(meta=meta)[45, 60] == 90).all() and draw(meta=meta)[20, 40].tolist() == [100, 0, 200]
+
+
 def test_a_keypoint_without_label_is_not_drawn():
     drawn = draw(flags=[(2, 0, 2)])
     assert (drawn[10:31, 50:71] == 90).all()  # the wrist, and the limbs to it

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from page_waits import wait_until
 from test_explanation_page import HOSTILE, explanation
 
 from mmtranspose.dataset_explanation.cases.error_links import QUESTIONS
@@ -205,7 +206,7 @@ def test_figures_are_the_data(shown):
 def test_a_map_is_drawn_where_it_is_high(shown):
     page = shown()
     page.select_option('#keypoint', label='left wrist')
-    page.wait_for_function('document.querySelector(".card canvas").height > 64')
+    wait_until(page, 'document.querySelector(".card canvas").height > 64')
     small = page.locator('.card canvas').first.evaluate(
         """(canvas) => {
           const to = Object.assign(document.createElement('canvas'), { width: 12, height: 16 }).getContext('2d');
@@ -233,7 +234,7 @@ def test_click_through_to_the_wrong_keypoint(open_page, shown, tmp_path):
     link = page.locator('.card a').first
     assert link.get_attribute('href') == f'people/10.html#keypoint={NAMES[1]}'
     link.click()
-    page.wait_for_function('window.explanation')
+    wait_until(page, 'window.explanation')
     assert page.evaluate('window.explanation.state.keypoint') == 1
     assert page.locator('h1').inner_text() == 'person 0'
     open_page(tmp_path / 'people' / '10.html')  # what the click asked for is a page of ours

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import re
 import shlex
 from pathlib import Path
 
-import pytest
+import parsers
+from links import github_slug
 
 from mmtranspose_cli.main import COMMANDS, SCRIPTS
-from mmtranspose_cli.parser import CommandParser
 
 # Options of mim's own; it gives all others to the script.
 MIM_OPTIONS = {'--launcher': 1, '--gpus': 1, '-G': 1, '--gpus-per-node': 1, '--partition': 1, '-p': 1}
@@ -49,11 +48,7 @@ def _leads_somewhere(path: Path, link: str) -> bool:
 
 def _anchors(path: Path) -> set[str]:
     headings = re.findall(r'^#+ (.+)$', path.read_text(encoding='utf-8'), re.MULTILINE)
-    return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
-
-
-class _Parsed(Exception):
-    """The arguments were taken."""
+    return {github_slug(heading, '-') for heading in headings}
 
 
 def parse_mmtranspose(words: list[str]) -> argparse.Namespace | None:
@@ -62,27 +57,10 @@ def parse_mmtranspose(words: list[str]) -> argparse.Namespace | None:
     Raises:
         SystemExit: The parser refuses them.
     """
-    command, *arguments = words
-    if command in SCRIPTS:
+    if words[0] in SCRIPTS:
         return None
-    assert command in COMMANDS, command
-    parse = CommandParser.parse_known_args
-
-    def parse_and_stop(self, *args, **options):
-        self.allow_abbrev = False
-        namespace, left = parse(self, *args, **options)
-        if left:
-            self.error(f'unrecognized arguments: {left}')
-        raise _Parsed(namespace)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(CommandParser, 'parse_args', parse_and_stop)
-        patch.setattr(CommandParser, 'parse_intermixed_args', parse_and_stop)
-        place = f'mmtranspose.commands.{command.replace("-", "_")}'
-        module = importlib.import_module('mmtranspose_cli.doctor' if command == 'doctor' else place)
-        with pytest.raises(_Parsed) as parsed:
-            module.main(arguments)
-    return parsed.value.args[0]
+    assert words[0] in COMMANDS, words[0]
+    return parsers.parse(shlex.join(['mmtranspose', *words]))
 
 
 def parse_mim(words: list[str]) -> argparse.Namespace | None:

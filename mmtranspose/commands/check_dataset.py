@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
 
-from mmtranspose.commands.command_line import add_cfg_options, from_zero, picture, whole_number
+from mmtranspose.commands.command_line import add_cfg_options, from_zero, image_to_write, whole_number
 from mmtranspose.dataset_check import check_dataset, labelled_images
 from mmtranspose.files.json_files import write_json
 from mmtranspose.files.output_paths import require_output_file, require_writable
@@ -33,8 +34,8 @@ def write_preview(path: Path, cfg: Config, splits: Sequence[str] | None) -> None
     print(f'{printable(path)}: {len(drawn)} images of {name} with their labels')
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the report; returns 1 if there is an error (with ``--strict``: or a warning), otherwise 0."""
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
     arguments = command_parser(
         'check-dataset',
         'Look for mistakes in the annotations and images that a config names, before days of training are spent on '
@@ -72,13 +73,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument('--json', metavar='FILE', help='also write the findings to FILE')
     arguments.add_argument(
         '--preview',
-        type=picture,
+        type=image_to_write,
         metavar='FILE.png',
         help='also write a contact sheet: at most 12 images of the first split, spread evenly over it, with the '
         "keypoints, limbs and boxes of its labels, in the dataset's colours",
     )
     add_cfg_options(arguments)
-    args = arguments.parse_args(argv)
+    return arguments.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the report; returns 1 if there is an error (with ``--strict``: or a warning), otherwise 0."""
+    args = parse_arguments(argv)
     if args.json:
         require_output_file(args.json, '--json', (args.config,))
     if args.preview:

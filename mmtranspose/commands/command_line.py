@@ -130,8 +130,8 @@ def from_zero(text: str) -> int:
     return _whole_number_from(0, text)
 
 
-def picture(text: str) -> Path:
-    """Parse an argument that names a picture to write.
+def image_to_write(text: str) -> Path:
+    """Parse an argument that names an image to write.
 
     Raises:
         argparse.ArgumentTypeError: The name ends in another way than ``.png``, ``.jpg`` or ``.jpeg``.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtranspose.commands.command_line import picture, sigterm_as_interrupt
+from mmtranspose.commands.command_line import image_to_write, sigterm_as_interrupt
 from mmtranspose.datasets.synthetic import DIFFICULTIES, Scene, generate_dataset, make_scene
 from mmtranspose.datasets.synthetic.labels import COCO_SKELETON
 from mmtranspose.datasets.synthetic.skeleton import COCO_KEYPOINTS
@@ -65,7 +65,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--num-workers', type=_at_least(1), help='number of processes (default: one for each core)')
     parser.add_argument('--overwrite', action='store_true', help='replace a dataset that this tool made earlier')
     parser.add_argument(
-        '--preview', type=picture, metavar='FILE.png', help='also write a contact sheet of images with their labels'
+        '--preview',
+        type=image_to_write,
+        metavar='FILE.png',
+        help='also write a contact sheet of images with their labels',
     )
     args = parser.parse_args(argv)
     if args.num_train + args.num_val == 0:

@@ -33,6 +33,7 @@ def apply() -> None:
         circle_radius,
         config_layout,
         find_loader,
+        gradio_image_cache,
         ground_truth_converter,
         inferencer_collate,
         manager_lock,
@@ -60,6 +61,7 @@ def apply() -> None:
         fault.apply()
     for fault in (checkpoint_files, safetensors_files):
         when_imported('mmengine.runner.checkpoint', fault.apply)
+    when_imported('gradio.processing_utils', gradio_image_cache.apply)
     when_imported('openvino', openvino_signal_stack.apply)
     when_imported('mmengine.config.config', config_layout.apply)
     when_imported('mmengine.utils.manager', manager_lock.apply)

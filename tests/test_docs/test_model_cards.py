@@ -64,6 +64,10 @@ def test_facts_agree_with_config_and_metafile(alias):
     released = model['Name'] in RELEASED
     file, place = model['Weights'].rsplit('/', 1)[1], model['Weights'] if released else f'../../{model["Weights"]}'
     assert facts['Weights'].startswith(f'[{file}]({place}), ')
+    if released:
+        known = model['Metadata'].get('Weights SHA256', 'not known to us, so it is not checked; ')
+        assert facts['SHA-256 of the weights'].startswith(known)
+        assert '`Weights SHA256` below' in section(text_of(alias), 'Loading')
     (width, height), neck = input_size(model['Name']), config(model['Name']).model.neck
     assert facts['Input'] == f'{height}x{width} (height x width)'
     stride = 8 if neck.in_channels > 100 else 4  # of the ResNet's second stage, and of the HRNet's finest branch

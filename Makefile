@@ -1,6 +1,7 @@
 # `make demo` and `make test` do all the set-up themselves, into .venv.
 #   BASE_PYTHON=...  the Python that .venv is made from   (else the newest tested one that is found, 3.10 to 3.13)
 #   PYTHON=...       an existing MMPose environment's Python, used as it is instead of .venv: nothing is installed
+#   MMTRANSPOSE_SHARED_VENV=1   install into .venv even if it belongs to another checkout, which then follows this one
 #   DEMO_ARGS=...    options of tools/demo.py;  TEST_ARGS=...  options of pytest: -n 4, -n 0, a test's file
 #   LINKS=external   with docs: check the links to other hosts, too
 

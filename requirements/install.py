@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 from interpreter import SetupError, choose_python, probe
+from owners import require_own
 
 try:
     import fcntl
@@ -263,12 +264,16 @@ def setup(base: str = '', env: Path = ROOT / '.venv', docs: bool = False) -> Non
         base: The Python to make it from; none named: the newest tested one.
         env: The environment.
         docs: With what builds the documentation.
+
+    Raises:
+        SetupError: It cannot be done, or the environment is another checkout's.
     """
-    env = Path(os.path.realpath(str(env)))  # .ci/run links one from outside
+    named, env = env, Path(os.path.realpath(str(env)))  # .ci/run links one from outside
     with locked(env):
         task, reason = plan(env, base)
         if task == 'nothing' and not (docs and lacks_docs(env)):
             return
+        require_own(named, ROOT, (read_state(env) or {}).get('project', ''))
         steps = Steps(env)
         if reason:
             steps.say('{} .venv: {}'.format('making a new' if task == 'make' else 'updating', reason))

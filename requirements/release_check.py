@@ -22,9 +22,6 @@ PINS = Path(__file__).with_name('release.txt')
 
 HEADING = re.compile(r'^## (\S+)(?: - (\S+))?$', re.MULTILINE)  # of CHANGELOG.md
 PLACEHOLDER = re.compile(r"github\.com/OWNER\b|\bOWNER\.github\.io|'OWNER'")
-CODE = re.compile(r'^ *(```|~~~).*?^ *\1|`[^`\n]*`', re.MULTILINE | re.DOTALL)
-LINK = re.compile(r'(?:\]\(|\b(?:src|href)=")(?![a-z]+:|[#/])([^)\s"#?]+)')
-GENERATED = ('docs/reference/',)  # pages that `make docs` writes, and whose links it checks
 
 
 class CheckError(Exception):
@@ -70,21 +67,6 @@ def placeholder_problems(root: Path, files: Sequence[str]) -> list[str]:
         for number, line in enumerate(lines, 1):
             if PLACEHOLDER.search(line):
                 problems.append(f'{name}:{number}: OWNER is a placeholder; write the owner of the repository.')
-    return problems
-
-
-def link_problems(root: Path, files: Sequence[str]) -> list[str]:
-    """Name each link of a Markdown page to a file that is not in the repository."""
-    known = set(files) | {str(parent) for name in files for parent in Path(name).parents}
-    problems = []
-    for name in files:
-        if not name.endswith('.md'):
-            continue
-        text = CODE.sub('', (root / name).read_text(encoding='utf-8'))
-        for target in LINK.findall(text):
-            path = os.path.normpath(os.path.join(os.path.dirname(name), target))
-            if path not in known and not path.startswith(GENERATED):
-                problems.append(f'{name}: the link {target} leads to no file of the repository.')
     return problems
 
 
@@ -220,7 +202,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report('everything is committed', [f'{line[3:]} has changes that the release would lack.' for line in changed])
         report('versions agree', version_problems(ROOT, run('git', 'tag', '--points-at', 'HEAD').split()))
         report('no placeholders', placeholder_problems(ROOT, files), fatal=not options.allow_placeholders)
-        report('links lead to files', link_problems(ROOT, files))
         WORK.mkdir(parents=True, exist_ok=True)
         folder = tools()
         sdist, wheel, direct = build(folder / 'python')

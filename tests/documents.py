@@ -1,14 +1,13 @@
-"""What pages of Markdown hold: code blocks, the commands in them, sections, links."""
+"""The command lines in the code blocks of Markdown pages, and what their parsers say of them."""
 
 from __future__ import annotations
 
 import argparse
-import re
 import shlex
 from pathlib import Path
 
 import parsers
-from links import github_slug
+from markdown_pages import code_blocks
 
 from mmtranspose_cli.main import COMMANDS, SCRIPTS
 
@@ -18,37 +17,11 @@ MIM_SEARCH = ('--config', '--valid-config', '--model', '--dataset', '--condition
 MIM_DOWNLOAD = ('--config', '--dataset', '--dest')
 
 
-def code_blocks(path: Path, language: str) -> list[str]:
-    """The code blocks of a language, in the page's order."""
-    return re.findall(rf'^```{language}\n(.*?)^```', path.read_text(encoding='utf-8'), re.DOTALL | re.MULTILINE)
-
-
 def commands(path: Path, language: str = 'bash') -> list[list[str]]:
     """The command lines of a page's blocks, each split into words, without comments."""
-    lines = '\n'.join(code_blocks(path, language)).replace('\\\n', ' ').splitlines()
+    blocks = code_blocks(path.read_text(encoding='utf-8'), language)
+    lines = '\n'.join(block.code for block in blocks).replace('\\\n', ' ').splitlines()
     return [words for line in lines for words in [shlex.split(line, comments=True)] if words]
-
-
-def sections(path: Path) -> list[str]:
-    """The headings of the second level."""
-    return re.findall(r'^## (.+)$', path.read_text(encoding='utf-8'), re.MULTILINE)
-
-
-def dead_links(path: Path) -> list[str]:
-    """Links of a page that lead to no file beside it, or to no heading of that file."""
-    links = re.findall(r'\]\(([^)\s]+)\)', path.read_text(encoding='utf-8'))
-    return [link for link in links if '://' not in link and not _leads_somewhere(path, link)]
-
-
-def _leads_somewhere(path: Path, link: str) -> bool:
-    name, _, anchor = link.partition('#')
-    target = path.parent / name if name else path
-    return target.exists() and (not anchor or anchor in _anchors(target))
-
-
-def _anchors(path: Path) -> set[str]:
-    headings = re.findall(r'^#+ (.+)$', path.read_text(encoding='utf-8'), re.MULTILINE)
-    return {github_slug(heading, '-') for heading in headings}
 
 
 def parse_mmtranspose(words: list[str]) -> argparse.Namespace | None:

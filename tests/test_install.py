@@ -17,7 +17,7 @@ from mmtranspose_cli.doctor.versions import parse
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / 'requirements'))
-install, interpreter = (importlib.import_module(name) for name in ('install', 'interpreter'))
+install, interpreter, owners = (importlib.import_module(name) for name in ('install', 'interpreter', 'owners'))
 sys.path.remove(str(ROOT / 'requirements'))
 
 FULL = ['making .venv', 'installing PyTorch', 'installing mmpose', 'installing mmtranspose']
@@ -249,6 +249,79 @@ def test_linked_environment_is_made_where_the_link_leads(project, tmp_path):
     assert (tmp_path / 'cache' / 'venv-key' / install.STATE).is_file()
 
 
+def checkout(folder):
+    (folder / 'mmtranspose').mkdir(parents=True)
+    (folder / 'mmtranspose' / 'version.py').touch()
+    return folder
+
+
+@pytest.fixture
+def clone(project, tmp_path, monkeypatch):
+    """Makes ``.venv`` of a checkout; then set-up is a second checkout's, which is returned with the first."""
+    first, second = checkout(tmp_path / 'first'), checkout(tmp_path / 'second')
+    monkeypatch.delenv(owners.SHARED, raising=False)
+    monkeypatch.setattr(install, 'ROOT', first)
+    install.setup(env=first / '.venv')
+    taken(project)
+    monkeypatch.setattr(install, 'ROOT', second)
+    return second, first
+
+
+@pytest.mark.parametrize('hops', [1, 2])
+def test_a_link_to_the_environment_of_another_checkout_is_refused(project, clone, monkeypatch, hops):
+    second, first = clone
+    (second / 'link').symlink_to(os.path.join('..', 'first', '.venv'))
+    env = second / '.venv'
+    env.symlink_to('link' if hops == 2 else first / '.venv')
+    before = (first / '.venv' / install.STATE).read_text()
+    for change in (None, 'mmpose==1.3.1\n'):  # its pins agree; or it would be brought up to date
+        if change:
+            install.PINS[1].write_text(change)
+        with pytest.raises(install.SetupError) as refused:
+            install.setup(env=env)
+        assert str(refused.value) == (
+            f'{env} (a link to {first}/.venv) is the environment of the checkout {first}, and set-up would make its '
+            f'commands run the code of {second}: remove {env} and run make again, which makes an environment of its '
+            'own; or use it as it is with PYTHON=.venv/bin/python; or go on with MMTRANSPOSE_SHARED_VENV=1.'
+        )
+        assert taken(project) == [] and (first / '.venv' / install.STATE).read_text() == before
+    monkeypatch.setenv(owners.SHARED, '1')
+    install.setup(env=env)
+    assert taken(project) == FULL[1:] and install.read_state(env)['project'] == str(second)
+
+
+def test_an_unfinished_environment_of_another_checkout_is_not_made_again(project, clone):
+    second, first = clone
+    install.write_state(first / '.venv')
+    (second / '.venv').symlink_to(first / '.venv')
+    with pytest.raises(install.SetupError, match=f'is the environment of the checkout {first}, and'):
+        install.setup(env=second / '.venv')
+    assert taken(project) == [] and (first / '.venv' / 'bin' / 'python').exists()
+
+
+def test_an_environment_that_another_checkout_took_over_is_refused(project, clone, tmp_path):
+    second, first = clone
+    for env in (tmp_path / 'elsewhere', second / '.venv'):
+        shutil.copytree(first / '.venv', env, symlinks=True)
+        with pytest.raises(install.SetupError, match=f'^{env} is the environment of the checkout {first}, and'):
+            install.setup(env=env)
+        assert taken(project) == []
+    shutil.rmtree(first)
+    install.setup(env=env)
+    assert taken(project) == FULL[3:] and install.read_state(env)['project'] == str(second)
+
+
+def test_clones_take_turns_with_the_environment_of_ci(project, clone, tmp_path):
+    second, first = clone
+    cached = tmp_path / 'cache' / f'venv-{install.environment_key(sys.version_info[:2])}'
+    shutil.copytree(first / '.venv', cached, symlinks=True)
+    (second / '.venv').symlink_to(cached)
+    install.setup(env=second / '.venv')
+    assert taken(project) == FULL[3:] and install.read_state(cached)['project'] == str(second)
+    script = (ROOT / '.ci' / 'run').read_text()
+    assert '"$caches/venv-$key" .venv' in script and 'make -s venv-key' in script
+
+
 def test_space_is_checked_before_anything_is_installed(project, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(install.shutil, 'disk_usage', lambda path: Usage(0, 0, 1.26e9))
     with pytest.raises(install.SetupError, match=r'^1\.3 GB are free for \.venv and about 10 are needed: make room'):
@@ -344,7 +417,7 @@ def run_make(folder, *arguments, path=None):
     """`make` on a copy of the Makefile, with nothing but what ``path`` holds to be found."""
     shutil.copy(ROOT / 'Makefile', folder)
     (folder / 'requirements').mkdir(exist_ok=True)
-    for name in ('install.py', 'interpreter.py'):
+    for name in ('install.py', 'interpreter.py', 'owners.py'):
         shutil.copy(ROOT / 'requirements' / name, folder / 'requirements')
     shutil.copytree(ROOT / 'mmtranspose_cli', folder / 'mmtranspose_cli', dirs_exist_ok=True)
     clean = {

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from api_pages import ApiPage, api_pages, undocumented
 from command_pages import command_pages
-from links import broken_external, broken_links, loaded_from_elsewhere, read_page
+from links import broken_external, broken_links, loaded_from_elsewhere, markdown_files, read_page
 from sources import DOCS, ROOT, copy_sources, write
 
 BUILD = ROOT / 'build'
@@ -96,13 +96,8 @@ def expanded(nav: list[Any], listed: list[str]) -> list[Any]:
 def problems(pages: list[ApiPage], links: str) -> list[str]:
     """What is wrong with the built site and with the links of the Markdown files in the repository."""
     html = sorted(set(SITE.rglob('*.html')) - {SITE / '404.html'})  # whose links begin at the host's root
-    texts = [
-        *ROOT.glob('*.md'),
-        *(ROOT / 'configs').rglob('*.md'),
-        *(ROOT / 'examples').rglob('*.md'),
-        *DOCS.rglob('*.md'),
-    ]
-    found = [*broken_links([*html, *sorted(texts)]), *loaded_from_elsewhere(SITE)]
+    texts = markdown_files()
+    found = [*broken_links([*html, *texts]), *loaded_from_elsewhere(SITE)]
     for page in pages:
         anchors = read_page(SITE / 'reference' / 'api' / page.file.replace('.md', '.html')).anchors
         found += [f'{page.file} lacks {name}' for name in page.names if name not in anchors]

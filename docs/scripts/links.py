@@ -12,7 +12,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from sources import REPOSITORY, ROOT
+from markdown_pages import to_html
+from sources import DOCS, REPOSITORY, ROOT
 
 LOADED = {('script', 'src'), ('img', 'src'), ('iframe', 'src'), ('source', 'src'), ('video', 'src'), ('link', 'href')}
 CSS_ADDRESS = re.compile(r'(?:url\(|@import)\s*["\']?(?:https?:)?//', re.IGNORECASE)
@@ -42,20 +43,13 @@ class Page(HTMLParser):
 def read_page(path: Path) -> Page:
     """Read an HTML file, or a Markdown file as GitHub shows it."""
     text = path.read_text('utf-8')
-    if path.suffix == '.md':
-        import markdown  # of requirements/docs.txt, which the tests do without
-
-        text = markdown.markdown(
-            text,
-            extensions=['fenced_code', 'tables', 'toc'],
-            extension_configs={'toc': {'slugify': github_slug}},
-        )
-    return Page(text)
+    return Page(to_html(text) if path.suffix == '.md' else text)
 
 
-def github_slug(heading: str, separator: str) -> str:
-    """The anchor that GitHub gives a heading."""
-    return re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', separator)
+def markdown_files() -> list[Path]:
+    """The Markdown files of the repository, as GitHub shows them."""
+    folders = (DOCS, *(ROOT / name for name in ('.github', 'configs', 'examples', 'upstream')))
+    return sorted([*ROOT.glob('*.md'), *(path for folder in folders for path in folder.rglob('*.md'))])
 
 
 def broken_links(files: Iterable[Path]) -> list[str]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
+
+import markdown_pages
+from markdown_pages import outside_code
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / 'docs'
 REPOSITORY = 'https://github.com/OWNER/mmtranspose'
 
-CODE = re.compile(
-    r'^(?P<fence>`{3,}|~{3,}).*?^(?P=fence)`*\s*$|(?P<ticks>`+)[^`].*?(?P=ticks)', re.MULTILINE | re.DOTALL
-)
 LINK = re.compile(r'(?<=\]\()(?!\w+:|#|//)([^()\s#]+)(#[^()\s]*)?(?=[)\s])')
 INCLUDE = re.compile(r'^<!-- include: (?P<file>\S+) "(?P<heading>[^"]+)" -->$', re.MULTILINE)
 
@@ -46,14 +45,14 @@ def for_site(text: str, source: Path) -> str:
 
 def section(file: Path, heading: str, reader: Path) -> str:
     """The section of a Markdown file without its heading, with links as the page ``reader`` must write them."""
-    found = re.search(rf'^(#+) {re.escape(heading)}\n(.*?)(?=^#|\Z)', file.read_text('utf-8'), re.MULTILINE | re.DOTALL)
-    if not found:
+    found = markdown_pages.section(file.read_text('utf-8'), heading)
+    if found is None:
         raise SystemExit(f'{reader} includes the section "{heading}" of {file}, which has none')
 
     def moved(link: re.Match[str]) -> str:
         return os.path.relpath(file.parent / link[1], reader.parent) + (link[2] or '')
 
-    return outside_code(found[2].strip(), lambda part: LINK.sub(moved, part))
+    return outside_code(found.strip(), lambda part: LINK.sub(moved, part))
 
 
 def site_link(link: re.Match[str], source: Path) -> str:
@@ -63,15 +62,6 @@ def site_link(link: re.Match[str], source: Path) -> str:
         return link[0].replace('.ipynb', '.md')
     kind = 'tree' if file.is_dir() else 'blob'
     return f'{REPOSITORY}/{kind}/main/{file.relative_to(ROOT).as_posix()}{link[2] or ""}'
-
-
-def outside_code(text: str, change: Callable[[str], str]) -> str:
-    """Apply ``change`` to the parts of a Markdown text that are not code."""
-    parts, end = [], 0
-    for code in CODE.finditer(text):
-        parts += [change(text[end : code.start()]), code[0]]
-        end = code.end()
-    return ''.join([*parts, change(text[end:])])
 
 
 def write(path: Path, text: str) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import textwrap
 
 import numpy as np
 import pytest
@@ -25,6 +24,8 @@ from exported_datasets import (
     write_x_anylabeling,
     write_yolo,
 )
+from markdown_pages import code_blocks
+from markdown_pages import section as section_of
 from mmpose.registry import DATASETS
 
 from mmtranspose.dataset_check import check_dataset
@@ -45,13 +46,12 @@ TOOLS = [*COCO_FORMS, 'yolo', 'yolo_without_flags', 'label_studio', 'table']
 
 def section(title: str) -> str:
     """The text of a section of the page."""
-    return re.search(rf'^##+ {re.escape(title)}\n(.*?)(?=^## |\Z)', PAGE, re.DOTALL | re.MULTILINE)[1]
+    return section_of(PAGE, title)
 
 
 def blocks(text: str, language: str) -> list[str]:
-    """The code of a text, taken out of its indentation."""
-    found = re.findall(rf'^( *)```{language}\n(.*?)^ *```', text, re.DOTALL | re.MULTILINE)
-    return [textwrap.dedent(code) for _, code in found]
+    """The code of a text."""
+    return [block.code for block in code_blocks(text, language)]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import parsers
 import pytest
 import torch
 from conftest import ROOT
+from markdown_pages import code_blocks
 
 from mmtranspose import apis
 from mmtranspose.apis import detection
@@ -20,7 +21,6 @@ PAGES = [
     for path in (*ROOT.glob('*.md'), *(ROOT / 'docs').rglob('*.md'), *(ROOT / 'examples').rglob('*.md'))
     if path.name != 'CHANGELOG.md'
 ]
-BLOCK = re.compile(r'^```(?P<language>\w+)\n(?P<code>.*?)^```', re.MULTILINE | re.DOTALL)
 # What a block that uses this package needs beyond a small model, an image and a video.
 NOT_RUN = {
     'reproduce(': 'needs COCO; tests/test_reproduction runs it on drawn people',
@@ -33,11 +33,9 @@ NOT_RUN = {
 def blocks(*languages):
     """Page, line and code of the blocks in these languages."""
     return [
-        pytest.param(found['code'], id=f'{path.relative_to(ROOT)}:{text[: found.start()].count(chr(10)) + 1}')
+        pytest.param(block.code, id=f'{path.relative_to(ROOT)}:{block.line}')
         for path in PAGES
-        for text in [path.read_text('utf-8')]
-        for found in BLOCK.finditer(text)
-        if found['language'] in languages
+        for block in code_blocks(path.read_text('utf-8'), *languages)
     ]
 
 

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 from all_configs import unchanged
 from conftest import ROOT
-from documents import code_blocks, commands, dead_links, parse_mim, parse_mmtranspose, sections
+from documents import commands, parse_mim, parse_mmtranspose
+from markdown_pages import code_blocks, section, titles
 from mmengine.config import Config
 from mmengine.fileio import load
 from zoo_pages import METADATA, MODELS, RELEASED, metrics_of, read_tables
 
 PROJECT = ROOT / 'upstream' / 'mmpose' / 'projects' / 'mmtranspose'
 PAGE = PROJECT / 'README.md'
+TEXT = PAGE.read_text(encoding='utf-8')
 METAFILE = load(str(PROJECT / 'metafile.yml'))
 CONFIG = 'projects/mmtranspose/configs/{}.py'
 
@@ -54,13 +56,11 @@ def test_table_agrees_with_the_metafile():
         assert row['Backbone'].endswith(f'-{str(depth_or_arch).upper()}')
         seen.append(name)
     assert seen == list(RELEASED)
-    results = PAGE.read_text(encoding='utf-8').partition('\n## Results\n')[2].partition('\n## ')[0]
-    assert 'reported by its authors' in results
+    assert 'reported by its authors' in section(TEXT, 'Results')
 
 
 def test_page_has_what_projects_have():
-    assert sections(PAGE) == ['Description', 'Usage', 'Results', 'Citation', 'Checklist']
-    assert dead_links(PAGE) == dead_links(ROOT / 'upstream' / 'README.md') == []
+    assert titles(TEXT) == ['Description', 'Usage', 'Results', 'Citation', 'Checklist']
 
 
 def test_commands_parse():
@@ -74,5 +74,5 @@ def test_commands_parse():
         else:
             assert words == ['pip', 'install', 'mmtranspose']
     assert seen.count('mim') == 5 and seen.count('mmtranspose') == 5
-    for code in code_blocks(PAGE, 'python'):
-        ast.parse(code)
+    for block in code_blocks(TEXT, 'python'):
+        ast.parse(block.code)

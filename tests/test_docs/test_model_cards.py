@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 from all_configs import unchanged as config
 from conftest import ROOT
-from documents import code_blocks, commands, dead_links, parse_mmtranspose, sections
+from documents import commands, parse_mmtranspose
+from markdown_pages import code_blocks, section, titles
 from zoo_pages import MODELS, RELEASED, input_size, read_tables, results_of
 
 from mmtranspose.loading.closest_model import build_empty
@@ -35,6 +36,10 @@ def rows(alias, heading):
     return [row for above, row in read_tables(FOLDER / f'{alias}.md') if above == heading]
 
 
+def text_of(alias):
+    return (FOLDER / f'{alias}.md').read_text(encoding='utf-8')
+
+
 def source_of(model):
     return SOURCES[model['Metadata']['Results From']]
 
@@ -45,10 +50,9 @@ def test_every_checkpoint_has_a_card():
 
 @every_card
 def test_sections(alias):
-    page = FOLDER / f'{alias}.md'
-    assert page.read_text(encoding='utf-8').startswith(f'# {alias}\n')
-    assert sections(page) == SECTIONS
-    assert dead_links(page) == []
+    text = text_of(alias)
+    assert text.startswith(f'# {alias}\n')
+    assert titles(text) == SECTIONS
 
 
 @every_card
@@ -60,6 +64,10 @@ def test_facts_agree_with_config_and_metafile(alias):
     released = model['Name'] in RELEASED
     file, place = model['Weights'].rsplit('/', 1)[1], model['Weights'] if released else f'../../{model["Weights"]}'
     assert facts['Weights'].startswith(f'[{file}]({place}), ')
+    if released:
+        known = model['Metadata'].get('Weights SHA256', 'not known to us, so it is not checked; ')
+        assert facts['SHA-256 of the weights'].startswith(known)
+        assert '`Weights SHA256` below' in section(text_of(alias), 'Loading')
     (width, height), neck = input_size(model['Name']), config(model['Name']).model.neck
     assert facts['Input'] == f'{height}x{width} (height x width)'
     stride = 8 if neck.in_channels > 100 else 4  # of the ResNet's second stage, and of the HRNet's finest branch
@@ -90,19 +98,17 @@ def test_metrics_are_the_metafiles(alias):
 
 @every_card
 def test_what_is_not_ours_is_not_called_measured(alias):
-    text = (FOLDER / f'{alias}.md').read_text(encoding='utf-8')
-    failures = text.partition('## Known failures\n\n')[2]
+    failures = section(text_of(alias), 'Known failures').strip()
     assert failures.startswith('Not measured here.' if WITH_WEIGHTS[alias]['Name'] in RELEASED else 'Measured ')
 
 
 @every_card
 def test_commands_and_code(alias):
-    page = FOLDER / f'{alias}.md'
-    lines = commands(page)
+    lines = commands(FOLDER / f'{alias}.md')
     assert lines and all(line[:1] == ['mmtranspose'] and line[2] == alias for line in lines)
     for line in lines:
         assert parse_mmtranspose(line[1:]).config == alias
-    called = [node for code in code_blocks(page, 'python') for node in ast.walk(ast.parse(code))]
+    called = [node for block in code_blocks(text_of(alias), 'python') for node in ast.walk(ast.parse(block.code))]
     assert [node.value for node in called if isinstance(node, ast.Constant)] == [alias]
 
 
@@ -119,4 +125,3 @@ def test_index():
         figure = next(metrics['AP'] for metrics in results_of(model).values() if 'AP' in metrics)
         assert row['AP'].split()[0] == f'{figure:.3f}'
     assert models == Counter(list(WITH_WEIGHTS))
-    assert dead_links(INDEX) == []

@@ -1,5 +1,7 @@
 """The pages of the site: links that leave the docs, included sections, navigation; and the check of links."""
 
+import subprocess
+
 import build_site
 import links
 import pytest
@@ -52,7 +54,6 @@ def test_broken_links_of_html(project):
         '<a href="https://example.org/x">6</a><a href="#here" id="here">7</a>'
     )
     (site / 'b.html').write_text('<h1 id="there">B</h1>')
-    pytest.importorskip('markdown', reason='reads the anchors of README.md (requirements/docs.txt)')
     told = [line.partition(': ')[2] for line in links.broken_links([site / 'index.html'])]
     assert told == [
         'b.html#not leads to an anchor that is not there',
@@ -63,10 +64,27 @@ def test_broken_links_of_html(project):
 
 
 def test_broken_links_of_markdown(project):
-    pytest.importorskip('markdown', reason='reads Markdown (requirements/docs.txt)')
-    assert [
-        line.partition(': ')[2] for line in links.broken_links([project / 'README.md', project / 'docs' / 'a.md'])
-    ] == ['docs/none.md leads to a file that is not there']
+    (project / 'docs' / 'c.md').write_text(
+        '- [1](a.md#the-start "t") <img src="lost.png"> `[2](no/link.md)`\n\n  ```\n  [3](nor/this.md)\n  ```\n'
+        '[4](mailto:a@b.c) [5](https://a.org/b.md) [6](#here) [7](../tools) [8][below]\n\n[below]: lost.md\n'
+    )
+    pages = [project / 'README.md', *(project / 'docs' / name for name in ('a.md', 'c.md'))]
+    assert [line.partition(': ')[2] for line in links.broken_links(pages)] == [
+        'docs/none.md leads to a file that is not there',
+        'a.md#the-start leads to an anchor that is not there',
+        'lost.png leads to a file that is not there',
+        '#here leads to an anchor that is not there',
+        'lost.md leads to a file that is not there',
+    ]
+
+
+def test_links_of_this_repository_lead_somewhere():
+    pages = links.markdown_files()
+    listed = subprocess.run(['git', 'ls-files', '*.md'], cwd=links.ROOT, capture_output=True, text=True)
+    if not listed.returncode:
+        assert {links.ROOT / name for name in listed.stdout.splitlines() if (links.ROOT / name).exists()} <= {*pages}
+    assert len(pages) > 40
+    assert links.broken_links(pages) == []
 
 
 def test_addresses_that_do_not_answer_are_told(tmp_path, monkeypatch):
@@ -77,14 +95,6 @@ def test_addresses_that_do_not_answer_are_told(tmp_path, monkeypatch):
         f'<a href="{links.REPOSITORY}/issues"></a>'
     )
     assert links.broken_external([page]) == [f'{page}: https://example.org/gone: HTTP Error 404']
-
-
-@pytest.mark.parametrize(
-    ('heading', 'anchor'),
-    [('The same, on photographs', 'the-same-on-photographs'), ('`a_b` / c', 'a_b--c'), ("What's it?", 'whats-it')],
-)
-def test_anchors_are_githubs(heading, anchor):
-    assert links.github_slug(heading, '-') == anchor
 
 
 def test_files_of_other_hosts_are_told(tmp_path):

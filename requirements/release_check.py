@@ -206,6 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = tools()
         sdist, wheel, direct = build(folder / 'python')
         report(f'{sdist.name} and {wheel.name} are built from a fresh clone', [])
+        passes('links of the pages', folder / 'python', WORK / 'source' / 'docs' / 'scripts' / 'links.py')
         passes('twine', folder / 'twine', 'check', '--strict', sdist, wheel)
         passes('pyroma, repository', folder / 'pyroma', '-n', '10', WORK / 'source')
         passes('pyroma, sdist', folder / 'pyroma', '-n', '10', sdist)

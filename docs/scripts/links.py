@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
@@ -114,3 +115,7 @@ def problem_of(address: str) -> str:
             return ''
     except (OSError, ValueError) as error:  # URLError and HTTPError are OSErrors
         return str(error)
+
+
+if __name__ == '__main__':
+    sys.exit('\n'.join(broken_links(markdown_files())) or None)

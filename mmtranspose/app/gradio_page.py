@@ -36,7 +36,10 @@ HIDDEN_HINTS = {
     False: 'The paint lies in no box: paint in one, draw one around a person, or choose a person.',
 }
 NOBODY_HINTS = {True: 'Nobody was found: lower the box score, or draw a box.', False: 'There is no box yet: draw one.'}
-LOW_SCORES_CURE = 'is the whole person, head to feet, inside the box? If not, draw a box around the whole person.'
+LOW_SCORES_CURE = (
+    'is the whole person, head to feet, inside the box? If not, the pose is probably wrong: draw a box around the whole '
+    'person, or open an image that shows it.'
+)
 LOST = 'The image is no longer kept on the server; choose one.'
 SESSION_SECONDS = 3600  # how long an image is kept after its last use
 CACHE_SECONDS = (300, 1800)  # how often old files are deleted, and how old those are

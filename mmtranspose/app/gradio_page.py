@@ -37,8 +37,8 @@ HIDDEN_HINTS = {
 }
 NOBODY_HINTS = {True: 'Nobody was found: lower the box score, or draw a box.', False: 'There is no box yet: draw one.'}
 LOW_SCORES_CURE = (
-    'is the whole person, head to feet, inside the box? If not, the pose is probably wrong: draw a box around the whole '
-    'person, or open an image that shows it.'
+    'is the whole person, head to feet, inside the box? If not, the pose is probably wrong: draw a box around the '
+    'whole person, or open an image that shows it.'
 )
 LOST = 'The image is no longer kept on the server; choose one.'
 SESSION_SECONDS = 3600  # how long an image is kept after its last use

@@ -5,20 +5,31 @@ from __future__ import annotations
 import argparse
 import shutil
 import textwrap
+from collections.abc import Callable
 from typing import NoReturn
 
-from mmtranspose_cli.terminal import printable
+from mmtranspose_cli.terminal import print_error, printable
 
 
 class CommandParser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, whatever the arguments hold."""
+    """An argument parser whose errors are one line, whatever the arguments hold.
+
+    Attributes:
+        advice: Called at an error; a sentence that it returns is printed in the place of usage and message.
+    """
+
+    advice: Callable[[], str | None] | None = None
 
     def error(self, message: str) -> NoReturn:
-        """Print the usage and the message, and exit with status 2."""
+        """Print the usage and the message, or the advice, and exit with status 2."""
+        advised = None if self.advice is None else self.advice()
+        if advised is not None:
+            print_error(advised)
+            self.exit(2)
         super().error(printable(message))
 
 
-def command_parser(command: str, description: str, example: str = '', epilog: str = '') -> argparse.ArgumentParser:
+def command_parser(command: str, description: str, example: str = '', epilog: str = '') -> CommandParser:
     """Make an argument parser whose ``--help`` ends with an example.
 
     Args:

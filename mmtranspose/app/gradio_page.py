@@ -19,6 +19,7 @@ from mmtranspose.app.painted_view import render_painted
 from mmtranspose.app.session import BOTH, Session, Settings
 from mmtranspose.app.view import enlarged, method_title, render, shown_top, unzoomed
 from mmtranspose.errors import InputError
+from mmtranspose.results.low_scores import LowScores
 from mmtranspose.visualization.heat import OPACITY
 
 TITLES = dict(zip(DIRECTIONS, ('what it depends on', 'what depends on it')))  # of kinds; methods have their names
@@ -35,6 +36,10 @@ HIDDEN_HINTS = {
     False: 'The paint lies in no box: paint in one, draw one around a person, or choose a person.',
 }
 NOBODY_HINTS = {True: 'Nobody was found: lower the box score, or draw a box.', False: 'There is no box yet: draw one.'}
+LOW_SCORES_CURE = (
+    'is the whole person, head to feet, inside the box? If not, the pose is probably wrong: draw a box around the '
+    'whole person, or open an image that shows it.'
+)
 LOST = 'The image is no longer kept on the server; choose one.'
 SESSION_SECONDS = 3600  # how long an image is kept after its last use
 CACHE_SECONDS = (300, 1800)  # how often old files are deleted, and how old those are
@@ -278,7 +283,11 @@ class Page:
             return PAINTED_HINT if arrows else STILL_HINT
         if not session.shown(settings.bbox_thr):
             return NOBODY_HINTS[detects]
-        return PAINT_HINT if clicks == PAINT else self._explain_hint()
+        if clicks == PAINT:
+            return PAINT_HINT
+        low_scores = LowScores(settings.kpt_thr, LOW_SCORES_CURE)
+        low_scores.add('This image', [pose.pred_instances.keypoint_scores[0] for pose in session.poses.values()])
+        return f'{self._explain_hint()} {low_scores.sentence()}'.rstrip()
 
     def _explain_hint(self) -> str:
         offer = self.explorer.offer

@@ -10,12 +10,14 @@ from PIL import Image
 
 from mmtranspose.errors import InputError
 from mmtranspose.media import read_image
+from mmtranspose.media.foreign_formats import foreign_format
 from mmtranspose.media.inputs import IMAGE_SUFFIXES, known_files, suffix_of
 from mmtranspose.typing import PathLike
 
 LONGEST = 1600  # longer side of the image that a session holds, in pixels
 MOST_PIXELS = 64_000_000  # of a file that is decoded: 192 MB
 MOST_EXAMPLES = 24
+START = 512  # bytes that tell a format which is not decoded
 
 
 def open_image(path: PathLike) -> np.ndarray:
@@ -50,7 +52,9 @@ def _require_modest(path: Path) -> None:
         with Image.open(path) as header:
             width, height = header.size
     except (OSError, SyntaxError, ValueError):
-        if path.stat().st_size == 0:
+        with path.open('rb') as file:
+            start = file.read(START)
+        if not start or foreign_format(start) is not None:
             return  # the decoder says so
         raise InputError(f'{path} cannot be decoded: it is damaged, truncated or not an image') from None
     except Image.DecompressionBombError:

@@ -22,6 +22,7 @@ from mmtranspose.commands.command_line import (
 )
 from mmtranspose.commands.detector_arguments import add_detector, detector_of, require_no_detector
 from mmtranspose.commands.model_arguments import add_estimator, load_estimator
+from mmtranspose.commands.needed_weights import telling_all_missing
 from mmtranspose.crops.boxes import whole_image
 from mmtranspose.errors import InputError
 from mmtranspose.files.exported_files import is_exported_file
@@ -108,9 +109,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_arguments(argv)
     require_gradio()
     examples = folder_images(args.examples) if args.examples else []
-    model = load_estimator(args)
-    estimator = pose_estimator(args, model)
-    explorer = Explorer(model, box_finder(args), estimator)
+    with telling_all_missing(args):
+        model = load_estimator(args)
+        find_boxes = box_finder(args)
+    explorer = Explorer(model, find_boxes, pose_estimator(args, model))
     try:
         with sigterm_as_interrupt(), serve(explorer, title_of(args), args.host, args.port, examples) as address:
             print(f'{address} (Ctrl-C ends it)', flush=True)

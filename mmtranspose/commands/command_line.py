@@ -18,10 +18,12 @@ from mmengine.config import DictAction
 from torch import distributed
 
 from mmtranspose.commands.machine_errors import lost_peer, machine_error, original_message
+from mmtranspose.commands.misplaced_inputs import advice, require_no_input
 from mmtranspose.compat import keep_memory
 from mmtranspose.errors import FAILED, INTERRUPTED, MISTAKE, InputError, Preempted, TrainingError
 from mmtranspose.files.exported_files import is_exported_file
 from mmtranspose.loading.zoo import default_weights
+from mmtranspose_cli.parser import CommandParser
 from mmtranspose_cli.terminal import escape_messages, print_any_character, print_error
 
 RESULTS = 'results'  # the folder of results where none is named
@@ -288,17 +290,21 @@ def add_allow_non_finite(arguments: argparse.ArgumentParser) -> None:
     )
 
 
-def parse(arguments: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+def parse(arguments: CommandParser, argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line of a command with :func:`add_model` or :func:`add_launcher`.
 
     Without a checkpoint the model's own weights are taken; ``--local-rank`` sets ``LOCAL_RANK`` where the launcher did
     not.
 
     Raises:
-        InputError: No checkpoint is named and the model comes without weights, or ``--launcher`` names a program that
-            has not started this process.
+        InputError: An image stands where the model or its checkpoint does; no checkpoint is named and the model comes
+            without weights; or ``--launcher`` names a program that has not started this process.
     """
+    words = sys.argv[1:] if argv is None else list(argv)
+    if '--input' in arguments.format_usage():
+        arguments.advice = lambda: advice(words)
     args = arguments.parse_intermixed_args(argv)  # an optional checkpoint may come after options, too
+    require_no_input(args)
     if 'checkpoint' in args and args.checkpoint is None and not is_exported_file(args.config):
         args.checkpoint = default_weights(args.config)
     if 'launcher' not in args:

@@ -65,4 +65,6 @@ def detector_of(args: argparse.Namespace, device: str, instead: str = '', **opti
     except InputError as error:
         if args.det_config is not None:
             raise
-        raise InputError(f'{error} (it is the default detector; --det-config names another{instead})') from error
+        *first, last = error.args
+        error.args = (*first, f'{last} (it is the default detector; --det-config names another{instead})')
+        raise

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from mmtranspose.acceleration import OpenVinoEncoders
@@ -22,7 +21,9 @@ from mmtranspose.commands.command_line import (
     share,
 )
 from mmtranspose.commands.detector_arguments import add_detector, detector_of, require_no_detector
+from mmtranspose.commands.misplaced_inputs import ONE_IMAGE
 from mmtranspose.commands.model_arguments import add_estimator, load_estimator
+from mmtranspose.commands.needed_weights import telling_all_missing
 from mmtranspose.crops.boxes import box_problem, whole_image
 from mmtranspose.errors import DONE, FAILED, InputError
 from mmtranspose.explain.explainer import explain_topdown
@@ -34,6 +35,7 @@ from mmtranspose.inference import BoxFile
 from mmtranspose.inference.box_sources import WHOLE_IMAGE
 from mmtranspose.media import Frame, read_image
 from mmtranspose.results.explanation_files import write_explanations
+from mmtranspose.results.low_scores import LowScores
 from mmtranspose_cli.parser import command_parser
 from mmtranspose_cli.terminal import printable
 
@@ -99,21 +101,18 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add_allow_partial(arguments)
     add_allow_non_finite(arguments)
     args = parse(arguments, argv)
-    require_one_image(args.input, args.checkpoint)
+    require_one_image(args.input)
     return args
 
 
-def require_one_image(image: str, checkpoint: str | None) -> None:
-    """Check that no folder is given, nor a second image, which would be taken for the checkpoint.
+def require_one_image(image: str) -> None:
+    """Check that no folder is given.
 
     Raises:
         InputError: One is.
     """
-    instead = 'give one image (`mmtranspose infer --explain page` takes several, and folders)'
     if Path(image).is_dir():
-        raise InputError(f'--input {image} is a folder; {instead}')
-    if checkpoint is not None and '://' not in checkpoint and cv2.haveImageReader(checkpoint):
-        raise InputError(f'--input takes one image, and {checkpoint} stands where the checkpoint does; {instead}')
+        raise InputError(f'--input {image} is a folder; {ONE_IMAGE}')
 
 
 def _fast(name: str) -> str | Method:
@@ -193,10 +192,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         require_no_detector(args)
     image = read_image(args.input)
     require_writable(args.output_root)
-    bboxes, left_out = usable_boxes(args, image)
     if args.backend is not None and not is_exported_file(args.config):
         raise InputError(f'--backend {args.backend} is for exported files here: a model is explained in PyTorch')
-    model = load_estimator(args)
+    with telling_all_missing(args):
+        bboxes, left_out = usable_boxes(args, image)
+        model = load_estimator(args)
     explanations = explain_topdown(
         model,
         image,
@@ -208,11 +208,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         score_thr=args.kpt_thr,
         flip_test=False if args.no_flip_test else None,
     )
-    if all(one.uncertain.all() for one in explanations):
-        print(f'no keypoint has a score of {args.kpt_thr:g} (--kpt-thr): all are marked as uncertain', file=sys.stderr)
     name, drawn = Path(args.input).name, (args.threshold, args.animation)
     files = write_explanations(args.output_root, name, image, explanations, *drawn, progress=True)
     named = [file for kind in ('page', 'animation', 'maps', 'figures') for file in files[kind]]
     print(printable(f'{counted(len(explanations), "person")}: {", ".join(named)}'))
     print(printable(f'{counted(len(files["overlays"]), "overlay")}: {Path(files["overlays"][0]).parent}'))
+    low_scores = LowScores(args.kpt_thr)
+    low_scores.add(args.input, [one.scores for one in explanations])
+    if low_scores.sentence():
+        print(printable(low_scores.sentence()), file=sys.stderr)
     return FAILED if left_out else DONE

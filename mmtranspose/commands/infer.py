@@ -23,6 +23,7 @@ from mmtranspose.commands.command_line import (
 )
 from mmtranspose.commands.detector_arguments import add_detector, detector_of, require_no_detector
 from mmtranspose.commands.model_arguments import add_estimator, load_estimator
+from mmtranspose.commands.needed_weights import telling_all_missing
 from mmtranspose.commands.shard_arguments import add_sharding, device_of, require_shareable, shard_of
 from mmtranspose.commands.shared_run import SharedRun
 from mmtranspose.detection import PersonDetector
@@ -42,6 +43,7 @@ from mmtranspose.inference.work_units import in_units
 from mmtranspose.keypoint_names import keypoint_index, keypoint_names
 from mmtranspose.media import Source, open_source
 from mmtranspose.results import (
+    LowScores,
     PredictionFiles,
     Progress,
     ResultDrawer,
@@ -342,7 +344,7 @@ def infer(args: argparse.Namespace, source: Source) -> int:
         return SharedRun(args, args.shard, source, pipeline, boxes, draw, model, ids, category, faults, given)()
     source = in_units(source, pipeline.unit_size)
     window = Window(args.show_interval) if args.show else None
-    progress = Progress(source.length)
+    progress = Progress(source.length, low_scores=LowScores(args.kpt_thr))
     try:
         for where, reason in faults:
             progress.skip(where, reason)
@@ -372,4 +374,5 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise InputError(f'--explain {PAGE} is for images, and there is a video or camera; name a keypoint instead')
         if args.shared:
             require_shareable(args, source, args.explain == PAGE)
-        return infer(args, source)
+        with telling_all_missing(args):
+            return infer(args, source)

@@ -7,6 +7,8 @@ import os
 import re
 from collections.abc import Iterator
 
+from mmtranspose.media.foreign_formats import foreign_format
+
 PARTIAL = r'\.\d+\.partial$'  # the end of the name of a file that is not complete yet
 UNREAD_IMAGE = re.compile(r'`(.*)` occurs when loading `(.*)`\.Please check whether', re.DOTALL)  # MMPose's LoadImage
 IN_LOADER = re.compile(r'Caught (\w+) in DataLoader worker process \d+\.\n.*^[\w.]*\b\1: ', re.DOTALL | re.MULTILINE)
@@ -60,6 +62,10 @@ def machine_error(error: BaseException, command: str = '') -> str | None:
 
 def _unread_image(file: str, why: str, command: str) -> str | None:
     """Say what is wrong with an image file; ``why`` is what OpenCV or the system said."""
+    cure = '; mend it or take it out of the annotations' if command in OF_DATASETS else ''
+    again = f', {GONE_ON[command]}' if cure and command in GONE_ON else ''
+    if '\0' not in file and os.path.isfile(file) and (foreign := _foreign_format(file)) is not None:
+        return f'image {file} {foreign}{cure}{again}'
     told = SYSTEM_ERROR.search(why)
     number = int(told[1]) if told else None
     if number not in (None, errno.ENOENT, errno.EISDIR, errno.ENOTDIR):
@@ -70,9 +76,16 @@ def _unread_image(file: str, why: str, command: str) -> str | None:
         fault = ' '.join(why.split())
     else:
         fault = 'it cannot be decoded' if os.path.getsize(file) else 'it is empty (0 bytes)'
-    cure = '; mend it or take it out of the annotations' if command in OF_DATASETS else ''
-    again = f', {GONE_ON[command]}' if cure and command in GONE_ON else ''
     return f'image {file} is missing or damaged: {fault}{cure}{again}'
+
+
+def _foreign_format(file: str) -> str | None:
+    """What the file of an image is that OpenCV does not decode, if it is of another format; see `media`."""
+    try:
+        with open(file, 'rb') as opened:
+            return foreign_format(opened.read())
+    except OSError:
+        return None
 
 
 def lost_peer(error: BaseException) -> str | None:

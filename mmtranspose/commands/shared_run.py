@@ -18,7 +18,7 @@ from mmtranspose.inference.image_ids import ImageIds, PathSuffixMap
 from mmtranspose.inference.pipeline import TopdownResult
 from mmtranspose.inference.work_units import UnitEnd, WorkUnit, source_of, work_units
 from mmtranspose.media import Frame, Source
-from mmtranspose.results import PredictionFiles, Progress, ResultDrawer, ResultsFolder, write_and_show
+from mmtranspose.results import LowScores, PredictionFiles, Progress, ResultDrawer, ResultsFolder, write_and_show
 from mmtranspose.results.finished_units import PARTS, FinishedUnits
 from mmtranspose.results.merging import merge_units
 from mmtranspose.results.shards import Shard, alone, in_words, reserved, shards_of
@@ -86,7 +86,8 @@ class SharedRun:
         for unit in units:
             unit.passed_over = unit.number not in todo
         source = source_of(units)
-        progress = Progress(source.length, shown=shard.number == 1 or self.args.launcher == 'none')
+        shown = shard.number == 1 or self.args.launcher == 'none'
+        progress = Progress(source.length, shown, LowScores(self.args.kpt_thr))
         try:
             if len(todo) < len(mine):
                 progress.note(f'shard {shard}: {len(mine) - len(todo)} of {len(mine)} parts are finished')

@@ -145,7 +145,8 @@ def _annotation_problems(
 def _people_problems(found: Annotations, meta: DatasetMeta) -> Iterator[Problem]:
     names = keypoint_names(meta)
     if found.categories is not None and isinstance(found.content, dict):
-        yield from check_categories(found.categories, carried_categories(found.content), meta)
+        misfits = not found.people and any(problem.kind == 'keypoints-length' for problem in found.problems)
+        yield from check_categories(found.categories, carried_categories(found.content), meta, misfits)
     yield from check_boxes(found)
     yield from check_keypoints(found, names)
     yield from check_coordinates(found)

@@ -126,16 +126,19 @@ def check_head(num_outputs: int, out_channels: int | None, num_outer: int) -> It
         yield Problem('keypoint-count', f'model.head.out_channels is {out_channels}, the dataset has {num_outputs}')
 
 
-def check_categories(categories: list[dict], carried: list[int | str], meta: DatasetMeta) -> Iterator[Problem]:
+def check_categories(
+    categories: list[dict], carried: list[int | str], meta: DatasetMeta, misfits: bool = False
+) -> Iterator[Problem]:
     """Compare the names and the order of keypoints in an annotation file with metainfo's, which is what MMPose uses.
 
-    Only the first difference is named. A category with another number of keypoints tells nothing: dataset classes put
-    other keypoints in their place, or after them.
+    The first difference is named, and then the names of both. A category with fewer keypoints tells nothing as long as
+    people fit: dataset classes put other keypoints in their place, or after them.
 
     Args:
         categories (list[dict]): The annotation file's categories.
         carried (list[int | str]): Ids of the categories that people carry.
         meta (DatasetMeta): The dataset's metainfo.
+        misfits (bool): Whether nobody has as many keypoints as metainfo.
     """
     names = keypoint_names(meta)
     used = [one for one in categories if one['id'] in carried] or categories[:1]
@@ -143,11 +146,17 @@ def check_categories(categories: list[dict], carried: list[int | str], meta: Dat
     if not named:
         yield Problem('keypoint-names-missing', 'no entry of categories that people carry has keypoints')
     for category in named:
-        if len(category['keypoints']) == len(names):
-            yield from _check_order(category['keypoints'], names, f'category {category.get("name")!r}')
-        elif len(category['keypoints']) > len(names):
-            text = f'category {category.get("name")!r} names {len(category["keypoints"])}, metainfo {len(names)}'
-            yield Problem('keypoint-names-number', text)
+        found, where = category['keypoints'], f'category {category.get("name")!r}'
+        if len(found) == len(names):
+            yield from _check_order(found, names, where)
+        elif misfits or len(found) > len(names):
+            kind = 'keypoints-of-another' if misfits else 'keypoint-names-number'
+            yield Problem(kind, f'{where} names {len(found)}, metainfo {len(names)}{_both(found, names)}')
+
+
+def _both(found: list[str], names: list[str]) -> str:
+    """The names of the file's keypoints beside those of metainfo, in order, to be copied into the config."""
+    return f'. The file has {", ".join(map(str, found))}; metainfo has {", ".join(names)}'
 
 
 def _check_order(found: list[str], names: list[str], where: str) -> Iterator[Problem]:
@@ -156,6 +165,6 @@ def _check_order(found: list[str], names: list[str], where: str) -> Iterator[Pro
     moved = [k for k in differing if canonical(str(found[k])) in known]
     if differing:
         first = (moved or differing)[0]
-        rest = f'; {len(differing)} of {len(found)} differ'
+        rest = f'; {len(differing)} of {len(found)} differ{_both(found, names)}'
         kind = 'keypoint-order' if moved else 'keypoint-names'
         yield Problem(kind, f'{where}: keypoints[{first}] is {found[first]!r}, in metainfo {names[first]!r}{rest}')

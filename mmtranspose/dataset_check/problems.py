@@ -42,6 +42,9 @@ KINDS = {
     'sigmas': Kind('error', '', 'CocoMetric weighs errors by sigmas; give one positive number below 1 a keypoint'),
     'keypoint-count': Kind('error', '', 'the numbers of keypoints differ; use the config of this dataset'),
     'keypoint-converter': Kind('error', '', 'the pipeline stops there; correct its KeypointConverter'),
+    'keypoints-of-another': Kind(
+        'error', '', "the config describes other keypoints than the file has; number the file's in keypoint_info"
+    ),
     'keypoint-order': Kind('error', '', 'the file has its keypoints in another order than metainfo; reorder metainfo'),
     'keypoint-names': Kind('warning', '', 'the file calls keypoints by other names than metainfo; compare their order'),
     'keypoint-names-number': Kind('warning', '', 'the file names more keypoints than metainfo has; compare them'),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ from mmdet.apis import init_detector
 from mmdet.models.detectors import BaseDetector
 from mmdet.registry import DATASETS
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from mmpose.apis.inferencers.utils import default_det_models
+from torch import nn
 
 from mmtranspose.compat import mmdet_warnings
 from mmtranspose.compat.upstream import listed_models
@@ -24,6 +28,7 @@ from mmtranspose.loading.init_model import require_device
 from mmtranspose.loading.weights_comparison import shortlist
 from mmtranspose.loading.zoo import find_config, names_of
 from mmtranspose.typing import PathLike
+from mmtranspose_cli.terminal import printable
 
 PERSON_DETECTOR = 'human'  # MMPose's name of its own person detector, RTMDet-m
 
@@ -62,14 +67,27 @@ def load_detector(
             f"detector {config} needs a checkpoint (--det-checkpoint): only the models of mmdet's zoo and "
             f'{PERSON_DETECTOR}, the person detector of MMPose, bring their own'
         )
-    content = Checkpoint.read(source)
-    content.require_as_written()
+    with of_the_detector():
+        content = Checkpoint.read(source)
+        content.require_as_written()
     model = _build(cfg, str(config))
-    _require_match(model, content)
+    with of_the_detector():
+        _require_match(model, content)
     content.load_into(model)
     with DefaultScope.overwrite_default_scope('mmdet'):
-        model.dataset_meta = dict(classes=class_names(content, cfg))
+        model.dataset_meta = dict(classes=class_names(content, cfg, num_classes(model)))
     return model.to(device)
+
+
+@contextmanager
+def of_the_detector() -> Iterator[None]:
+    """Let errors that begin with ``checkpoint`` say that it is the person detector's: a pose model has one, too."""
+    try:
+        yield
+    except InputError as error:
+        if str(error).startswith('checkpoint '):
+            error.args = (f"the person detector's {error.args[0]}", *error.args[1:])
+        raise
 
 
 def find_detector(name: str) -> tuple[str, str | None]:
@@ -138,12 +156,25 @@ def _require_match(model: BaseDetector, checkpoint: Checkpoint) -> None:
         )
 
 
-def class_names(checkpoint: Checkpoint, cfg: Config) -> tuple[str, ...]:
+def num_classes(model: BaseDetector) -> int | None:
+    """Number of classes that a detector tells apart; None where its head does not say."""
+    for head in (getattr(model, 'bbox_head', None), getattr(model, 'roi_head', None)):
+        heads = getattr(head, 'bbox_head', head)  # of two stages, perhaps several in a cascade
+        last = heads[-1] if isinstance(heads, nn.ModuleList) else heads
+        number = getattr(last, 'num_classes', None)
+        if isinstance(number, int):
+            return number
+    return None
+
+
+def class_names(checkpoint: Checkpoint, cfg: Config, number: int | None = None) -> tuple[str, ...]:
     """Find the names of a detector's classes: in the checkpoint, else in the test data of the config.
 
     Args:
         checkpoint (Checkpoint): The detector's; those of mmdet 2 name the classes, too.
         cfg (Config): The detector's.
+        number (int | None): How many classes the detector has. Other numbers of names are not taken: the dataset class
+            of the config may bring COCO's, although the detector was trained on others. None: unknown.
 
     Returns:
         tuple[str, ...]: In the order of the labels; empty where neither names the classes.
@@ -158,32 +189,49 @@ def class_names(checkpoint: Checkpoint, cfg: Config) -> tuple[str, ...]:
     )
     for source in sources:
         for key in ('classes', 'CLASSES'):
-            names = source.get(key)
-            if names:
-                return (names,) if isinstance(names, str) else tuple(map(str, names))
+            names = source.get(key) or ()
+            names = (names,) if isinstance(names, str) else tuple(map(str, names))
+            if names and number in (None, len(names)):
+                return names
     return ()
 
 
-def person_category(classes: Sequence[str], category: int | None, detector: str) -> int:
+def person_category(classes: Sequence[str], category: int | None, detector: str, number: int | None = None) -> int:
     """Find the label that counts as a person.
 
     Args:
-        classes (Sequence[str]): The names of the detector's classes, in the order of the labels.
+        classes (Sequence[str]): The names of the detector's classes, in the order of the labels; empty if unknown.
         category (int | None): The label that is asked for; None asks for the class named person.
         detector (str): The detector's name, for messages.
+        number (int | None): How many classes the detector has; None: as many as names.
 
     Raises:
-        InputError: There is no such class; the message lists the classes.
+        InputError: There is no such class; the message lists the classes. Where that is not known, the log gets a
+            warning instead, as for a detector of one class that has no name.
     """
-    numbered = shortlist([f'{number} {name}' for number, name in enumerate(classes)]) or 'none that it names'
+    numbered = shortlist([f'{label} {name}' for label, name in enumerate(classes)])
+    number = len(classes) if number is None else number
+    if not numbered:
+        numbered = f'not named; their numbers go from 0 to {number - 1}' if number else 'none that it names'
+    if category is None and number == 1 and not classes:
+        _warn(f'detector {detector} does not name its only class: it is taken for person')
+        return 0
     if category is None:
-        people = [number for number, name in enumerate(classes) if name.lower() == 'person']
+        people = [label for label, name in enumerate(classes) if name.lower() == 'person']
         if not people:
             raise InputError(
                 f'detector {detector} has no class person; its classes are {numbered}. Give the number of the one to '
                 'take with --det-cat-id'
             )
         return people[0]
-    if category < 0 or (classes and category >= len(classes)):
-        raise InputError(f'detector {detector} has no class number {category} (--det-cat-id); it has {numbered}')
+    if category < 0 or (number and category >= number):
+        raise InputError(
+            f'detector {detector} has no class number {category} (--det-cat-id); its classes are {numbered}'
+        )
+    if not number:
+        _warn(f'detector {detector} does not tell whether it has a class number {category} (--det-cat-id)')
     return category
+
+
+def _warn(words: str) -> None:
+    print_log(printable(words), 'current', logging.WARNING)

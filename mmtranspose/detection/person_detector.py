@@ -17,7 +17,7 @@ from mmengine.structures import InstanceData
 from mmpose.evaluation.functional import nms
 
 from mmtranspose.compat.mmcv_ops import MissingOpError
-from mmtranspose.detection.detector_loading import PERSON_DETECTOR, load_detector, person_category
+from mmtranspose.detection.detector_loading import PERSON_DETECTOR, load_detector, num_classes, person_category
 from mmtranspose.errors import InputError
 from mmtranspose.media import as_image
 from mmtranspose.typing import PathLike
@@ -62,7 +62,8 @@ class PersonDetector:
         self.bbox_thr = bbox_thr
         self.nms_thr = nms_thr
         self.model = load_detector(config, checkpoint, device, cfg_options)
-        self.category = person_category(self.model.dataset_meta['classes'], category, self.name)
+        classes = self.model.dataset_meta['classes']
+        self.category = person_category(classes, category, self.name, num_classes(self.model))
         self.pipeline = _array_pipeline(self.model.cfg, self.name)
 
     @torch.no_grad()

@@ -15,9 +15,9 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmtranspose.compat import checkpoint_files
 from mmtranspose.compat.checkpoint_files import LEGACY, ZIP, DamagedFileError, load_local
 from mmtranspose.errors import InputError, reason
-from mmtranspose.loading.download import WEB_PAGES, fetched, is_web
+from mmtranspose.loading.download import WEB_PAGES, NotFetched, fetched, is_web
 from mmtranspose.loading.safetensors_meta import read_safetensors
-from mmtranspose.loading.zoo import weights_sha256
+from mmtranspose.loading.zoo import bundled_models, models, weights_sha256
 
 # Modules of Python that hold data types. All others of Python's own can run code, or reach what does.
 DATA_MODULES = {
@@ -43,7 +43,15 @@ def read_content(path: str) -> Any:
         )
     if not is_web(path):
         return _read(path)
-    file = str(fetched(path, weights_sha256(path)))
+    try:
+        file = str(fetched(path, weights_sha256(path)))
+    except NotFetched as error:
+        if path in (model['Weights'] for model in models()):
+            error.args = (
+                *error.args,
+                f'{" or ".join(bundled_models())} works without a network: it comes with the package',
+            )
+        raise
     try:
         return _read(file)
     except InputError as error:

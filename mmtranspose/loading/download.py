@@ -39,6 +39,21 @@ class _FetchError(Exception):
     """Why a file could not be fetched; ends a sentence that names it."""
 
 
+class NotFetched(InputError):
+    """A file cannot be downloaded.
+
+    Args:
+        what (str): Which file, and why.
+        *cures (str): What to do instead.
+    """
+
+    def __init__(self, what: str, *cures: str):
+        super().__init__(what, *cures)
+
+    def __str__(self) -> str:
+        return '; '.join(self.args)
+
+
 def is_web(path: str) -> bool:
     """Whether a path is a URL that :func:`fetched` takes."""
     return path.lower().startswith(('http://', 'https://'))
@@ -74,37 +89,39 @@ def fetched(url: str, sha256: str | None = None) -> Path:
         Path: The file, below ``torch.hub.get_dir()``.
 
     Raises:
-        InputError: The file cannot be fetched or written, or is not the published one; the message says where to put
-            it by hand. Or a file of the same name was fetched from elsewhere.
+        NotFetched: The file cannot be fetched, or is not the published one; the message says where to put it by hand.
+        InputError: It cannot be written, or a file of the same name was fetched from elsewhere.
     """
     path = cached_path(url)
-    told: list[str | None] = [None]
+    told: list[InputError | None] = [None]
     with ONE_AT_A_TIME:
         if is_main_process():
             told = [_problem(url, path, sha256)]
         broadcast_object_list(told)
         problem = told[0] or (None if path.is_file() else _problem(url, path, sha256))
     if problem:
-        raise InputError(problem)
+        raise problem
     return path
 
 
-def _problem(url: str, path: Path, sha256: str | None) -> str | None:
-    """See to it that the file is there; returns a sentence if it cannot be."""
+def _problem(url: str, path: Path, sha256: str | None) -> InputError | None:
+    """See to it that the file is there; returns the error if it cannot be."""
     expected = sha256 or hash_in_name(path.name)
     note = path.with_name(f'{path.name}.url')  # where a file came from whose name is not its hash
     try:
         if path.is_file():
             origin = note.read_text(encoding='utf-8').strip() if note.is_file() and expected is None else url
             if origin != url:
-                return f'checkpoint {url}: {path} has the same name and came from {origin}; move it away, and {note}'
+                return InputError(
+                    f'checkpoint {url}: {path} has the same name and came from {origin}; move it away, and {note}'
+                )
             print_log(printable(f'{url}: taken from {path}'), 'current')
             return None
         _fetch(url, path, expected, note if expected is None else None)
     except _FetchError as error:
-        return f'checkpoint {url} cannot be downloaded: {error}; you can put the file at {path} by hand'
+        return NotFetched(f'checkpoint {url} cannot be downloaded: {error}', f'you can put the file at {path} by hand')
     except OSError as error:
-        return (
+        return InputError(
             f'checkpoint {url} cannot be kept at {path} ({_words(error)}): make room or give permission there, or set '
             'TORCH_HOME to another folder'
         )

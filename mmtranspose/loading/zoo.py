@@ -118,6 +118,11 @@ def default_weights(config: PathLike, advice: str = 'name a checkpoint after the
     raise InputError(f'{config} comes without weights: {advice}')
 
 
+def bundled_models() -> list[str]:
+    """The names of the models whose weights come with the package, so that they need no network."""
+    return [names_of(one)[-1] for one in models() if one['Weights'] and '://' not in one['Weights']]
+
+
 def weights_sha256(url: str) -> str | None:
     """The SHA-256 of released weights, where ``Metadata`` of their metafile has it (``Weights SHA256``); else None."""
     return next((one.get('Metadata', {}).get('Weights SHA256') for one in models() if one['Weights'] == url), None)

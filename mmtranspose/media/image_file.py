@@ -22,6 +22,7 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from mmtranspose.errors import InputError
 from mmtranspose.files.output_paths import partial_file
+from mmtranspose.media.foreign_formats import foreign_format
 from mmtranspose.media.frame import Frame, Unreadable
 from mmtranspose.typing import PathLike
 
@@ -171,7 +172,7 @@ def _decode(data: bytes) -> np.ndarray:
         image = _by_pillow(data, 'WEBP') if _is_webp_with_exif(data) else None
     image = _by_opencv(data) if image is None else image
     if image is None:
-        raise _Refused('is damaged, truncated or not an image')
+        raise _Refused(foreign_format(data) or 'is damaged, truncated or not an image')
     if image.max() < DARK:
         _require_8_bits(data)
     return image

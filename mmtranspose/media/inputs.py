@@ -15,6 +15,7 @@ import numpy as np
 
 from mmtranspose.errors import InputError
 from mmtranspose.media.camera import CameraInput
+from mmtranspose.media.foreign_formats import foreign_format
 from mmtranspose.media.frame import Frame, Unreadable
 from mmtranspose.media.image_array import UnusableArray, array_as_image
 from mmtranspose.media.image_file import ImageInput
@@ -170,6 +171,10 @@ def _file_input(path: str) -> Input:
         return VideoInput(path)
     if suffix in IMAGE_SUFFIXES or cv2.haveImageReader(path):
         return ImageInput(path)
+    with open(path, 'rb') as file:
+        foreign = foreign_format(file.read())
+    if foreign is not None:
+        raise InputError(f'input {path} {foreign}')
     raise InputError(
         f'input {path} is neither an image nor a video by its name: images end in '
         f'{", ".join(sorted(IMAGE_SUFFIXES))}; videos in {", ".join(sorted(VIDEO_SUFFIXES))}'

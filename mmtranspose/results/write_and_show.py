@@ -15,6 +15,7 @@ from mmtranspose.files.text_tables import counted
 from mmtranspose.inference.background import Background
 from mmtranspose.inference.pipeline import TopdownResult
 from mmtranspose.inference.work_units import UnitEnd
+from mmtranspose.results.low_scores import LowScores
 from mmtranspose.results.results_folder import ResultDrawer, ResultsFolder
 from mmtranspose.results.units_folder import UnitsFolder
 from mmtranspose.results.window import Window
@@ -31,6 +32,7 @@ class Progress:
     Args:
         total (int | None): Number of frames; None where it is unknown.
         shown (bool): Show the bar.
+        low_scores (LowScores | None): Looks at each result; what it says is printed at the end.
 
     Attributes:
         frames (int): Number of frames that are finished.
@@ -38,7 +40,8 @@ class Progress:
         skipped (int): Number of frames and boxes that could not be used.
     """
 
-    def __init__(self, total: int | None = None, shown: bool = True):
+    def __init__(self, total: int | None = None, shown: bool = True, low_scores: LowScores | None = None):
+        self._low_scores = low_scores
         self.frames = self.people = self.skipped = 0
         self._moving = False
         self._start = time.perf_counter()
@@ -49,6 +52,9 @@ class Progress:
         self.frames += 1
         self.people += len(result.samples)
         self._moving |= result.frame.video is not None
+        if self._low_scores is not None:
+            scores = [one.pred_instances.keypoint_scores[0] for one in result.samples]
+            self._low_scores.add(result.frame.name, scores)
         self._bar.set_postfix({'people/s': f'{self.people / self._seconds():.1f}'}, refresh=False)
         self._bar.update()
 
@@ -63,8 +69,10 @@ class Progress:
             tqdm.write(printable(text), file=sys.stderr)
 
     def close(self) -> None:
-        """End the bar."""
+        """End the bar, and warn of low scores."""
         self._bar.close()
+        if self._low_scores is not None:
+            self.note(self._low_scores.sentence())
 
     def summary(self) -> str:
         """The counts and the speed in words."""

@@ -48,6 +48,12 @@ class TestPeople:
             undone(session, clicks, *controls(bbox_thr=0.7))
             assert session.choice is None
 
+    def test_low_scores_are_told(self, page, session):
+        told = 'This image: 34 of 34 keypoints of 2 people score below 1e+09; is the whole person, head to feet, inside'
+        assert told in page.refresh(session, EXPLAIN, *controls(kpt_thr=1e9))[2]
+        assert told not in page.refresh(session, PAINT, *controls(kpt_thr=1e9))[2]
+        assert 'score below' not in page.refresh(session, EXPLAIN, *controls(kpt_thr=-1e9))[2]
+
     def test_whose_pose_is_compared_is_marked(self, page, session):
         people = page.refresh(session, EXPLAIN, *controls())[3]
         assert [value for _, value in people['choices']] == [0, 1] and people['value'] == 0

@@ -12,9 +12,10 @@ from weights_server import weights_server
 from mmtranspose.apis import InputError
 from mmtranspose.commands import detect as detect_command
 from mmtranspose.detection import PersonDetector
-from mmtranspose.loading import download, zoo
+from mmtranspose.loading import checkpoint_content, download, zoo
 from mmtranspose.media import read_image
 
+DETECTOR_TOO = ["the person detector's checkpoint"]
 ANNOTATIONS = 'annotations/person_keypoints_val.json'
 
 
@@ -32,7 +33,9 @@ def server(tiny_config, tiny_checkpoint, detector_files, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / 'here')
     with weights_server() as server:
         entry = dict(Name='tiny', Config=tiny_config, Weights=server.add(tiny_checkpoint, 'tiny.pth'), Metadata={})
-        monkeypatch.setattr(zoo, 'models', lambda: [entry])
+        bundled = dict(Name='bundled', Config=tiny_config, Weights=tiny_checkpoint, Metadata={})
+        monkeypatch.setattr(zoo, 'models', lambda: [entry, bundled])
+        monkeypatch.setattr(checkpoint_content, 'models', zoo.models)
         human = dict(model=detector_files[0], weights=server.add(detector_files[1]), cat_ids=(0,))
         monkeypatch.setitem(default_det_models, 'human', human)
         yield server
@@ -132,15 +135,42 @@ def test_detect_takes_words_and_options_in_any_order():
     assert (args.det_config, args.det_checkpoint, args.ann_file) == ('a.py', 'a.pth', 'b.json')
 
 
-def test_no_network(server, street, run_command, tmp_path):
+def test_no_network(server, street, people, run_command, tmp_path):
     server.answers['detector.pth'] = lambda to: to.send_error(503)
     kept = tmp_path / 'torch' / 'hub' / 'checkpoints' / 'detector.pth'
     with pytest.raises(InputError) as caught:
         run_command('infer', 'tiny', '--input', street)
+    gone = f"the person detector's checkpoint {server.url}/detector.pth cannot be downloaded: HTTP Error 503: Service "
+    said = str(caught.value)
+    assert said.startswith(f'{gone}Unavailable. Without a network')
+    assert f"- the person detector's checkpoint: {server.url}/detector.pth as {kept}\n" in said
+    assert f'- the checkpoint of tiny: {server.url}/tiny.pth as {kept.with_name("tiny.pth")}\n' in said
+    assert 'Or take bundled, which comes with the package, and --bboxes whole-image' in said
+    with pytest.raises(InputError) as caught:  # a command that lists none, as it has no other checkpoint
+        run_command('detect', people / ANNOTATIONS, '--img-root', people / 'val', '--out', 'boxes.json')
     assert str(caught.value).startswith(
-        f'checkpoint {server.url}/detector.pth cannot be downloaded: HTTP Error 503: Service Unavailable; you can put '
-        f'the file at {kept} by hand (it is the default detector; --det-config names another, --bboxes FILE.json'
+        f'{gone}Unavailable; you can put the file at {kept} by hand (it is the default detector; --det-config names'
     )
+
+
+@pytest.mark.parametrize('command', ['infer', 'explain', 'app'])
+def test_only_what_is_missing_is_listed(server, street, run_command, command):
+    """The pose checkpoint of a command with boxes alone; and of one with a detector that is there, too."""
+    server.answers['tiny.pth'] = lambda to: to.send_error(404)
+    inputs = () if command == 'app' else ('--input', street)
+    for boxes in ((), ('--bboxes', 'whole-image')):
+        with pytest.raises(InputError) as caught:
+            run_command(command, 'tiny', *inputs, *boxes)
+        listed = [line for line in str(caught.value).splitlines() if line.startswith('- ')]
+        whole = ['the checkpoint of tiny']
+        fetched_before = command != 'app' or boxes  # app loads its model first
+        assert [line[2:].split(':')[0] for line in listed] == whole + ([] if fetched_before else DETECTOR_TOO)
+
+
+def test_commands_of_one_model_name_what_works_without_a_network(server, run_command):
+    server.answers['tiny.pth'] = lambda to: to.send_error(404)
+    with pytest.raises(InputError, match='tiny.pth by hand; bundled works without a network: it comes with the'):
+        run_command('test', 'tiny')
 
 
 def test_mmposes_own_person_detector():

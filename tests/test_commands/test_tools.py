@@ -149,7 +149,7 @@ class TestExplain:
         out = explain([[70, 130, 120, 200]], '--no-affect', '--no-flip-test', '--kpt-thr', '2')
         said = capsys.readouterr()
         assert said.out.startswith('1 person: ')
-        assert 'no keypoint has a score of 2 (--kpt-thr): all are marked as uncertain' in said.err
+        assert '000000000001.jpg: 17 of 17 keypoints score below 2; is the whole person, head to feet,' in said.err
         assert 'files: 100%' in said.err and '20/20' in said.err  # page, maps, figure and overlays
         overlay = cv2.imread(str(out / '000000000001_overlays' / '000_nose.jpg')).astype(int)
         image = cv2.imread(str(first_image)).astype(int)

@@ -34,6 +34,20 @@ class TestCheckData:
         report = check_data(cfg, LOADERS)
         assert report.findings == {} and [one['split'] for one in report.splits] == ['train', 'val, test']
 
+    def test_template_for_other_keypoints(self, cfg):
+        """The fine-tuning template as it comes, on people of 17 keypoints: the names of both are told."""
+        template = load_config('td-hm_transpose-r-a3_finetune-1xb28-50e_custom-256x192')
+        cfg.train_dataloader.dataset.metainfo = template.metainfo
+        with pytest.raises(InputError) as caught:
+            check_data(cfg, ('train_dataloader',))
+        first = next(line for line in caught.value.details if line.startswith('    category'))
+        assert first.startswith("    category 'person' names 17, metainfo 7. The file has nose, left_eye, right_eye, ")
+        assert first.endswith(
+            'right_ankle; metainfo has head, left_shoulder, right_shoulder, left_hand, right_hand, '
+            'left_foot, right_foot'
+        )
+        assert 'error: train: keypoints-of-another: ' in str(caught.value)
+
     def test_only_the_loaders_in_use_are_checked(self, cfg, root):
         (root / TRAIN).unlink()
         check_data(cfg, ('val_dataloader', 'test_dataloader'))

@@ -139,6 +139,10 @@ def test_head(channels, wrong):
     assert bool(list(keypoint_definition.check_head(3, channels, 3))) == wrong
 
 
+def both(names):
+    return f'. The file has {names}; metainfo has nose, left_eye, right_eye'
+
+
 @pytest.mark.parametrize(
     ('names', 'expected'),
     [
@@ -148,15 +152,32 @@ def test_head(channels, wrong):
         (7, [('keypoint-names-missing', 'no entry of categories that people carry has keypoints')]),
         (
             ['nose', 'left_eye', 'right_eye', 'chin'],
-            [('keypoint-names-number', "category 'face' names 4, metainfo 3")],
+            [
+                (
+                    'keypoint-names-number',
+                    "category 'face' names 4, metainfo 3" + both('nose, left_eye, right_eye, chin'),
+                )
+            ],
         ),
         (
             ['snout', 'right_eye', 'left_eye'],
-            [('keypoint-order', "category 'face': keypoints[1] is 'right_eye', in metainfo 'left_eye'; 3 of 3 differ")],
+            [
+                (
+                    'keypoint-order',
+                    "category 'face': keypoints[1] is 'right_eye', in metainfo 'left_eye'; 3 of 3 differ"
+                    + both('snout, right_eye, left_eye'),
+                )
+            ],
         ),
         (
             ['snout', 'left_eye', 'right_eye'],
-            [('keypoint-names', "category 'face': keypoints[0] is 'snout', in metainfo 'nose'; 1 of 3 differ")],
+            [
+                (
+                    'keypoint-names',
+                    "category 'face': keypoints[0] is 'snout', in metainfo 'nose'; 1 of 3 differ"
+                    + both('snout, left_eye, right_eye'),
+                )
+            ],
         ),
     ],
 )

@@ -1,5 +1,7 @@
 """People by a detector of mmdet: what is found, and what is refused."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -7,13 +9,20 @@ from mmdet.apis import inference_detector
 from mmengine.registry import DefaultScope, init_default_scope
 from mmpose.evaluation.functional import nms
 from tiny_detector import CONFIG, write_detector
+from torch import nn
 
 from mmtranspose.compat.mmcv_ops import MissingOpError
-from mmtranspose.detection import PersonDetector
-from mmtranspose.detection.detector_loading import find_detector, load_detector
+from mmtranspose.detection import PersonDetector, detector_loading
+from mmtranspose.detection.detector_loading import find_detector, load_detector, num_classes, person_category
 from mmtranspose.errors import InputError
 
 CLASSES = ('dog', 'Person', 'cat')
+
+
+def cascade(number):
+    stages = nn.ModuleList([nn.Identity(), nn.Identity()])
+    stages[-1].num_classes = number
+    return stages
 
 
 @pytest.fixture(scope='module')
@@ -107,13 +116,53 @@ def test_one_class_named_by_the_checkpoint_alone(tmp_path):
     assert PersonDetector(*files).category == 0
 
 
-def test_classes_of_the_config_where_the_checkpoint_names_none(tmp_path):
+def test_classes_of_the_config_where_the_checkpoint_names_none(tmp_path, monkeypatch):
     config, checkpoint = write_detector(tmp_path)
     torch.save(dict(state_dict=torch.load(checkpoint)['state_dict']), checkpoint)
     assert load_detector(config, checkpoint).dataset_meta['classes'] == ('person',)  # of metainfo
     options = {'test_dataloader.dataset.metainfo': None}
-    classes = load_detector(config, checkpoint, cfg_options=options).dataset_meta['classes']
-    assert len(classes) == 80 and classes[0] == 'person'  # of mmdet's CocoDataset
+    assert load_detector(config, checkpoint, cfg_options=options).dataset_meta['classes'] == ()  # CocoDataset names 80
+    logged = []
+    monkeypatch.setattr(detector_loading, '_warn', logged.append)
+    assert PersonDetector(config, checkpoint, cfg_options=options).category == 0
+    assert logged == [f'detector {config} does not name its only class: it is taken for person']
+
+
+def test_names_that_are_not_as_many_as_the_detectors_classes(files, tmp_path):
+    """The dataset class names 80 classes, 0 person, and the config one: neither are those of a detector of three."""
+    config, checkpoint = files[0], str(tmp_path / 'unnamed.pth')
+    torch.save(dict(state_dict=torch.load(files[1])['state_dict']), checkpoint)
+    unnamed = 'its classes are not named; their numbers go from 0 to 2'
+    with pytest.raises(InputError, match=f'has no class person; {unnamed}. Give the number'):
+        PersonDetector(config, checkpoint)
+    with pytest.raises(InputError, match=rf'has no class number 5 \(--det-cat-id\); {unnamed}'):
+        PersonDetector(config, checkpoint, category=5)
+    assert PersonDetector(config, checkpoint, category=2).category == 2
+
+
+@pytest.mark.parametrize(
+    ('parts', 'number'),
+    [
+        (dict(bbox_head=SimpleNamespace(num_classes=3)), 3),
+        (dict(roi_head=SimpleNamespace(bbox_head=SimpleNamespace(num_classes=4))), 4),
+        (dict(rpn_head=SimpleNamespace(num_classes=1), roi_head=SimpleNamespace(bbox_head=cascade(5))), 5),
+        (dict(panoptic_head=SimpleNamespace()), None),
+    ],
+)
+def test_number_of_classes(parts, number):
+    assert num_classes(SimpleNamespace(**parts)) == number
+
+
+def test_class_of_a_detector_that_tells_nothing_of_its_classes(monkeypatch):
+    logged = []
+    monkeypatch.setattr(detector_loading, '_warn', logged.append)
+    assert person_category((), 4, 'x.py') == 4
+    assert logged == ['detector x.py does not tell whether it has a class number 4 (--det-cat-id)']
+
+
+def test_checkpoint_is_called_the_detectors(files):
+    with pytest.raises(InputError, match="^the person detector's checkpoint no.pth does not exist$"):
+        PersonDetector(files[0], 'no.pth')
 
 
 class TestNames:

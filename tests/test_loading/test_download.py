@@ -4,6 +4,7 @@ import errno
 import hashlib
 import io
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from mmtranspose.errors import InputError
 from mmtranspose.loading import download, zoo
 from mmtranspose.loading.checkpoint import Checkpoint
 from mmtranspose.loading.config import load_config
-from mmtranspose.loading.download import cached_path, fetched, hash_in_name
+from mmtranspose.loading.download import NotFetched, cached_path, fetched, hash_in_name
 
 WEIGHTS = {'w': torch.arange(5000.0)}
 
@@ -270,9 +271,10 @@ class TestByName:
 
 def test_ranks_that_do_not_fetch_are_told(url, server, monkeypatch):
     """Rank 1 takes what rank 0 says; it fetches only where it does not see the file."""
+    words = pickle.loads(pickle.dumps(NotFetched('no network', 'a cure')))
     monkeypatch.setattr(download, 'is_main_process', lambda: False)
-    monkeypatch.setattr(download, 'broadcast_object_list', lambda told: told.__setitem__(0, 'no network'))
-    with pytest.raises(InputError, match='^no network$'):
+    monkeypatch.setattr(download, 'broadcast_object_list', lambda told: told.__setitem__(0, words))
+    with pytest.raises(NotFetched, match='^no network; a cure$'):
         fetched(url)
     assert server.asked == []
     monkeypatch.setattr(download, 'broadcast_object_list', lambda told: None)

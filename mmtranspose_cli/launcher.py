@@ -30,6 +30,7 @@ DEFAULT_PORT = 29500  # of several machines, which must agree
 HELD = 5.0  # seconds that messages of other ranks than 0 are held back
 OTHERS = 3.0  # seconds that the others get to end by themselves after one has failed
 WRITING = 600.0  # the same after a signal: they may be writing a checkpoint
+READING = 1.0  # seconds that what the processes said last is waited for
 ENDING = 10.0  # seconds between SIGTERM and SIGKILL
 
 
@@ -158,6 +159,11 @@ class Worker:
             self.ended = time.monotonic()
         return code if code is None or code >= 0 else 128 - code
 
+    def read_to_the_end(self, until: float) -> None:
+        """Wait for the rest of what it said before it ended, at most until then: a child of it may go on."""
+        if self.process.stderr is not None:
+            self._reader.join(max(0.0, until - time.monotonic()))
+
     @property
     def explains(self) -> bool:
         """Whether it has said in one sentence what is wrong, and has not printed it yet."""
@@ -171,9 +177,7 @@ class Worker:
 
     def say_last_words(self) -> None:
         """Print what it said before it ended, or what ended it."""
-        if self.process.stderr is not None:
-            self._reader.join(1)
-            self.say()
+        self.say()
         code = self.process.returncode
         if code is not None and code < 0:
             memory = "; most likely the machine's memory is used up" if code == -KILL else ''
@@ -232,6 +236,9 @@ class Launcher:
             for worker in self.workers:
                 worker.say()
             return 0
+        until = time.monotonic() + READING
+        for worker in failed:
+            worker.read_to_the_end(until)
         speaker = self._speaker([worker for worker in failed if worker.status != PREEMPTED] or failed)
         speaker.say_last_words()
         return speaker.status or 0

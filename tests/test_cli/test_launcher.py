@@ -140,6 +140,28 @@ def test_how_runs_end(start, stub, status, lines):
     assert [line[: len(start)] for line, start in zip(found, lines, strict=True)] == lines
 
 
+SLOW_READER = """
+import sys, time
+from mmtranspose_cli import launcher
+read = launcher.Worker._read
+def late(worker):
+    worker.process.wait()
+    time.sleep(0.2)
+    read(worker)
+launcher.Worker._read = late
+sys.exit(launcher.main(['2', sys.argv[1]]))
+"""
+
+
+def test_last_words_are_waited_for(tmp_path):
+    """The launcher may see that a process has ended before it has read what the process said."""
+    (tmp_path / 'run.py').write_text(f'{SCRIPT}if rank: {SENTENCE}\n{PEER}')
+    command = [sys.executable, '-c', SLOW_READER, tmp_path / 'run.py']
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20)
+    assert run.returncode == 2 and run.stderr.splitlines() == ['error: peer', 'error: image 1']
+
+
 STEPS = """
 def finish(number, frame):
     global stopping

@@ -119,7 +119,8 @@ def reproduce(name: str, settings: ReproductionSettings, tell: Callable[[str], N
     file = released_file(weights)
     digests, weights_digest = data.digests(), sha256(file)
     versions, device = _versions(), settings.device or get_device()
-    entries, finished = [], []
+    entries = []
+    finished: list[tuple[str, Path]] = []
     for number, protocol in enumerate(protocols, 1):
         tell(f'[{number}/{len(protocols)}] {protocol.name}: {protocol.words}')
         cfg = _config(protocol, model, str(file), data.options(), settings)

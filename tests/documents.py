@@ -25,8 +25,16 @@ def code_blocks(path: Path, language: str) -> list[str]:
 
 def commands(path: Path, language: str = 'bash') -> list[list[str]]:
     """The command lines of a page's blocks, each split into words, without comments."""
-    lines = '\n'.join(code_blocks(path, language)).replace('\\\n', ' ').splitlines()
-    return [words for line in lines for words in [shlex.split(line, comments=True)] if words]
+    found, begun = [], ''
+    for line in '\n'.join(code_blocks(path, language)).replace('\\\n', ' ').splitlines():
+        begun += line
+        try:
+            found.append(shlex.split(begun, comments=True))
+            begun = ''
+        except ValueError:  # a quotation goes on in the next line
+            begun += '\n'
+    assert not begun, f'{path}: a quotation is not closed: {begun}'
+    return [words for words in found if words]
 
 
 def sections(path: Path) -> list[str]:

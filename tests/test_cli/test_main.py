@@ -138,7 +138,7 @@ def test_before_the_doctor(arguments, tmp_path):
     assert process.returncode == 1 and process.stdout == ''
     assert process.stderr == (
         'error: mmtranspose needs torch, torchvision, mmengine, mmcv, mmpose, which this Python does not have. '
-        '`mmtranspose doctor --fix` installs them, after asking; "make setup" in a checkout makes a whole environment.\n'
+        '`mmtranspose doctor --fix` installs them, after asking; "make setup" in a checkout makes an environment.\n'
     )
 
 

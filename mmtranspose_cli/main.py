@@ -137,7 +137,8 @@ def run(command: str, arguments: list[str]) -> int | None:
         return 130
     except Exception as error:  # a broken environment shows in many ways
         print_error(error)
-        print('`mmtranspose doctor` says what is wrong and how to fix it.', file=sys.stderr)
+        if 'mmtranspose doctor' not in str(error):
+            print('`mmtranspose doctor` says what is wrong; with --fix it mends that, after asking.', file=sys.stderr)
         return 1
     run_command(module.main, arguments)
 

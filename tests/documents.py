@@ -20,8 +20,16 @@ MIM_DOWNLOAD = ('--config', '--dataset', '--dest')
 def commands(path: Path, language: str = 'bash') -> list[list[str]]:
     """The command lines of a page's blocks, each split into words, without comments."""
     blocks = code_blocks(path.read_text(encoding='utf-8'), language)
-    lines = '\n'.join(block.code for block in blocks).replace('\\\n', ' ').splitlines()
-    return [words for line in lines for words in [shlex.split(line, comments=True)] if words]
+    found, begun = [], ''
+    for line in '\n'.join(block.code for block in blocks).replace('\\\n', ' ').splitlines():
+        begun += line
+        try:
+            found.append(shlex.split(begun, comments=True))
+            begun = ''
+        except ValueError:  # a quotation goes on in the next line
+            begun += '\n'
+    assert not begun, f'{path}: a quotation is not closed: {begun}'
+    return [words for words in found if words]
 
 
 def parse_mmtranspose(words: list[str]) -> argparse.Namespace | None:

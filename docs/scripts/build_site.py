@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -43,6 +44,7 @@ def main() -> None:
     shutil.rmtree(SITE, ignore_errors=True)
     if subprocess.run([*zensical, 'build', '--strict', '--clean', '-f', str(CONFIG)], check=False).returncode:
         raise SystemExit('zensical refuses the pages: see above')
+    write_offline_search()
     stop_at('problem', problems(pages, args.links))
     print(f'{SITE.relative_to(ROOT)}: {len(list(SITE.rglob("*.html")))} pages; open index.html or run make docs-serve')
 
@@ -75,6 +77,15 @@ def write_config(names: list[str]) -> None:
     python['paths'] = [str(ROOT)]
     python['options']['extensions'] = [{str(DOCS / 'scripts' / 'sphinx_roles.py'): {'names': names}}]
     write(CONFIG, yaml.safe_dump(config, sort_keys=False))
+
+
+def write_offline_search() -> None:
+    """Write the files that ``docs/offline_search.js`` and the theme load where a browser must not read JSON or start
+    programs: where the site is opened from files.
+    """
+    write(SITE / 'search.js', f'var __index = {(SITE / "search.json").read_text("utf-8")}')
+    (worker,) = (SITE / 'assets' / 'javascripts' / 'workers').glob('search.*.min.js')
+    write(worker.with_name(f'{worker.name}.text.js'), f'window.workerText = {json.dumps(worker.read_text("utf-8"))}')
 
 
 def expanded(nav: list[Any], listed: list[str]) -> list[Any]:

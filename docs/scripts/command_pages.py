@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from line_breaks import broken
 from parsers import parser_of
 
 from mmtranspose_cli.main import COMMANDS, SCRIPTS, STATUSES
@@ -62,7 +63,7 @@ def script_page(name: str) -> str:
         '## Notes',
         fenced(about),
         '## Example',
-        fenced(dedented(example), 'bash'),
+        shell(example),
     ]
     return '\n\n'.join(sections) + '\n' + exit_statuses('## ')
 
@@ -84,7 +85,7 @@ def parser_sections(parser: argparse.ArgumentParser, level: str) -> Iterator[str
     yield fenced(re.sub(r'^ {7}', '', parser.format_usage().removeprefix('usage: ').rstrip(), flags=re.MULTILINE))
     notes, found, example = (parser.epilog or '').partition('example:\n')
     if found:
-        yield f'**Example**\n\n{fenced(dedented(example), "bash")}'
+        yield f'**Example**\n\n{shell(example)}'
     modes = []
     for group in parser._action_groups:
         actions = [action for action in group._group_actions if action.help != argparse.SUPPRESS]
@@ -140,6 +141,12 @@ def dedented(text: str) -> str:
     first, *others = text.strip('\n').rstrip().splitlines()
     indent = min((len(line) - len(line.lstrip()) for line in others if line.strip()), default=0)
     return '\n'.join([first.strip(), *(line[indent:] for line in others)])
+
+
+def shell(example: str) -> str:
+    """A block of command lines, the long ones broken."""
+    whole = re.sub(r' *\\\n *', ' ', dedented(example))
+    return fenced('\n'.join(map(broken, whole.splitlines())), 'bash')
 
 
 def fenced(text: str, language: str = 'text') -> str:

@@ -157,7 +157,8 @@ class Page:
         thresholds = [self.bbox_thr, self.kpt_thr, self.opacity, self.threshold]
         controls = [self.kind, self.layer, self.head, *thresholds, brush.replacement, brush.compared]
         state = [self.session, self.clicks, *controls]
-        self.upload.upload(self.open_upload, [self.upload, self.clicks, *controls], view, **last)
+        opened = [*view, self.upload]
+        self.upload.upload(self.open_upload, [self.upload, self.clicks, *controls], opened, **last)
         self.image.select(self.click, state, [*view, self.clicks], **each)
         gr.on([control.input for control in controls], self.refresh, state, view, **last)
         self.clicks.input(self.change_clicks, state, [*view, self.explanation, brush.group], **last)
@@ -169,9 +170,9 @@ class Page:
         if self.gallery is not None:
             self.gallery.select(self.open_example, [self.clicks, *controls], view, **last)
 
-    def open_upload(self, path: str | None, clicks: str, *controls: Any) -> View:
-        """Open the image that was uploaded."""
-        return self._open(path, clicks, controls)
+    def open_upload(self, path: str | None, clicks: str, *controls: Any) -> tuple[Any, ...]:
+        """Open the image that was uploaded, and empty the field, which takes another file only then."""
+        return *self._open(path, clicks, controls), None
 
     def open_example(self, event: gr.SelectData, clicks: str, *controls: Any) -> View:
         """Open the example that was chosen."""

@@ -53,7 +53,7 @@ CSS = """
 #stroke { display: none !important; }
 #facts .answered { display: none; }
 """.replace('BAR', ', '.join(f'rgb({red:.0f} {green:.0f} {blue:.0f})' for blue, green, red in COLOURS[::15]))
-SCRIPTS = ('brush.js', 'keypoint_field.js')
+SCRIPTS = ('brush.js', 'dropped_files.js', 'keypoint_field.js')
 
 
 def headline(title: str, explains: bool = True) -> str:
@@ -89,19 +89,19 @@ def scale(top: float) -> str:
 
 
 def move_table(moves: Sequence[Move]) -> str:
-    """A table of how far keypoints moved, with their scores; one that moved furthest is marked, uncertain ones pale."""
+    """A table of how far keypoints moved; the certain one that moved furthest is marked, uncertain ones are pale."""
     rows = ''.join(_move_row(move) for move in moves)
     heads = '<tr><th>keypoint</th><th>moved, px</th><th>score</th><th>after</th></tr>'
     if not moves:
         return ''
-    words = hint(f'All {len(moves)} keypoints, those that moved furthest first; scroll to see the rest.')
+    words = hint(f'All {len(moves)} keypoints, by how far they moved; pale: uncertain before. Scroll to see the rest.')
     table = f'<table><thead>{heads}</thead><tbody>{rows}</tbody></table>'
     return f'{words}<div class="moves" tabindex="0" role="region" aria-label="movements">{table}</div>'
 
 
 def _move_row(move: Move) -> str:
     kind = 'furthest' if move.furthest else 'quiet' if not move.certain else ''
-    mark = ' ◀ furthest' if move.furthest else ''
+    mark = ' ◀ furthest certain' if move.furthest else ''
     values = (f'{move.name}{mark}', f'{move.pixels:.1f}', f'{move.before:.2f}', f'{move.after:.2f}')
     return f'<tr class="{kind}">' + ''.join(f'<td>{html.escape(value)}</td>' for value in values) + '</tr>'
 

@@ -53,7 +53,7 @@ def render_painted(
         settings (Settings): Values of the controls.
 
     Returns:
-        tuple: The image (h, w, 3), BGR, uint8; the facts as pairs of name and value; the movements, the furthest first;
+        tuple: The image (h, w, 3), BGR, uint8; the facts as pairs of name and value; the movements, the largest first;
         the person whose pose is compared. Where no pose is compared: the image with all poses, no facts but the people,
         no movements, and None.
     """
@@ -119,9 +119,9 @@ def _facts(
         facts.append(('tokens off', f'{pair.off.sum()} of {pair.off.size}' if pair.off.any() else NO_TOKEN))
     furthest = pair.furthest(settings.kpt_thr)
     if furthest is None:
-        return [*facts, ('moved furthest', f'no certain keypoint by {pair.seen:.1f} pixels or more')]
+        return [*facts, ('furthest certain', f'none moved by {pair.seen:.1f} pixels or more')]
     moved = f'{spaced(explorer.names[furthest])}, {pair.movement[furthest]:.1f} pixels'
-    return [*facts, ('moved furthest', moved)]
+    return [*facts, ('furthest certain', moved)]
 
 
 def _moves(explorer: Explorer, pair: Counterfactual, kpt_thr: float) -> list[Move]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -45,9 +47,10 @@ def serve(
         str: The page's address.
 
     Raises:
-        InputError: gradio is not installed, an example cannot be read, or the port cannot be listened on.
+        InputError: gradio is not installed, an example cannot be read, or the port is in use or cannot be listened on.
     """
     require_gradio()
+    require_free(host, port)
     with (
         tempfile.TemporaryDirectory(prefix='mmtranspose-app-', ignore_cleanup_errors=True) as folder,
         _environment(GRADIO_TEMP_DIR=str(Path(folder).resolve()), no_proxy=_no_proxy(host)),
@@ -71,6 +74,27 @@ def require_gradio() -> None:
         import gradio  # noqa: F401
     except ImportError as error:
         raise InputError(f'the page needs gradio: {pip_install("gradio")} ({error})') from None
+
+
+def require_free(host: str, port: int | None) -> None:
+    """Check that a port can be listened on; None and 0, for which a free one is taken, always can.
+
+    Raises:
+        InputError: Another program listens there, the port may not be used, or this machine has no such address.
+    """
+    if not port:
+        return
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host.strip('[]'), port, type=socket.SOCK_STREAM)[0]
+        socket.create_server(place[:2], family=family).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise InputError(f'port {port} of {host} is in use: choose another by --port') from None
+        if error.errno == errno.EACCES:
+            raise InputError(
+                f'port {port} of {host} may not be used by you: choose one from 1024 on by --port'
+            ) from None
+        raise InputError(f'{host} is no address of this machine ({error.strerror}): choose another by --host') from None
 
 
 def _launch(blocks: gr.Blocks, host: str, port: int | None, folder: Path) -> str:
@@ -107,7 +131,7 @@ def _launch(blocks: gr.Blocks, host: str, port: int | None, folder: Path) -> str
         )
     except (OSError, OverflowError) as error:
         ports = port or '7860 to 7959'
-        raise InputError(f'cannot listen on {host}, port {ports}: choose another --port or --host ({error})') from None
+        raise InputError(f'cannot listen on {host}, port {ports}: choose another by --port or --host') from error
     return address
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from mmengine.runner import Runner
 from mmpose.registry import DATASETS
 
 from mmtranspose.benchmark.networks import WITHOUT_DOWNLOAD
+from mmtranspose.compat.prints import without_prints
 from mmtranspose.crops.boxes import load_bboxes
 from mmtranspose.engine.hooks import ResumableCheckpointHook
 from mmtranspose.errors import InputError
@@ -100,7 +99,7 @@ def training_config(
 
 def ready_runner(cfg: Config) -> Runner:
     """Build a runner and bring it to its first epoch, which ``runner.train_loop.run_epoch()`` trains."""
-    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+    with without_prints(), warnings.catch_warnings():
         warnings.simplefilter('ignore')
         runner = Runner.from_cfg(cfg)
         runner.train_loop.run = partial(runner.call_hook, 'before_train')

@@ -12,7 +12,7 @@ import numpy as np
 from mmtranspose.acceleration import accelerate
 from mmtranspose.app import Explorer
 from mmtranspose.app.opened_image import folder_images
-from mmtranspose.app.server import require_gradio, serve
+from mmtranspose.app.server import require_free, require_gradio, serve
 from mmtranspose.commands.command_line import (
     add_allow_non_finite,
     add_allow_partial,
@@ -108,6 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Serve the page until Ctrl-C or SIGTERM."""
     args = parse_arguments(argv)
     require_gradio()
+    require_free(args.host, args.port)  # before models are fetched and loaded
     examples = folder_images(args.examples) if args.examples else []
     with telling_all_missing(args):
         model = load_estimator(args)

@@ -60,6 +60,8 @@ def run(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] 
     warnings.filterwarnings('ignore', message='The metainfo config file')
     # The data loaders of our configs pin memory; without an accelerator PyTorch warns at each of them.
     warnings.filterwarnings('ignore', message="'pin_memory' argument is set as true but no accelerator is found")
+    # They have more processes than a small machine has cores, which PyTorch says twice of each of them.
+    warnings.filterwarnings('ignore', message='This DataLoader will create')
     try:
         status = main(argv)
         sys.stdout.flush()  # here a full disk can still be told

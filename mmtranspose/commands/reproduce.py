@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmtranspose.acceleration import DTYPES
-from mmtranspose.commands.command_line import whole_number
+from mmtranspose.commands.command_line import sigterm_as_interrupt, whole_number
 from mmtranspose.errors import DONE, FAILED, InputError
 from mmtranspose.files.json_files import write_json
 from mmtranspose.files.output_paths import partial_file, require_output_file
@@ -26,8 +26,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "paper's protocol, and print measured beside reported AP, AP50, AP75, AP(M), AP(L) and AR, with the "
         'differences.\n\n'
         'The dataset must be there already. If a file is missing, the command names it, prints the commands that fetch '
-        'it, and computes nothing. You can stop the command at any time: the same command goes on with the protocols '
-        'that are not finished. docs/tutorials/reproduce_the_paper.md leads through it.',
+        'it, and computes nothing. You can stop the command at any time (Ctrl-C, SIGTERM): it says what is kept, and '
+        'the same command goes on with the protocols that are not finished. docs/tutorials/reproduce_the_paper.md '
+        'leads through it.',
         'mmtranspose reproduce transpose-r-a3 --data-root data/coco --out r-a3.json',
         'protocols:\n' + '\n'.join(f'  {one.name:12}  {one.words}' for one in PROTOCOLS.values()),
     )
@@ -113,7 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for option, path in (('--out', args.out), ('--markdown', args.markdown)):
         if path is not None:
             require_output_file(path, option, given)
-    summary = reproduce(args.name, settings, lambda line: print(printable(line), flush=True))
+    with sigterm_as_interrupt():
+        summary = reproduce(args.name, settings, lambda line: print(printable(line), flush=True))
     print('', *map(printable, text_lines(summary)), sep='\n')
     if args.out is not None:
         write_json(args.out, summary)

@@ -23,7 +23,7 @@ def apply() -> None:
     if missing:
         raise ImportError(
             f'mmtranspose needs {", ".join(missing)}, which this Python does not have. '
-            '`mmtranspose doctor` says how to install them; "make setup" in a checkout makes a whole environment.'
+            '`mmtranspose doctor --fix` installs them, after asking; "make setup" in a checkout makes an environment.'
         )
     from mmtranspose.compat import (
         annotations_without_keypoints,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +15,7 @@ from mmpose.registry import DATASETS
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
+from mmtranspose.compat.prints import without_prints
 from mmtranspose.crops.crop_affine import record_affines
 from mmtranspose.dataset_check.before_run import check_data
 from mmtranspose.errors import InputError
@@ -115,7 +114,7 @@ class LabelledPeople:
         made_by = cfg[loader].dataset
         take_annotated_boxes(made_by)
         check_data(cfg, (loader,), evaluation=False)
-        with redirect_stdout(io.StringIO()):  # pycocotools prints
+        with without_prints():
             self.dataset = DATASETS.build(dict(made_by, serialize_data=False))  # or empty ones fail
         record_affines(self.dataset)
         infos = ((index, self.dataset.get_data_info(index)) for index in range(len(self.dataset)))

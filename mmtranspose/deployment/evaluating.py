@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +12,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from tqdm import tqdm
 
+from mmtranspose.compat.prints import without_prints
 from mmtranspose.deployment.exported_estimator import ExportedPoseEstimator
 from mmtranspose.deployment.quantisation import annotated_only
 from mmtranspose.errors import InputError
@@ -44,12 +43,13 @@ def evaluate(model: PoseEstimator, cfg: Config, title: str, pipeline: Sequence[A
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     dataset = {**cfg.test_dataloader.dataset, 'pipeline': pipeline}
     sampler = dict(type='DefaultSampler', shuffle=False, round_up=False)
-    loader = Runner.build_dataloader(dict(dataset=dataset, sampler=sampler, batch_size=BATCH, num_workers=0))
-    evaluator = Evaluator(cfg.test_evaluator)
+    with without_prints():
+        loader = Runner.build_dataloader(dict(dataset=dataset, sampler=sampler, batch_size=BATCH, num_workers=0))
+        evaluator = Evaluator(cfg.test_evaluator)
     evaluator.dataset_meta = loader.dataset.metainfo
     for batch in tqdm(loader, desc=title, unit='batch'):
         evaluator.process(data_samples=model.test_step(batch), data_batch=batch)
-    with contextlib.redirect_stdout(io.StringIO()):  # COCO's own table
+    with without_prints():  # COCO's own table
         return evaluator.evaluate(len(loader.dataset))
 
 

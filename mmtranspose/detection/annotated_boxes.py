@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import zlib
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from mmtranspose.compat.prints import without_prints
 from mmtranspose.errors import InputError
 from mmtranspose.files.coco_format import image_entries
 from mmtranspose.files.json_files import read_json
@@ -146,7 +145,7 @@ def box_ap(
         return None
     if not found:
         return dict.fromkeys(STATISTICS, 0.0)
-    with redirect_stdout(io.StringIO()):  # pycocotools prints
+    with without_prints():
         ground_truth = COCO()
         images = [dict(id=place) for place in places.values()]
         ground_truth.dataset = dict(images=images, annotations=annotated, categories=[dict(id=1)])

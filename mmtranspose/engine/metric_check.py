@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import io
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +17,7 @@ from mmpose.evaluation import MultiDatasetEvaluator
 from mmpose.evaluation.metrics import CocoMetric, KeypointPartitionMetric, PCKAccuracy
 from mmpose.structures import PoseDataSample
 
+from mmtranspose.compat.prints import without_prints
 from mmtranspose.engine.config_fields import mistake
 from mmtranspose.engine.metric_names import EVALUATORS
 from mmtranspose.errors import reason
@@ -169,7 +169,7 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with without_prints():
             yield
     finally:
         logger.setLevel(level)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +18,7 @@ from mmtranspose.compat.partial_files import (
 )
 from mmtranspose.errors import InputError
 from mmtranspose.typing import PathLike
+from mmtranspose_cli.terminal import printable
 
 __all__ = [
     'PartialFile',
@@ -28,10 +30,13 @@ __all__ = [
     'require_output_file',
     'require_writable',
 ]
+_told: set[str] = set()  # the folders to be made of which this process has told
 
 
 def require_output_file(path: PathLike, option: str, given: Iterable[PathLike]) -> None:
-    """Check that an output file may be written.
+    """Check that an output file may be written, and tell on the standard error of a folder that will be made for it.
+
+    A folder that is not there may be a slip of the fingers, and the file is often written hours later.
 
     Args:
         path (str | Path): The file.
@@ -47,6 +52,10 @@ def require_output_file(path: PathLike, option: str, given: Iterable[PathLike]) 
     for other in given:
         if os.path.realpath(other) == os.path.realpath(path):
             raise InputError(f'{option} {path} would overwrite {other}; choose another file')
+    folder = Path(path).parent
+    if not folder.exists() and os.path.realpath(folder) not in _told:
+        _told.add(os.path.realpath(folder))
+        print(printable(f'note: {option} {path}: the folder {folder} is not there, and will be made'), file=sys.stderr)
 
 
 def require_writable(root: PathLike, option: str = '--output-root') -> None:

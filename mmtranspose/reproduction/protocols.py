@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmtranspose.compat.prints import without_prints
 from mmtranspose.engine.runner_setup import build_runner, test_config
 from mmtranspose.reproduction.reported_results import METRICS
 
@@ -112,9 +113,10 @@ def measure(cfg: Config, device: str | None = None) -> dict[str, float | None]:
     Raises:
         InputError: The weights or a value of the config cannot be used.
     """
-    runner = build_runner(cfg, (LOADER,))
-    if device is not None:
-        runner.model.to(device)
-    found = runner.test()
+    with without_prints():  # the comparison has its own table
+        runner = build_runner(cfg, (LOADER,))
+        if device is not None:
+            runner.model.to(device)
+        found = runner.test()
     values = {name: float(found[metric.in_evaluation]) for name, metric in METRICS.items()}
     return {name: None if value < 0 else value for name, value in values.items()}  # COCO's code says -1

@@ -101,6 +101,9 @@ def reproduce(name: str, settings: ReproductionSettings, tell: Callable[[str], N
     Raises:
         InputError: There is no such model; a part of the dataset is missing, before anything is fetched or computed;
             the weights cannot be fetched or used.
+
+    After an error, or Ctrl-C, while a protocol is measured, ``tell`` gets the names and files of those that are
+    finished.
     """
     model = find_reported(name)
     protocols = [PROTOCOLS[one] for one in dict.fromkeys(settings.protocols)]
@@ -117,6 +120,7 @@ def reproduce(name: str, settings: ReproductionSettings, tell: Callable[[str], N
     digests, weights_digest = data.digests(), sha256(file)
     versions, device = _versions(), settings.device or get_device()
     entries = []
+    finished: list[tuple[str, Path]] = []
     for number, protocol in enumerate(protocols, 1):
         tell(f'[{number}/{len(protocols)}] {protocol.name}: {protocol.words}')
         cfg = _config(protocol, model, str(file), data.options(), settings)
@@ -130,7 +134,13 @@ def reproduce(name: str, settings: ReproductionSettings, tell: Callable[[str], N
             versions=versions,
         )
         kept = Path(settings.output_root) / f'{model.name}-{protocol.name}-{short_hash(made_by)}.json'
-        found = _kept_or_measured(kept, made_by, cfg, settings.device, tell)
+        try:
+            found = _kept_or_measured(kept, made_by, cfg, settings.device, tell)
+        except BaseException:  # a signal, memory that is used up, ...
+            for line in _stopped(finished, [one.name for one in protocols[number - 1 :]]):
+                tell(line)
+            raise
+        finished.append((protocol.name, kept))
         reported = model.reported(protocol.dataset)
         entries.append(
             dict(
@@ -193,6 +203,13 @@ def _evaluation(cfg: Config) -> dict[str, str]:
         detector_boxes=str(bool(dataset.get('bbox_file'))),
         evaluator=repr(cfg.test_evaluator),
     )
+
+
+def _stopped(finished: list[tuple[str, Path]], left: list[str]) -> list[str]:
+    """Say what a run that ends early has kept, and how it goes on."""
+    kept = [f'  finished: {name}, kept in {file}' for name, file in finished] or ['  no protocol was finished']
+    others = f', then {", ".join(left[1:])}' if left[1:] else ''
+    return ['', f'stopped while {left[0]} was measured:', *kept, f'  the same command measures {left[0]} anew{others}']
 
 
 def _kept_or_measured(

@@ -11,7 +11,7 @@ from mmtranspose.errors import InputError
 from mmtranspose.explain import PoseExplanation
 from mmtranspose.visualization.contact_sheet import contact_sheet
 from mmtranspose.visualization.heat import in_grey
-from mmtranspose.visualization.overlay import overlay_people
+from mmtranspose.visualization.overlay import draw_caption, overlay_people, people_caption
 
 LIMB, HALO = (255, 220, 60), (40, 30, 0)  # BGR
 SHOWN, FADING = 1000, 80  # milliseconds
@@ -27,6 +27,8 @@ def dependency_animation(
     panel: int = PANEL,
 ) -> tuple[list[np.ndarray], list[int]]:
     """Draw the poses beside one layer's dependency maps, keypoint after keypoint, with a short fade between them.
+
+    Captions do not fade: each frame has that of the nearer keypoint.
 
     Keypoints that are uncertain in everybody are left out, unless all are.
 
@@ -53,16 +55,18 @@ def dependency_animation(
     poses, background = _with_poses(image, explanations), in_grey(image)
     sheets = []
     for keypoint in chosen.tolist():
-        maps = overlay_people(background, explanations, keypoint, layer, threshold=threshold)
+        maps = overlay_people(background, explanations, keypoint, layer, caption='', threshold=threshold)
         sheets.append(contact_sheet([poses, maps], 2, size))
+    captions = [people_caption(explanations, keypoint, layer, 'dependency') for keypoint in chosen.tolist()]
     frames, durations = [], []
-    for sheet, following in zip(sheets, [*sheets[1:], sheets[0]]):
-        frames.append(sheet)
-        durations.append(SHOWN)
-        for step in range(1, FADES + 1) if len(sheets) > 1 else ():
+    for number, sheet in enumerate(sheets):
+        following = (number + 1) % len(sheets)
+        for step in range(FADES + 1 if len(sheets) > 1 else 1):
             share = step / (FADES + 1)
-            frames.append(cv2.addWeighted(sheet, 1 - share, following, share, 0))
-            durations.append(FADING)
+            frame = cv2.addWeighted(sheet, 1 - share, sheets[following], share, 0)
+            draw_caption(frame[:, size[0] :], captions[number if share < 0.5 else following])
+            frames.append(frame)
+            durations.append(FADING if step else SHOWN)
     return frames, durations
 
 

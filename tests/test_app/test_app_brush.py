@@ -341,7 +341,7 @@ class TestBrush:
         furthest = explorer.names[int(moved.argmax())].replace('_', ' ')
         assert [move.name for move in moves if move.furthest] == [furthest] == [moves[0].name]
         assert moves[0].before == pair.before.pred_instances.keypoint_scores[0][moved.argmax()]
-        assert dict(facts)['moved furthest'] == f'{furthest}, {moved.max():.1f} pixels'
+        assert dict(facts)['furthest certain'] == f'{furthest}, {moved.max():.1f} pixels'
         views = [drawn] + [
             render_painted(explorer, session, Settings(kpt_thr=0.0, compared=one))[0] for one in (BEFORE, AFTER)
         ]
@@ -362,7 +362,7 @@ class TestBrush:
         both, facts, moves, _ = render_painted(explorer, session, settings)
         assert [(move.name, move.certain) for move in moves if move.furthest] == [('left ear', True)] != moves[0].name
         assert moves[0].name == 'left eye' and not moves[0].certain
-        assert dict(facts)['moved furthest'] == 'left ear, 40.0 pixels'
+        assert dict(facts)['furthest certain'] == 'left ear, 40.0 pixels'
         drawn = (both != render_painted(explorer, session, Settings(kpt_thr=0.5, compared=AFTER))[0]).any(-1)
         assert drawn[60:71, 140:200].any() and (np.abs(both[65, 165:180].astype(int) - LARGEST) < 40).all()
         drawn[57:74, 140:200] = False
@@ -372,7 +372,7 @@ class TestBrush:
         both, facts, moves, _ = render_painted(explorer, session, settings)
         np.testing.assert_array_equal(both, render_painted(explorer, session, Settings(kpt_thr=0.5, compared=AFTER))[0])
         assert not any(move.furthest for move in moves)
-        assert dict(facts)['moved furthest'] == 'no certain keypoint by 2.7 pixels or more'
+        assert dict(facts)['furthest certain'] == 'none moved by 2.7 pixels or more'
 
 
 class TestTokenAblation:

@@ -1,5 +1,6 @@
 """The page in Chromium, with a trained model: upload, poses, click, map."""
 
+import base64
 import io
 import socket
 import threading
@@ -90,13 +91,9 @@ class Visitor:
     def __init__(self, page):
         self.page = page
         self.source = None
-        self.uploaded = False
         page.wait_for_selector('#upload input[type=file]', state='attached')
 
     def upload(self, path):
-        if self.uploaded:
-            self.page.locator('#upload button[aria-label=Clear]').click()
-        self.uploaded = True
         self.page.set_input_files('#upload input[type=file]', str(path))
 
     def seen(self):
@@ -244,6 +241,35 @@ def test_bad_upload(visit, tmp_path, image_files):
     assert visitor.page.locator('#facts .problem').count() == 0
 
 
+def test_image_after_image(visit, explorer, image_files):
+    """By the field, which is empty again, and by a drop on the image that is shown."""
+    first, second = (cv2.imread(str(path)) for path in image_files)
+    bare = [enlarged(image).astype(int) for image in (first, second)]
+    shown = [
+        expected(explorer, image, None, Settings(), boxes)
+        for image, boxes in ((first, BOXES), (second, BOXES_OF_EXAMPLE))
+    ]
+    visitor = visit(viewport=dict(width=1280, height=900))
+    visitor.upload(image_files[0])
+    assert_looks_like(visitor.seen(), shown[0], bare[0])
+    visitor.upload(image_files[1])
+    assert_looks_like(visitor.seen(), shown[1], bare[1])
+    content = base64.b64encode(image_files[0].read_bytes()).decode()
+    left = visitor.page.locator('#image img').evaluate(
+        """(image, content) => {
+            const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+            const dropped = new DataTransfer();
+            dropped.items.add(new File([bytes], 'dropped.jpg', { type: 'image/jpeg' }));
+            const event = (kind) => new DragEvent(
+                kind, { dataTransfer: dropped, bubbles: true, cancelable: true });
+            return ['dragover', 'drop'].filter((kind) => image.dispatchEvent(event(kind)));
+        }""",
+        content,
+    )
+    assert left == []  # else the browser would show the file in place of the page
+    assert_looks_like(visitor.seen(), shown[0], bare[0])
+
+
 def test_brush(visit, explorer, image_files):
     """By the pointer and by the keyboard; the canvas over the image sends what is under it."""
     image = cv2.imread(str(image_files[0]))
@@ -273,7 +299,7 @@ def test_brush(visit, explorer, image_files):
     assert visitor.facts()['painted'].startswith('1 stroke, ') and visitor.facts()['replaced by'] == 'mean grey'
     moved = page.locator('#facts .moves tbody td:nth-child(2)').all_inner_texts()
     assert len(moved) == 17 and moved == sorted(moved, key=float, reverse=True) and float(moved[0]) > 0
-    expect(page.locator('#facts')).to_contain_text('All 17 keypoints, those that moved furthest first; scroll to see')
+    expect(page.locator('#facts')).to_contain_text('All 17 keypoints, by how far they moved; pale: uncertain before.')
     assert page.locator('#facts .moves').evaluate('box => getComputedStyle(box).overflowY') == 'scroll'
 
     canvas.focus()

@@ -17,7 +17,7 @@ import mmtranspose
 from mmtranspose.apis import InputError, init_model
 from mmtranspose.app import Choice, Explorer, Settings
 from mmtranspose.app.opened_image import open_image
-from mmtranspose.app.server import serve
+from mmtranspose.app.server import require_free, serve
 
 pytest.importorskip('gradio', reason='gradio is not installed (requirements/app.txt)')
 
@@ -130,10 +130,24 @@ class TestListening:
         assert ask(address, 'GET', '/', Host='evil.example')[0] == 400
         assert ask(address, 'GET', '/', Host=f'localhost:{address.port}')[0] == 200
 
-    def test_port_taken(self, explorer, address):
-        taken = pytest.raises(InputError, match=f'port {address.port}: choose another --port')
-        with taken, serve(explorer, 'tiny', port=address.port):
+    def test_port_taken(self, explorer, address, run_command, monkeypatch):
+        words = f'^port {address.port} of 127.0.0.1 is in use: choose another by --port$'
+        with pytest.raises(InputError, match=words), serve(explorer, 'tiny', port=address.port):
             pass
+        monkeypatch.setattr('mmtranspose.commands.app.load_estimator', lambda args: pytest.fail('a model was loaded'))
+        with pytest.raises(InputError, match=words):
+            run_command('app', 'transpose-r-small_photographs', '--bboxes', 'drawn', '--port', address.port)
+
+    @pytest.mark.parametrize(
+        ('host', 'words'),
+        [
+            ('192.0.2.1', '192.0.2.1 is no address of this machine .*: choose another by --host'),
+            ('no such host', 'no such host is no address of this machine .*: choose another by --host'),
+        ],
+    )
+    def test_what_cannot_be_listened_on(self, host, words):
+        with pytest.raises(InputError, match=words):
+            require_free(host, free_port())
 
     def test_nothing_stays_behind(self, explorer, monkeypatch):
         monkeypatch.delenv('GRADIO_TEMP_DIR', raising=False)

@@ -126,8 +126,21 @@ def test_a_broken_stack_points_to_the_doctor(tmp_path):
     assert process.returncode == 1
     assert process.stderr.splitlines()[-2:] == [
         'error: numpy.dtype size changed',
-        '`mmtranspose doctor` says what is wrong and how to fix it.',
+        '`mmtranspose doctor` says what is wrong; with --fix it mends that, after asking.',
     ]
+
+
+@pytest.mark.parametrize('arguments', [('list',), ('infer', '--help')])
+def test_before_the_doctor(arguments, tmp_path):
+    """Without PyTorch and all that, as after ``pip install mmtranspose``; -I keeps out what this Python has."""
+    code = 'import sys; sys.path[:0] = [sys.argv.pop(1)]; from mmtranspose_cli.main import main; sys.exit(main())'
+    command = [sys.executable, '-I', '-S', '-c', code, str(ROOT), *arguments]
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert process.returncode == 1 and process.stdout == ''
+    assert process.stderr == (
+        'error: mmtranspose needs torch, torchvision, mmengine, mmcv, mmpose, which this Python does not have. '
+        '`mmtranspose doctor --fix` installs them, after asking; "make setup" in a checkout makes an environment.\n'
+    )
 
 
 @pytest.mark.parametrize('command', cli.SCRIPTS)

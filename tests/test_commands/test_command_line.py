@@ -35,10 +35,15 @@ class TestRun:
         assert kept == [1, 1]
         assert capsys.readouterr().err == ''
 
-    def test_pinned_memory_without_an_accelerator_is_no_news(self, kept):
+    @pytest.mark.parametrize(
+        'load',
+        [lambda: list(DataLoader([1, 2], pin_memory=True)), lambda: DataLoader([1, 2], num_workers=4096)],
+        ids=['pinned memory without an accelerator', 'more processes than cores'],
+    )
+    def test_what_nobody_can_help_is_no_news(self, kept, load):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter('always')
-            ends_with(lambda argv: list(DataLoader([1, 2], pin_memory=True)) and warnings.warn('else', stacklevel=1))
+            ends_with(lambda argv: load() and warnings.warn('else', stacklevel=1))
         assert [str(one.message) for one in caught] == ['else']
 
     def test_input_errors_are_one_line(self, kept, capsys):

@@ -1,5 +1,6 @@
 """Code of README and docs: Python compiles, and runs where nothing is fetched; command lines parse, options and all."""
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import parsers
 import pytest
 import torch
 from conftest import ROOT
+from line_breaks import WIDTH, broken
 from markdown_pages import code_blocks
 
 from mmtranspose import apis
@@ -58,6 +60,40 @@ def complaint(line, capsys):
 
 def has_command(block):
     return any(command_lines(block.values[0]))
+
+
+def test_lines_are_seen_whole():
+    """On a desktop; a name without blanks, as of a config, may be longer. README is for another page."""
+    cells = {
+        f'{path.name}, cell {number}': ''.join(cell['source'])
+        for path in (ROOT / 'docs' / 'notebooks').glob('*.ipynb')
+        for number, cell in enumerate(json.loads(path.read_text('utf-8'))['cells'])
+        if cell['cell_type'] == 'code'
+    }
+    pages = {block.id: block.values[0] for block in blocks('bash', 'python', 'json') if block.id.startswith('docs')}
+    assert len(cells) > 10 and len(pages) > 80
+    long = [
+        f'{place}: {line}'
+        for place, code in {**pages, **cells}.items()
+        for line in code.splitlines()
+        if len(line) > WIDTH and len(line) - max(map(len, line.split())) > 8
+    ]
+    assert long == []
+
+
+@pytest.mark.parametrize(
+    ('command', 'lines'),
+    [
+        ('a --b 1', ['a --b 1']),
+        ('program file --input one --out two', ['program file --input one \\', '    --out two']),
+        ('program --many 1 22 333 4444 55555 666666', ['program --many 1 22 333 \\', '    4444 55555 666666']),
+        ("program 'a long name of words' && other", ['program \\', "    'a long name of words' \\", '    && other']),
+    ],
+)
+def test_commands_are_broken(command, lines):
+    assert broken(command, 29).splitlines() == lines
+    assert broken(command, 29).replace(' \\\n   ', '') == command
+    assert max(map(len, lines)) <= 29
 
 
 @pytest.mark.parametrize('code', blocks('python'))

@@ -1,11 +1,15 @@
 """The pages of the site: links that leave the docs, included sections, navigation; and the check of links."""
 
+import shutil
 import subprocess
 
 import build_site
 import links
 import pytest
 import sources
+from page_waits import wait_until
+
+pytest_plugins = ['browser']
 
 
 @pytest.fixture
@@ -106,6 +110,32 @@ def test_files_of_other_hosts_are_told(tmp_path):
     (tmp_path / 'b.css').write_text('a { background: url("data:image/svg+xml,http://www.w3.org") }')
     told = [line.rpartition(' loads ')[2] for line in links.loaded_from_elsewhere(tmp_path)]
     assert told == ['https://cdn.example/x.js', '//img.example/x.png', 'from another host']
+
+
+def test_search_of_a_site_that_is_opened_from_files(tmp_path, monkeypatch, browser):
+    """A stand-in for the theme, which starts its program by ``Worker`` and loads ``search.js`` in place of JSON."""
+    monkeypatch.setattr(build_site, 'SITE', tmp_path)
+    folder = tmp_path / 'assets' / 'javascripts' / 'workers'
+    folder.mkdir(parents=True)
+    program = "onmessage = (event) => postMessage(`'${event.data}' </script> é`);"
+    (folder / 'search.0a1b.min.js').write_text(program, encoding='utf-8')
+    (tmp_path / 'search.json').write_text('{"items": [1, 2]}')
+    build_site.write_offline_search()
+    shutil.copy(sources.DOCS / 'offline_search.js', tmp_path)
+    (tmp_path / 'index.html').write_text(
+        '<meta charset="utf-8"><script src="./offline_search.js"></script><script src="./search.js"></script><script>'
+        "const worker = new Worker('./assets/javascripts/workers/search.0a1b.min.js');"
+        'worker.onmessage = (event) => { document.title = event.data + __index.items.length; };'
+        "worker.postMessage('asked at once');</script>"
+    )
+    page = browser.new_page()
+    try:
+        page.goto((tmp_path / 'index.html').as_uri())
+        wait_until(page, 'wanted => document.title === wanted', "'asked at once' </script> é2")
+        page.evaluate("worker.postMessage('asked again')")
+        wait_until(page, 'wanted => document.title === wanted', "'asked again' </script> é2")
+    finally:
+        page.close()
 
 
 def test_patterns_of_the_navigation(tmp_path, monkeypatch):

@@ -55,6 +55,18 @@ def test_require_output_file(tmp_path, name, words):
         require_output_file(tmp_path / name, '--out', [tmp_path / 'read.txt'])
 
 
+def test_a_folder_to_be_made_is_told_once(tmp_path, capsys):
+    (tmp_path / 'results').mkdir()
+    require_output_file(tmp_path / 'results' / 'a.json', '--out', [])
+    assert capsys.readouterr().err == ''
+    for name in ('a.json', 'b.json'):
+        require_output_file(tmp_path / 'reslts' / name, '--out', [])
+    path = tmp_path / 'reslts' / 'a.json'
+    words = f'note: --out {path}: the folder {path.parent} is not there, and will be made\n'
+    assert capsys.readouterr().err == words
+    assert os.listdir(tmp_path) == ['results']
+
+
 def test_require_writable(tmp_path, monkeypatch):
     require_writable(tmp_path / 'not' / 'there' / 'yet')
     assert os.listdir(tmp_path) == []

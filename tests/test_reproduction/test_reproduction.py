@@ -1,8 +1,11 @@
 """``mmtranspose reproduce``: on drawn people in COCO's layout, with weights that a server of this machine has."""
 
+import contextlib
+import io
 import json
 import re
 import shutil
+import signal
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +20,7 @@ from mmtranspose.files.json_files import write_json
 from mmtranspose.loading import zoo
 from mmtranspose.loading.conversion import sha256
 from mmtranspose.reproduction import coco_data, reproduction_run
-from mmtranspose.reproduction.comparison import beyond, differences, markdown_lines, text_lines
+from mmtranspose.reproduction.comparison import beyond, differences, markdown_lines, text_lines, warning_lines
 from mmtranspose.reproduction.protocols import PROTOCOLS, protocol_config
 from mmtranspose.reproduction.reported_results import METRICS, find_reported, reported_models
 from mmtranspose.version import __version__
@@ -74,12 +77,17 @@ def served(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def first(data, run_command, tmp_path_factory):
-    """What a run of all protocols leaves: its ``root``, the JSON as ``found``, the lines of ``markdown``."""
+    """What a run of all protocols leaves: ``root``, its JSON as ``found``, lines of ``markdown`` and ``printed``."""
     root = tmp_path_factory.mktemp('first')
     files = ('--out', root / 'small.json', '--markdown', root / 'small.md')
-    assert run_command('reproduce', 'small', '--data-root', data, '--output-root', root / 'kept', *files) == 0
-    markdown = (root / 'small.md').read_text().splitlines()
-    return SimpleNamespace(root=root / 'kept', found=json.loads((root / 'small.json').read_text()), markdown=markdown)
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        assert run_command('reproduce', 'small', '--data-root', data, '--output-root', root / 'kept', *files) == 0
+    return SimpleNamespace(
+        root=root / 'kept',
+        found=json.loads((root / 'small.json').read_text()),
+        markdown=(root / 'small.md').read_text().splitlines(),
+        printed=output.getvalue().splitlines(),
+    )
 
 
 @pytest.fixture
@@ -128,6 +136,13 @@ class TestMeasured:
             ('ground-truth', True),
             ('detector', False),
         ]
+
+    def test_only_the_steps_and_the_table_are_printed(self, first):
+        steps = [f'[{number}/3] {one.name}: {one.words}' for number, one in enumerate(PROTOCOLS.values(), 1)]
+        warning = warning_lines(first.found['no_reproduction_because'])
+        written = ['', f'written: {first.root.parent / "small.json"}']
+        printed = [line for line in first.printed if ' - INFO - fetched ' not in line]
+        assert printed == [*warning, *steps, '', *text_lines(first.found), *written]
 
     def test_runs_of_one_process_are_apart(self, tmp_path):
         configs = [protocol_config(one, 'transpose-r-a3', 'a.pth', str(tmp_path), {}) for one in PROTOCOLS.values()]
@@ -195,20 +210,35 @@ class TestGoesOn:
         assert [now[0], now[2]] == [before[0], before[2]] and now[1]['measured']['AP'] == 0.25
         assert capsys.readouterr().out.count('finished before, on ') == 2
 
-    def test_after_an_interruption(self, data, again, run_command, monkeypatch):
+    @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+    def test_after_an_interruption(self, number, again, monkeypatch, capsys):
         shutil.rmtree(again.root)
         measure = reproduction_run.measure
 
         def interrupted(cfg, device):
             if cfg.experiment_name == 'ground-truth':
-                raise KeyboardInterrupt
+                signal.raise_signal(number)
             return measure(cfg, device)
 
         monkeypatch.setattr(reproduction_run, 'measure', interrupted)
         with pytest.raises(KeyboardInterrupt):
             again.run()
+        (kept,) = again.root.glob('small-detector-*.json')
+        assert capsys.readouterr().out.splitlines()[-3:] == [
+            'stopped while ground-truth was measured:',
+            f'  finished: detector, kept in {kept}',
+            '  the same command measures ground-truth anew, then no-flip',
+        ]
         monkeypatch.setattr(reproduction_run, 'measure', measure)
         assert again.run() == 0 and again.measured == ['detector', 'ground-truth', 'no-flip']
+
+    def test_after_an_error_in_the_only_protocol(self, again, monkeypatch, capsys):
+        shutil.rmtree(again.root)
+        monkeypatch.setattr(reproduction_run, 'measure', lambda cfg, device: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            again.run('--protocols', 'no-flip')
+        words = 'no-flip was measured:\n  no protocol was finished\n  the same command measures no-flip anew\n'
+        assert capsys.readouterr().out.endswith(words)
 
     @pytest.mark.parametrize(
         ('options', 'measured'),

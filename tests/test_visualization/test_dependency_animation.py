@@ -27,8 +27,13 @@ def test_certain_keypoints_one_after_the_other(explanation):
     for number, frame in enumerate(frames[::3]):
         np.testing.assert_array_equal(frame[:, w:], overlay_people(in_grey(image), [explanation], number, layer=1))
         np.testing.assert_array_equal(frame[:, :w], frames[0][:, :w])
-    fade = frames[0] * (2 / 3) + frames[3] * (1 / 3)
-    assert np.abs(frames[1] - fade).max() <= 0.51
+    plain = [overlay_people(in_grey(image), [explanation], number, layer=1, caption='') for number in (0, 1)]
+    strips = [(frame[:, w:] != other).any(-1) for frame, other in zip(frames[::3], plain)]  # of captions
+    assert all(strip.any() for strip in strips) and (strips[0] != strips[1]).any()
+    for frame, share, nearer in ((frames[1], 1 / 3, 0), (frames[2], 2 / 3, 1)):
+        fade, strip = plain[0] * (1 - share) + plain[1] * share, strips[nearer]
+        assert np.abs(frame[:, w:] - fade)[~strip].max() <= 0.51
+        np.testing.assert_array_equal(frame[:, w:][strip], frames[3 * nearer][:, w:][strip])  # its caption, as it was
     np.testing.assert_array_equal(dependency_animation(image, [explanation], layer=0)[0][0][:, :w], frames[0][:, :w])
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import warnings
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
@@ -13,6 +11,8 @@ from typing import Any
 import numpy as np
 from pycocotools import cocoeval
 from pycocotools.coco import COCO
+
+from mmtranspose.compat.prints import without_prints
 
 BODY, FOOT, FACE, LEFT_HAND, RIGHT_HAND = 'keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts'
 FIELDS = {  # kind of evaluation: fields of an annotation whose keypoints count
@@ -216,7 +216,7 @@ class COCOeval(cocoeval.COCOeval):
         try:
             for group in range(len(CROWDED)):
                 self.params.imgIds = [image['id'] for image, own in zip(images, groups) if own == group]
-                with contextlib.redirect_stdout(io.StringIO()):
+                with without_prints():
                     self.evaluate()
                     self.accumulate()
                 found.append(np.mean(self.eval['precision'][:, :, :, 0, :]).round(4))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Collection, Hashable, Sequence
-from contextlib import redirect_stdout
 
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from mmtranspose.compat.prints import without_prints
 from mmtranspose.dataset_explanation.cases.error_types import TYPES, corrected
 from mmtranspose.results.prediction_files import MIN_SCORE
 
@@ -76,12 +75,12 @@ class LabelledPoses:
                 for number, (place, points, area) in enumerate(zip(self._of, cases['truth'], cases['area']), 1)
             ],
         )
-        with redirect_stdout(io.StringIO()):  # pycocotools prints
+        with without_prints():
             self._truth.createIndex()
 
     def average_precision(self, moved: Collection[str] = ()) -> dict[str, float]:
         """AP, AP50 and AP75 with some of ``ERRORS`` corrected, see :func:`corrected`."""
-        with redirect_stdout(io.StringIO()):
+        with without_prints():
             evaluation = COCOeval(self._truth, self._truth.loadRes(self._results(moved)), 'keypoints')
             evaluation.params.kpt_oks_sigmas = self._sigmas
             evaluation.params.areaRng, evaluation.params.areaRngLbl = [EVERYTHING], ['all']

@@ -7,10 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections import namedtuple
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from mmtranspose_cli.doctor.needs import OURS, all_needs
 from mmtranspose_cli.doctor.versions import parse
@@ -399,6 +403,26 @@ def test_pins_lie_in_the_ranges_that_the_doctor_accepts():
 
 
 @pytest.mark.skipif(not find_spec('setuptools'), reason='setuptools is not there')
+def test_pins_are_for_every_python_that_is_supported():
+    """As the metadata of those that are installed here say. A pin that holds for some Pythons has a marker."""
+    wrong, known = [], 0
+    for line in install.pins(*(ROOT / 'requirements').glob('*.txt')):
+        if line.startswith('-'):
+            continue
+        pin = Requirement(line)
+        with suppress(PackageNotFoundError):
+            found = metadata(pin.name)
+            if found['Version'] not in pin.specifier:
+                continue
+            known += 1
+            accepted = SpecifierSet(found['Requires-Python'] or '')
+            for python in ('3.10', '3.11', '3.12', '3.13'):
+                used = pin.marker is None or pin.marker.evaluate(dict(python_version=python))
+                if used and not accepted.contains(f'{python}.20'):
+                    wrong.append(f'{line}: requires Python {accepted}, and is used with {python}')
+    assert wrong == [] and known > 60
+
+
 def test_package_requires_nothing(tmp_path):
     shutil.copy(ROOT / 'setup.py', tmp_path)
     (tmp_path / 'mmtranspose' / '.mim').mkdir(parents=True)

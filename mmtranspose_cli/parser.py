@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
+import sys
 import textwrap
 from collections.abc import Callable
 from typing import NoReturn
 
-from mmtranspose_cli.terminal import print_error, printable
+from mmtranspose_cli.terminal import print_error
 
 
 class CommandParser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, whatever the arguments hold.
+    """An argument parser whose errors are a sentence, whatever the arguments hold, and say where help is.
 
     Attributes:
-        advice: Called at an error; a sentence that it returns is printed in the place of usage and message.
+        advice: Called at an error; a sentence that it returns is printed in the place of the message.
     """
 
     advice: Callable[[], str | None] | None = None
 
     def error(self, message: str) -> NoReturn:
-        """Print the usage and the message, or the advice, and exit with status 2."""
+        """Print the message and where help is, or the advice, and exit with status 2."""
         advised = None if self.advice is None else self.advice()
-        if advised is not None:
-            print_error(advised)
-            self.exit(2)
-        super().error(printable(message))
+        print_error(advised or message)
+        if advised is None:
+            found = re.search(r'^example:\n((?:.*\\\n)*.*)', self.epilog or '', re.MULTILINE)  # its first command
+            shown = f' An example:\n{found[1]}' if found and 'required' in message else ''
+            print(f'`{self.prog} --help` describes the arguments.{shown}', file=sys.stderr)
+        self.exit(2)
 
 
 def command_parser(command: str, description: str, example: str = '', epilog: str = '') -> CommandParser:

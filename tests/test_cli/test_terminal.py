@@ -56,7 +56,7 @@ def test_log_and_warnings(escaped, caplog):
 def test_mistakes_on_the_command_line(capsys):
     with pytest.raises(SystemExit):
         command_parser('list', '').parse_args(['a\nerror: all fine\x1b[2J'])
-    assert capsys.readouterr().err.splitlines()[-1].endswith(r'a\nerror: all fine\x1b[2J')
+    assert capsys.readouterr().err.splitlines()[0].endswith(r'a\nerror: all fine\x1b[2J')
 
 
 def test_the_doctors_table():

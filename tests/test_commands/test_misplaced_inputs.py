@@ -33,12 +33,20 @@ def test_model_after_input(capsys):
     assert capsys.readouterr().err == said
 
 
-@pytest.mark.parametrize('words', [[MODEL], [MODEL, '--input=a.jpg', '--radius', 'x'], ['--input', 'a.jpg']])
-def test_other_errors_stay(words, capsys):
+@pytest.mark.parametrize(
+    ('words', 'message', 'with_example'),
+    [
+        ([MODEL], 'the following arguments are required: --input', True),
+        ([MODEL, '--input=a.jpg', '--radius', 'x'], 'argument --radius: x is not a whole number from 1 on', False),
+        (['--input', 'a.jpg'], 'the following arguments are required: config', True),
+    ],
+)
+def test_other_errors_stay(words, message, with_example, capsys):
     with pytest.raises(SystemExit):
         infer.parse_arguments(words)
-    said = capsys.readouterr().err
-    assert said.startswith('usage: ') and 'mmtranspose infer: error: ' in said
+    first, second, *example = capsys.readouterr().err.splitlines()
+    assert first == f'error: {message}' and second.startswith('`mmtranspose infer --help` describes the arguments.')
+    assert bool(example) == with_example and all(line.startswith('  mmtranspose infer ') for line in example)
 
 
 @pytest.mark.parametrize(

@@ -392,7 +392,7 @@ def test_progress_names_large_downloads_and_keeps_bars_out_of_the_log(tmp_path, 
 def test_pins_lie_in_the_ranges_that_the_doctor_accepts():
     pinned = {line.split('==')[0] for line in install.pins()}
     ranges = {need.distributions[0]: (parse(need.low), need.below) for need in all_needs() if need is not OURS}
-    not_imported = {'av', 'captum', 'safetensors', 'setuptools', 'xtcocotools'}  # or on demand, or only to build
+    not_imported = {'av', 'captum', 'setuptools', 'xtcocotools'}  # or on demand, or only to build
     for name in ('app.txt', 'export.txt', 'dev.txt'):
         lines = (ROOT / 'requirements' / name).read_text().splitlines()
         not_imported |= {line.split('==')[0] for line in lines if '==' in line}

@@ -1,6 +1,7 @@
 """The package where POSIX ends: without its modules, functions and signals, with a console that knows few characters.
 
-The commands run on Linux, in a process from which is taken what Windows does not have.
+The commands run on Linux, in a process from which is taken what Windows does not have, and all packages that
+``mmtranspose doctor --fix`` does not install.
 """
 
 import ast
@@ -10,10 +11,15 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from mmtranspose_cli.doctor.needs import all_needs
 
 POSIX_MODULES = {
     *('fcntl', 'grp', 'posix', 'pty', 'pwd', 'readline', 'resource', 'syslog', 'termios', 'tty'),
@@ -57,6 +63,14 @@ def only_ours(self, name, *arguments, **options):
 ctypes.CDLL.__init__ = only_ours
 
 import json
+from importlib.machinery import PathFinder
+absent = set(json.loads(sys.argv[2]))
+class Installed(PathFinder):
+    @classmethod
+    def find_spec(cls, name, *arguments):
+        return None if name.partition('.')[0] in absent else super().find_spec(name, *arguments)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Installed
+
 from mmtranspose_cli.main import main
 for arguments in json.loads(sys.argv[1]):
     try:
@@ -65,6 +79,22 @@ for arguments in json.loads(sys.argv[1]):
         status = stop.code
     print('status', arguments[0], status or 0, flush=True)
 """
+
+
+def not_installed_by_the_doctor():
+    """The modules of this environment that its packages and theirs do not include."""
+    installed, waiting = set(), [name for need in all_needs() for name in need.distributions]
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name not in installed:
+            installed.add(name)
+            try:
+                lines = map(Requirement, requires(name) or ())
+            except PackageNotFoundError:
+                continue
+            waiting += [line.name for line in lines if line.marker is None or line.marker.evaluate(dict(extra=''))]
+    modules = packages_distributions().items()
+    return sorted(name for name, owners in modules if not installed & set(map(canonicalize_name, owners)))
 
 
 def test_commands(people, tiny_config, tiny_checkpoint, tmp_path):
@@ -77,6 +107,7 @@ def test_commands(people, tiny_config, tiny_checkpoint, tmp_path):
     runs = [
         ['--version'],
         ['list'],
+        ['demo', '--photograph-only', '--output-root', str(tmp_path / 'demo')],
         ['infer', tiny_config, tiny_checkpoint, *box, str(tmp_path / '出')],
         ['explain', tiny_config, tiny_checkpoint, *box, str(tmp_path / 'explained')],
         ['check-dataset', tiny_config, *data],
@@ -86,8 +117,10 @@ def test_commands(people, tiny_config, tiny_checkpoint, tmp_path):
     ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(('LC_', 'LANG'))}
     environment |= dict(PYTHONPATH=str(ROOT), PYTHONIOENCODING='cp1252', PYTHONUTF8='0', LC_ALL='C.UTF-8')
+    absent = not_installed_by_the_doctor()
+    assert 'pytest' in absent and 'torch' not in absent
     process = subprocess.run(
-        [sys.executable, '-X', 'warn_default_encoding', '-c', SCRIPT, json.dumps(runs)],
+        [sys.executable, '-X', 'warn_default_encoding', '-c', SCRIPT, json.dumps(runs), json.dumps(absent)],
         env=environment,
         capture_output=True,
         cwd=tmp_path,

@@ -72,6 +72,7 @@ SCIENCE = (
     plain('yaml', 'pyyaml'),
     plain('rich'),
     plain('six'),
+    plain('safetensors'),  # the weights that come with the package
     plain('termcolor'),
     plain('yapf'),
 )

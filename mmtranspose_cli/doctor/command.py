@@ -96,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
         commands = cure(env, findings)
         if options.fix and is_broken(findings) and not commands:
             print('Nothing was run: no command here cures what is broken.', file=sys.stderr)
-        if not (options.fix and commands and fixing.agreed(commands, options.yes)):
+        if not (options.fix and commands and fixing.agreed(options.yes)):
             return int(is_broken(findings))
         fixed = fixing.run(commands)
         print()

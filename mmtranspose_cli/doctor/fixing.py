@@ -7,26 +7,19 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from mmtranspose_cli.doctor.cures import Command, chained
+from mmtranspose_cli.doctor.cures import Command
 from mmtranspose_cli.terminal import printable
 
 
-def agreed(commands: Sequence[Command], yes: bool) -> bool:
-    """Show commands, and ask whether to run them.
-
-    Args:
-        commands: Those of ``cures.commands``.
-        yes: Do not ask.
-    """
-    print('To run')
-    print(*(f'  {printable(line)}' for line in chained(commands)), sep='\n', flush=True)
+def agreed(yes: bool) -> bool:
+    """Ask whether to run the commands that the report has shown; do not ask with ``yes``."""
     if yes:
         return True
     if not sys.stdin.isatty():
         print('Nothing was run: there is nobody to ask; --yes runs it without asking.', file=sys.stderr)
         return False
     try:
-        return input('Run it? [y/N] ').strip().lower() in ('y', 'yes')
+        return input('Run the cure? [y/N] ').strip().lower() in ('y', 'yes')
     except EOFError:
         return False
 

@@ -370,7 +370,7 @@ if (folder / 'fails').exists():
     def test_answers(self, monkeypatch, answer, expected):
         monkeypatch.setattr('sys.stdin', io.StringIO(f'{answer}\n'))
         monkeypatch.setattr(sys.stdin, 'isatty', lambda: True, raising=False)
-        assert fixing.agreed([Command(('python', '-m', 'pip', 'install', 'tqdm'))], yes=False) is expected
+        assert fixing.agreed(yes=False) is expected
 
     def test_variables_of_a_command(self, tmp_path, capfd):
         script = f'import os, sys; open({str(tmp_path / "a")!r}, "w").write(os.environ["A"] + sys.argv[1])'

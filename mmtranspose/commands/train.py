@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from mmtranspose.commands.command_line import add_runner_arguments, minutes, parse
 from mmtranspose.engine.preemption import preempted_by_signals
-from mmtranspose.engine.runner_setup import build_runner, train_config
+from mmtranspose.engine.runner_setup import build_runner, checkpoint_folder, train_config
+from mmtranspose.loading.resuming import tell_of_finished, tell_of_newest
 from mmtranspose_cli.parser import command_parser
 
 
@@ -16,7 +17,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         'train',
         "Train a pose model, with the options of MMPose's tools/train.py.",
         'mmtranspose train transpose-r-a3 --amp --cfg-options data_root=/data/coco',
-        epilog='SIGTERM and SIGUSR1 finish the step, write a checkpoint and exit with status 75; go on with --resume.',
+        epilog='SIGTERM and SIGUSR1 finish the step, write a checkpoint and exit with status 75. Ctrl-C ends at once '
+        'and writes nothing. Go on with --resume.',
     )
     arguments.add_argument('config', help='config file, or a name from `mmtranspose list`')
     arguments.add_argument(
@@ -42,4 +44,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_runner_arguments(arguments)
     args = parse(arguments, argv)
     with preempted_by_signals():
-        build_runner(train_config(args), ('train_dataloader', 'val_dataloader')).train()
+        cfg = train_config(args)
+        runner = build_runner(cfg, ('train_dataloader', 'val_dataloader'))
+        tell_of_finished(cfg, runner.train_loop.max_iters)
+        try:
+            runner.train()
+        except KeyboardInterrupt:
+            tell_of_newest(checkpoint_folder(cfg))
+            raise

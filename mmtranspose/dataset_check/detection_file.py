@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,21 @@ def _check_overlap(boxes: list[dict[str, Any]], found: Annotations) -> Iterator[
     overlaps = [float(box_iou(_corners([one.box]), _corners(by_image[one.image_id])).max()) for one in people]
     hit = sum(overlap >= OVERLAP for overlap in overlaps)
     if hit < FEW * len(people):
-        yield Problem('detection-overlap', f'{hit} of {len(people)} labelled people')
+        of_all = f'of {len(people)} labelled people'
+        as_corners = sum(_overlaps_a_corner_box(one.box, by_image[one.image_id]) for one in people)
+        if as_corners >= FEW * len(people):
+            yield Problem(
+                'detection-corners', f'{hit} {of_all} have a box; {as_corners} if it is read as x1, y1, x2, y2'
+            )
+        else:
+            yield Problem('detection-overlap', f'{hit} {of_all}')
+
+
+def _overlaps_a_corner_box(box: Sequence[float], others: list[list[float]]) -> bool:
+    """Whether a box x, y, w, h overlaps with one of the others, whose numbers are x1, y1, x2, y2."""
+    corners = torch.tensor(others, dtype=torch.float64)
+    corners = corners[(corners[:, 2:] > corners[:, :2]).all(1)]
+    return bool((box_iou(_corners([box]), corners) >= OVERLAP).any())
 
 
 def _corners(boxes: list) -> torch.Tensor:

@@ -136,6 +136,7 @@ KINDS = {
     'detection-overlap': Kind(
         'warning', '', 'so few people overlap with a detector box by IoU 0.5: are these x, y, width, height in pixels?'
     ),
+    'detection-corners': Kind('error', '', 'the boxes are corners, and must be x, y, width, height: convert them'),
     'image-without-box': Kind('warning', 'image', 'labelled people have no detector box; they cannot be found'),
     # whatever led to it stands above
     'no-people': Kind('error', '', 'nobody is left to train on or evaluate; see which people MMPose drops'),

@@ -105,16 +105,16 @@ def train_config(args: argparse.Namespace) -> Config:
         cfg.auto_scale_lr.enable = True
     merge_options(cfg, args.cfg_options)  # again, so that options override flags, as in MMPose's tools
     if args.resume not in (None, 'auto'):
-        warn_of_newer(args.resume, _checkpoint_folder(cfg))
+        warn_of_newer(args.resume, checkpoint_folder(cfg))
     if args.resume == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
-        found = find_resumable(_checkpoint_folder(cfg))
+        found = find_resumable(checkpoint_folder(cfg))
         cfg.resume = found is not None
         if found is not None:  # else a transfer starts, which needs its load_from
             cfg.load_from = str(found)
     return cfg
 
 
-def _checkpoint_folder(cfg: Config) -> Path:
+def checkpoint_folder(cfg: Config) -> Path:
     """Where the checkpoints of a run are: in its work directory, or in a folder of its name in ``out_dir``."""
     out_dir = (cfg.get('default_hooks', {}).get('checkpoint') or {}).get('out_dir')
     return Path(cfg.work_dir) if out_dir is None else Path(out_dir) / Path(cfg.work_dir).name

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 from mmengine.logging import print_log
 
 from mmtranspose.errors import InputError
@@ -81,6 +82,39 @@ def warn_of_newer(path: PathLike, work_dir: PathLike) -> None:
             f'resuming from {path}, though {", ".join(newer)} in {work_dir} is newer: this run replaces files of the '
             'same name, and --resume without a file goes on from the newest. To keep both runs, give this one another '
             '--work-dir',
+            logging.WARNING,
+        )
+
+
+def tell_of_newest(work_dir: PathLike) -> None:
+    """Log what an interrupted training leaves: the checkpoint that ``--resume`` goes on from, if there is one."""
+    found = [[path for path in Path(work_dir).glob('*.pth') if kind.fullmatch(path.name)] for kind in (REGULAR, BEST)]
+    files = [path for paths in found for path in _newest_first(paths)]
+    if not files:
+        _log(
+            f'nothing is saved in {work_dir} yet: --resume starts from the beginning. --save-every MINUTES saves in '
+            'an epoch, too, and SIGTERM (kill) saves before it ends',
+            logging.WARNING,
+        )
+        return
+    steps = trained(files[0])
+    step = '' if steps is None else f' (step {steps[0]:.0f})'
+    _log(f'--resume goes on from {files[0]}{step}, the last that was saved', logging.WARNING)
+
+
+def tell_of_finished(cfg: Config, max_iters: int) -> None:
+    """Log a warning if the training that is to be resumed has no step left.
+
+    Args:
+        cfg (Config): With ``resume`` and ``load_from``.
+        max_iters (int): Steps of the whole training.
+    """
+    source = cfg.get('load_from')
+    steps = trained(Path(source)) if cfg.get('resume') and source else None
+    if steps is not None and steps[0] >= max_iters:
+        _log(
+            f'{source} has all {max_iters} steps of this training: none is left. Raise train_cfg.max_epochs '
+            '(or max_iters) to go on',
             logging.WARNING,
         )
 

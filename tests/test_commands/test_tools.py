@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.runner import Runner
 
 from mmtranspose.apis import InputError, explain_topdown
 
@@ -55,6 +56,15 @@ class TestTrain:
         first, both = (c['message_hub']['log_scalars']['train/loss_kpt'].data[0] for c in (before, after))
         assert len(both) == 2 * steps and both[:steps].tolist() == first.tolist()
         assert not torch.equal(*(c['state_dict']['neck.projection.weight'] for c in (before, after)))
+
+    def test_interrupted(self, tiny_config, run_command, tmp_path, monkeypatch):
+        def interrupt(_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Runner, 'train', interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_command('train', tiny_config, '--work-dir', tmp_path, '--no-validate')
+        assert f'nothing is saved in {tmp_path} yet' in log_of(tmp_path)
 
     def test_resume_from_a_file(self, trained, steps, tiny_config, run_command, tmp_path):
         path, work_dir = trained / 'epoch_1.pth', tmp_path / 'work'

@@ -679,7 +679,11 @@ class TestDetections:
 
         spoil(to_corners, BOXES)
         report = check()
-        assert kinds(report)['detection-overlap'][1].endswith(' of 5 labelled people') and report.ok()
+        words = '5 if it is read as x1, y1, x2, y2'
+        assert kinds(report)['detection-corners'][1].endswith(words) and not report.ok()
+        spoil(lambda boxes: [box.update(bbox=[0.001 * value for value in box['bbox']]) for box in boxes], BOXES)
+        report = check()
+        assert kinds(report)['detection-overlap'] == (1, '0 of 5 labelled people') and report.ok()
 
     @pytest.mark.parametrize('size', [(0, 40), (30, 0), (0, 0)])
     def test_without_area(self, check, spoil, size):

@@ -6,10 +6,11 @@ import re
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmtranspose.errors import InputError
 from mmtranspose.loading import resuming
-from mmtranspose.loading.resuming import find_resumable, warn_of_newer
+from mmtranspose.loading.resuming import find_resumable, tell_of_finished, tell_of_newest, warn_of_newer
 from mmtranspose.loading.weights_comparison import weights_digest
 
 PER_EPOCH = 4
@@ -182,3 +183,26 @@ def test_newer_checkpoints_than_the_one_that_was_asked_for(tmp_path, logged, res
     warn_of_newer(tmp_path / resumed, tmp_path)
     assert len(logged) == (named is not None)
     assert not logged or f'resuming from {tmp_path}/{resumed}, though {named} in {tmp_path} is newer: ' in logged[0]
+
+
+def test_what_an_interrupted_training_leaves(tmp_path, logged):
+    tell_of_newest(tmp_path / 'new')
+    write(tmp_path, 'best_a_epoch_2.pth')
+    tell_of_newest(tmp_path)
+    write(tmp_path, 'epoch_1.pth')
+    tell_of_newest(tmp_path)
+    write(tmp_path, 'mid_epoch.pth', epoch=1, iter=6)
+    tell_of_newest(tmp_path)
+    nothing, *rest = logged
+    assert nothing.startswith(f'nothing is saved in {tmp_path / "new"} yet: --resume starts from the beginning')
+    assert rest == [
+        f'--resume goes on from {tmp_path / name} (step {step}), the last that was saved'
+        for name, step in (('best_a_epoch_2.pth', 8), ('epoch_1.pth', 4), ('mid_epoch.pth', 6))
+    ]
+
+
+@pytest.mark.parametrize(('resume', 'steps', 'said'), [(True, 8, True), (True, 9, False), (False, 8, False)])
+def test_a_training_without_steps_to_go(tmp_path, logged, resume, steps, said):
+    path = write(tmp_path, 'epoch_2.pth')
+    tell_of_finished(Config(dict(resume=resume, load_from=str(path))), steps)
+    assert [line.startswith(f'{path} has all 8 steps of this training') for line in logged] == [True] * said

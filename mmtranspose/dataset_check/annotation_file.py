@@ -17,6 +17,7 @@ from mmtranspose.dataset_check.problems import Problem
 from mmtranspose.errors import InputError
 from mmtranspose.files.coco_format import read_categories
 from mmtranspose.files.json_files import read_json
+from mmtranspose.loading.weights_comparison import shortlist
 
 # What a dataset class raises for an entry that it cannot read
 UNREADABLE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
@@ -48,7 +49,10 @@ def read_annotations(
     file = osp.abspath(dataset.ann_file)
     if not osp.exists(file):
         below = data_root and Path(file).is_relative_to(osp.abspath(data_root))
+        beside = sorted(path.name for path in Path(file).parent.glob('*.json')) if below else []
         cure = f'; the dataset is not in {data_root}: --cfg-options data_root=DIR says where it is' if below else ''
+        if beside:
+            cure = f'; its folder has {shortlist(beside)}'
         raise InputError(f'annotation file {dataset.ann_file} does not exist{cure}')
     found = Annotations(dataset.metainfo['num_keypoints'])
     if type(dataset)._load_annotations is BaseCocoStyleDataset._load_annotations:

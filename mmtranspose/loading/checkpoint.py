@@ -19,6 +19,8 @@ from mmtranspose.typing import PathLike, PoseEstimator
 from mmtranspose_cli.terminal import printable
 
 DIGEST = 'weights_digest'  # in meta: what weights_digest() said of the state dict when it was written
+BIAS = 'head.final_layer.bias'  # has one number for each keypoint
+LAST_LAYER = {BIAS, 'head.final_layer.weight'}
 ADVICE = 'To start from what fits (transfer to other keypoints), use --allow-partial.'
 
 
@@ -107,6 +109,14 @@ class Checkpoint:
                 '--allow-non-finite, where a command has it, or allow_non_finite=True)'
             )
 
+    def _likeness(self, model: nn.Module | PoseEstimator, found: WeightsComparison) -> str:
+        """Say which model the weights are of; where only the last layer differs, how many keypoints they are for."""
+        differing = {name.partition(' ')[0] for name in found.reshaped}
+        if differing == LAST_LAYER and not found.missing and not found.unexpected:
+            own, wanted = (len(weights[BIAS]) for weights in (self.weights_for(model), model.state_dict()))
+            return f'It is for {own} keypoints and the config for {wanted}: use the config that it was trained with.'
+        return looks_like(self.weights)
+
     @property
     def is_released(self) -> bool:
         """Whether the weights have the names of the authors' release."""
@@ -153,7 +163,7 @@ class Checkpoint:
             )
         if not allow_partial:
             raise InputError(
-                f'checkpoint {self.path} does not match the model of this config. {looks_like(self.weights)} '
+                f'checkpoint {self.path} does not match the model of this config. {self._likeness(model, found)} '
                 f'Differences: {found.differences()}. {advice}'.rstrip()
             )
         total = len(found.matching) + len(found.reshaped) + len(found.missing)

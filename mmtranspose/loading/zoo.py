@@ -70,7 +70,7 @@ def find_config(name: str) -> str:
     for spelling in (wanted, f'configs/{wanted}', wanted.lower()):
         if spelling in known:
             return known[spelling]
-    close = _similar(wanted.lower(), known)
+    close = _similar(wanted.lower(), {key: path for key, path in known.items() if '/' in wanted or '/' not in key})
     hint = f'did you mean {", ".join(close)}?' if close else '`mmtranspose list` shows those that there are'
     if Path(f'{name}.py').is_file():
         hint = f'did you mean the file {name}.py?'

@@ -62,6 +62,10 @@ class TestCheckData:
             cfg.train_dataloader.dataset = dict(type=wrapper, **wrapped)
         check_data(cfg, LOADERS)
         (root / TRAIN).unlink()
+        beside = '; its folder has person_keypoints_val.json'
+        with pytest.raises(InputError, match=f'annotation file {root / TRAIN} does not exist{beside}$'):
+            check_data(cfg, LOADERS)
+        (root / TRAIN).parent.rename(root / 'elsewhere')
         cure = f'; the dataset is not in {root}/?: --cfg-options data_root=DIR says where it is'
         with pytest.raises(InputError, match=f'annotation file {root / TRAIN} does not exist{cure}$'):
             check_data(cfg, LOADERS)

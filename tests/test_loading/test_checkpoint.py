@@ -137,6 +137,16 @@ class TestMatch:
         assert '1 unknown to the model: head.weight.' in words
         assert '--allow-partial' in words
 
+    def test_other_keypoints(self, tiny_model):
+        weights = dict(tiny_model.state_dict())
+        for name in ('head.final_layer.weight', 'head.final_layer.bias'):
+            weights[name] = weights[name][:7]
+        words = (
+            'It is for 7 keypoints and the config for 17: use the config that it was trained with. Differences: 2 of'
+        )
+        with pytest.raises(InputError, match=words):
+            Checkpoint('a.pth', weights).require_match(tiny_model)
+
     def test_ten_names_and_a_count(self, model):
         weights = {**model.state_dict(), **{f'more.{index}': torch.zeros(1) for index in range(13)}}
         names = ', '.join(f'more.{index}' for index in range(10))

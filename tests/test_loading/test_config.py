@@ -55,6 +55,10 @@ class TestLoadConfig:
         with pytest.raises(InputError, match=f'config {name} does not exist, .*did you mean {close}'):
             load_config(name)
 
+    def test_a_name_like_no_other(self):
+        with pytest.raises(InputError, match='config my_config.py does not exist, .*; `mmtranspose list` shows'):
+            load_config('my_config.py')
+
     def test_a_file_without_its_suffix(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         (tmp_path / 'my_config.py').touch()

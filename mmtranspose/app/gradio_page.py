@@ -157,7 +157,7 @@ class Page:
         thresholds = [self.bbox_thr, self.kpt_thr, self.opacity, self.threshold]
         controls = [self.kind, self.layer, self.head, *thresholds, brush.replacement, brush.compared]
         state = [self.session, self.clicks, *controls]
-        opened = [*view, self.upload]
+        opened = [*view, self.clicks, self.upload]
         self.upload.upload(self.open_upload, [self.upload, self.clicks, *controls], opened, **last)
         self.image.select(self.click, state, [*view, self.clicks], **each)
         gr.on([control.input for control in controls], self.refresh, state, view, **last)
@@ -168,13 +168,13 @@ class Page:
         brush.undo.click(self.undo, state, view, **each)
         brush.reset.click(self.reset, state, view, **each)
         if self.gallery is not None:
-            self.gallery.select(self.open_example, [self.clicks, *controls], view, **last)
+            self.gallery.select(self.open_example, [self.clicks, *controls], [*view, self.clicks], **last)
 
     def open_upload(self, path: str | None, clicks: str, *controls: Any) -> tuple[Any, ...]:
         """Open the image that was uploaded, and empty the field, which takes another file only then."""
         return *self._open(path, clicks, controls), None
 
-    def open_example(self, event: gr.SelectData, clicks: str, *controls: Any) -> View:
+    def open_example(self, event: gr.SelectData, clicks: str, *controls: Any) -> tuple[Any, ...]:
         """Open the example that was chosen."""
         return self._open(self.examples[event.index], clicks, controls)
 
@@ -236,14 +236,17 @@ class Page:
             return self._without_image(hint(LOST))
         return self._shown(session, clicks, _settings(*controls))
 
-    def _open(self, path: str | Path | None, clicks: str, controls: tuple[Any, ...]) -> View:
+    def _open(self, path: str | Path | None, clicks: str, controls: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The view of an image, and what a click means in it: where nobody finds boxes, one must be drawn first."""
         try:
             if path is None:
                 raise InputError('no image was uploaded')
             session = self.explorer.start(open_image(path))
         except InputError as error:
-            return self._without_image(problem(str(error)))
-        return self._shown(session, clicks, _settings(*controls))
+            return *self._without_image(problem(str(error))), clicks
+        if clicks == EXPLAIN:
+            clicks = self.first_click
+        return *self._shown(session, clicks, _settings(*controls)), clicks
 
     def _without_image(self, text: str) -> View:
         return None, None, text, *self.list.updates(None, Settings())

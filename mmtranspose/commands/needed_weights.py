@@ -12,9 +12,9 @@ from mmtranspose.files.exported_files import is_exported_file
 from mmtranspose.loading.download import NotFetched, cached_path, is_web
 from mmtranspose.loading.zoo import bundled_models
 
-BUNDLED = (
-    'which comes with the package, and --bboxes whole-image where one person, head to feet, fills the image: they need '
-    'no network'
+BOXES = (
+    'give the boxes, which needs no network: --bboxes whole-image where one person, head to feet, fills the image, '
+    '--bboxes FILE.json for several people; `mmtranspose app MODEL --bboxes drawn` lets you draw them'
 )
 
 
@@ -33,9 +33,11 @@ def telling_all_missing(args: argparse.Namespace) -> Iterator[None]:
     except NotFetched as error:
         places = {what: (url, cached_path(url)) for what, url in needed_weights(args).items()}
         missing = [f'- {what}: {url} as {path}' for what, (url, path) in places.items() if not path.is_file()]
+        without = '' if args.config in bundled_models() else f'take {" or ".join(bundled_models())}, which comes with '
+        without += 'the package, and ' if without else ''
         raise InputError(
             f'{error.args[0]}. Without a network, fetch what is missing elsewhere, and put it here by hand:',
-            details=[*missing, f'Or take {" or ".join(bundled_models())}, {BUNDLED}'],
+            details=[*missing, f'Or {without}{BOXES}'],
         ) from error
 
 

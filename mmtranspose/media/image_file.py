@@ -22,7 +22,7 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from mmtranspose.errors import InputError
 from mmtranspose.files.output_paths import partial_file
-from mmtranspose.media.foreign_formats import foreign_format
+from mmtranspose.media.foreign_formats import GIF, foreign_format
 from mmtranspose.media.frame import Frame, Unreadable
 from mmtranspose.typing import PathLike
 
@@ -161,6 +161,8 @@ def _decode(data: bytes) -> np.ndarray:
         raise _Refused('is empty (0 bytes)')
     if _is_cut_off(data):
         raise _Refused(CUT_OFF)
+    if data.startswith(GIF):  # some versions of OpenCV read its first frame
+        raise _Refused(foreign_format(data))
     if data.startswith(JPEG_2000):
         _require_sound(data)
     if data.startswith(FLOATING):

@@ -26,6 +26,7 @@ InputLike: TypeAlias = str | Path | int | np.ndarray | Iterable[np.ndarray]
 IMAGE_SUFFIXES = frozenset(
     '.jpg .jpeg .jpe .jfif .png .bmp .dib .webp .tif .tiff .jp2 .ppm .pgm .pbm .pnm'.split()  # noqa: SIM905  to be read
 )
+FOREIGN_SUFFIXES = frozenset(('.avif', '.heic', '.heif', '.jxl'))  # of photographs that OpenCV may not read
 VIDEO_SUFFIXES = frozenset(
     (  # noqa: SIM905  to be read
         '.mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .m2v .ts .mts .m2ts .wmv .asf .flv .3gp .3g2 .ogv .vob .mxf .dv '
@@ -99,8 +100,11 @@ def suffix_of(path: str) -> str:
 
 
 def known_files(paths: Iterable[str]) -> list[str]:
-    """The image and video files among the paths, without hidden files, in natural order: a2.jpg before a10.jpg."""
-    kinds = IMAGE_SUFFIXES | VIDEO_SUFFIXES
+    """The image and video files among the paths, without hidden files, in natural order: a2.jpg before a10.jpg.
+
+    Photographs in formats that may not be read are among them, so that they are named and not passed over.
+    """
+    kinds = IMAGE_SUFFIXES | VIDEO_SUFFIXES | FOREIGN_SUFFIXES
     kept = (path for path in paths if suffix_of(path) in kinds and not os.path.basename(path).startswith('.'))
     return sorted(filter(os.path.isfile, kept), key=_natural)
 
@@ -162,7 +166,7 @@ def _expand_text(text: str) -> list[Input]:
         raise InputError(f'input {text} does not exist')
     if not files:
         raise InputError(missing)
-    return [_file_input(file) for file in files]
+    return [ImageInput(file) if suffix_of(file) in FOREIGN_SUFFIXES else _file_input(file) for file in files]
 
 
 def _file_input(path: str) -> Input:

@@ -14,6 +14,7 @@ import numpy as np
 # Of a person's keypoints, with the model that comes with the package and scores below 0.3: 72 % of 29 portraits, cut
 # from photographs of athletes, have as many, and 13 % of 134 whole people in such photographs.
 MANY = 0.4
+LISTED = 10  # names of images
 CURE = (
     'is the whole person, head to feet, inside the box? If not, give a box around the whole person (--bboxes '
     'FILE.json; it may reach beyond the image), or take a larger model'
@@ -32,6 +33,7 @@ class LowScores:
         self.score_thr, self.cure = score_thr, cure
         self._seen = self._counted = 0  # images or frames: with people, and of low scores
         self._first = ''
+        self._names: list[str] = []
 
     def add(self, name: str, scores: Iterable[np.ndarray]) -> None:
         """Look at the people of an image or frame.
@@ -47,6 +49,8 @@ class LowScores:
         if any(one.mean() < MANY for one in low):
             return
         self._counted += 1
+        if len(self._names) < LISTED:
+            self._names.append(Path(name).name)
         people = '' if len(low) == 1 else f' of {len(low)} people'
         self._first = self._first or (
             f'{Path(name).name}: {np.sum(low)} of {np.size(low)} keypoints{people} score below {self.score_thr:g}'
@@ -56,5 +60,8 @@ class LowScores:
         """One line for the whole run; empty if no image is concerned."""
         if not self._counted:
             return ''
-        counts = f'in {self._counted} of {self._seen} images or frames, every pose has many low scores, first in '
-        return f'{counts if self._seen > 1 else ""}{self._first}; {self.cure}'
+        if self._seen == 1:
+            return f'{self._first}; {self.cure}'
+        names = ', '.join([*self._names, *['...'] * (self._counted > LISTED)])
+        counts = f'in {self._counted} of {self._seen} images or frames, every pose has many low scores: {names}'
+        return f'{counts}. {self._first}; {self.cure}'

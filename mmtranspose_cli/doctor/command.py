@@ -96,7 +96,9 @@ def main(arguments: list[str] | None = None) -> int:
         commands = cure(env, findings)
         if options.fix and is_broken(findings) and not commands:
             print('Nothing was run: no command here cures what is broken.', file=sys.stderr)
-        if not (options.fix and commands and fixing.agreed(options.yes)):
+        large = any(word.startswith('torch') for command in commands for word in command.words)
+        cost = ' (PyTorch and all that is with it: some minutes, 6 GB on disk)' if large else ''
+        if not (options.fix and commands and fixing.agreed(options.yes, cost)):
             return int(is_broken(findings))
         fixed = fixing.run(commands)
         print()

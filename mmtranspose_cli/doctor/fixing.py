@@ -11,15 +11,15 @@ from mmtranspose_cli.doctor.cures import Command
 from mmtranspose_cli.terminal import printable
 
 
-def agreed(yes: bool) -> bool:
-    """Ask whether to run the commands that the report has shown; do not ask with ``yes``."""
+def agreed(yes: bool, cost: str = '') -> bool:
+    """Ask whether to run the commands that the report has shown, and say what they cost; do not ask with ``yes``."""
     if yes:
         return True
     if not sys.stdin.isatty():
         print('Nothing was run: there is nobody to ask; --yes runs it without asking.', file=sys.stderr)
         return False
     try:
-        return input('Run the cure? [y/N] ').strip().lower() in ('y', 'yes')
+        return input(f'Run the cure{cost}? [y/N] ').strip().lower() in ('y', 'yes')
     except EOFError:
         return False
 

@@ -145,7 +145,7 @@ def test_no_network(server, street, people, run_command, tmp_path):
     assert said.startswith(f'{gone}Unavailable. Without a network')
     assert f"- the person detector's checkpoint: {server.url}/detector.pth as {kept}\n" in said
     assert f'- the checkpoint of tiny: {server.url}/tiny.pth as {kept.with_name("tiny.pth")}\n' in said
-    assert 'Or take bundled, which comes with the package, and --bboxes whole-image' in said
+    assert 'Or take bundled, which comes with the package, and give the boxes, which needs no network: ' in said
     with pytest.raises(InputError) as caught:  # a command that lists none, as it has no other checkpoint
         run_command('detect', people / ANNOTATIONS, '--img-root', people / 'val', '--out', 'boxes.json')
     assert str(caught.value).startswith(

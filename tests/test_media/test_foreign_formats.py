@@ -9,7 +9,7 @@ from PIL import Image, features
 from mmtranspose.app.opened_image import open_image
 from mmtranspose.commands.machine_errors import machine_error
 from mmtranspose.errors import InputError
-from mmtranspose.media import open_source, read_image
+from mmtranspose.media import image_file, open_source, read_image
 from mmtranspose.media.foreign_formats import foreign_format
 
 CONVERT = 'format, which is not read: convert it to PNG or JPEG'
@@ -58,6 +58,24 @@ def test_every_reader_of_images_names_the_format(name, tmp_path):
     assert unreadable.reason.startswith(words)
     lost = OSError(f'`imread failed` occurs when loading `{path}`.Please check whether')  # MMPose's, in a training
     assert machine_error(lost, 'train').startswith(f'image {path} {words}')
+
+
+def test_a_gif_is_no_image_for_any_opencv(tmp_path, monkeypatch):
+    (tmp_path / 'a.gif').write_bytes(gif(3))
+    monkeypatch.setattr(image_file, '_by_opencv', lambda data: np.full((8, 9, 3), 99, np.uint8))
+    with pytest.raises(InputError, match='animated GIF of 3 frames'):
+        read_image(tmp_path / 'a.gif')
+
+
+def test_photographs_of_a_phone_are_not_passed_over(tmp_path):
+    for name in ('a.heic', 'b.HEIF'):
+        (tmp_path / name).write_bytes(FILES['a.heic'][0])
+    Image.new('RGB', (8, 8), (200, 99, 99)).save(tmp_path / 'c.jpg')
+    for given in (tmp_path, tmp_path / '*'):
+        heic, heif, image = open_source(str(given))
+        assert image.image.shape == (8, 8, 3)
+        for unreadable in (heic, heif):
+            assert unreadable.reason.startswith('is in HEIC format')
 
 
 def test_input_by_its_own_name(tmp_path):

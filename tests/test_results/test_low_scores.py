@@ -35,8 +35,11 @@ def test_a_run_counts():
     for name, low in (('a.jpg', 0), ('b.jpg', 5), ('c.jpg', 9)):
         low_scores.add(name, [scores(low)])
     low_scores.add('nobody.jpg', [])
-    said = 'in 2 of 3 images or frames, every pose has many low scores, first in b.jpg: 5 of 10 keypoints score below'
-    assert low_scores.sentence() == f'{said} 0.3; cure'
+    said = 'in 2 of 3 images or frames, every pose has many low scores: b.jpg, c.jpg. b.jpg: 5 of 10 keypoints score'
+    assert low_scores.sentence() == f'{said} below 0.3; cure'
+    for number in range(20):
+        low_scores.add(f'{number}.jpg', [scores(9)])
+    assert 'in 22 of 23 images' in low_scores.sentence() and ', 6.jpg, 7.jpg, .... b.jpg: ' in low_scores.sentence()
 
 
 def test_progress_says_it_once_at_the_end(capsys):
@@ -47,7 +50,7 @@ def test_progress_says_it_once_at_the_end(capsys):
     assert 'keypoints' not in capsys.readouterr().err
     progress.close()
     said = [line for line in capsys.readouterr().err.splitlines() if 'keypoints' in line]
-    assert len(said) == 1 and said[0].startswith('in 3 of 3 images or frames, every pose has many low scores, first in')
+    assert len(said) == 1 and said[0].startswith('in 3 of 3 images or frames, every pose has many low scores: ')
     assert 'clip.mp4, frame 0: 17 of 17 keypoints score below 2; is the whole person, head to feet' in said[0]
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from mmengine.dist import init_dist
+from mmengine.dist import init_dist, is_main_process
 
 from mmtranspose.commands.command_line import (
     METHODS,
@@ -150,9 +151,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = init_model(
         cfg, args.checkpoint, device, allow_partial=args.allow_partial, allow_non_finite=args.allow_non_finite
     )
-    summary = explain_dataset(
-        model, args.output_root, settings, case_options=case_options, loader=f'{args.split}_dataloader'
-    )
+    try:
+        summary = explain_dataset(
+            model, args.output_root, settings, case_options=case_options, loader=f'{args.split}_dataloader'
+        )
+    except KeyboardInterrupt:
+        if is_main_process():
+            parts = Path(args.output_root) / 'parts'
+            print(printable(f'what is measured is kept in {parts}: the same command goes on'), file=sys.stderr)
+        raise
     if summary is not None:  # None on other ranks than 0
         print(summary_text(summary))
         print(f'\n{cases_text(summary["cases"])}')

@@ -126,6 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         with partial_file(args.markdown) as partial:
             Path(partial).write_text('\n'.join(lines) + '\n', encoding='utf-8')
+        print(printable(f'written: {args.markdown}', lines=True))
     missed = [] if args.tolerance is None else beyond(summary, args.tolerance)
     for sentence in missed:
         print_error(sentence)

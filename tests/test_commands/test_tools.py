@@ -210,6 +210,16 @@ class TestExplain:
 
 
 class TestExplainDataset:
+    def test_interrupted(self, tiny_config, tiny_checkpoint, run_command, tmp_path, monkeypatch, capsys):
+        def interrupt(*_, **__):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr('mmtranspose.commands.explain_dataset.explain_dataset', interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_command('explain-dataset', tiny_config, tiny_checkpoint, '--output-root', tmp_path)
+        said = f'what is measured is kept in {tmp_path / "parts"}: the same command goes on\n'
+        assert said in capsys.readouterr().err
+
     def test_two_processes_give_what_one_gives(
         self, tiny_config, tiny_checkpoint, run_command, server, tmp_path, monkeypatch
     ):

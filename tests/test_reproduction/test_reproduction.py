@@ -140,7 +140,7 @@ class TestMeasured:
     def test_only_the_steps_and_the_table_are_printed(self, first):
         steps = [f'[{number}/3] {one.name}: {one.words}' for number, one in enumerate(PROTOCOLS.values(), 1)]
         warning = warning_lines(first.found['no_reproduction_because'])
-        written = ['', f'written: {first.root.parent / "small.json"}']
+        written = ['', *(f'written: {first.root.parent / name}' for name in ('small.json', 'small.md'))]
         printed = [line for line in first.printed if ' - INFO - fetched ' not in line]
         assert printed == [*warning, *steps, '', *text_lines(first.found), *written]
 

@@ -21,6 +21,7 @@ from mmtranspose.errors import InputError, require_at_least, require_choice
 from mmtranspose.files.growing_arrays import short_hash
 from mmtranspose.files.json_files import read_json, write_json
 from mmtranspose.files.output_paths import require_writable
+from mmtranspose.loading.checkpoint import ADVICE
 from mmtranspose.loading.conversion import released_file, sha256
 from mmtranspose.loading.data_root import PATHS
 from mmtranspose.loading.download import is_web
@@ -136,9 +137,12 @@ def reproduce(name: str, settings: ReproductionSettings, tell: Callable[[str], N
         kept = Path(settings.output_root) / f'{model.name}-{protocol.name}-{short_hash(made_by)}.json'
         try:
             found = _kept_or_measured(kept, made_by, cfg, settings.device, tell)
-        except BaseException:  # a signal, memory that is used up, ...
-            for line in _stopped(finished, [one.name for one in protocols[number - 1 :]]):
-                tell(line)
+        except BaseException as error:  # a signal, memory that is used up, ...
+            if isinstance(error, InputError) and error.args:
+                error.args = (str(error.args[0]).replace(ADVICE, '').rstrip(), *error.args[1:])
+            if finished or not isinstance(error, InputError):
+                for line in _stopped(finished, [one.name for one in protocols[number - 1 :]]):
+                    tell(line)
             raise
         finished.append((protocol.name, kept))
         reported = model.reported(protocol.dataset)

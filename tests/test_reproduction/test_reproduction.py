@@ -268,6 +268,13 @@ class TestGoesOn:
         assert found['weights']['file'] == str(other) and not found['weights']['of_the_zoo']
         assert found['no_reproduction_because'][-1] == f'nothing says that {other} is the released file (--checkpoint)'
 
+    def test_weights_of_another_model(self, data, tiny_checkpoint, run_command, tmp_path):
+        """The advice to load a part of them is for trainings, and no option of this command."""
+        options = ('--protocols', 'no-flip', '--output-root', tmp_path, '--no-data-check')
+        with pytest.raises(InputError, match='does not match the model') as refused:
+            run_command('reproduce', 'small', '--data-root', data, '--checkpoint', tiny_checkpoint, *options)
+        assert '--allow-partial' not in str(refused.value)
+
     def test_damaged(self, again):
         path = next(again.root.glob('small-detector-*.json'))
         path.write_text('{}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from mmtranspose.files.coco_format import carried_categories, image_entries
 from mmtranspose.files.json_files import read_json
 from mmtranspose.inference.box_category import BoxCategory, choose_category
 from mmtranspose.inference.box_entries import BoxEntry, OnFault, read_entries
+from mmtranspose.inference.box_sources import WHOLE_IMAGE
 from mmtranspose.inference.image_ids import PathSuffixMap, number_in_name
 from mmtranspose.media import Frame
 from mmtranspose.typing import PathLike
@@ -81,6 +83,8 @@ class BoxFile:
     ):
         self.path, self.bbox_thr, self.nms_thr = path, bbox_thr, nms_thr
         self._where = f'box file {path}'
+        if not Path(path).exists() and difflib.get_close_matches(str(path).lower(), [WHOLE_IMAGE], cutoff=0.8):
+            raise InputError(f'{self._where} does not exist; did you mean {WHOLE_IMAGE}?')
         self._entries = read_entries(read_json(Path(path), 'box file'), self._where)
         self._report_faults(on_skip)
         self.ids: PathSuffixMap[int | str] | None = None

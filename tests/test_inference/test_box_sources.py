@@ -166,3 +166,9 @@ class TestOthers:
     def test_bad_annotation_file(self, write, content, words):
         with pytest.raises(InputError, match=words):
             BoxFile(write([]), write(content, 'ann.json'))
+
+
+@pytest.mark.parametrize('slip', ['whole_image', 'Whole-Image', 'wholeimage'])
+def test_a_slip_in_the_name_of_the_whole_image(slip):
+    with pytest.raises(InputError, match=f'box file {slip} does not exist; did you mean whole-image'):
+        BoxFile(slip)

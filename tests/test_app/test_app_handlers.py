@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from app_sessions import stroke
 
-from mmtranspose.app import Choice, Settings
+from mmtranspose.app import Choice, Explorer, Settings
 from mmtranspose.app.painting import read_strokes
 from mmtranspose.app.view import enlarged
 from mmtranspose.errors import InputError
@@ -14,7 +14,7 @@ from mmtranspose.errors import InputError
 pytest.importorskip('gradio', reason='gradio is not installed (requirements/app.txt)')
 pytest_plugins = ['app_fixtures']
 
-EXPLAIN, PAINT = 'explain', 'paint'
+EXPLAIN, DRAW, PAINT = 'explain', 'draw a box', 'paint'
 
 
 def controls(bbox_thr=0.3, kind='dependency', kpt_thr=0.0):
@@ -109,6 +109,17 @@ class TestImage:
             assert update['allow_custom_value'] is allows
         for update in page.refresh(None, EXPLAIN, *controls())[3:]:
             assert update['allow_custom_value'] is True and update['choices'] == []
+
+
+@pytest.mark.parametrize(
+    ('detects', 'clicks', 'then'), [(False, EXPLAIN, DRAW), (False, PAINT, PAINT), (True, EXPLAIN, EXPLAIN)]
+)
+def test_an_image_without_a_detector_asks_for_a_box(page, tiny_model, people, detects, clicks, then):
+    from mmtranspose.app.gradio_page import Page
+
+    opened = page if detects else Page(Explorer(tiny_model), 'tiny')
+    answer = opened.open_upload(str(people / 'val' / '000000000001.jpg'), clicks, *controls())
+    assert answer[-2:] == (then, None) and answer[1] is not None
 
 
 class TestProblems:

@@ -13,7 +13,6 @@ from mmtranspose.loading.zoo import is_model
 from mmtranspose.media.inputs import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix_of
 
 ONE_IMAGE = 'give one image (`mmtranspose infer --explain page` takes several, and folders)'
-
 ELSEWHERE = '`mmtranspose infer` and `explain` take images, and the page of `app` opens them'
 
 

@@ -40,10 +40,8 @@ def find_resumable(work_dir: PathLike) -> Path | None:
     Raises:
         InputError: There are candidates and none can be used; gives the reason for each.
     """
-    files = [path for path in Path(work_dir).glob('*.pth') if path.is_file()]
-    regular, best = ([path for path in files if kind.fullmatch(path.name)] for kind in (REGULAR, BEST))
     refused = []
-    for path in [*_newest_first(regular), *_newest_first(best)]:
+    for path in _candidates(work_dir):
         try:
             Checkpoint.read(path).require_resumable()
         except InputError as error:
@@ -51,7 +49,7 @@ def find_resumable(work_dir: PathLike) -> Path | None:
             continue
         for reason in refused:
             _log(f'{reason}; trying the one before it', logging.WARNING)
-        if path in best:
+        if BEST.fullmatch(path.name):
             _log(
                 f'resuming from {path}, which has weights but no state of the optimizer: that starts anew, as after '
                 'a restart with these weights at this step',
@@ -88,8 +86,7 @@ def warn_of_newer(path: PathLike, work_dir: PathLike) -> None:
 
 def tell_of_newest(work_dir: PathLike) -> None:
     """Log what an interrupted training leaves: the checkpoint that ``--resume`` goes on from, if there is one."""
-    found = [[path for path in Path(work_dir).glob('*.pth') if kind.fullmatch(path.name)] for kind in (REGULAR, BEST)]
-    files = [path for paths in found for path in _newest_first(paths)]
+    files = _candidates(work_dir)
     if not files:
         _log(
             f'nothing is saved in {work_dir} yet: --resume starts from the beginning. --save-every MINUTES saves in '
@@ -126,6 +123,16 @@ def trained(path: Path) -> tuple[float, float] | None:
         return float(meta['iter']), float(meta['epoch'])
     except Exception:  # several types, depending on the damage; why is said when it is read in full
         return None
+
+
+def _candidates(work_dir: PathLike) -> list[Path]:
+    """The checkpoints of a work directory as they are tried: regular ones before the best, each the newest first."""
+    files = [path for path in Path(work_dir).glob('*.pth') if path.is_file()]
+    return [
+        path
+        for kind in (REGULAR, BEST)
+        for path in _newest_first([path for path in files if kind.fullmatch(path.name)])
+    ]
 
 
 def _newest_first(paths: Sequence[Path]) -> list[Path]:
